@@ -1,0 +1,55 @@
+"""Every error that harmony_core raises on purpose.
+
+Each message is one or two plain sentences that a page or a terminal shows as they are: what is
+wrong, the value that was found, and what to do.
+
+::
+
+    HarmonyExplorerError
+    ├── InputError            what the user gave cannot be used
+    │   ├── FileError         the file cannot be read
+    │   ├── DataError         the matrix, embedding or metadata is unsuitable
+    │   │   └── BatchError    the batch variable is unsuitable
+    │   └── ParameterError    a setting is out of range (also a ValueError)
+    ├── ExportError           the result could not be written
+    ├── Cancelled             nobody waits for this run any more
+    └── WorkerLost            the process that computed it died
+"""
+
+from __future__ import annotations
+
+
+class HarmonyExplorerError(Exception):
+    """Root of the tree; its text is written for the user."""
+
+
+class InputError(HarmonyExplorerError):
+    """What the user gave cannot be used as it is."""
+
+
+class FileError(InputError):
+    """A file cannot be read, or is not what its name says."""
+
+
+class DataError(InputError):
+    """The matrix, the embedding or the metadata is unsuitable."""
+
+
+class BatchError(DataError):
+    """The batch variable is unsuitable."""
+
+
+class ParameterError(InputError, ValueError):
+    """A setting has a value outside its range."""
+
+
+class ExportError(HarmonyExplorerError):
+    """The result could not be written; nothing half-written is left."""
+
+
+class Cancelled(HarmonyExplorerError):
+    """Nobody waits for this run any more."""
+
+
+class WorkerLost(HarmonyExplorerError):
+    """The process that computed a run died before it finished."""

@@ -1,0 +1,328 @@
+"""What a run is made of: frozen, checked groups of settings with the defaults we stand for.
+
+The ranges here are the only ones: sliders, the command line and saved settings all read them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from harmony_core.errors import ParameterError
+
+_P = TypeVar("_P", bound="_Group")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """The numbers a setting may take, and the step of its slider."""
+
+    low: float
+    high: float
+    step: float
+
+    def check(self, name: str, value: float) -> None:
+        """Raise ParameterError unless ``value`` is a finite number within the range."""
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            raise ParameterError(f"{name} must be a number, not {value!r}.")
+        if not self.low <= value <= self.high:
+            raise ParameterError(
+                f"{name} is {value:g}; it must lie between {self.low:g} and {self.high:g}."
+            )
+
+
+RANGES: Mapping[str, Range] = {
+    "min_genes": Range(low=0, high=20_000, step=50),
+    "max_genes": Range(low=100, high=100_000, step=100),
+    "min_cells": Range(low=0, high=1_000, step=1),
+    "max_mito": Range(low=0, high=100, step=1),
+    "n_top_genes": Range(low=50, high=20_000, step=100),
+    "n_pcs": Range(low=2, high=200, step=1),
+    "theta": Range(low=0, high=10, step=0.25),
+    "sigma": Range(low=0.01, high=0.5, step=0.01),
+    "nclust": Range(low=2, high=200, step=1),
+    "max_iter": Range(low=0, high=50, step=1),
+    "tau": Range(low=0, high=100, step=1),
+    "alpha": Range(low=0.01, high=5, step=0.05),
+    "lamb": Range(low=0, high=100, step=0.1),
+    "block_size": Range(low=0.01, high=0.5, step=0.01),
+    "max_iter_kmeans": Range(low=1, high=50, step=1),
+    "epsilon_cluster": Range(low=0, high=0.1, step=0.0005),
+    "epsilon_harmony": Range(low=0, high=0.1, step=0.001),
+    "n_neighbors": Range(low=5, high=50, step=1),
+    "min_dist": Range(low=0, high=1, step=0.05),
+    "spread": Range(low=0.5, high=3, step=0.1),
+    "resolution": Range(low=0.05, high=5, step=0.05),
+    "seed": Range(low=0, high=2**31 - 1, step=1),
+}
+"""Allowed values per setting. Theta above 10 is refused by the slider's range, not by Harmony."""
+
+
+class _Group:
+    """Shared by the dataclasses below: to and from plain JSON values."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_dict(cls: type[_P], values: Mapping[str, Any]) -> _P:
+        """Build the group from JSON values; unknown names are refused by name."""
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ParameterError(
+                f"Unknown setting {unknown[0]!r}; known here: {', '.join(sorted(known))}."
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def _check(self, *names: str) -> None:
+        for name in names:
+            RANGES[name].check(name, getattr(self, name))
+
+    def _check_whole(self, *names: str) -> None:
+        for name in names:
+            if not isinstance(getattr(self, name), int):
+                raise ParameterError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareParams(_Group):
+    """Quality control, normalisation, variable genes and PCA.
+
+    Parameters
+    ----------
+    basis
+        Name of an embedding that the data bring along (for example ``X_pca``). Preparation is
+        then skipped and that embedding is corrected; every cell is kept.
+    min_genes, max_genes
+        A cell is kept if it has this many genes with at least one count.
+    min_cells
+        A gene is kept if at least this many cells have a count of it.
+    max_mito
+        Largest mitochondrial share of a cell's counts, in percent.
+    n_top_genes
+        Variable genes, chosen within each batch and then merged.
+    n_pcs
+        Principal components; fewer where the data have fewer.
+    """
+
+    basis: str | None = None
+    min_genes: int = 200
+    max_genes: int = 6000
+    min_cells: int = 3
+    max_mito: float = 20.0
+    n_top_genes: int = 3000
+    n_pcs: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        names = ("min_genes", "max_genes", "min_cells", "n_top_genes", "n_pcs", "seed")
+        self._check(*names, "max_mito")
+        self._check_whole(*names)
+        if self.min_genes > self.max_genes:
+            raise ParameterError(
+                f"min_genes ({self.min_genes}) is above max_genes ({self.max_genes}), "
+                "so no cell would be kept."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonyParams(_Group):
+    """Settings of one Harmony correction, named as in harmonypy 2.1.
+
+    Parameters
+    ----------
+    batch
+        Batch variables: names of columns of obs.
+    theta
+        Diversity penalty, one for each batch variable. More mixes batches harder; 0 switches the
+        penalty off.
+    sigma
+        Width of the soft clusters. More lets a cell belong to several clusters at once.
+    nclust
+        Number of soft clusters; ``None`` takes the smaller of 100 and a thirtieth of the cells.
+    max_iter
+        Most rounds of clustering and correction. Harmony stops earlier when it has converged.
+    tau
+        Protects small batches: lowers their theta when they have few cells per cluster. 0 is off.
+    alpha
+        Without ``lamb``: the share of a batch's expected cells in a cluster that is taken as ridge
+        penalty. More corrects less.
+    lamb
+        Fixed ridge penalty for all batches; ``None`` estimates one per cluster from ``alpha``.
+    block_size
+        Share of cells whose soft clusters are updated together.
+    max_iter_kmeans
+        Clustering rounds within each of Harmony's.
+    epsilon_cluster, epsilon_harmony
+        Relative change of the objective below which clustering, and Harmony, stop.
+    """
+
+    batch: tuple[str, ...]
+    theta: tuple[float, ...] = ()
+    sigma: float = 0.1
+    nclust: int | None = None
+    max_iter: int = 10
+    tau: float = 0.0
+    alpha: float = 0.2
+    lamb: float | None = None
+    block_size: float = 0.05
+    max_iter_kmeans: int = 4
+    epsilon_cluster: float = 1e-3
+    epsilon_harmony: float = 1e-2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.batch or not all(isinstance(b, str) for b in self.batch):
+            raise ParameterError("Choose at least one batch variable to correct for.")
+        if len(set(self.batch)) < len(self.batch):
+            raise ParameterError("A batch variable was given twice; name each one once.")
+        theta = self.theta or (2.0,)
+        if len(theta) == 1:
+            theta = theta * len(self.batch)
+        if len(theta) != len(self.batch):
+            raise ParameterError(
+                f"{len(theta)} values of theta for {len(self.batch)} batch variables; "
+                "give one for all, or one for each."
+            )
+        for value in theta:
+            RANGES["theta"].check("theta", value)
+        # The same settings must have the same key, whether they were typed as 2 or 2.0.
+        object.__setattr__(self, "theta", tuple(float(t) for t in theta))
+        self._check(
+            *("sigma", "max_iter", "tau", "alpha", "block_size", "max_iter_kmeans", "seed"),
+            *("epsilon_cluster", "epsilon_harmony"),
+        )
+        self._check_whole("max_iter", "max_iter_kmeans", "seed")
+        for name in ("sigma", "tau", "alpha", "block_size", "epsilon_cluster", "epsilon_harmony"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if self.nclust is not None:
+            self._check("nclust")
+            self._check_whole("nclust")
+        if self.lamb is not None:
+            self._check("lamb")
+            object.__setattr__(self, "lamb", float(self.lamb))
+
+    def nclust_for(self, n_cells: int) -> int:
+        """Return the number of soft clusters in effect for ``n_cells`` cells."""
+        return self.nclust or int(min(round(n_cells / 30.0), 100))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphParams(_Group):
+    """The neighbour graph under layout and clusters.
+
+    Parameters
+    ----------
+    n_neighbors
+        Neighbours of a cell, itself included, as scanpy counts them.
+    """
+
+    n_neighbors: int = 15
+
+    def __post_init__(self) -> None:
+        self._check("n_neighbors")
+        self._check_whole("n_neighbors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutParams(_Group):
+    """UMAP's two shape settings.
+
+    Parameters
+    ----------
+    min_dist
+        Least distance of two points in the picture; less packs groups tighter.
+    spread
+        Scale of the picture; more leaves more room between groups.
+    """
+
+    min_dist: float = 0.3
+    spread: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._check("min_dist", "spread", "seed")
+        if self.min_dist > self.spread:
+            raise ParameterError(
+                f"min_dist ({self.min_dist:g}) is above spread ({self.spread:g}); "
+                "lower min_dist or raise spread."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterParams(_Group):
+    """Leiden clustering.
+
+    Parameters
+    ----------
+    resolutions
+        More gives more, smaller clusters. Each is computed; ``shown`` is the one on screen.
+    flavor
+        ``"igraph"`` (fast) or ``"leidenalg"`` (the original implementation).
+    """
+
+    resolutions: tuple[float, ...] = (0.3, 0.5, 0.8)
+    shown: float = 0.5
+    flavor: Literal["igraph", "leidenalg"] = "igraph"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for value in self.resolutions:
+            RANGES["resolution"].check("resolution", value)
+        if self.shown not in self.resolutions:
+            raise ParameterError(
+                f"The resolution shown ({self.shown:g}) is not among those computed "
+                f"({', '.join(f'{r:g}' for r in self.resolutions)})."
+            )
+        if self.flavor not in ("igraph", "leidenalg"):
+            raise ParameterError(f"flavor is {self.flavor!r}; available: igraph, leidenalg.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunParams(_Group):
+    """Everything that, with a dataset, decides a run's results.
+
+    Parameters
+    ----------
+    label
+        Column of obs with known cell types, used by the labelled diagnostics only.
+    condition
+        The batch variable is a treatment, a disease or another biological condition.
+    """
+
+    harmony: HarmonyParams
+    prepare: PrepareParams = field(default_factory=PrepareParams)
+    graph: GraphParams = field(default_factory=GraphParams)
+    layout: LayoutParams = field(default_factory=LayoutParams)
+    clusters: ClusterParams = field(default_factory=ClusterParams)
+    label: str | None = None
+    condition: bool = False
+
+    def __post_init__(self) -> None:
+        if self.label is not None and self.label in self.harmony.batch:
+            raise ParameterError(
+                f"{self.label!r} is chosen both as batch variable and as label; "
+                "a label says what to keep, so choose another column for it or none."
+            )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunParams:
+        """Build a run's settings from nested JSON values."""
+        groups: dict[str, type[_Group]] = {
+            "harmony": HarmonyParams,
+            "prepare": PrepareParams,
+            "graph": GraphParams,
+            "layout": LayoutParams,
+            "clusters": ClusterParams,
+        }
+        built = {k: groups[k].from_dict(v) if k in groups else v for k, v in values.items()}
+        return super().from_dict(built)
