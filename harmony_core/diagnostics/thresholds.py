@@ -1,0 +1,242 @@
+"""Every threshold of the diagnostics, in one table: name, value, meaning, source.
+
+Code compares with these constants only, so a number is read, changed and explained in one place.
+``TABLE`` lists them for pages and reports. Nothing heavy is imported: pages read this too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_OWN = (
+    "chosen on part of our own simulations and Kang designs (benchmarks/diagnostics.py re-checks)"
+)
+_RULE = "convention of this project, to keep numbers from a handful of cells out of a verdict"
+_LISI = "doi:10.1038/s41592-019-0619-0"
+_SCIB = "doi:10.1038/s41592-021-01336-8"
+_CILISI = "doi:10.1038/s41467-024-45240-z"
+_CRAMER = "doi:10.1016/j.jkss.2012.10.002 for the bias correction; the cut-offs are conventions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """One row of the table."""
+
+    name: str
+    value: float
+    meaning: str
+    source: str
+
+
+TABLE: dict[str, Threshold] = {}
+"""All thresholds by name, in the order of this file."""
+
+
+def _add(name: str, value: float, meaning: str, source: str) -> float:
+    TABLE[name] = Threshold(name=name, value=value, meaning=meaning, source=source)
+    return value
+
+
+def _add_count(name: str, value: int, meaning: str, source: str) -> int:
+    _add(name, value, meaning, source)
+    return value
+
+
+# --- The verdict -----------------------------------------------------------------------------
+
+PURITY_LOSS_AMBER = _add(
+    "purity_loss_amber", 0.05, "A label that lost more purity than this is suspected.", _OWN
+)
+PURITY_LOSS_RED = _add(
+    "purity_loss_red", 0.10, "A label that lost more purity than this was over-corrected.", _OWN
+)
+CONFLICT_MAX = _add(
+    "conflict_max", 0.095, "Transfer conflict (minus that at theta 0) above this is flagged.", _OWN
+)
+GAP_MAX = _add("gap_max", 0.010, "Cross-batch gap above this is flagged.", _OWN)
+GAP_MAX_CONDITION = _add(
+    "gap_max_condition",
+    0.019,
+    "The same where the batch variable is a condition, which moves genes by itself.",
+    _OWN,
+)
+GAP_MAX_PC = _add(
+    "gap_max_pc",
+    0.20,
+    "Gap above this is flagged where it had to be computed on components, not genes.",
+    _OWN,
+)
+LOST_MARKERS = _add(
+    "lost_markers", 0.10, "Lost markers above this support a flag and name genes.", _OWN
+)
+MCM_LOW = _add("mcm_low", 0.5, "Matched-cluster mixing below this is under-correction.", _OWN)
+MCM_GOOD = _add("mcm_good", 0.8, "Matched-cluster mixing above this is good.", _OWN)
+NULL_MIXING = _add(
+    "null_mixing",
+    0.95,
+    "iLISI before correction, against its permuted expectation, from which on there is "
+    "nothing to correct.",
+    _OWN,
+)
+MOVED_MIN = _add(
+    "moved_min",
+    1e-3,
+    "A run whose farthest-moved cell moved less than this part of the embedding's spread "
+    "did nothing.",
+    "convention: below this no neighbour changes",
+)
+NCLUST_PER_CELLS = _add_count(
+    "nclust_per_cells",
+    30,
+    "Harmony takes one soft cluster per this many cells, at most 100.",
+    "harmonypy",
+)
+
+# --- The reference ---------------------------------------------------------------------------
+
+N_NEIGHBORS = _add_count(
+    "n_neighbors", 30, "Neighbours of a cell looked at by the verdict's numbers.", _OWN
+)
+N_NEIGHBORS_REFERENCE = _add_count(
+    "n_neighbors_reference", 15, "Neighbours within a batch that pre-clusters are made of.", _OWN
+)
+RESOLUTION_LOW = _add("resolution_low", 1.0, "Leiden resolution of the first reference.", _OWN)
+RESOLUTION_MID = _add(
+    "resolution_mid", 1.5, "Leiden resolution of the reference that evidence is taken from.", _OWN
+)
+RESOLUTION_HIGH = _add("resolution_high", 2.0, "Leiden resolution of the third reference.", _OWN)
+LEIDEN_ITERATIONS = _add_count("leiden_iterations", 3, "Leiden passes for pre-clusters.", _OWN)
+MAX_GENES = _add_count("max_genes", 2000, "Most variable genes that are judged.", _OWN)
+GENE_MEAN_FLOOR = _add(
+    "gene_mean_floor", 0.05, "Least mean that a gene's variance is divided by, to rank genes.", _OWN
+)
+MIN_CELLS_REFERENCE = _add_count(
+    "min_cells_reference", 20, "Cells from which a pre-cluster is compared with others.", _RULE
+)
+MIN_CELLS_CONFLICT = _add_count(
+    "min_cells_conflict", 25, "Cells from which a pre-cluster is judged for conflict.", _RULE
+)
+MIN_CELLS_MATCHED = _add_count(
+    "min_cells_matched", 15, "Cells from which a pre-cluster counts for matched mixing.", _RULE
+)
+MIN_EDGES = _add_count(
+    "min_edges",
+    20,
+    "Cross-batch neighbour pairs from which a pre-cluster is judged.",
+    _RULE,
+)
+
+# --- Distinctness, markers and partners of pre-clusters --------------------------------------
+
+DE_T = _add("de_t", 5.0, "Welch |t| from which a gene tells two pre-clusters apart.", _OWN)
+DE_FOLD = _add("de_fold", 1.5, "Fold change from which a gene tells two pre-clusters apart.", _OWN)
+DE_VARIANCE_FLOOR = _add(
+    "de_variance_floor", 1e-4, "Added to the squared standard error in Welch's t.", _OWN
+)
+DE_TOP = _add_count("de_top", 20, "Genes of each ordered pair that conflict is measured on.", _OWN)
+DE_MIN_GENES = _add_count(
+    "de_min_genes", 8, "Genes below which two pre-clusters are the same state.", _OWN
+)
+DISTINCT_LOW = _add(
+    "distinct_low", 0.15, "Relative number of genes at which distinctness begins to count.", _OWN
+)
+DISTINCT_HIGH = _add(
+    "distinct_high", 0.45, "Relative number of genes at which distinctness counts in full.", _OWN
+)
+MIN_GENES_CONFLICT = _add_count(
+    "min_genes_conflict", 3, "Marker genes of a batch below which conflict is not measured.", _RULE
+)
+SHIFT_PARTNER_R = _add(
+    "shift_partner_r", 0.3, "Correlation of two pre-clusters used to estimate a batch shift.", _OWN
+)
+SHIFT_MIN_PARTNERS = _add_count(
+    "shift_min_partners", 3, "Partner pairs from which the batch shift is their median.", _OWN
+)
+PARTNER_R = _add(
+    "partner_r", 0.5, "Correlation above which mutually best pre-clusters are partners.", _OWN
+)
+SD_FLOOR = _add("sd_floor", 0.05, "Added to a gene's pooled standard deviation.", _OWN)
+GAP_FOLD = _add("gap_fold", 2.0, "Fold change of a residual from which a gene counts as gap.", _OWN)
+GAP_MIN_CLUSTERS = _add_count(
+    "gap_min_clusters",
+    3,
+    "Judged pre-clusters of a batch from which their median is its common shift.",
+    _OWN,
+)
+GAP_PC_SD = _add(
+    "gap_pc_sd",
+    1.0,
+    "Pooled standard deviations from which a component counts as gap.",
+    _OWN,
+)
+MARKER_T = _add("marker_t", 5.0, "Welch t from which a gene marks a pre-cluster.", _OWN)
+MARKER_Z = _add("marker_z", 0.4, "Mean z from which a gene marks a pre-cluster.", _OWN)
+MARKER_TOP = _add_count("marker_top", 30, "Most markers of a pre-cluster.", _OWN)
+MARKER_MIN = _add_count("marker_min", 5, "Markers below which a pre-cluster has none.", _OWN)
+MARKER_KEPT = _add(
+    "marker_kept", 0.5, "Part of its z that a marker must keep not to be lost.", _OWN
+)
+MARKER_Z_FLOOR = _add(
+    "marker_z_floor", 0.15, "Least z of a marker, when asking whether it is lost.", _OWN
+)
+Z_SD_FLOOR = _add("z_sd_floor", 0.02, "Added to a batch's standard deviation in z.", _OWN)
+EVIDENCE_GENES = _add_count(
+    "evidence_genes", 10, "Genes named in a row of evidence.", "reading comfort"
+)
+NAME_GENES = _add_count("name_genes", 3, "Markers in the name of a pre-cluster.", "reading comfort")
+
+# --- Suggest ---------------------------------------------------------------------------------
+
+SUGGEST_GAP_MAX = _add("suggest_gap_max", 0.0075, "Largest gap of a setting that is offered.", _OWN)
+
+# --- Advice ----------------------------------------------------------------------------------
+
+FEW_PCS = _add("few_pcs", 40, "Below this many components, more of them preserve more.", _OWN)
+THETA_SMALL_BATCH = _add(
+    "theta_small_batch",
+    0.2,
+    "Theta in effect for the smallest batch, relative to theta, near which tau does something.",
+    "measured with harmonypy 2.1",
+)
+TAU_DIVISOR = _add(
+    "tau_divisor",
+    0.75,
+    "tau = cells of the smallest batch / (this x soft clusters) is the value to try.",
+    _OWN,
+)
+
+# --- Labels ----------------------------------------------------------------------------------
+
+MIN_CELLS_PURITY = _add_count(
+    "min_cells_purity", 15, "Cells from which a label is judged for purity.", _RULE
+)
+MIN_CELLS_CILISI = _add_count(
+    "min_cells_cilisi", 10, "Cells of a label per batch from which CiLISI counts it.", _CILISI
+)
+MIN_BATCHES_CILISI = _add_count(
+    "min_batches_cilisi", 2, "Batches of a label from which CiLISI counts it.", _CILISI
+)
+LISI_PERPLEXITY = _add_count("lisi_perplexity", 30, "Effective neighbours in LISI.", _LISI)
+SILHOUETTE_SAMPLE = _add_count(
+    "silhouette_sample", 5000, "Cells above which silhouettes use a sample.", "cost is quadratic"
+)
+SCIB_WEIGHT_BIO = _add("scib_weight_bio", 0.6, "Weight of conservation in the scIB total.", _SCIB)
+SCIB_WEIGHT_BATCH = _add("scib_weight_batch", 0.4, "Weight of mixing in the scIB total.", _SCIB)
+
+# --- The design, before any run --------------------------------------------------------------
+
+CRAMERS_V_WARN = _add(
+    "cramers_v_warn", 0.3, "Association of batch and another column that is warned of.", _CRAMER
+)
+CRAMERS_V_CONFOUNDED = _add(
+    "cramers_v_confounded",
+    0.7,
+    "Association above which nothing can separate batch from the other column.",
+    _CRAMER,
+)
+EXCLUSIVE_SHARE = _add(
+    "exclusive_share", 0.99, "Part of a label's cells in one batch that makes it exclusive.", _RULE
+)
+EXCLUSIVE_MIN_CELLS = _add_count(
+    "exclusive_min_cells", 20, "Cells from which a label may be called exclusive.", _RULE
+)
