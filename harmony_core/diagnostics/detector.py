@@ -1,0 +1,91 @@
+"""The label-free detector: transfer conflict or cross-batch gap.
+
+Every cross-batch neighbour of a pre-cluster is asked: by the genes that tell this batch's own
+clusters apart, and after removing the shift between the batches, does it look like this cluster,
+or like another cluster of the same batch (conflict)? And all of them together: are they still
+different in many genes, more than the batch's other clusters are from theirs (gap)?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harmony_core.diagnostics.cluster_scores import (
+    Expression,
+    Ints,
+    lost_markers,
+    score_partitions,
+)
+from harmony_core.diagnostics.evidence import summarise
+from harmony_core.diagnostics.matched import matched_mixing
+from harmony_core.diagnostics.reference import EVIDENCE, Reference
+from harmony_core.diagnostics.results import Detection
+from harmony_core.errors import DataError
+
+
+def score(
+    reference: Reference,
+    indices_after: Ints,
+    indices_floor: Ints,
+    *,
+    expression: Expression | None,
+    batch_names: Sequence[str],
+    gene_names: Sequence[str] = (),
+    condition: bool = False,
+) -> Detection:
+    """Judge one run without labels.
+
+    Parameters
+    ----------
+    reference
+        Of the uncorrected data, for this batch variable.
+    indices_after
+        Nearest neighbours in the corrected embedding, cells × 30 or more, nearest first, itself
+        left out.
+    indices_floor
+        The same for the run with theta 0 and otherwise the same settings.
+    expression
+        The matrix that the reference was built from. CSC is used as it is; CSR is converted each
+        time.
+    batch_names
+        Level of each batch code.
+    gene_names
+        Name of each column of the expression.
+    condition
+        The batch variable is a treatment, a disease or another biological condition.
+
+    Returns
+    -------
+    The numbers with their evidence.
+
+    Raises
+    ------
+    DataError
+        If there is expression but the reference was built without, or the reverse, or cells
+        differ.
+    """
+    _check(reference, indices_after, indices_floor, expression)
+    scores = score_partitions(reference, indices_after, indices_floor, expression)
+    return summarise(
+        reference,
+        scores,
+        matched_mixing(reference, indices_after),
+        lost=lost_markers(reference, indices_after, scores[EVIDENCE], expression),
+        batch_names=batch_names,
+        gene_names=gene_names,
+        condition=condition,
+    )
+
+
+def _check(reference: Reference, after: Ints, floor: Ints, expression: Expression | None) -> None:
+    n = len(reference.codes)
+    if len(after) != n or len(floor) != n:
+        raise DataError(
+            f"The reference has {n} cells, the neighbours {len(after)} and {len(floor)}; "
+            "they must be the same cells."
+        )
+    if reference.has_genes == (expression is None):
+        raise DataError(
+            "Give the expression matrix that the reference was built from"
+            + (", or none: it was built without." if not reference.has_genes else ".")
+        )

@@ -1,0 +1,157 @@
+"""Compiled loops over neighbours and over the columns of a sparse matrix.
+
+All take plain arrays. They are compiled once per machine (numba's cache) and release the GIL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+
+    def _compiled(function: _F) -> _F: ...
+else:
+    _compiled = numba.njit(cache=True, nogil=True)
+
+Array = npt.NDArray[Any]
+
+
+@_compiled
+def moments(
+    indptr: Array, indices: Array, data: Array, columns: Array, groups: Array, n_groups: int
+) -> tuple[Array, Array]:
+    """Sum and sum of squares of each group of rows, for some columns of a CSC matrix.
+
+    Returns two arrays, groups × columns.
+    """
+    total = np.zeros((n_groups, len(columns)))
+    squares = np.zeros((n_groups, len(columns)))
+    for at in range(len(columns)):
+        for e in range(indptr[columns[at]], indptr[columns[at] + 1]):
+            x = np.float64(data[e])
+            group = groups[indices[e]]
+            total[group, at] += x
+            squares[group, at] += x * x
+    return total, squares
+
+
+@_compiled
+def weighted_sums(
+    matrix: tuple[Array, Array, Array],
+    columns: Array,
+    weights: tuple[Array, Array, Array],
+    n_groups: int,
+    batch: Array,
+    scale: Array,
+) -> Array:
+    """Weighted sums of rows per group, where a row may count in several groups.
+
+    ``matrix`` is the indptr, indices and data of a CSC matrix; ``weights`` the starts, groups and
+    weights: row j counts in ``groups[starts[j]:starts[j + 1]]`` with the weights at the same
+    places, its values times ``scale[batch[j]]`` (batches × columns). Returns groups × columns.
+    """
+    indptr, indices, data = matrix
+    cell_start, cell_group, cell_weight = weights
+    result = np.zeros((n_groups, len(columns)))
+    acc = np.zeros(n_groups)
+    for at in range(len(columns)):
+        acc[:] = 0.0
+        for e in range(indptr[columns[at]], indptr[columns[at] + 1]):
+            cell = indices[e]
+            x = np.float64(data[e]) * scale[batch[cell], at]
+            for w in range(cell_start[cell], cell_start[cell + 1]):
+                acc[cell_group[w]] += x * cell_weight[w]
+        result[:, at] = acc
+    return result
+
+
+@_compiled
+def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> tuple[Array, Array]:
+    """Count cross-batch neighbours per pre-cluster, and between each two pre-clusters.
+
+    Returns the counts (groups) and their split by the neighbour's group (groups × groups).
+    """
+    total = np.zeros(n_groups, dtype=np.int64)
+    between = np.zeros((n_groups, n_groups), dtype=np.int64)
+    for i in range(neighbors.shape[0]):
+        for k in range(neighbors.shape[1]):
+            j = neighbors[i, k]
+            if batch[j] != batch[i]:
+                total[group[i]] += 1
+                between[group[i], group[j]] += 1
+    return total, between
+
+
+@_compiled
+def mean_conflict(
+    neighbors: Array, batch: Array, group: Array, table: Array, n_groups: int
+) -> Array:
+    """Mean of ``table[neighbour, own group]`` over each group's cross-batch neighbours."""
+    total = np.zeros(n_groups)
+    edges = np.zeros(n_groups)
+    for i in range(neighbors.shape[0]):
+        own = group[i]
+        for k in range(neighbors.shape[1]):
+            j = neighbors[i, k]
+            if batch[j] != batch[i]:
+                total[own] += table[j, own]
+                edges[own] += 1
+    return total / np.maximum(edges, 1)
+
+
+@_compiled
+def neighbor_weights(
+    neighbors: Array, batch: Array, group: Array, n_groups: int
+) -> tuple[Array, Array, Array]:
+    """For each cell, the groups it is a cross-batch neighbour of and how often.
+
+    Returns starts (cells + 1), groups and counts as ``weighted_sums`` takes them. Each cell is
+    listed in its own group too, with minus its own number of cross-batch neighbours.
+    """
+    n, width = neighbors.shape
+    own_edges = np.zeros(n, dtype=np.int64)
+    start = np.zeros(n + 1, dtype=np.int64)
+    for i in range(n):
+        for k in range(width):
+            j = neighbors[i, k]
+            if batch[j] != batch[i]:
+                own_edges[i] += 1
+                start[j + 1] += 1
+    for j in range(n):
+        start[j + 1] += start[j]
+    source = np.empty(start[n], dtype=np.int32)
+    filled = start[:-1].copy()
+    for i in range(n):
+        for k in range(width):
+            j = neighbors[i, k]
+            if batch[j] != batch[i]:
+                source[filled[j]] = group[i]
+                filled[j] += 1
+    cell_start = np.zeros(n + 1, dtype=np.int64)
+    cell_group = np.empty(start[n] + n, dtype=np.int32)
+    cell_count = np.empty(start[n] + n, dtype=np.float32)
+    count = np.zeros(n_groups, dtype=np.int64)
+    at = 0
+    for j in range(n):
+        if own_edges[j]:
+            cell_group[at] = group[j]
+            cell_count[at] = -own_edges[j]
+            at += 1
+        for e in range(start[j], start[j + 1]):
+            count[source[e]] += 1
+        for e in range(start[j], start[j + 1]):
+            g = source[e]
+            if count[g]:
+                cell_group[at] = g
+                cell_count[at] = count[g]
+                count[g] = 0
+                at += 1
+        cell_start[j + 1] = at
+    return cell_start, cell_group[:at].copy(), cell_count[:at].copy()

@@ -1,0 +1,172 @@
+"""What the diagnostics found, as plain values that travel through JSON.
+
+Names of batches, labels and genes are kept raw, as the file has them; whoever draws them escapes.
+Nothing heavy is imported here: pages read stored results with this module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+GapBasis = Literal["genes", "components"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterRow:
+    """One pre-cluster of the uncorrected data, as a run left it.
+
+    Parameters
+    ----------
+    cluster
+        Number of the pre-cluster in the reference that evidence is taken from.
+    name
+        Batch, number within the batch (largest is 1) and top markers.
+    batch
+        Level of the batch variable that all its cells belong to.
+    cells
+        Number of cells.
+    judged
+        Whether it has enough cells and cross-batch neighbours to be judged.
+    share
+        Cross-batch part of its neighbours over the part expected from batch sizes; at most 1.
+    conflict
+        Part of its mixing that is with cells that look like another cluster of its batch,
+        minus the same at theta 0.
+    gap
+        Share times the fraction of genes in which it differs from its new neighbours.
+    lost
+        Share times the fraction of its markers that its new neighbours lack; ``None`` without
+        markers.
+    merged_with
+        Name of the pre-cluster of another batch that holds the largest part of its new
+        neighbours; empty where it has none.
+    merged_cluster
+        Number of that pre-cluster, -1 where there is none.
+    merged_part
+        That part.
+    genes
+        Genes with the largest difference, largest first.
+    lost_genes
+        Markers its new neighbours lack.
+    flagged
+        Whether conflict or gap of this pre-cluster is above its threshold.
+    """
+
+    cluster: int
+    name: str
+    batch: str
+    cells: int
+    judged: bool
+    share: float
+    conflict: float
+    gap: float
+    lost: float | None
+    merged_with: str
+    merged_cluster: int
+    merged_part: float
+    genes: tuple[str, ...]
+    lost_genes: tuple[str, ...]
+    flagged: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchedRow:
+    """How far one pre-cluster mixed with its partner in another batch (1 is fully)."""
+
+    name: str
+    partner: str
+    batch: str
+    partner_batch: str
+    cluster: int
+    partner_cluster: int
+    cells: int
+    mixing: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelRow:
+    """One known label, as a run left it.
+
+    Parameters
+    ----------
+    loss
+        Rise of the wrong-label part of its neighbours.
+    merged_with
+        Label that holds the largest part of its wrong neighbours; empty where unknown.
+    batch
+        Batch in which the loss is largest; empty where unknown.
+    """
+
+    name: str
+    cells: int
+    loss: float
+    merged_with: str = ""
+    merged_part: float = 0.0
+    batch: str = ""
+    share: float | None = None
+    genes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """The label-free numbers of one run for one batch variable.
+
+    Parameters
+    ----------
+    conflict
+        Worst pre-cluster's conflict, the least of the three references; ``None`` where nothing
+        could be judged.
+    gap
+        Worst pre-cluster's gap, the mean of the three references; ``None`` likewise.
+    gap_basis
+        Whether gap and conflict were computed on genes, or on components for want of genes.
+    condition
+        Whether the batch variable was said to be a condition, which raises the gap's threshold.
+    flagged
+        Whether conflict or gap is above its threshold.
+    score
+        The larger of conflict and gap, each over its threshold: 1 is the limit.
+    mcm
+        Matched-cluster mixing; ``None`` where no pre-clusters match.
+    clusters
+        Every pre-cluster of the reference that evidence is taken from.
+    resolution
+        Leiden resolution of that reference.
+    matched
+        The pairs behind ``mcm``, worst first.
+    notes
+        What could not be computed, and why.
+    """
+
+    conflict: float | None
+    gap: float | None
+    gap_basis: GapBasis
+    condition: bool
+    flagged: bool
+    score: float
+    mcm: float | None
+    clusters: tuple[ClusterRow, ...]
+    resolution: float
+    matched: tuple[MatchedRow, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Detection:
+        """Rebuild from the values of ``to_dict``, also after JSON turned tuples into lists."""
+        rows = {
+            "clusters": tuple(ClusterRow(**_tuples(row)) for row in values["clusters"]),
+            "matched": tuple(MatchedRow(**row) for row in values["matched"]),
+            "notes": tuple(values["notes"]),
+        }
+        return cls(**{**values, **rows})
+
+
+def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
