@@ -24,6 +24,8 @@ class Range:
     low: float
     high: float
     step: float
+    slider_high: float | None = None
+    """Where the slider ends, if values beyond it are allowed but rarely make sense."""
 
     def check(self, name: str, value: float) -> None:
         """Raise ParameterError unless ``value`` is a finite number within the range."""
@@ -46,7 +48,7 @@ RANGES: Mapping[str, Range] = {
     "max_mito": Range(low=0, high=100, step=1),
     "n_top_genes": Range(low=50, high=20_000, step=100),
     "n_pcs": Range(low=2, high=200, step=1),
-    "theta": Range(low=0, high=10, step=0.25),
+    "theta": Range(low=0, high=100, step=0.25, slider_high=10),
     "sigma": Range(low=0.01, high=0.5, step=0.01),
     "nclust": Range(low=2, high=200, step=1),
     "max_iter": Range(low=0, high=50, step=1),
@@ -63,7 +65,7 @@ RANGES: Mapping[str, Range] = {
     "resolution": Range(low=0.05, high=5, step=0.05),
     "seed": Range(low=0, high=2**31 - 1, step=1),
 }
-"""Allowed values per setting. Theta above 10 is refused by the slider's range, not by Harmony."""
+"""Allowed values per setting."""
 
 
 class _Group:

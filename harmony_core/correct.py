@@ -1,0 +1,219 @@
+"""Harmony: the only file that imports harmonypy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core.errors import BatchError, DataError, ParameterError
+from harmony_core.params import HarmonyParams
+
+MIN_CELLS = 40
+"""Below this many cells neither soft clusters nor neighbours mean anything."""
+
+StopReason = Literal["converged", "limit", "rose", "none"]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Result of one Harmony run.
+
+    Attributes
+    ----------
+    embedding
+        Corrected embedding, float32 (cells × dimensions).
+    soft_clusters
+        Share of each cell in each soft cluster, float32 (cells × soft clusters).
+    objective
+        Harmony's objective at the start and after each iteration (iterations + 1 values).
+    stop_reason
+        ``converged``: the objective fell by less than ``epsilon_harmony``. ``limit``: the limit of
+        iterations was reached first. ``rose``: the objective went up in the last iteration.
+        ``none``: no iteration was asked for.
+    nclust
+        Number of soft clusters used.
+    theta_b
+        Theta in effect per batch (after tau), one tuple a batch variable.
+    levels
+        Names of the batches in the order of ``theta_b``, one tuple a batch variable.
+    """
+
+    embedding: npt.NDArray[np.float32]
+    soft_clusters: npt.NDArray[np.float32]
+    objective: tuple[float, ...]
+    stop_reason: StopReason
+    nclust: int
+    theta_b: tuple[tuple[float, ...], ...]
+    levels: tuple[tuple[str, ...], ...]
+
+    @property
+    def iterations(self) -> int:
+        return len(self.objective) - 1
+
+
+def correct(
+    embedding: npt.NDArray[np.floating],
+    batches: Sequence[npt.NDArray[Any]],
+    params: HarmonyParams,
+) -> Correction:
+    """Correct an embedding for its batch variables with Harmony.
+
+    The numbers are harmonypy's own, to the last bit. What is added is that everything is checked
+    first (harmonypy trusts its caller), and that the result says why it stopped.
+
+    Parameters
+    ----------
+    embedding
+        Uncorrected embedding (cells × dimensions), for example principal components.
+    batches
+        For each of ``params.batch``, the batch of every cell (length cells).
+    params
+        Settings; see :class:`~harmony_core.params.HarmonyParams`.
+
+    Raises
+    ------
+    DataError, BatchError, ParameterError
+        If the embedding, a batch variable or a setting can't be used.
+
+    References
+    ----------
+    Korsunsky et al. 2019, 10.1038/s41592-019-0619-0
+    """
+    X = _checked_embedding(embedding)
+    coded = [
+        _coded(values, name, len(X)) for values, name in zip(batches, params.batch, strict=True)
+    ]
+    nclust = params.nclust_for(len(X))
+    if nclust > len(X):
+        raise ParameterError(
+            f"nclust is {nclust}, but there are only {len(X)} cells; choose fewer soft clusters "
+            "or leave it automatic."
+        )
+    return _run(X, [c for c, _ in coded], [n for _, n in coded], nclust, params)
+
+
+def _run(
+    X: npt.NDArray[np.floating],
+    codes: list[npt.NDArray[np.intp]],
+    levels: list[tuple[str, ...]],
+    nclust: int,
+    params: HarmonyParams,
+) -> Correction:
+    import harmonypy
+
+    # It installs its own log handler, which would write to the terminal of whoever runs us.
+    logging.getLogger("harmonypy").handlers.clear()
+    columns = {str(i): c for i, c in enumerate(codes)}
+    result = harmonypy.run_harmony(
+        X,
+        columns,
+        list(columns),
+        theta=list(params.theta),
+        lamb=params.lamb,
+        sigma=params.sigma,
+        nclust=nclust,
+        tau=params.tau,
+        block_size=params.block_size,
+        max_iter_harmony=params.max_iter,
+        max_iter_kmeans=params.max_iter_kmeans,
+        epsilon_cluster=params.epsilon_cluster,
+        epsilon_harmony=params.epsilon_harmony,
+        alpha=params.alpha,
+        verbose=False,
+        random_state=params.seed,
+    )
+    corrected = np.asarray(result.Z_corr, dtype=np.float32)
+    if corrected.shape != X.shape:
+        raise AssertionError(f"harmonypy returned {corrected.shape} for {X.shape}")
+    objective = tuple(float(v) for v in result.objective_harmony)
+    return Correction(
+        embedding=corrected,
+        soft_clusters=np.asarray(result.R, dtype=np.float32),
+        objective=objective,
+        stop_reason=_stop_reason(objective, params),
+        nclust=nclust,
+        theta_b=tuple(
+            tuple(effective_theta(t, np.bincount(c), nclust, params.tau).tolist())
+            for t, c in zip(params.theta, codes, strict=True)
+        ),
+        levels=tuple(levels),
+    )
+
+
+def effective_theta(
+    theta: float, batch_sizes: npt.NDArray[np.integer], nclust: int, tau: float
+) -> npt.NDArray[np.float64]:
+    """Return theta per batch after tau's protection of small batches.
+
+    harmonypy 2.1: theta × (1 − exp(−(cells of the batch ÷ (nclust × tau))²)).
+    """
+    sizes = np.asarray(batch_sizes, dtype=np.float64)
+    if tau <= 0:
+        return np.full(sizes.shape, float(theta))
+    return np.asarray(theta * (1 - np.exp(-((sizes / (nclust * tau)) ** 2))))
+
+
+def _stop_reason(objective: tuple[float, ...], params: HarmonyParams) -> StopReason:
+    if len(objective) < 2:
+        return "none"
+    before, after = objective[-2], objective[-1]
+    if after > before:
+        return "rose"
+    if (before - after) / abs(before) < params.epsilon_harmony:
+        return "converged"
+    return "limit"
+
+
+def _checked_embedding(embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    X = np.asarray(embedding)
+    if X.ndim != 2 or X.dtype.kind not in "fiu":
+        raise DataError(
+            f"The embedding must be a table of numbers, cells × dimensions; got shape {X.shape}."
+        )
+    if X.shape[1] < 2:
+        raise DataError("The embedding has a single dimension; Harmony needs at least two.")
+    if len(X) < MIN_CELLS:
+        raise DataError(
+            f"There are {len(X)} cells; at least {MIN_CELLS} are needed to correct anything."
+        )
+    if not np.isfinite(X).all():
+        bad = int((~np.isfinite(X)).any(1).sum())
+        raise DataError(
+            f"The embedding has missing or infinite values in {bad:,} of {len(X):,} cells; "
+            "remove those cells or compute the embedding again."
+        )
+    if not np.linalg.norm(X, axis=1).all():
+        raise DataError(
+            "Some cells are zero in every dimension of the embedding, so they have no direction "
+            "for Harmony to compare; remove those cells."
+        )
+    return X
+
+
+def _coded(
+    values: npt.NDArray[Any], name: str, n_cells: int
+) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
+    import pandas as pd
+
+    if len(values) != n_cells:
+        raise BatchError(f"{name!r} has {len(values)} values for {n_cells} cells.")
+    column = pd.Series(np.asarray(values))
+    if not pd.api.types.is_numeric_dtype(column):
+        column = column.astype("string")  # files mix numbers and text, which do not sort
+    codes, levels = pd.factorize(column, sort=True)
+    if (codes < 0).any():
+        raise BatchError(
+            f"{name!r} has no value for {int((codes < 0).sum()):,} cells; "
+            "fill them in, remove those cells, or choose another column."
+        )
+    if len(levels) < 2:
+        raise BatchError(
+            f"{name!r} has a single batch ({levels[0]!r}), so there is nothing to correct between; "
+            "choose another column."
+        )
+    return codes, tuple(str(level) for level in levels)

@@ -1,0 +1,309 @@
+"""The store: datasets and finished stages on disk, the one channel between page and worker.
+
+One folder a dataset, named by its fingerprint::
+
+    datasets/<fingerprint>/
+        source.h5ad      the data as they came, for export
+        dataset.json     name, sizes, what the matrix holds
+        obs.parquet      the columns of obs, cell names as index
+        var.parquet      gene symbols, gene ids as index
+        matrix/          data, indices, indptr of the expression matrix, by gene (CSC)
+        embeddings/      embeddings that came with the data
+        stages/<stage>-<digest>/   arrays (*.npy) and info.json of one finished stage
+        runs/<run>/      params.json, progress.json, the cancel mark
+
+The design's canonical AnnData zarr gave way to the source file beside plain arrays: a user's file
+is not written a second time, arrays load as memory maps, and a page reads a gene without anndata.
+Nothing is pickled. What can't be read is computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import platformdirs
+
+from harmony_core.errors import DataError, FileError
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+HOME_VARIABLE = "HARMONY_EXPLORER_HOME"
+SIZE_VARIABLE = "HARMONY_EXPLORER_CACHE_GB"
+DEFAULT_SIZE_GB = 5.0
+
+
+@dataclass(frozen=True)
+class StageKey:
+    """Name of a stage and the digest of everything that decides its result."""
+
+    stage: str
+    digest: str
+
+    @property
+    def folder(self) -> str:
+        return f"{self.stage}-{self.digest}"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A finished stage: arrays as memory maps, and a few plain values."""
+
+    arrays: Arrays
+    info: Mapping[str, Any]
+
+
+class Store:
+    """All datasets of one user on this machine.
+
+    Parameters
+    ----------
+    home
+        Folder of the store. By default ``HARMONY_EXPLORER_HOME``, or the platform's cache folder.
+    """
+
+    def __init__(self, home: Path | str | None = None) -> None:
+        chosen = home or os.environ.get(HOME_VARIABLE)
+        self.home = Path(chosen or platformdirs.user_cache_dir("harmony-explorer")).resolve()
+        self.datasets_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.home.chmod(0o700)
+
+    @property
+    def datasets_folder(self) -> Path:
+        return self.home / "datasets"
+
+    @property
+    def uploads_folder(self) -> Path:
+        folder = self.home / "uploads"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def dataset(self, fingerprint: str) -> Dataset:
+        """Open a dataset that is in the store.
+
+        Raises
+        ------
+        FileError
+            If it is not there, or was not written completely.
+        """
+        folder = self.datasets_folder / Path(fingerprint).name
+        if not (folder / "dataset.json").is_file():
+            raise FileError("This dataset is no longer in the store; load its file again.")
+        return Dataset(folder)
+
+    @contextlib.contextmanager
+    def new_dataset(self, fingerprint: str) -> Iterator[Path | None]:
+        """Yield a folder to fill, which becomes the dataset when the block ends without error.
+
+        Yields None if the dataset is in the store already.
+        """
+        target = self.datasets_folder / fingerprint
+        if (target / "dataset.json").is_file():
+            yield None
+            return
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self.datasets_folder))
+        try:
+            yield temporary
+            with contextlib.suppress(OSError):  # another server was first with the same content
+                temporary.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def evict(self, limit_gb: float | None = None) -> None:
+        """Delete what was used longest ago, stages first, until the store fits its limit."""
+        if limit_gb is None:
+            limit_gb = float(os.environ.get(SIZE_VARIABLE, DEFAULT_SIZE_GB))
+        stages = [p for p in self.datasets_folder.glob("*/stages/*/info.json")]
+        stages.sort(key=lambda p: _used(p))
+        excess = _tree_size(self.home) - limit_gb * 1e9
+        for info in stages:
+            if excess <= 0:
+                return
+            excess -= _tree_size(info.parent)
+            shutil.rmtree(info.parent, ignore_errors=True)
+        datasets = sorted(self.datasets_folder.glob("*/dataset.json"), key=_used)
+        for meta in datasets[:-1]:  # the one used last is on somebody's screen
+            if excess <= 0:
+                return
+            excess -= _tree_size(meta.parent)
+            shutil.rmtree(meta.parent, ignore_errors=True)
+
+
+class Dataset:
+    """One dataset in the store, read without loading its matrix."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def fingerprint(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def meta(self) -> Mapping[str, Any]:
+        """What ``dataset.json`` says: name, sizes, value kind, where counts were found."""
+        _touch(self.folder / "dataset.json")
+        meta: Mapping[str, Any] = json.loads((self.folder / "dataset.json").read_text("utf-8"))
+        return meta
+
+    @property
+    def name(self) -> str:
+        return str(self.meta["name"])
+
+    @property
+    def n_cells(self) -> int:
+        return int(self.meta["n_cells"])
+
+    @property
+    def source(self) -> Path:
+        return self.folder / "source.h5ad"
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "obs.parquet")
+
+    @cached_property
+    def symbols(self) -> pd.Index:
+        """Gene symbols, one for each row of ``var``, in the matrix's order; empty without genes."""
+        path = self.folder / "var.parquet"
+        return pd.Index(pd.read_parquet(path)["symbol"]) if path.is_file() else pd.Index([])
+
+    @cached_property
+    def matrix(self) -> Arrays | None:
+        """The expression matrix by gene (CSC ``data``, ``indices``, ``indptr``), or None."""
+        folder = self.folder / "matrix"
+        return _load_arrays(folder) if folder.is_dir() else None
+
+    def gene(self, position: int) -> npt.NDArray[np.float32]:
+        """Return one gene's stored values over all cells (not normalised if they are counts)."""
+        if self.matrix is None:
+            raise DataError("These data have no expression values, only an embedding.")
+        start, end = self.matrix["indptr"][position : position + 2]
+        values = np.zeros(self.n_cells, dtype=np.float32)
+        values[self.matrix["indices"][start:end]] = self.matrix["data"][start:end]
+        return values
+
+    def embedding(self, name: str) -> npt.NDArray[np.float32]:
+        """Return an embedding that came with the data (cells × dimensions)."""
+        if name not in self.meta["embeddings"]:
+            available = ", ".join(self.meta["embeddings"]) or "none"
+            raise DataError(
+                f"There is no embedding {name!r} in these data; available: {available}."
+            )
+        position = list(self.meta["embeddings"]).index(name)
+        stored: npt.NDArray[np.float32] = np.load(
+            self.folder / "embeddings" / f"{position}.npy", mmap_mode="r", allow_pickle=False
+        )
+        return stored
+
+    # Stages
+
+    def finished(self, key: StageKey) -> StageResult | None:
+        """Return a finished stage, or None if it has yet to be computed."""
+        folder = self.folder / "stages" / key.folder
+        try:
+            info = json.loads((folder / "info.json").read_text("utf-8"))
+            arrays = _load_arrays(folder)
+            if sorted(arrays) != info["arrays"]:
+                return None
+        except (OSError, ValueError, KeyError):
+            return None
+        _touch(folder / "info.json")
+        return StageResult(arrays, info["values"])
+
+    def is_finished(self, key: StageKey) -> bool:
+        return (self.folder / "stages" / key.folder / "info.json").is_file()
+
+    def computed(
+        self, key: StageKey, compute: Callable[[], tuple[Arrays, Mapping[str, Any]]]
+    ) -> StageResult:
+        """Return a stage from the store, computing it if need be; two askers compute it once."""
+        if (found := self.finished(key)) is not None:
+            return found
+        stages = self.folder / "stages"
+        stages.mkdir(exist_ok=True)
+        with filelock.FileLock(stages / f".{key.folder}.lock"):
+            if (found := self.finished(key)) is not None:
+                return found
+            start = time.perf_counter()
+            arrays, values = compute()
+            values = {**values, "seconds": round(time.perf_counter() - start, 4)}
+            self._write_stage(key, arrays, values)
+        result = self.finished(key)
+        # A full disk or a second server's eviction must not lose what was just computed.
+        return result if result is not None else StageResult(arrays, values)
+
+    def _write_stage(self, key: StageKey, arrays: Arrays, values: Mapping[str, Any]) -> None:
+        stages = self.folder / "stages"
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=stages))
+        try:
+            for name, array in arrays.items():
+                np.save(temporary / f"{name}.npy", np.asarray(array), allow_pickle=False)
+            info = {"arrays": sorted(arrays), "values": values}
+            (temporary / "info.json").write_text(json.dumps(info), "utf-8")
+            target = stages / key.folder
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+        except OSError:
+            pass
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def run_folder(self, run: str) -> Path:
+        folder = self.folder / "runs" / Path(run).name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def digest(*parts: Any) -> str:
+    """Return a short digest of JSON-able values; equal values give equal digests."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON so that a reader sees either the old file or the new one."""
+    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(values, file)
+    Path(temporary).replace(path)
+
+
+def _load_arrays(folder: Path) -> Arrays:
+    return {
+        p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in sorted(folder.glob("*.npy"))
+    }
+
+
+def _touch(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _tree_size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total

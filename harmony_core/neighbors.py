@@ -1,0 +1,119 @@
+"""Nearest neighbours: one search a run, wide enough for everything that comes after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core.errors import DataError
+
+EXACT_UP_TO = 20_000
+"""Cells up to which an exhaustive search is fast enough to be used."""
+
+_PROBES = 12
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """Nearest neighbours of every cell, nearest first, the cell itself left out.
+
+    Attributes
+    ----------
+    indices
+        int32 array (cells × k).
+    distances
+        float32 array (cells × k) of Euclidean distances in the units of the embedding.
+    """
+
+    indices: npt.NDArray[np.int32]
+    distances: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.indices.shape != self.distances.shape or self.indices.ndim != 2:
+            raise ValueError(f"shapes differ: {self.indices.shape} and {self.distances.shape}")
+
+    @property
+    def k(self) -> int:
+        return int(self.indices.shape[1])
+
+    def with_self(self, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Return the first ``k`` neighbours counting the cell itself first, as umap-learn does."""
+        k = min(k, self.k + 1)
+        own = np.arange(len(self.indices), dtype=np.int32)[:, None]
+        zero = np.zeros((len(self.indices), 1), dtype=np.float32)
+        return (
+            np.hstack([own, self.indices[:, : k - 1]]),
+            np.hstack([zero, self.distances[:, : k - 1]]),
+        )
+
+
+def nearest_neighbors(
+    X: npt.NDArray[np.floating], k: int = 90, *, seed: int = 0, exact: bool | None = None
+) -> Neighbors:
+    """Find the ``k`` nearest cells of every cell.
+
+    Exhaustive up to `EXACT_UP_TO` cells. Above, an inverted-file index (faiss ``IndexIVFFlat``)
+    with recall above 0.99, measured in ``benchmarks/interactive.py``.
+
+    Parameters
+    ----------
+    X
+        Embedding (cells × dimensions).
+    k
+        Neighbours wanted; at most cells - 1 are returned.
+    seed
+        Seed of the index's own clustering; not used by the exhaustive search.
+    exact
+        Force the exhaustive search (True) or the index (False).
+
+    Raises
+    ------
+    DataError
+        With fewer than two cells.
+
+    References
+    ----------
+    Douze et al., The Faiss library, 10.48550/arXiv.2401.08281
+    """
+    data = np.ascontiguousarray(X, dtype=np.float32)
+    n, dims = data.shape
+    if n < 2:
+        raise DataError("Neighbours need at least two cells.")
+    k = min(k, n - 1)
+    if exact is None:
+        exact = n <= EXACT_UP_TO
+    if exact:
+        index: Any = faiss.IndexFlatL2(dims)
+    else:
+        lists = int(np.sqrt(n))
+        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dims), dims, lists)
+        index.cp.seed = seed + 1
+        index.nprobe = _PROBES
+        index.train(data)
+    index.add(data)
+    squared, found = index.search(data, k + 1)
+    return Neighbors(*_without_self(found, squared))
+
+
+def _without_self(
+    found: npt.NDArray[np.int64], squared: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Drop each cell from its own row; among exact duplicates it may stand anywhere, or nowhere."""
+    own = found == np.arange(len(found))[:, None]
+    own[~own.any(1), -1] = True
+    keep = ~own
+    shape = (len(found), found.shape[1] - 1)
+    indices = found[keep].reshape(shape)
+    distances = np.sqrt(np.maximum(squared[keep].reshape(shape), 0))
+    # An inverted file whose probed lists hold fewer cells than asked for answers -1.
+    missing = indices < 0
+    if missing.any():
+        last = np.maximum((~missing).sum(1) - 1, 0)
+        rows = np.arange(len(indices))
+        indices = np.where(missing, indices[rows, last][:, None], indices)
+        distances = np.where(missing, distances[rows, last][:, None], distances)
+    return indices.astype(np.int32), distances.astype(np.float32)

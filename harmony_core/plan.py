@@ -1,0 +1,137 @@
+"""Which stages a run consists of, and the key of each: known before anything is computed.
+
+Light on purpose: a page plans a run to see what the store already has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import metadata
+from typing import Literal
+
+from harmony_core.data.store import Dataset, StageKey, digest
+from harmony_core.params import RunParams
+
+Side = Literal["before", "after"]
+SIDES: tuple[Side, Side] = ("before", "after")
+
+WIDTH = 90
+"""Neighbours searched: three times LISI's perplexity of 30; everything else uses the first few."""
+
+_RECIPES: Mapping[str, int] = {
+    "prepare": 1,
+    "correct": 1,
+    "neighbors": 1,
+    "layout": 1,
+    "clusters": 1,
+    "markers": 1,
+    "reference": 1,
+    "lisi": 1,
+    "assess": 1,
+}
+"""Raise a stage's number when its code changes what it computes."""
+
+_LIBRARIES = ("harmonypy", "scanpy", "umap-learn", "igraph", "leidenalg", "faiss-cpu")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of a run, as a user reads it while waiting."""
+
+    name: str
+    title: str
+
+
+STEPS: tuple[Step, ...] = (
+    Step("prepare", "Preparing cells and genes"),
+    Step("correct", "Running Harmony"),
+    Step("neighbors_before", "Finding neighbours before correction"),
+    Step("layout_before", "Drawing the picture before correction"),
+    Step("neighbors_after", "Finding neighbours after correction"),
+    Step("floor", "Running Harmony without its diversity penalty, to compare with"),
+    Step("neighbors_floor", "Finding neighbours without the penalty"),
+    Step("reference", "Describing each batch on its own"),
+    Step("lisi_before", "Measuring mixing before correction"),
+    Step("lisi_after", "Measuring mixing after correction"),
+    Step("assess", "Judging the correction"),
+    Step("layout_after", "Drawing the picture after correction"),
+    Step("clusters_before", "Clustering before correction"),
+    Step("clusters_after", "Clustering after correction"),
+    Step("markers_before", "Ranking marker genes before correction"),
+    Step("markers_after", "Ranking marker genes after correction"),
+)
+"""In the order in which they are computed; what a user waits for most comes first."""
+
+
+class Plan:
+    """The stages of one run and their keys.
+
+    Parameters
+    ----------
+    dataset
+        The dataset in the store.
+    params
+        Everything else that decides the results.
+    """
+
+    def __init__(self, dataset: Dataset, params: RunParams) -> None:
+        self.dataset = dataset
+        self.params = params
+
+    @cached_property
+    def run(self) -> str:
+        """Name of the run: the same dataset, settings and versions give the same name."""
+        return digest(self.params.to_dict(), {name: key.digest for name, key in self.keys.items()})
+
+    @cached_property
+    def keys(self) -> Mapping[str, StageKey]:
+        """Key of each step of `STEPS`."""
+        p = self.params
+        prepare_by = [p.prepare.to_dict(), self.dataset.meta["kind"]]
+        if p.prepare.basis is None:
+            prepare_by.append(p.harmony.batch[0])
+        keys: dict[str, StageKey] = {}
+
+        def add(name: str, stage: str, *parts: object) -> StageKey:
+            keys[name] = StageKey(stage, digest(_RECIPES[stage], library_versions(), *parts))
+            return keys[name]
+
+        prepare = add("prepare", "prepare", *prepare_by)
+        correct = add("correct", "correct", prepare.digest, p.harmony.to_dict())
+        floor_params = replace(p.harmony, theta=(0.0,) * len(p.harmony.batch))
+        floor = add("floor", "correct", prepare.digest, floor_params.to_dict())
+        variables = [list(p.harmony.batch), p.label]
+        near: dict[str, StageKey] = {}
+        for side, source in (("before", prepare), ("after", correct), ("floor", floor)):
+            near[side] = add(f"neighbors_{side}", "neighbors", source.digest, WIDTH)
+        graph = p.graph.to_dict()
+        first = add("layout_before", "layout", near["before"].digest, graph, p.layout.to_dict())
+        add("layout_after", "layout", near["after"].digest, first.digest)
+        reference = add("reference", "reference", prepare.digest, list(p.harmony.batch))
+        for side in SIDES:
+            found = near[side].digest
+            add(f"lisi_{side}", "lisi", found, variables)
+            clusters = add(f"clusters_{side}", "clusters", found, graph, p.clusters.to_dict())
+            add(f"markers_{side}", "markers", clusters.digest, prepare.digest)
+        add(
+            *("assess", "assess", reference.digest, variables, p.condition),
+            *(correct.digest, floor.digest, near["before"].digest),
+        )
+        return keys
+
+    @property
+    def floor_params(self) -> RunParams:
+        """The same run with theta 0."""
+        harmony = replace(self.params.harmony, theta=(0.0,) * len(self.params.harmony.batch))
+        return replace(self.params, harmony=harmony)
+
+    @property
+    def is_finished(self) -> bool:
+        return all(self.dataset.is_finished(key) for key in self.keys.values())
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries whose results are stored."""
+    return {name: metadata.version(name) for name in _LIBRARIES}

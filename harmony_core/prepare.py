@@ -1,0 +1,247 @@
+"""From counts to principal components: quality control, normalisation, variable genes, PCA.
+
+Every number is scanpy's; what is ours is the order, the defaults and what is said about it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from harmony_core.errors import DataError
+from harmony_core.params import PrepareParams
+
+MITO_PREFIXES = ("MT-", "mt-", "Mt-")
+TARGET_SUM = 1e4
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What preparation decided and computed.
+
+    Attributes
+    ----------
+    cells
+        Positions of the kept cells in the data as they came (int32).
+    genes
+        Positions of the kept genes (int32).
+    variable
+        For each kept gene, whether it is variable (bool).
+    totals
+        Counts per kept cell over the kept genes (float32); the divisor of normalisation. Ones if
+        the matrix was normalised already.
+    embedding
+        Principal components of the kept cells, float32 (cells × components).
+    variance_ratio
+        Share of the variance of the variable genes that each component explains.
+    notes
+        What a user should know, in plain sentences.
+    """
+
+    cells: npt.NDArray[np.int32]
+    genes: npt.NDArray[np.int32]
+    variable: npt.NDArray[np.bool_]
+    totals: npt.NDArray[np.float32]
+    embedding: npt.NDArray[np.float32]
+    variance_ratio: npt.NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    matrix: sp.csr_matrix,
+    symbols: npt.NDArray[Any],
+    batch: npt.NDArray[Any],
+    params: PrepareParams,
+    *,
+    kind: str = "counts",
+) -> Prepared:
+    """Run quality control, normalisation, variable-gene choice and PCA.
+
+    Parameters
+    ----------
+    matrix
+        Expression, cells × genes, sparse.
+    symbols
+        Gene symbols; mitochondrial genes are found by the prefix ``MT-`` or ``mt-``.
+    batch
+        Batch of every cell; variable genes are chosen within each batch.
+    params
+        Thresholds and sizes.
+    kind
+        What the values are: ``counts`` (also with fractions), ``normalised`` (not yet logged) or
+        ``log``. Only counts are filtered and normalised.
+
+    Raises
+    ------
+    DataError
+        If the thresholds leave too few cells or genes.
+    """
+    import anndata as ad
+    import scanpy as sc
+
+    n_cells, n_genes = matrix.shape
+    notes: list[str] = []
+    cells = np.arange(n_cells, dtype=np.int32)
+    genes = np.arange(n_genes, dtype=np.int32)
+    totals = np.ones(n_cells, dtype=np.float32)
+    X = sp.csr_matrix(matrix, dtype=np.float32)
+    if kind == "counts":
+        keep = passing_cells(X, symbols, params)
+        _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
+        cells, X = cells[keep], X[keep]
+        keep_genes = np.asarray(X.getnnz(axis=0)).ravel() >= params.min_cells
+        _require(int(keep_genes.sum()), n_genes, "genes are seen in enough cells", 20, "min_cells")
+        genes, X = genes[keep_genes], X[:, keep_genes]
+        totals = np.asarray(X.sum(axis=1), dtype=np.float32).ravel()
+        if len(cells) < n_cells:
+            notes.append(f"{n_cells - len(cells):,} of {n_cells:,} cells were left out.")
+    else:
+        notes.append(
+            "The matrix is already normalised, so it was neither filtered nor normalised again."
+        )
+    adata = ad.AnnData(X)
+    adata.obs["batch"] = np.asarray(batch)[cells].astype(str)
+    adata.obs["batch"] = adata.obs["batch"].astype("category")
+    if kind == "counts":
+        sc.pp.normalize_total(adata, target_sum=TARGET_SUM)
+    if kind in ("counts", "normalised"):
+        sc.pp.log1p(adata)
+    variable = _variable_genes(adata, params.n_top_genes)
+    n_pcs = min(params.n_pcs, int(variable.sum()) - 1, len(cells) - 1)
+    if n_pcs < params.n_pcs:
+        notes.append(
+            f"{n_pcs} principal components instead of {params.n_pcs}: "
+            f"there are {len(cells):,} cells and {int(variable.sum()):,} variable genes."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        selected = adata[:, variable].copy()
+        sc.pp.pca(selected, n_comps=n_pcs, random_state=params.seed)
+    return Prepared(
+        cells=cells,
+        genes=genes,
+        variable=variable,
+        totals=totals,
+        embedding=np.ascontiguousarray(selected.obsm["X_pca"], dtype=np.float32),
+        variance_ratio=np.asarray(selected.uns["pca"]["variance_ratio"], dtype=np.float32),
+        notes=tuple(notes),
+    )
+
+
+def passing_cells(
+    counts: sp.csr_matrix, symbols: npt.NDArray[Any], params: PrepareParams
+) -> npt.NDArray[np.bool_]:
+    """Return which cells are within the thresholds on genes and mitochondrial share."""
+    n_genes = counts.getnnz(axis=1)
+    mito = mitochondrial_percent(counts, symbols)
+    return np.asarray(
+        (n_genes >= params.min_genes) & (n_genes <= params.max_genes) & (mito <= params.max_mito)
+    )
+
+
+def mitochondrial_percent(
+    counts: sp.csr_matrix, symbols: npt.NDArray[Any]
+) -> npt.NDArray[np.float32]:
+    """Return the mitochondrial share of each cell's counts in percent; 0 for an empty cell."""
+    is_mito = np.char.startswith(np.asarray(symbols, dtype=str), MITO_PREFIXES[0])
+    for prefix in MITO_PREFIXES[1:]:
+        is_mito |= np.char.startswith(np.asarray(symbols, dtype=str), prefix)
+    total = np.asarray(counts.sum(axis=1), dtype=np.float32).ravel()
+    mito = np.asarray(counts[:, is_mito].sum(axis=1), dtype=np.float32).ravel()
+    return np.asarray(np.divide(100 * mito, total, out=np.zeros_like(total), where=total > 0))
+
+
+def log_normalised(
+    matrix: sp.csr_matrix | sp.csc_matrix, totals: npt.NDArray[np.float32], *, kind: str
+) -> sp.csr_matrix | sp.csc_matrix:
+    """Return log-normalised values of already chosen cells and genes, as `prepare` used them.
+
+    Parameters
+    ----------
+    matrix
+        Stored values (cells × genes).
+    totals
+        Counts per cell, from `Prepared.totals`.
+    kind
+        What the stored values are, see `prepare`.
+    """
+    result = matrix.astype(np.float32, copy=True)
+    if kind == "counts":
+        factor = (TARGET_SUM / np.maximum(totals, 1e-12)).astype(np.float32)
+        if sp.issparse(result) and result.format == "csc":
+            result.data *= factor[result.indices]
+        else:
+            result.data *= np.repeat(factor, np.diff(result.indptr))
+    if kind in ("counts", "normalised"):
+        np.log1p(result.data, out=result.data)
+    return result
+
+
+def log_normalised_gene(
+    values: npt.NDArray[np.float32], totals: npt.NDArray[np.float32], *, kind: str
+) -> npt.NDArray[np.float32]:
+    """Return one gene's log-normalised values over the kept cells; see `log_normalised`."""
+    column = sp.csc_matrix(values[:, None])
+    return np.asarray(log_normalised(column, totals, kind=kind).toarray().ravel())
+
+
+def _variable_genes(adata: Any, n_top: int) -> npt.NDArray[np.bool_]:
+    """Choose variable genes within each batch (scanpy's Seurat flavour), merged by rank."""
+    import scanpy as sc
+
+    if adata.n_vars <= n_top:
+        return np.ones(adata.n_vars, dtype=bool)
+    sizes = adata.obs["batch"].value_counts()
+    with warnings.catch_warnings():
+        # Tiny batches have genes without variation; scanpy divides by it and says so.
+        warnings.simplefilter("ignore")
+        sc.pp.highly_variable_genes(
+            adata,
+            n_top_genes=n_top,
+            batch_key="batch" if sizes.min() >= 20 else None,
+            flavor="seurat",
+        )
+    return np.asarray(adata.var["highly_variable"], dtype=bool)
+
+
+def _require(kept: int, total: int, what: str, least: int, setting: str) -> None:
+    if kept < least:
+        raise DataError(
+            f"Only {kept:,} of {total:,} {what}; at least {least} are needed. "
+            f"Loosen the thresholds, {setting} first."
+        )
+
+
+def from_basis(
+    embedding: npt.NDArray[np.floating], matrix: sp.csc_matrix | None, *, kind: str
+) -> Prepared:
+    """Take an embedding as it came: every cell and gene is kept, only totals are computed.
+
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions.
+    matrix
+        Stored expression (cells × genes), or None where the data have none.
+    kind
+        What the stored values are, see `prepare`.
+    """
+    n = len(embedding)
+    n_genes = 0 if matrix is None else matrix.shape[1]
+    totals = np.ones(n, dtype=np.float32)
+    if matrix is not None and kind == "counts":
+        totals = np.asarray(matrix.sum(axis=1), dtype=np.float32).ravel()
+    return Prepared(
+        cells=np.arange(n, dtype=np.int32),
+        genes=np.arange(n_genes, dtype=np.int32),
+        variable=np.ones(n_genes, dtype=bool),
+        totals=totals,
+        embedding=np.array(embedding, dtype=np.float32),
+        variance_ratio=np.zeros(0, dtype=np.float32),
+        notes=("Preparation was skipped; the embedding in the file was corrected.",),
+    )

@@ -1,0 +1,145 @@
+"""A run's results as they stand in the store: what pages, figures and exports read.
+
+Light on purpose: everything here is memory maps and JSON, and what is not computed yet is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harmony_core.data.store import Arrays, Dataset, StageResult
+from harmony_core.params import RunParams
+from harmony_core.plan import Plan, Side
+
+
+@dataclass(frozen=True)
+class MarkerTable:
+    """Marker genes of one cluster, best first."""
+
+    symbols: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+    log2_fold_change: npt.NDArray[np.float32]
+    p_adjusted: npt.NDArray[np.float64]
+
+
+class RunResults:
+    """What the store has of one run.
+
+    Parameters
+    ----------
+    dataset
+        The dataset in the store.
+    params
+        Settings of the run.
+    """
+
+    def __init__(self, dataset: Dataset, params: RunParams) -> None:
+        self.dataset = dataset
+        self.params = params
+        self.plan = Plan(dataset, params)
+
+    def stage(self, name: str) -> StageResult | None:
+        """Return a finished step of `harmony_core.plan.STEPS`, or None."""
+        return self.dataset.finished(self.plan.keys[name])
+
+    def _arrays(self, name: str) -> Arrays | None:
+        stage = self.stage(name)
+        return None if stage is None else stage.arrays
+
+    @property
+    def is_finished(self) -> bool:
+        return self.plan.is_finished
+
+    @cached_property
+    def cells(self) -> npt.NDArray[np.int32] | None:
+        """Positions of the kept cells in the data as they came."""
+        arrays = self._arrays("prepare")
+        return None if arrays is None else np.asarray(arrays["cells"])
+
+    @cached_property
+    def obs(self) -> pd.DataFrame | None:
+        """Metadata of the kept cells."""
+        return None if self.cells is None else self.dataset.obs.iloc[self.cells]
+
+    def embedding(self, side: Side) -> npt.NDArray[np.float32] | None:
+        """Return the embedding (kept cells × dimensions) before or after correction."""
+        arrays = self._arrays("prepare" if side == "before" else "correct")
+        return None if arrays is None else arrays["embedding"]
+
+    def layout(self, side: Side) -> npt.NDArray[np.float32] | None:
+        """Return the picture's positions (kept cells × 2)."""
+        arrays = self._arrays(f"layout_{side}")
+        return None if arrays is None else arrays["positions"]
+
+    def clusters(self, side: Side, resolution: float | None = None) -> npt.NDArray[np.int32] | None:
+        """Return each kept cell's Leiden cluster, by default at the resolution shown."""
+        arrays = self._arrays(f"clusters_{side}")
+        if arrays is None:
+            return None
+        return arrays[f"leiden_{resolution or self.params.clusters.shown:g}"]
+
+    def markers(self, side: Side) -> tuple[MarkerTable, ...] | None:
+        """Return the marker genes of each cluster shown; empty tuple without expression."""
+        stage = self.stage(f"markers_{side}")
+        if stage is None:
+            return None
+        if not stage.info["symbols"]:
+            return ()
+        a, symbols = stage.arrays, np.asarray(stage.info["symbols"], dtype=str)
+        return tuple(
+            MarkerTable(
+                symbols=tuple(s for s in symbols[a["symbol"][g]].tolist() if s),
+                scores=a["scores"][g],
+                log2_fold_change=a["log2_fold_change"][g],
+                p_adjusted=a["p_adjusted"][g],
+            )
+            for g in range(len(a["genes"]))
+        )
+
+    def gene(self, position: int) -> npt.NDArray[np.float32] | None:
+        """Return a gene's log-normalised, uncorrected expression in the kept cells.
+
+        Parameters
+        ----------
+        position
+            Position of the gene in ``dataset.symbols``.
+        """
+        prepared = self._arrays("prepare")
+        if prepared is None:
+            return None
+        from harmony_core.prepare import log_normalised_gene
+
+        values = self.dataset.gene(position)[np.asarray(prepared["cells"])]
+        kind = self.dataset.meta["kind"]
+        return log_normalised_gene(values, np.asarray(prepared["totals"]), kind=kind)
+
+    @property
+    def harmony(self) -> Mapping[str, Any] | None:
+        """How Harmony went: objective, iterations, stop_reason, nclust, theta_b, levels."""
+        stage = self.stage("correct")
+        return None if stage is None else stage.info
+
+    @property
+    def assessment(self) -> Mapping[str, Any] | None:
+        """Metrics before and after, and the verdict; see `harmony_core.diagnostics.assess`."""
+        stage = self.stage("assess")
+        return None if stage is None else stage.info
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What preparation has to say."""
+        stage = self.stage("prepare")
+        return () if stage is None else tuple(stage.info["notes"])
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds that each finished step took when it was computed."""
+        stages = {name: self.stage(name) for name in self.plan.keys}
+        return {name: s.info["seconds"] for name, s in stages.items() if s is not None}
