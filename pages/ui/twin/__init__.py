@@ -1,0 +1,212 @@
+"""The linked view: the same cells in two pictures, with one legend and one selection.
+
+A Streamlit component (components v2, no frame) with its own small painter in the browser.
+It paints points onto a canvas itself, because redrawing through plotly.js takes seconds at
+200,000 cells when no group may hide another (that needs many interleaved traces), and tens of
+milliseconds this way; `benchmarks/browser.py` measures it. Nothing is downloaded and nothing
+third-party is shipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from pages.ui.twin.wire import (
+    Categories,
+    Column,
+    Held,
+    Picture,
+    Values,
+    columns_parcel,
+    picture_parcel,
+    settle,
+    unpack_bits,
+)
+
+__all__ = ["Categories", "Picture", "TwinEvent", "Values", "twin"]
+
+ASSETS = Path(__file__).parent / "assets"
+
+#: In the order in which each may use those before it.
+MODULES = (
+    "theme.js",
+    "parcels.js",
+    "bits.js",
+    "camera.js",
+    "painter.js",
+    "panel.js",
+    "gestures.js",
+    "hover.js",
+    "legend.js",
+    "toolbar.js",
+    "view.js",
+)
+
+
+def _joined_modules() -> str:
+    """Join our modules into one.
+
+    Streamlit gives a component one module, and serves further files only to packages installed
+    with a manifest. So each file is an ordinary module for its reader, and here its imports of
+    our other files fall away.
+    """
+    text = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in MODULES)
+    text = re.sub(r'^import [^\n]* from "\./[^\n]*;\n', "", text, flags=re.MULTILINE)
+    return re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
+
+
+# Cells travel in parcels of their own, each an unseen element: Streamlit sends an element's
+# message only when it has changed, so a slider move sends new positions and nothing else.
+_parcel = st.components.v2.component(
+    "harmony_twin_parcel",
+    js=(ASSETS / "parcel.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+_view = st.components.v2.component(
+    "harmony_twin",
+    css=(ASSETS / "style.css").read_text(encoding="utf-8"),
+    js=_joined_modules(),
+    isolate_styles=False,
+)
+
+
+@dataclass(frozen=True)
+class TwinEvent:
+    """What the user has done in the view.
+
+    Attributes
+    ----------
+    selection : ndarray of bool of shape (n_cells,) or None
+        The highlighted cells; None when no cell is.
+    """
+
+    selection: NDArray[np.bool_] | None
+
+
+def _nothing() -> None:
+    """Do nothing; Streamlit reports a state only when it has a callback."""
+
+
+def twin(
+    left: Picture,
+    right: Picture,
+    colour: Categories | Values,
+    *,
+    key: str,
+    batch: Categories | None = None,
+    hover: Mapping[str, Column] | None = None,
+    selected: NDArray[np.bool_] | None = None,
+    tied: bool = True,
+    animate: bool = True,
+    height: int = 520,
+    presentation: bool = False,
+    on_select: Callable[[], None] | None = None,
+) -> TwinEvent:
+    """Draw the same cells twice, side by side.
+
+    Zoom, hidden levels and selection stay when anything else changes, for as long as `key`
+    stays. Give another dataset another key.
+
+    Parameters
+    ----------
+    left, right : Picture
+        Positions of the same cells in the same order.
+    colour : Categories or Values
+        What colours the cells in both pictures.
+    key : str
+        Identity of the view on its page.
+    batch : Categories, optional
+        The batch variable, with colours; the legend then counts every level by batch.
+    hover : mapping of str to Categories, Values or strings, optional
+        What is shown of the cell under the pointer, in this order, besides `colour`.
+    selected : ndarray of bool of shape (n_cells,), optional
+        Cells to highlight. It replaces the user's selection whenever it differs from what the
+        previous call asked for; an empty mask clears; None leaves the selection alone.
+    tied : bool
+        Whether the two pictures start out moving and zooming together; the user can switch.
+    animate : bool
+        Whether cells glide to new positions, where the machine can show it and the user's system
+        does not ask for reduced motion.
+    height : int
+        Height of the pictures in CSS pixels.
+    presentation : bool
+        Larger type and points, for a projector.
+    on_select : callable, optional
+        Called before the rerun that a new selection causes.
+
+    Returns
+    -------
+    TwinEvent
+
+    Raises
+    ------
+    ValueError
+        When the parts do not describe the same number of cells.
+    """
+    n_cells = len(left.coordinates)
+    facts: dict[str, Column] = dict(hover or {})
+    if batch is not None:
+        # The empty name can't collide with a column that is to be shown.
+        facts[""] = batch
+    sizes = [len(right.coordinates), _size(colour), *map(_size, facts.values())]
+    sizes += [] if selected is None else [len(selected)]
+    if any(size != n_cells for size in sizes):
+        raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
+
+    held_key = f"{key}:held"
+    reported = st.session_state.get(key) or {}
+    held: Held = settle(
+        st.session_state.get(held_key), reported.get("selection"), selected, n_cells
+    )
+    st.session_state[held_key] = held
+
+    with st.container(gap=None):
+        digests: dict[str, str] = {}
+        parcels = {
+            "left": picture_parcel(left.coordinates),
+            "right": picture_parcel(right.coordinates),
+            "colour": columns_parcel({"colour": colour}),
+            "facts": columns_parcel(facts),
+        }
+        for part, (digest, data) in parcels.items():
+            digests[part] = digest
+            _parcel(key=f"{key}:{part}", data=data)
+        _view(
+            key=key,
+            data={
+                "key": key,
+                "cells": n_cells,
+                "parcels": digests,
+                "left": _words(left),
+                "right": _words(right),
+                "selection": {"token": held.token, "bits": held.bits},
+                "tied": tied,
+                "animate": animate,
+                "height": height,
+                "presentation": presentation,
+            },
+            on_selection_change=on_select or _nothing,
+        )
+    return TwinEvent(unpack_bits(held.bits, n_cells))
+
+
+def _size(column: Column) -> int:
+    if isinstance(column, Categories):
+        return len(column.codes)
+    return len(column.values) if isinstance(column, Values) else len(column)
+
+
+def _words(picture: Picture) -> dict[str, object]:
+    return {
+        "title": picture.title,
+        "note": picture.note,
+        "alt": picture.alt,
+        "dimmed": picture.dimmed,
+    }

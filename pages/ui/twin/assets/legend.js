@@ -1,0 +1,197 @@
+// The one legend of both pictures: what a colour means, how many cells, from which batches.
+
+import { formatNumber, NO_VALUE } from "./parcels.js";
+import { css, MISSING_COLOR, scaleStops } from "./theme.js";
+
+/** @typedef {import("./parcels.js").Column} Column */
+
+const SEARCH_ABOVE = 12; // levels
+
+/** @param {string} tag @param {string} className @param {string} [text] */
+function make(tag, className, text) {
+  const element = document.createElement(tag);
+  element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+/** @param {string} className @param {string} text @param {string} label @param {() => void} act */
+function button(className, text, label, act) {
+  const element = make("button", className, text);
+  element.type = "button";
+  element.setAttribute("aria-label", label);
+  element.title = label;
+  element.addEventListener("click", act);
+  return element;
+}
+
+/**
+ * @typedef {object} LegendActions
+ * @property {(level: number) => void} toggle
+ * @property {(level: number) => void} isolate
+ * @property {() => void} showAll
+ * @property {(level: number) => void} select the cells of a level
+ */
+
+/**
+ * Cells per level, and per level and batch. The last row counts cells without a level.
+ * @param {Column} colour
+ * @param {Column | null} batch
+ */
+export function countLevels(colour, batch) {
+  const rows = colour.levels.length + 1;
+  const columns = batch ? batch.levels.length : 0;
+  const totals = new Uint32Array(rows);
+  const byBatch = new Uint32Array(rows * columns);
+  for (let i = 0; i < colour.codes.length; i++) {
+    const row = Math.min(colour.codes[i], rows - 1);
+    totals[row]++;
+    if (columns && batch.codes[i] !== NO_VALUE) byBatch[row * columns + batch.codes[i]]++;
+  }
+  return { totals, byBatch, columns };
+}
+
+export class Legend {
+  /** @param {LegendActions} actions */
+  constructor(actions) {
+    this.actions = actions;
+    this.element = make("section", "legend");
+    this.element.setAttribute("aria-label", "Legend");
+    /** @type {HTMLElement[]} */
+    this.rows = [];
+  }
+
+  /**
+   * @param {Column} colour
+   * @param {Column | null} batch
+   * @param {import("./theme.js").Theme} theme
+   */
+  build(colour, batch, theme) {
+    this.rows = [];
+    const heading = make("h4", "name", colour.name);
+    if (colour.kind === "values") {
+      this.element.replaceChildren(heading, ...this.#scale(colour, theme));
+      return;
+    }
+    const other = batch && batch.name !== colour.name ? batch : null;
+    const counts = countLevels(colour, other);
+    const list = make("ul", "levels");
+    colour.levels.forEach((level, j) => {
+      const row = this.#row(level, j, colour.colors[j], counts, other);
+      this.rows.push(row);
+      list.append(row);
+    });
+    const missing = counts.totals[colour.levels.length];
+    if (missing) {
+      const row = this.#row("missing", colour.levels.length, css(MISSING_COLOR), counts, other);
+      this.rows.push(row);
+      list.append(row);
+    }
+    this.showAll = button("quiet", "Show all", "Show all levels", this.actions.showAll);
+    heading.append(this.showAll);
+    this.element.replaceChildren(heading);
+    if (colour.levels.length > SEARCH_ABOVE) this.element.append(this.#search(colour.levels.length));
+    this.element.append(list);
+    if (other) this.element.append(this.#table(colour, other, counts));
+  }
+
+  /** @param {Set<number>} hidden levels */
+  refresh(hidden) {
+    this.rows.forEach((row) => {
+      const shown = !hidden.has(Number(row.dataset.level));
+      row.querySelector(".level").setAttribute("aria-pressed", String(shown));
+    });
+    if (this.showAll) this.showAll.hidden = hidden.size === 0;
+  }
+
+  #row(level, j, color, { totals, byBatch, columns }, batch) {
+    const row = make("li", "row");
+    row.dataset.level = j;
+    const cells = totals[j].toLocaleString("en");
+    const toggle = button("level", "", `${level}, ${cells} cells, shown`, () =>
+      this.actions.toggle(j),
+    );
+    toggle.title = "Click to hide or show, double-click to see this one alone";
+    const swatch = make("span", "swatch");
+    swatch.style.background = color;
+    toggle.append(swatch, make("span", "text", level), make("span", "count", cells));
+    // Two clicks come before a double-click and undo each other.
+    toggle.addEventListener("dblclick", () => this.actions.isolate(j));
+    row.append(
+      toggle,
+      button("quiet", "only", `Show ${level} alone`, () => this.actions.isolate(j)),
+      button("quiet", "select", `Select the cells of ${level}`, () => this.actions.select(j)),
+    );
+    if (batch && totals[j]) {
+      const bar = make("span", "bar");
+      const parts = batch.levels.map((name, b) => [name, byBatch[j * columns + b], batch.colors[b]]);
+      bar.title = parts.map(([name, count]) => `${name}: ${count.toLocaleString("en")}`).join("\n");
+      for (const [, count, shade] of parts) {
+        const part = make("span", "part");
+        part.style.flexGrow = count;
+        part.style.background = shade ?? css(MISSING_COLOR);
+        bar.append(part);
+      }
+      row.append(bar);
+    }
+    return row;
+  }
+
+  #search(levels) {
+    const input = make("input", "search");
+    input.type = "search";
+    input.placeholder = `Search ${levels} levels`;
+    input.setAttribute("aria-label", "Search the legend");
+    input.addEventListener("input", () => {
+      const wanted = input.value.trim().toLowerCase();
+      for (const row of this.rows) {
+        row.hidden = !row.querySelector(".text").textContent.toLowerCase().includes(wanted);
+      }
+    });
+    return input;
+  }
+
+  #table(colour, batch, { totals, byBatch, columns }) {
+    const details = make("details", "counts");
+    details.append(make("summary", "", `Counts by ${batch.name}`));
+    // Hundreds of levels times many batches are only built when somebody looks.
+    details.addEventListener(
+      "toggle",
+      () => {
+        const table = make("table", "");
+        const head = make("tr", "");
+        head.append(make("th", "", colour.name), ...batch.levels.map((b) => make("th", "", b)));
+        table.append(head);
+        colour.levels.forEach((level, j) => {
+          const row = make("tr", "");
+          row.append(make("th", "", level));
+          for (let b = 0; b < columns; b++) {
+            row.append(make("td", "", byBatch[j * columns + b].toLocaleString("en")));
+          }
+          if (totals[j]) table.append(row);
+        });
+        const scroller = make("div", "scroller");
+        scroller.append(table);
+        details.append(scroller);
+      },
+      { once: true },
+    );
+    return details;
+  }
+
+  #scale(colour, theme) {
+    const bar = make("div", "scale");
+    bar.style.background = `linear-gradient(to right, ${scaleStops(colour.colors, theme).join(",")})`;
+    const [low, high] = colour.shown;
+    const ends = make("div", "ends");
+    const beyond = (is, sign) => (is ? `${sign} ` : "");
+    ends.append(
+      make("span", "", beyond(colour.range[0] < low, "≤") + formatNumber(low)),
+      make("span", "", beyond(colour.range[1] > high, "≥") + formatNumber(high)),
+    );
+    const missing = colour.codes.reduce((sum, code) => sum + (code === NO_VALUE ? 1 : 0), 0);
+    const parts = [bar, ends];
+    if (missing) parts.push(make("p", "missing", `${missing.toLocaleString("en")} cells without a value`));
+    return parts;
+  }
+}

@@ -1,0 +1,423 @@
+// The linked view: two panels, one legend, one selection. Streamlit calls the default export at
+// the bottom with every new state of the page.
+
+import { fromBits, insidePolygon, toBits } from "./bits.js";
+import { home, panned, zoomed } from "./camera.js";
+import { attachGestures } from "./gestures.js";
+import { Card } from "./hover.js";
+import { Legend } from "./legend.js";
+import { Panel } from "./panel.js";
+import { findParcel, NO_VALUE, openParcel, randomOrder, readColumns, readPositions } from "./parcels.js";
+import { css, mix, MISSING_COLOR, parseColor, pixel, readTheme, scaleColors, scaleStops } from "./theme.js";
+import { Toolbar } from "./toolbar.js";
+
+const SIDES = /** @type {const} */ (["left", "right"]);
+const VALUE_STEPS = 256;
+const FADED_SHARE = 0.16; // how much of its colour a cell outside the selection keeps
+const REST_MS = 150; // after the last movement all cells are painted again
+const KEYBOARD_REACH = 60; // pixels around the crosshair
+
+/**
+ * What the user has set. It outlives the elements: Streamlit may rebuild them when the page
+ * around them changes.
+ * @typedef {object} Settings
+ * @property {Record<"left" | "right", import("./camera.js").Camera>} cameras
+ * @property {boolean} tied
+ * @property {string} tool
+ * @property {Map<string, Set<number>>} hidden levels by the name of the colouring
+ */
+
+/** @type {Map<string, Settings>} by the view's key */
+const remembered = new Map();
+
+class Twin {
+  /** @param {HTMLElement} host */
+  constructor(host) {
+    this.root = document.createElement("div");
+    this.root.className = "hx-twin";
+    this.panels = { left: new Panel("left"), right: new Panel("right") };
+    this.toolbar = new Toolbar({
+      tool: (tool) => this.#set({ tool }),
+      zoom: (factor) => this.#zoomCentre(factor),
+      reset: () => this.#look(this.steered, home()),
+      tie: (tied) => {
+        this.#set({ tied });
+        if (tied) this.#look(this.steered, this.settings.cameras[this.steered]);
+      },
+      selectVisible: () => this.#selectVisible(),
+      clear: () => this.#choose(null),
+    });
+    this.legend = new Legend({
+      toggle: (level) => this.#toggleLevel(level),
+      isolate: (level) => this.#isolateLevel(level),
+      showAll: () => this.#hide(new Set()),
+      select: (level) => this.#choose(this.codes.map((code) => (code === level ? 1 : 0))),
+    });
+    const pictures = document.createElement("div");
+    pictures.className = "pictures";
+    pictures.append(this.panels.left.figure, this.panels.right.figure);
+    const body = document.createElement("div");
+    body.className = "body";
+    body.append(pictures, this.legend.element);
+    this.root.append(this.toolbar.element, body);
+    this.card = new Card(this.root);
+    host.append(this.root);
+
+    /** The panel that the toolbar and the keys act on. @type {"left" | "right"} */
+    this.steered = "left";
+    this.marks = { cell: -1, paths: { left: [], right: [] }, crosshair: "" };
+    /** @type {Record<string, string>} digests of what is in use */
+    this.used = {};
+    /** @type {Uint8Array | null} in draw order */
+    this.chosen = null;
+    this.chosenCount = 0;
+    this.token = -1;
+    this.lastMove = 0;
+    this.dirty = false;
+    this.host = host;
+    for (const side of SIDES) attachGestures(this.panels[side].stage, this.#handlers(side));
+    this.observer = new ResizeObserver(() => this.#repaint());
+    this.observer.observe(pictures);
+    this.arrival = () => this.#apply();
+    document.addEventListener("twin-parcel", this.arrival);
+  }
+
+  dispose() {
+    this.observer.disconnect();
+    document.removeEventListener("twin-parcel", this.arrival);
+    cancelAnimationFrame(this.request);
+    this.root.remove();
+  }
+
+  /**
+   * @param {any} data what Python's `twin` sends
+   * @param {(name: string, value: unknown) => void} report
+   */
+  receive(data, report) {
+    this.report = report;
+    this.wanted = data;
+    this.#apply();
+  }
+
+  /** Take over the wanted state as soon as all its parcels are here. */
+  #apply() {
+    const data = this.wanted;
+    if (!data) return;
+    const fresh = {};
+    for (const [part, digest] of Object.entries(data.parcels)) {
+      if (this.used[part] === digest) continue;
+      const bytes = findParcel(digest);
+      if (!bytes) return;
+      fresh[part] = openParcel(bytes);
+    }
+    this.wanted = null;
+    this.data = data;
+    this.settings = remembered.get(data.key) ?? {
+      cameras: { left: home(), right: home() },
+      tied: data.tied,
+      tool: "lasso",
+      hidden: new Map(),
+    };
+    remembered.set(data.key, this.settings);
+    this.used = { ...data.parcels };
+
+    if (this.order?.length !== data.cells) {
+      this.order = randomOrder(data.cells);
+      this.chosen = null;
+    }
+    this.root.style.setProperty("--hx-height", `${data.height}px`);
+    this.root.classList.toggle("presentation", data.presentation);
+    if (fresh.colour) [this.colour] = readColumns(fresh.colour);
+    if (fresh.facts) {
+      const facts = readColumns(fresh.facts);
+      this.batch = facts.find(({ role }) => role === "") ?? null;
+      this.facts = facts.filter(({ role }) => role !== "");
+    }
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    for (const side of SIDES) {
+      const panel = this.panels[side];
+      panel.title.textContent = data[side].title;
+      panel.note.textContent = data[side].note;
+      panel.note.hidden = !data[side].note;
+      panel.figure.classList.toggle("dimmed", data[side].dimmed);
+      if (fresh[side]) {
+        const positions = readPositions(fresh[side], this.order);
+        panel.moveTo(positions, this.settings.cameras[side], data.animate && !still);
+      }
+    }
+    this.theme = readTheme(this.root);
+    if (fresh.colour) this.codes = this.#drawCodes();
+    this.legend.build(this.colour, this.batch, this.theme);
+    if (data.selection.token !== this.token) {
+      this.token = data.selection.token;
+      this.#take(fromBits(data.selection.bits, this.order));
+    }
+    this.#refresh();
+  }
+
+  /** The colour of each cell as an index into the painter's table, in draw order. */
+  #drawCodes() {
+    const { kind, codes, levels, range, shown } = this.colour;
+    const result = new Uint16Array(codes.length);
+    if (kind === "categories") {
+      for (let k = 0; k < result.length; k++) {
+        result[k] = Math.min(codes[this.order[k]], levels.length);
+      }
+      return result;
+    }
+    const perStep = (range[1] - range[0]) / (NO_VALUE - 1);
+    const perBin = (VALUE_STEPS - 1) / Math.max(shown[1] - shown[0], Number.MIN_VALUE);
+    for (let k = 0; k < result.length; k++) {
+      const code = codes[this.order[k]];
+      const bin = Math.round((range[0] + code * perStep - shown[0]) * perBin);
+      result[k] = code === NO_VALUE ? VALUE_STEPS : Math.min(VALUE_STEPS - 1, Math.max(0, bin));
+    }
+    return result;
+  }
+
+  get hidden() {
+    return this.settings.hidden.get(this.colour.name) ?? new Set();
+  }
+
+  /** Everything that follows from the settings: colours, controls, text alternative, pixels. */
+  #refresh() {
+    const { background } = this.theme;
+    const colors =
+      this.colour.kind === "categories"
+        ? this.colour.levels.map((_, j) => parseColor(this.colour.colors[j] ?? "gray"))
+        : scaleColors(scaleStops(this.colour.colors, this.theme), VALUE_STEPS);
+    colors.push(MISSING_COLOR);
+    const table = (share) =>
+      Uint32Array.from(colors, (rgb, j) =>
+        this.hidden.has(j) ? 0 : pixel(mix(rgb, background, share)),
+      );
+    this.scene = {
+      codes: this.codes,
+      lut: table(1),
+      faded: table(FADED_SHARE),
+      chosen: this.chosen,
+      background: pixel(background),
+    };
+    this.legend.refresh(this.hidden);
+    this.toolbar.refresh({
+      tool: this.settings.tool,
+      tied: this.settings.tied,
+      selected: this.chosenCount,
+      cells: this.data.cells,
+    });
+    this.root.dataset.tool = this.settings.tool;
+    this.root.dataset.selected = String(this.chosenCount);
+    for (const side of SIDES) this.panels[side].canvas.setAttribute("aria-label", this.#describe(side));
+    this.#repaint();
+  }
+
+  /** @param {"left" | "right"} side the picture in words */
+  #describe(side) {
+    const { title, note, alt } = this.data[side];
+    const number = (n) => n.toLocaleString("en");
+    const parts = [
+      `${title}${note ? ` (${note})` : ""}: ${number(this.data.cells)} cells coloured by ${this.colour.name}`,
+    ];
+    if (this.colour.kind === "categories") {
+      const totals = new Uint32Array(this.colour.levels.length + 1);
+      for (const code of this.codes) totals[code]++;
+      const counts = this.colour.levels.map((level, j) => `${level} ${number(totals[j])}`);
+      const more = counts.length > 10 ? `, and ${counts.length - 10} more levels` : "";
+      parts.push(counts.slice(0, 10).join(", ") + more);
+    }
+    if (this.chosenCount) parts.push(`${number(this.chosenCount)} cells selected`);
+    if (alt) parts.push(alt);
+    return `${parts.join(". ")}.`;
+  }
+
+  /** @param {Partial<Settings>} change */
+  #set(change) {
+    Object.assign(this.settings, change);
+    this.#refresh();
+  }
+
+  /** @param {Set<number>} hidden */
+  #hide(hidden) {
+    this.settings.hidden.set(this.colour.name, hidden);
+    this.#refresh();
+  }
+
+  #toggleLevel(level) {
+    const hidden = new Set(this.hidden);
+    if (!hidden.delete(level)) hidden.add(level);
+    this.#hide(hidden);
+  }
+
+  /** Show one level alone; when it already is alone, show all again. */
+  #isolateLevel(level) {
+    const others = new Set([...this.legend.rows].map((row) => Number(row.dataset.level)));
+    others.delete(level);
+    const alone = !this.hidden.has(level) && [...others].every((other) => this.hidden.has(other));
+    this.#hide(alone ? new Set() : others);
+  }
+
+  /** @param {Uint8Array | null} chosen */
+  #take(chosen) {
+    this.chosenCount = chosen ? chosen.reduce((sum, bit) => sum + bit, 0) : 0;
+    this.chosen = this.chosenCount ? chosen : null;
+  }
+
+  /** The user selects: show it at once, then tell Python. @param {Uint8Array | null} chosen */
+  #choose(chosen) {
+    this.#take(chosen);
+    this.#refresh();
+    // After the next paint, so that the highlight does not wait for the message.
+    requestAnimationFrame(() => {
+      const bits = this.chosen ? toBits(this.chosen, this.order) : "";
+      this.report("selection", { token: this.token, bits });
+    });
+  }
+
+  /**
+   * @param {"left" | "right"} side
+   * @param {[number, number][]} path CSS pixels
+   * @param {"replace" | "add" | "remove"} how
+   */
+  #selectInside(side, path, how) {
+    const panel = this.panels[side];
+    const { x, y } = panel.transforms(this.settings.cameras[side]);
+    const polygon = path.map(([px, py]) => [(px - x.shift) / x.scale, (py - y.shift) / y.scale]);
+    const inside = insidePolygon(panel.points.x, panel.points.y, polygon);
+    const { lut } = this.scene;
+    const before = how === "replace" ? null : this.chosen;
+    for (let k = 0; k < inside.length; k++) {
+      const hit = inside[k] && lut[this.codes[k]] !== 0 ? 1 : 0;
+      const was = before ? before[k] : 0;
+      inside[k] = how === "remove" ? was & (1 - hit) : was | hit;
+    }
+    this.#choose(inside);
+  }
+
+  #selectVisible() {
+    const { width, height } = this.panels[this.steered];
+    const view = [
+      [0, 0],
+      [width, 0],
+      [width, height],
+      [0, height],
+    ];
+    this.#selectInside(this.steered, view, "replace");
+  }
+
+  /** @param {"left" | "right"} side @param {import("./camera.js").Camera} camera */
+  #look(side, camera) {
+    for (const other of this.settings.tied ? SIDES : [side]) this.settings.cameras[other] = camera;
+    this.lastMove = performance.now();
+    this.#repaint();
+  }
+
+  #zoomCentre(factor) {
+    const camera = this.settings.cameras[this.steered];
+    this.#look(this.steered, zoomed(camera, factor, 0, 0, this.panels[this.steered].perSide(camera)));
+  }
+
+  /** @param {"left" | "right"} side @returns {import("./gestures.js").Handlers} */
+  #handlers(side) {
+    const panel = this.panels[side];
+    const camera = () => this.settings.cameras[side];
+    return {
+      mode: () => this.settings.tool,
+      pan: (dx, dy) => this.#look(side, panned(camera(), dx, dy, panel.perSide(camera()))),
+      zoom: (factor, x, y) =>
+        this.#look(
+          side,
+          zoomed(camera(), factor, x - panel.width / 2, y - panel.height / 2, panel.perSide(camera())),
+        ),
+      reset: () => this.#look(side, home()),
+      drawing: (path) => {
+        this.marks.paths[side] = path;
+        this.#mark();
+      },
+      select: (path, how) => this.#selectInside(side, path, how),
+      hover: (place) => {
+        const cell = place ? panel.pick(camera(), place.x, place.y, this.scene) : -1;
+        this.#point(side, cell, place);
+      },
+      clear: () => this.#choose(null),
+      focus: (keyboard) => {
+        this.steered = side;
+        this.marks.crosshair = keyboard ? side : "";
+        const centre = { x: panel.width / 2, y: panel.height / 2 };
+        const cell = keyboard
+          ? panel.pick(camera(), centre.x, centre.y, this.scene, KEYBOARD_REACH)
+          : -1;
+        this.#point(side, cell, centre);
+      },
+    };
+  }
+
+  /** Ring one cell in both pictures and name it. */
+  #point(side, cell, place) {
+    this.marks.cell = cell;
+    if (cell < 0) {
+      this.card.hide();
+    } else {
+      const stage = this.panels[side].stage.getBoundingClientRect();
+      const root = this.root.getBoundingClientRect();
+      const facts = this.facts.filter(({ name }) => name !== this.colour.name);
+      this.card.show(this.order[cell], [this.colour, ...facts], {
+        x: stage.left - root.left + place.x,
+        y: stage.top - root.top + place.y,
+      });
+    }
+    this.#mark();
+  }
+
+  #mark() {
+    const ink = css(this.theme.text);
+    const paper = css(this.theme.background);
+    for (const side of SIDES) {
+      this.panels[side].mark(
+        this.settings.cameras[side],
+        {
+          cell: this.marks.cell,
+          path: this.marks.paths[side],
+          crosshair: this.marks.crosshair === side,
+        },
+        ink,
+        paper,
+      );
+    }
+  }
+
+  /** Paint at the next frame, and go on while anything moves. */
+  #repaint() {
+    if (this.dirty || !this.scene) return;
+    this.dirty = true;
+    this.request = requestAnimationFrame((now) => {
+      this.dirty = false;
+      const enlarge = this.data.presentation ? 1.5 : 1;
+      let moving = performance.now() - this.lastMove < REST_MS;
+      for (const side of SIDES) {
+        const panel = this.panels[side];
+        panel.measure();
+        panel.step(now);
+        moving ||= panel.glide !== null;
+      }
+      for (const side of SIDES) {
+        this.panels[side].paint(this.settings.cameras[side], this.scene, enlarge, moving);
+        // Says which cells are on the screen, at rest; the tests and the benchmark wait for it.
+        this.panels[side].figure.dataset.painted = moving ? "" : this.used[side];
+      }
+      this.#mark();
+      if (moving) this.#repaint();
+    });
+  }
+}
+
+/** @type {WeakMap<HTMLElement, Twin>} */
+const twins = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  if (!twins.has(parentElement)) twins.set(parentElement, new Twin(parentElement));
+  twins.get(parentElement).receive(data, setStateValue);
+  return () => {
+    twins.get(parentElement)?.dispose();
+    twins.delete(parentElement);
+  };
+}

@@ -1,0 +1,264 @@
+"""What travels between Python and the browser: compact parcels there, a bit set back.
+
+A parcel is 16 characters of content digest, the length of a JSON header, the header, and the
+arrays it lists, each starting at a multiple of four bytes (JavaScript's typed arrays need that).
+The browser recognises a parcel by its digest, so nothing is decoded twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Largest 16-bit number; in every 16-bit array it says "no value here".
+MISSING = 65535
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One panel of the linked view.
+
+    Attributes
+    ----------
+    title : str
+        Shown above the panel.
+    coordinates : ndarray of shape (n_cells, 2)
+        Positions in any unit. A cell whose position is not finite is not drawn.
+    note : str
+        A word beside the title, such as "preview".
+    alt : str
+        One sentence more for the text alternative, such as the mixing or the verdict.
+    dimmed : bool
+        Whether the panel is shown faded, because a newer result is on its way.
+    """
+
+    title: str
+    coordinates: NDArray[np.floating]
+    note: str = ""
+    alt: str = ""
+    dimmed: bool = False
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A value from a short list for each cell.
+
+    Attributes
+    ----------
+    name : str
+        Name of the variable.
+    codes : ndarray of shape (n_cells,)
+        Index into `levels`; a negative code means that the cell has no level.
+    levels : tuple of str
+        Names of the levels.
+    colors : tuple of str
+        One CSS colour per level; may stay empty where the levels are only shown on hover.
+    """
+
+    name: str
+    codes: NDArray[np.integer]
+    levels: tuple[str, ...]
+    colors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Values:
+    """A number for each cell.
+
+    Attributes
+    ----------
+    name : str
+        Name of the variable or gene.
+    values : ndarray of shape (n_cells,)
+        NaN means that the cell has no value.
+    vmin, vmax : float
+        Where the colours start and end; values beyond take the end colours.
+    colors : tuple of str
+        CSS colours from low to high. When empty, the view takes a scale that starts close to the
+        page's background, so that high values stand out in the light and in the dark theme.
+    """
+
+    name: str
+    values: NDArray[np.floating]
+    vmin: float
+    vmax: float
+    colors: tuple[str, ...] = ()
+
+
+Column = Categories | Values | NDArray[np.str_] | Sequence[str]
+
+
+def picture_parcel(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
+    """Pack positions as 16-bit fractions of their own range.
+
+    A screen shows a few thousand pixels, so 65,534 steps a side stay sharp at every zoom that
+    the view allows, at half the size of float32.
+
+    Parameters
+    ----------
+    coordinates : ndarray of shape (n_cells, 2)
+
+    Returns
+    -------
+    digest, parcel : str, bytes
+    """
+    points = np.asarray(coordinates, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"coordinates must have the shape (cells, 2), not {points.shape}.")
+    drawn = np.isfinite(points).all(axis=1)
+    low, high = (
+        (points[drawn].min(axis=0), points[drawn].max(axis=0))
+        if drawn.any()
+        else (np.zeros(2), np.ones(2))
+    )
+    steps = _quantise(points, low, high)
+    steps[~drawn] = MISSING
+    bounds = [float(low[0]), float(high[0]), float(low[1]), float(high[1])]
+    # All x, then all y: the browser reads each as one array.
+    return _parcel({"bounds": bounds}, [np.ascontiguousarray(steps.T)])
+
+
+def columns_parcel(columns: Mapping[str, Column]) -> tuple[str, bytes]:
+    """Pack named columns: levels, numbers, or text.
+
+    Parameters
+    ----------
+    columns : mapping of str to Categories, Values or strings
+        The key is the part that the column plays; strings are named by their key.
+
+    Returns
+    -------
+    digest, parcel : str, bytes
+    """
+    described: list[dict[str, object]] = []
+    arrays: list[NDArray[np.generic]] = []
+    for role, column in columns.items():
+        description, array = _column(role, column)
+        described.append({"role": role, **description})
+        arrays.append(array)
+    return _parcel({"columns": described}, arrays)
+
+
+def _column(role: str, column: Column) -> tuple[dict[str, object], NDArray[np.generic]]:
+    if isinstance(column, Categories):
+        codes = np.asarray(column.codes)
+        if codes.size and codes.max() >= len(column.levels):
+            raise ValueError(
+                f"A code of {column.name} points beyond its {len(column.levels)} levels."
+            )
+        described = {
+            "kind": "categories",
+            "name": column.name,
+            "levels": [str(level) for level in column.levels],
+            "colors": list(column.colors),
+        }
+        return described, np.where(codes < 0, MISSING, codes).astype("<u2")
+    if isinstance(column, Values):
+        values = np.asarray(column.values, dtype=np.float64)
+        known = np.isfinite(values)
+        low, high = (values[known].min(), values[known].max()) if known.any() else (0.0, 1.0)
+        steps = _quantise(values, low, high)
+        steps[~known] = MISSING
+        described = {
+            "kind": "values",
+            "name": column.name,
+            "range": [float(low), float(high)],
+            "shown": [float(column.vmin), float(column.vmax)],
+            "colors": list(column.colors),
+        }
+        return described, steps
+    text = json.dumps([str(value) for value in column]).encode()
+    return {"kind": "text", "name": role}, np.frombuffer(text, dtype=np.uint8)
+
+
+def _quantise(values: NDArray[np.floating], low: object, high: object) -> NDArray[np.uint16]:
+    span = np.subtract(high, low)
+    scale = np.divide(MISSING - 1, span, out=np.zeros_like(span, dtype=float), where=span > 0)
+    steps = np.nan_to_num((values - low) * scale, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.rint(steps).astype("<u2")
+
+
+def _parcel(header: dict[str, object], arrays: Sequence[NDArray[np.generic]]) -> tuple[str, bytes]:
+    header["arrays"] = [{"bytes": array.nbytes, "width": array.itemsize} for array in arrays]
+    text = json.dumps(header).encode()
+    # 16 characters of digest and 4 bytes of length come before the header.
+    pieces = [len(text).to_bytes(4, "little"), text, b"\0" * (-(20 + len(text)) % 4)]
+    for array in arrays:
+        pieces += [array.tobytes(), b"\0" * (-array.nbytes % 4)]
+    body = b"".join(pieces)
+    digest = hashlib.blake2b(body, digest_size=8).hexdigest()
+    return digest, digest.encode() + body
+
+
+def pack_bits(mask: NDArray[np.bool_]) -> str:
+    """Write a mask as base64 of its bits; the empty string when no cell is in it."""
+    mask = np.asarray(mask, dtype=bool)
+    return base64.b64encode(np.packbits(mask, bitorder="little")).decode() if mask.any() else ""
+
+
+def unpack_bits(bits: str, n_cells: int) -> NDArray[np.bool_] | None:
+    """Read what `pack_bits` wrote; None for no cell, and for anything that is not `n_cells` bits."""
+    try:
+        packed = np.frombuffer(base64.b64decode(bits, validate=True), dtype=np.uint8)
+    except (binascii.Error, ValueError):
+        return None
+    if not bits or packed.size != (n_cells + 7) // 8:
+        return None
+    mask = np.unpackbits(packed, count=n_cells, bitorder="little").astype(bool)
+    return mask if mask.any() else None
+
+
+@dataclass(frozen=True)
+class Held:
+    """The selection in force.
+
+    The `token` counts how often Python has replaced the selection. The browser sends it back
+    with each lasso, so a lasso that was drawn before the replacement cannot undo it.
+    """
+
+    n_cells: int
+    token: int = 0
+    bits: str = ""
+    imposed: str = ""
+
+
+def settle(
+    held: Held | None, reported: object, selected: NDArray[np.bool_] | None, n_cells: int
+) -> Held:
+    """Decide which selection holds now.
+
+    Parameters
+    ----------
+    held : Held or None
+        What held at the previous call.
+    reported : object
+        What the browser last sent: a mapping with `token` and `bits`; anything else is ignored.
+    selected : ndarray of bool of shape (n_cells,) or None
+        What Python asks for. It replaces the user's selection when it differs from what Python
+        asked for at the previous call; None asks for nothing and changes nothing.
+    n_cells : int
+
+    Returns
+    -------
+    Held
+    """
+    if held is None:
+        held = Held(n_cells)
+    elif held.n_cells != n_cells:
+        held = Held(n_cells, token=held.token + 1)
+    bits = held.bits
+    if isinstance(reported, Mapping) and reported.get("token") == held.token:
+        sent = reported.get("bits")
+        if isinstance(sent, str) and (sent == "" or unpack_bits(sent, n_cells) is not None):
+            bits = sent
+    token, imposed = held.token, "" if selected is None else f"={pack_bits(selected)}"
+    if imposed and imposed != held.imposed:
+        token, bits = token + 1, imposed[1:]
+    return Held(n_cells, token, bits, imposed)

@@ -1,0 +1,121 @@
+"""Chromium and a Streamlit server for the browser tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+START_SECONDS = 60
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; without it the tests are skipped, except where CI promises it."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is not installed, but CI must run the browser tests.")
+        pytest.skip("Chromium is not installed.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page; the test fails when anything in it asked for another host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    abroad: list[str] = []
+
+    def note_host(url: str) -> None:
+        if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            abroad.append(url)
+
+    page.on("request", lambda request: note_host(request.url))
+    page.on("websocket", lambda socket: note_host(socket.url))
+    yield page
+    context.close()
+    assert abroad == []
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Start `streamlit run` on a script of the project and give its address.
+
+    `serve(script, **environment)` starts one server per script and environment and keeps it.
+    """
+    servers: dict[tuple[object, ...], tuple[subprocess.Popen[bytes], str]] = {}
+
+    def start(script: str | Path, **environment: str) -> str:
+        key = (str(script), *sorted(environment.items()))
+        if key not in servers:
+            servers[key] = _start(ROOT / script, tmp_path_factory.mktemp("home"), environment)
+        return servers[key][1]
+
+    yield start
+    for process, _ in servers.values():
+        process.terminate()
+    for process, _ in servers.values():
+        process.wait(timeout=20)
+
+
+def _start(
+    script: Path, home: Path, environment: dict[str, str]
+) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    log = home / "server.log"
+    options = {
+        "server.port": port,
+        "server.address": "127.0.0.1",
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(script)]
+            + [f"--{name}={value}" for name, value in options.items()],
+            # `python -m` puts the working folder on the path, so `pages` can be imported.
+            cwd=ROOT,
+            env=os.environ | {"HARMONY_EXPLORER_HOME": str(home)} | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            # Streamlit answers 200 on any path, so only the body says that it is ready.
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+                if answer.read() == b"ok":
+                    return process, url
+        except OSError:
+            time.sleep(0.1)
+    process.terminate()
+    raise RuntimeError(f"The server for {script.name} did not start:\n{log.read_text()}")
