@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harmony_core.diagnostics.cluster_scores import (
+    Contrast,
     Expression,
     Ints,
     lost_markers,
@@ -65,12 +66,13 @@ def score(
         differ.
     """
     _check(reference, indices_after, indices_floor, expression)
-    scores = score_partitions(reference, indices_after, indices_floor, expression)
+    contrast = Contrast.of(reference, indices_after)
+    scores = score_partitions(reference, indices_after, indices_floor, contrast, expression)
     return summarise(
         reference,
         scores,
         matched_mixing(reference, indices_after),
-        lost=lost_markers(reference, indices_after, scores[EVIDENCE], expression),
+        lost=lost_markers(reference, scores[EVIDENCE], contrast, expression),
         batch_names=batch_names,
         gene_names=gene_names,
         condition=condition,

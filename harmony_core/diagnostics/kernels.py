@@ -48,26 +48,24 @@ def weighted_sums(
     columns: Array,
     weights: tuple[Array, Array, Array],
     n_groups: int,
-    batch: Array,
-    scale: Array,
 ) -> Array:
     """Weighted sums of rows per group, where a row may count in several groups.
 
     ``matrix`` is the indptr, indices and data of a CSC matrix; ``weights`` the starts, groups and
     weights: row j counts in ``groups[starts[j]:starts[j + 1]]`` with the weights at the same
-    places, its values times ``scale[batch[j]]`` (batches × columns). Returns groups × columns.
+    places. Returns groups × columns.
     """
     indptr, indices, data = matrix
-    cell_start, cell_group, cell_weight = weights
+    starts, groups, amounts = weights
     result = np.zeros((n_groups, len(columns)))
     acc = np.zeros(n_groups)
     for at in range(len(columns)):
         acc[:] = 0.0
         for e in range(indptr[columns[at]], indptr[columns[at] + 1]):
+            x = data[e]
             cell = indices[e]
-            x = np.float64(data[e]) * scale[batch[cell], at]
-            for w in range(cell_start[cell], cell_start[cell + 1]):
-                acc[cell_group[w]] += x * cell_weight[w]
+            for w in range(starts[cell], starts[cell + 1]):
+                acc[groups[w]] += x * amounts[w]
         result[:, at] = acc
     return result
 
@@ -116,7 +114,7 @@ def neighbor_weights(
     listed in its own group too, with minus its own number of cross-batch neighbours.
     """
     n, width = neighbors.shape
-    own_edges = np.zeros(n, dtype=np.int64)
+    own_edges = np.zeros(n, dtype=np.int32)
     start = np.zeros(n + 1, dtype=np.int64)
     for i in range(n):
         for k in range(width):
@@ -134,24 +132,24 @@ def neighbor_weights(
             if batch[j] != batch[i]:
                 source[filled[j]] = group[i]
                 filled[j] += 1
-    cell_start = np.zeros(n + 1, dtype=np.int64)
-    cell_group = np.empty(start[n] + n, dtype=np.int32)
-    cell_count = np.empty(start[n] + n, dtype=np.float32)
+    starts = np.zeros(n + 1, dtype=np.int64)
+    groups = np.empty(start[n] + n, dtype=np.int32)
+    counts = np.empty(start[n] + n, dtype=np.float32)
     count = np.zeros(n_groups, dtype=np.int64)
     at = 0
     for j in range(n):
         if own_edges[j]:
-            cell_group[at] = group[j]
-            cell_count[at] = -own_edges[j]
+            groups[at] = group[j]
+            counts[at] = -own_edges[j]
             at += 1
         for e in range(start[j], start[j + 1]):
             count[source[e]] += 1
         for e in range(start[j], start[j + 1]):
             g = source[e]
             if count[g]:
-                cell_group[at] = g
-                cell_count[at] = count[g]
+                groups[at] = g
+                counts[at] = count[g]
                 count[g] = 0
                 at += 1
-        cell_start[j + 1] = at
-    return cell_start, cell_group[:at].copy(), cell_count[:at].copy()
+        starts[j + 1] = at
+    return starts, groups[:at].copy(), counts[:at].copy()
