@@ -144,7 +144,7 @@ def _score_partition(
         differs = (np.abs(residual) > np.log(limit.GAP_FOLD)).mean(1)
     else:
         apart = np.linalg.norm(np.nan_to_num(residual), axis=1)
-        differs = np.minimum(apart / partition.nearest, 1.0)
+        differs = np.minimum(apart / np.maximum(partition.nearest, 1e-9), 1.0)
     return ClusterScores(
         edges=edges,
         between=between,
@@ -235,7 +235,7 @@ def lost_markers(
 
 def _values(reference: Reference, expression: Expression | None) -> tuple[sparse.csc_matrix, Ints]:
     """Return the judged values and which of their columns to use."""
-    if expression is None:
+    if expression is None or not reference.has_genes:
         components = sparse.csc_matrix(reference.components)
         return components, np.arange(components.shape[1], dtype=np.int32)
     return expression.tocsc(), reference.genes

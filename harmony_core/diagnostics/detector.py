@@ -46,8 +46,8 @@ def score(
     indices_floor
         The same for the run with theta 0 and otherwise the same settings.
     expression
-        The matrix that the reference was built from. CSC is used as it is; CSR is converted each
-        time.
+        The matrix that the reference was built from; not looked at where it was built without.
+        CSC is used as it is; CSR is converted each time.
     batch_names
         Level of each batch code.
     gene_names
@@ -62,8 +62,7 @@ def score(
     Raises
     ------
     DataError
-        If there is expression but the reference was built without, or the reverse, or cells
-        differ.
+        If the reference judges genes but no expression is given, or if cells differ.
     """
     _check(reference, indices_after, indices_floor, expression)
     contrast = Contrast.of(reference, indices_after)
@@ -86,8 +85,5 @@ def _check(reference: Reference, after: Ints, floor: Ints, expression: Expressio
             f"The reference has {n} cells, the neighbours {len(after)} and {len(floor)}; "
             "they must be the same cells."
         )
-    if reference.has_genes == (expression is None):
-        raise DataError(
-            "Give the expression matrix that the reference was built from"
-            + (", or none: it was built without." if not reference.has_genes else ".")
-        )
+    if reference.has_genes and expression is None:
+        raise DataError("Give the expression matrix that the reference was built from.")

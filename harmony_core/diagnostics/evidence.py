@@ -115,8 +115,11 @@ def _cluster_rows(
                 merged_part=float(part),
                 genes=_gene_names(reference, top, gene_names),
                 lost_genes=_gene_names(reference, lost_genes[: limit.EVIDENCE_GENES], gene_names),
-                flagged=bool(
-                    scores.conflict[cluster] > limit.CONFLICT_MAX or scores.gap[cluster] > gap_max
+                score=float(
+                    max(
+                        scores.conflict[cluster] / limit.CONFLICT_MAX,
+                        scores.gap[cluster] / gap_max,
+                    )
                 ),
             )
         )

@@ -187,12 +187,12 @@ def build_reference(
     codes = np.ascontiguousarray(batch_codes, dtype=np.int32)
     embedding = np.ascontiguousarray(embedding, dtype=np.float32)
     _check(embedding, codes, expression)
-    if expression is None:
+    values = sparse.csc_matrix((len(codes), 0)) if expression is None else expression.tocsc()
+    genes = choose_genes(values)
+    has_genes = len(genes) > 0
+    if not has_genes:
         values = sparse.csc_matrix(embedding)
         genes = np.arange(embedding.shape[1], dtype=np.int32)
-    else:
-        values = expression.tocsc()
-        genes = choose_genes(values)
     judged = values[:, genes].tocsr()
     batch_mean, batch_sd = _batch_moments(values, genes, codes)
     within = neighbors_within_batches(embedding, codes, seed=seed)
@@ -214,12 +214,12 @@ def build_reference(
         )
     return Reference(
         codes=codes,
-        genes=genes if expression is not None else np.zeros(0, dtype=np.int32),
+        genes=genes if has_genes else np.zeros(0, dtype=np.int32),
         batch_mean=batch_mean.astype(np.float32),
         batch_sd=batch_sd.astype(np.float32),
-        components=embedding if expression is None else np.zeros((0, 0), dtype=np.float32),
+        components=np.zeros((0, 0), dtype=np.float32) if has_genes else embedding,
         partitions=tuple(partitions),
-        notes=tuple(_notes(codes, partitions[EVIDENCE], expression is not None)),
+        notes=tuple(_notes(codes, partitions[EVIDENCE], has_genes)),
     )
 
 
@@ -299,8 +299,8 @@ def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:
     notes = []
     if not has_genes:
         notes.append(
-            "There is no expression matrix, so the judgement rests on components and cannot "
-            "name genes."
+            "There is no expression of variable genes, so the judgement rests on components and "
+            "cannot name genes."
         )
     sizes = np.bincount(codes)
     judged = np.zeros(len(sizes), dtype=bool)

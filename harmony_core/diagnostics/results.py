@@ -51,8 +51,8 @@ class ClusterRow:
         Genes with the largest difference, largest first.
     lost_genes
         Markers its new neighbours lack.
-    flagged
-        Whether conflict or gap of this pre-cluster is above its threshold.
+    score
+        The larger of conflict and gap, each over its threshold: above 1 it is flagged.
     """
 
     cluster: int
@@ -69,7 +69,11 @@ class ClusterRow:
     merged_part: float
     genes: tuple[str, ...]
     lost_genes: tuple[str, ...]
-    flagged: bool
+    score: float
+
+    @property
+    def flagged(self) -> bool:
+        return self.score > 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,11 +85,20 @@ MOVED_MIN = _add(
     "did nothing.",
     "convention: below this no neighbour changes",
 )
-NCLUST_PER_CELLS = _add_count(
-    "nclust_per_cells",
-    30,
-    "Harmony takes one soft cluster per this many cells, at most 100.",
-    "harmonypy",
+NEIGHBORS_KEPT_MAX = _add(
+    "neighbors_kept_max",
+    0.95,
+    "Part of a cell's neighbours kept by a run, above which clusters stay as they were.",
+    "convention: clusters follow neighbours",
+)
+MEMORY_HIGH = _add(
+    "memory_high", 0.8, "Part of the machine's memory in use that is warned of.", "convention"
+)
+MISS_RATE_REAL = _add(
+    "miss_rate_real",
+    0.23,
+    "Part of over-corrected runs on real cells that the label-free check misses; not a cut-off.",
+    "benchmarks/diagnostics.py, held-out designs",
 )
 
 # --- The reference ---------------------------------------------------------------------------
@@ -192,11 +201,23 @@ SUGGEST_GAP_MAX = _add("suggest_gap_max", 0.0075, "Largest gap of a setting that
 # --- Advice ----------------------------------------------------------------------------------
 
 FEW_PCS = _add("few_pcs", 40, "Below this many components, more of them preserve more.", _OWN)
-THETA_SMALL_BATCH = _add(
-    "theta_small_batch",
-    0.2,
-    "Theta in effect for the smallest batch, relative to theta, near which tau does something.",
-    "measured with harmonypy 2.1",
+UNEVEN_BATCHES = _add(
+    "uneven_batches",
+    0.25,
+    "Smallest over largest batch below which tau, which protects small batches, is advised.",
+    "convention",
+)
+GENTLE_ITERATIONS = _add_count(
+    "gentle_iterations", 3, "Iterations advised first against over-correction.", _OWN
+)
+GENTLE_THETA = _add("gentle_theta", 1.0, "Theta advised against over-correction.", _OWN)
+GENTLE_SIGMA = _add("gentle_sigma", 0.05, "Sigma advised against over-correction.", _OWN)
+GENTLE_ALPHA = _add("gentle_alpha", 1.0, "Alpha advised against over-correction.", _OWN)
+STRONG_THETA = _add("strong_theta", 4.0, "Theta advised first against under-correction.", _OWN)
+STRONGER_THETA = _add("stronger_theta", 8.0, "Theta advised next.", _OWN)
+MIXING_SIGMA = _add("mixing_sigma", 0.1, "Sigma that these need to mix.", _OWN)
+MORE_ITERATIONS = _add_count(
+    "more_iterations", 2, "Factor on the iterations of a run that had not settled.", "convention"
 )
 TAU_DIVISOR = _add(
     "tau_divisor",
@@ -239,4 +260,11 @@ EXCLUSIVE_SHARE = _add(
 )
 EXCLUSIVE_MIN_CELLS = _add_count(
     "exclusive_min_cells", 20, "Cells from which a label may be called exclusive.", _RULE
+)
+CLOSE_LABEL = _add(
+    "close_label",
+    0.7,
+    "Distance of an exclusive label to its nearest relative in another batch, relative to the "
+    "median distance between labels, up to which the two may be merged.",
+    "own simulations: siblings lay at 0.27-0.69, other types at 0.73-0.96",
 )

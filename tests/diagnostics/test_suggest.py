@@ -1,0 +1,44 @@
+"""Which run Suggest offers."""
+
+from __future__ import annotations
+
+from harmony_core.diagnostics.suggest import Candidate, grid, offer
+from harmony_core.params import HarmonyParams
+
+BASE = HarmonyParams(batch=("donor", "chip"), theta=(3.0, 0.5), tau=5.0)
+
+
+def candidate(mcm: float | None, **changes: object) -> Candidate:
+    values = {"settings": BASE, "mcm": mcm, "gap": 0.005, "flagged": False, **changes}
+    return Candidate(**values)
+
+
+def test_grid_is_theta_by_sigma_with_all_else_kept() -> None:
+    found = grid(BASE)
+    assert len(set(found)) == 12
+    assert {run.sigma for run in found} == {0.05, 0.1, 0.2}
+    assert {run.theta for run in found} == {(t, t) for t in (1.0, 2.0, 4.0, 8.0)}
+    assert {run.tau for run in found} == {5.0}
+
+
+def test_best_mixed_of_the_allowed_is_offered() -> None:
+    good = candidate(0.8)
+    others = [
+        candidate(0.7),
+        candidate(0.99, flagged=True),
+        candidate(0.98, gap=0.008),
+        candidate(0.97, purity_loss=0.11),
+        candidate(0.96, gap=None),
+        candidate(None),
+    ]
+    assert offer([*others, good]) is good
+
+
+def test_none_is_offered_where_all_are_suspect() -> None:
+    assert offer([candidate(0.9, flagged=True), candidate(0.8, gap=0.02)]) is None
+    assert offer([]) is None
+
+
+def test_limits_themselves_are_allowed() -> None:
+    edge = candidate(0.5, gap=0.0075, purity_loss=0.10)
+    assert offer([edge]) is edge
