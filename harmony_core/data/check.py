@@ -1,0 +1,200 @@
+"""What is recognised and said about data before anything runs.
+
+Works on anything shaped like AnnData; imports neither anndata nor scanpy nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harmony_core.data.columns import (
+    BatchCandidate,
+    batch_column,
+    check_batch,
+    check_n_cells,
+    rank_batch_columns,
+    rank_label_columns,
+    shown,
+)
+from harmony_core.data.genes import mitochondrial, organism, symbol_column
+from harmony_core.data.report import (
+    EmbeddingInfo,
+    MatrixInfo,
+    Report,
+    count_problems,
+    warn_about,
+)
+from harmony_core.data.values import (
+    ValueKind,
+    check_same_kind,
+    value_kind,
+    value_kind_per_batch,
+)
+from harmony_core.errors import BatchError, DataError
+
+__all__ = [
+    "BatchCandidate",
+    "EmbeddingInfo",
+    "MatrixInfo",
+    "Report",
+    "ValueKind",
+    "batch_column",
+    "check",
+    "check_batch",
+    "check_embedding",
+    "check_matrix",
+    "expression",
+    "value_kind",
+]
+
+_COUNT_LAYERS = ("counts", "raw_counts", "raw", "umi", "soupx", "decontx")
+_BATCHES_LOOKED_AT = 3
+_LAYOUTS = ("umap", "tsne", "draw_graph", "spatial", "phate", "diffmap")
+
+
+def check(adata: Any) -> Report:
+    """Look at data before anything runs.
+
+    Parameters
+    ----------
+    adata
+        AnnData, or anything with its attributes.
+
+    Raises
+    ------
+    DataError
+        Fewer than 40 cells, or neither an expression matrix nor an embedding.
+    """
+    check_n_cells(adata.n_obs)
+    embeddings = tuple(_embeddings(adata))
+    usable = [e for e in embeddings if not e.is_layout and e.n_bad == 0]
+    first = np.asarray(adata.obsm[usable[0].name]) if usable else None
+    candidates = rank_batch_columns(adata.obs, embedding=first)
+    matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))
+    chosen = _choose(matrices)
+    if chosen is None and not [e for e in embeddings if not e.is_layout]:
+        raise DataError(
+            "The file has neither expression values nor an embedding to correct; give one with an "
+            "expression matrix in X, layers or raw, or an embedding such as X_pca in obsm."
+        )
+    matrix, var = expression(adata, chosen.where) if chosen is not None else (None, adata.var)
+    column = symbol_column(var)
+    symbols = (var[column] if column else var.index.to_series()).astype(str)
+    n_mito = int(mitochondrial(symbols).sum())
+    return Report(
+        n_cells=adata.n_obs,
+        n_genes=len(var) if chosen is not None else 0,
+        matrices=matrices,
+        expression=chosen,
+        embeddings=embeddings,
+        batch_candidates=candidates,
+        label_candidates=rank_label_columns(adata.obs),
+        organism=organism(symbols),
+        n_mito=n_mito,
+        symbol_column=column,
+        warnings=tuple(
+            warn_about(adata.obs, matrix, chosen, embeddings, candidates, symbols, n_mito)
+        ),
+    )
+
+
+def expression(adata: Any, where: str) -> tuple[Any, pd.DataFrame]:
+    """Return the matrix that `MatrixInfo.where` names, and the table of its genes."""
+    if where == "X":
+        return adata.X, adata.var
+    if where == "raw":
+        return adata.raw.X, adata.raw.var
+    return adata.layers[where.removeprefix("layers/")], adata.var
+
+
+def check_matrix(matrix: Any, batch: pd.Series[Any], name: str) -> None:
+    """Raise unless an expression matrix can be prepared for this batch variable.
+
+    Raises
+    ------
+    DataError
+        NaN or infinite values.
+    BatchError
+        Some batches hold counts and others log values.
+    """
+    n_bad, _, _ = count_problems(matrix)
+    if n_bad:
+        raise DataError(
+            f"The expression matrix has {n_bad:,} missing or infinite values; replace them, or "
+            "take another layer."
+        )
+    check_same_kind(value_kind_per_batch(matrix, batch), name)
+
+
+def check_embedding(embedding: NDArray[Any], name: str) -> None:
+    """Raise DataError unless an embedding is finite and has at least two dimensions."""
+    if embedding.ndim != 2 or embedding.shape[1] < 2:
+        raise DataError(f"The embedding {shown(name)} has one dimension; at least 2 are needed.")
+    n_bad = int((~np.isfinite(embedding)).any(axis=1).sum())
+    if n_bad:
+        raise DataError(
+            f"The embedding {shown(name)} has missing or infinite values in {n_bad:,} of "
+            f"{len(embedding):,} cells; remove these cells, or choose another embedding."
+        )
+
+
+def _matrices(adata: Any) -> Iterator[tuple[str, Any]]:
+    if adata.X is not None:
+        yield "X", adata.X
+    for name in adata.layers:
+        yield f"layers/{name}", adata.layers[name]
+    if adata.raw is not None and adata.raw.X is not None:
+        yield "raw", adata.raw.X
+
+
+def _matrix_info(
+    where: str, matrix: Any, obs: pd.DataFrame, candidates: tuple[BatchCandidate, ...]
+) -> MatrixInfo:
+    mixed = {}
+    for candidate in candidates[:_BATCHES_LOOKED_AT]:
+        kinds = value_kind_per_batch(matrix, obs[candidate.name].astype(str))
+        try:
+            check_same_kind(kinds, candidate.name)
+        except BatchError:
+            mixed[candidate.name] = kinds
+    return MatrixInfo(
+        where=where, kind=value_kind(matrix), n_genes=matrix.shape[1], kinds_by_column=mixed
+    )
+
+
+def _choose(matrices: tuple[MatrixInfo, ...]) -> MatrixInfo | None:
+    """Counts before log values before the rest; X before layers before raw among equals."""
+
+    def rank(info: MatrixInfo) -> tuple[int, int, int]:
+        kinds = list(ValueKind)
+        name = info.where.removeprefix("layers/")
+        # A layer of spliced molecules holds counts too, but not all of them.
+        place = 0 if info.where == "X" or name in _COUNT_LAYERS else 2 if name != "raw" else 1
+        return (int(bool(info.kinds_by_column)), kinds.index(info.kind), place)
+
+    usable = [m for m in matrices if m.kind is not ValueKind.EMPTY and m.n_genes > 1]
+    return min(usable, key=rank) if usable else None
+
+
+def _embeddings(adata: Any) -> Iterator[EmbeddingInfo]:
+    for name in adata.obsm:
+        values = adata.obsm[name]
+        if getattr(values, "ndim", 0) != 2 or values.shape[1] < 2:
+            continue
+        try:
+            dense = values.toarray() if hasattr(values, "toarray") else values
+            numbers = np.asarray(dense, dtype=np.float64)
+        except (TypeError, ValueError):
+            continue
+        is_layout = numbers.shape[1] <= 3 and any(w in name.casefold() for w in _LAYOUTS)
+        yield EmbeddingInfo(
+            name=name,
+            n_dims=numbers.shape[1],
+            n_bad=int((~np.isfinite(numbers)).any(axis=1).sum()),
+            is_layout=is_layout or name.casefold() == "spatial",
+        )

@@ -1,0 +1,44 @@
+"""Gene names: which column holds the symbols, which organism, which genes are mitochondrial."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Organism = Literal["human", "mouse"]
+
+_SYMBOL_COLUMNS = (
+    *("gene_symbols", "gene_symbol", "feature_name", "gene_name", "gene_names", "symbol"),
+    *("Symbol", "SYMBOL", "hgnc_symbol", "gene_short_name", "features", "name"),
+)
+# Expressed in nearly every cell, and spelt alike in both but for the case.
+_HUMAN = ("ACTB", "GAPDH", "MALAT1", "B2M", "EEF1A1", "RPLP0", "RPS3", "PTPRC", "VIM", "TMSB4X")
+_MOUSE = ("Actb", "Gapdh", "Malat1", "B2m", "Eef1a1", "Rplp0", "Rps3", "Ptprc", "Vim", "Tmsb4x")
+
+
+def symbol_column(var: pd.DataFrame) -> str | None:
+    """Name the column of symbols, where the genes' own names are Ensembl ids."""
+    names = pd.Series(var.index.astype(str))
+    if len(names) == 0 or names.str.match(r"ENS[A-Z]*G\d").mean() < 0.5:
+        return None
+    return next((c for c in _SYMBOL_COLUMNS if c in var.columns), None)
+
+
+def organism(names: pd.Series[Any]) -> Organism | None:
+    """Tell human from mouse by symbols or Ensembl ids; None where neither or both fit."""
+    if names.str.match(r"ENSG\d").mean() > 0.5:
+        return "human"
+    if names.str.match(r"ENSMUSG\d").mean() > 0.5:
+        return "mouse"
+    human, mouse = int(names.isin(_HUMAN).sum()), int(names.isin(_MOUSE).sum())
+    if max(human, mouse) < 3 or human == mouse:
+        return None
+    return "human" if human > mouse else "mouse"
+
+
+def mitochondrial(symbols: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Tell which genes are mitochondrial, by the prefixes of human and mouse symbols."""
+    return symbols.str.startswith(("MT-", "mt-")).to_numpy(dtype=bool)

@@ -1,0 +1,123 @@
+"""AnnData in HDF5 (.h5ad)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import scipy.sparse as sp
+
+from harmony_core.data.hdf5 import open_checked
+from harmony_core.data.loaded import Loaded, unchanged
+from harmony_core.errors import FileError
+
+if TYPE_CHECKING:
+    import anndata as ad
+    import h5py
+
+_OPTIONAL = ("uns", "obsm", "varm", "obsp", "varp", "layers")
+
+
+def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
+    """Read an h5ad file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its name, for messages.
+    limit
+        Bytes of memory that it may take; by default what is free.
+
+    Raises
+    ------
+    FileError
+        Not an h5ad, damaged, pointing outside itself, or too large.
+
+    Notes
+    -----
+    anndata gives up on a whole file for a single part it doesn't know (often in ``uns``, from
+    another version). Such parts are then left out one by one, and named in the notes.
+    """
+    import anndata
+
+    with unchanged(path, name), open_checked(path, name, limit=limit) as file:
+        missing = [part for part in ("obs", "var") if part not in file]
+        if missing:
+            raise FileError(
+                f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}."
+            )
+        notes: list[str] = []
+        with warnings.catch_warnings():
+            # anndata warns about old formats and repeated names; check.py says what matters.
+            warnings.simplefilter("ignore")
+            try:
+                adata = anndata.read_h5ad(path)
+            except MemoryError as error:
+                raise FileError(f"{name} does not fit into memory.") from error
+            except Exception:
+                adata = _read_in_parts(file, name, notes)
+        check_consistent(adata, name)
+    return Loaded(adata, "h5ad", tuple(notes))
+
+
+def check_consistent(adata: ad.AnnData, name: str) -> None:
+    """Raise FileError if a sparse matrix points outside its own shape.
+
+    Compiled code trusts these numbers: a damaged one reads foreign memory.
+    """
+    matrices: list[Any] = [adata.X, *adata.layers.values(), *adata.obsm.values()]
+    matrices += list(adata.obsp.values())
+    if adata.raw is not None:
+        matrices.append(adata.raw.X)
+    for matrix in matrices:
+        if sp.issparse(matrix) and hasattr(matrix, "check_format"):
+            try:
+                matrix.check_format(full_check=True)
+            except ValueError as error:
+                raise FileError(
+                    f"{name} is damaged: a sparse matrix contradicts itself."
+                ) from error
+
+
+def _read_in_parts(file: h5py.File, name: str, notes: list[str]) -> ad.AnnData:
+    import anndata
+
+    parts: dict[str, Any] = {}
+    for part in ("obs", "var", "X"):
+        if part in file:
+            parts[part] = _element(file[part], f"{name} cannot be read: its {part} is damaged")
+    for part in _OPTIONAL:
+        if part in file:
+            parts[part] = _members(file[part], part, notes)
+    if "raw" in file:
+        notes.append("raw was left out: it could not be read.")
+    try:
+        return anndata.AnnData(**parts)
+    except Exception as error:
+        raise FileError(f"{name} is damaged: its parts do not fit together.") from error
+
+
+def _members(group: Any, part: str, notes: list[str]) -> Mapping[str, Any]:
+    if not hasattr(group, "keys"):
+        notes.append(f"{part} was left out: it could not be read.")
+        return {}
+    members = {}
+    for key in group:
+        try:
+            members[key] = _element(group[key], "")
+        except FileError:
+            notes.append(f"{part}/{key} was left out: it could not be read.")
+    return members
+
+
+def _element(item: Any, sentence: str) -> Any:
+    import anndata
+
+    try:
+        return anndata.io.read_elem(item)
+    except Exception as error:
+        raise FileError(f"{sentence}; download or copy the file again.") from error

@@ -1,0 +1,159 @@
+"""What was recognised in data: the report's parts, and the sentences that warn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from harmony_core.data.columns import (
+    BatchCandidate,
+    columns_that_say_the_same,
+    listed,
+    shown,
+)
+from harmony_core.data.genes import Organism
+from harmony_core.data.values import ValueKind
+
+_CELLS_PER_BLOCK = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixInfo:
+    """One expression matrix of the data.
+
+    Attributes
+    ----------
+    where
+        ``"X"``, ``"layers/<name>"`` or ``"raw"``.
+    kinds_by_column
+        For the likeliest batch variables whose batches hold different kinds of values: the kind of
+        each batch.
+    """
+
+    where: str
+    kind: ValueKind
+    n_genes: int
+    kinds_by_column: Mapping[str, Mapping[str, ValueKind]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingInfo:
+    """One embedding of the data; ``n_bad`` cells have NaN or infinite values in it."""
+
+    name: str
+    n_dims: int
+    n_bad: int
+    is_layout: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the data hold.
+
+    Attributes
+    ----------
+    expression
+        The matrix to start from, or None if only embeddings can be corrected.
+    embeddings
+        Embeddings that can be corrected, and layouts (2-D pictures), which should not be.
+    organism
+        As the gene symbols tell.
+    symbol_column
+        Column of var that holds the symbols where the names are Ensembl ids.
+    warnings
+        Whole sentences for the user; none of them stops a run.
+    """
+
+    n_cells: int
+    n_genes: int
+    matrices: tuple[MatrixInfo, ...]
+    expression: MatrixInfo | None
+    embeddings: tuple[EmbeddingInfo, ...]
+    batch_candidates: tuple[BatchCandidate, ...]
+    label_candidates: tuple[str, ...]
+    organism: Organism | None
+    n_mito: int
+    symbol_column: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def counts(self) -> MatrixInfo | None:
+        """The matrix that counts are taken from, if there are any."""
+        found = self.expression
+        return found if found is not None and found.kind.is_counts else None
+
+
+def warn_about(
+    obs: pd.DataFrame,
+    matrix: Any,
+    chosen: MatrixInfo | None,
+    embeddings: tuple[EmbeddingInfo, ...],
+    candidates: tuple[BatchCandidate, ...],
+    symbols: pd.Series[Any],
+    n_mito: int,
+) -> Iterator[str]:
+    if chosen is None:
+        yield "There are no expression values, so only an embedding can be corrected."
+    else:
+        yield from _expression_warnings(matrix, chosen)
+        if n_mito == 0:
+            yield "No mitochondrial genes were found, so cells cannot be judged by them."
+        n_repeated = int(symbols.duplicated().sum())
+        if n_repeated:
+            yield f"{n_repeated:,} gene names occur more than once; a number is added to them."
+    n_repeated = int(obs.index.duplicated().sum())
+    if n_repeated:
+        yield f"{n_repeated:,} cell names occur more than once; a number is added to them."
+    for embedding in embeddings:
+        if embedding.n_bad:
+            yield (
+                f"The embedding {shown(embedding.name)} has missing or infinite values in "
+                f"{embedding.n_bad:,} cells and cannot be corrected."
+            )
+    if not candidates:
+        yield "No column can be the batch variable; give the data one that names each cell's batch."
+    same = columns_that_say_the_same(obs, [c.name for c in candidates[:20]])
+    for first, second in same:
+        yield f"The columns {listed([first, second])} divide the cells in the same way."
+
+
+def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
+    if chosen.kind is ValueKind.NORMALISED:
+        yield "The data are normalised already; they are log-transformed but not normalised again."
+    elif chosen.kind is ValueKind.LOG:
+        yield "The data are normalised and log-transformed already; neither is done again."
+    elif chosen.kind is ValueKind.SCALED:
+        yield (
+            "The data are scaled or corrected (some values are below zero); they are used as they "
+            "are. Variable genes and mixing are more reliable from counts."
+        )
+    elif chosen.kind is ValueKind.MIXED and not chosen.kinds_by_column:
+        yield "Some cells hold counts and others don't; bring all cells to counts first."
+    for column, kinds in chosen.kinds_by_column.items():
+        told = listed([f"{level}: {kind.value}" for level, kind in kinds.items()], most=6)
+        yield f"The batches of {shown(column)} hold different kinds of values ({told})."
+    n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
+    if n_bad:
+        yield f"{n_bad:,} expression values are missing or infinite."
+    if n_empty_cells:
+        yield f"{n_empty_cells:,} cells have no counts at all."
+    if n_empty_genes:
+        yield f"{n_empty_genes:,} genes have no counts in any cell."
+
+
+def count_problems(matrix: Any) -> tuple[int, int, int]:
+    """Count values that are not finite, cells without any value, and genes without any."""
+    n_bad = n_empty_cells = 0
+    cells_of_gene = np.zeros(matrix.shape[1], dtype=np.int64)
+    for start in range(0, matrix.shape[0], _CELLS_PER_BLOCK):
+        block = sp.csr_matrix(matrix[start : start + _CELLS_PER_BLOCK])
+        block.eliminate_zeros()
+        n_bad += int((~np.isfinite(block.data)).sum())
+        n_empty_cells += int((np.diff(block.indptr) == 0).sum())
+        cells_of_gene += np.bincount(block.indices, minlength=matrix.shape[1])
+    return n_bad, n_empty_cells, int((cells_of_gene == 0).sum())

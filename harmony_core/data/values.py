@@ -1,0 +1,220 @@
+"""What kind of values an expression matrix holds: counts, normalised, log, scaled.
+
+Harmony runs on anything, so a file in which some batches hold counts and others log values goes
+through without a word and comes out mixed. The values themselves give it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from harmony_core.errors import BatchError
+
+ROWS_LOOKED_AT = 2_000
+_MIXED_SHARE = 0.02
+_LARGEST_LOG = 25.0
+"""log2 of a million is 20; nothing on a log scale comes near 25."""
+
+
+class ValueKind(Enum):
+    """Kinds of expression values; the text is how a page names them."""
+
+    COUNTS = "counts"
+    FRACTIONAL_COUNTS = "counts with fractions"
+    NORMALISED = "normalised values, not log-transformed"
+    LOG = "log-transformed values"
+    SCALED = "scaled or corrected values, some below zero"
+    MIXED = "values of different kinds in different cells"
+    EMPTY = "nothing but zeros"
+
+    @property
+    def is_counts(self) -> bool:
+        """Whether normalising and log-transforming these values is right."""
+        return self in (ValueKind.COUNTS, ValueKind.FRACTIONAL_COUNTS)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some cells' values other than zero, cell after cell, without NaN and infinity."""
+
+    values: NDArray[np.float64]
+    row: NDArray[np.intp]
+    n_rows: int
+
+    def any_per_row(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.bincount(self.row, weights=mask, minlength=self.n_rows) > 0
+
+    def take(self, rows: NDArray[np.bool_]) -> _Rows:
+        new_number = np.cumsum(rows) - 1
+        kept = rows[self.row]
+        return _Rows(self.values[kept], new_number[self.row[kept]], int(rows.sum()))
+
+
+def value_kind(matrix: Any) -> ValueKind:
+    """Tell what kind of values a matrix holds.
+
+    Parameters
+    ----------
+    matrix
+        Cells × genes, dense or sparse. At most 2,000 cells, evenly spaced, are looked at.
+
+    Returns
+    -------
+    The kind. Zeros, NaN and infinite values don't count.
+
+    Notes
+    -----
+    Whole numbers are counts and values below zero are scaled. Between the others decides what
+    undoes the normalisation: in most cells one count is the smallest value other than zero, so the
+    others are whole multiples of it, either as they stand (normalised) or after undoing log1p or
+    log2 (log-transformed). Where no transformation gives whole multiples (imputed data, gene
+    lengths), constant sums per cell decide, then the largest value and the share of whole numbers.
+    """
+    n_rows = matrix.shape[0]
+    return _kind(_rows(matrix, _spread(np.arange(n_rows), ROWS_LOOKED_AT)))
+
+
+def value_kind_per_batch(matrix: Any, batch: pd.Series[Any]) -> dict[str, ValueKind]:
+    """Tell what kind of values each batch holds.
+
+    Parameters
+    ----------
+    matrix
+        Cells × genes, dense or sparse. At most 200 cells of a batch are looked at.
+    batch
+        Batch of each cell; cells without one are left out.
+    """
+    codes, levels = pd.factorize(batch, sort=True)
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(levels) + 1))
+    return {
+        str(level): _kind(_rows(matrix, np.sort(_spread(order[ends[i] : ends[i + 1]], 200))))
+        for i, level in enumerate(levels)
+    }
+
+
+def check_same_kind(kinds: dict[str, ValueKind], name: str) -> None:
+    """Raise unless all batches hold the same kind of values.
+
+    Parameters
+    ----------
+    kinds
+        Kind of each batch, from `value_kind_per_batch`.
+    name
+        Name of the batch variable, for the message.
+
+    Raises
+    ------
+    BatchError
+        Batches differ; the message names them.
+    """
+    groups: dict[ValueKind, list[str]] = {}
+    for level, kind in kinds.items():
+        # A shallow batch can hold whole numbers only where the others have a few fractions.
+        same = ValueKind.FRACTIONAL_COUNTS if kind is ValueKind.COUNTS else kind
+        if kind is not ValueKind.EMPTY:
+            groups.setdefault(same, []).append(level)
+    if len(groups) < 2 and ValueKind.MIXED not in groups:
+        return
+    told = "; ".join(
+        f"{'counts' if kind is ValueKind.FRACTIONAL_COUNTS else kind.value} in {_some(levels)}"
+        for kind, levels in groups.items()
+    )
+    raise BatchError(
+        f"The batches of {name!r} hold different kinds of values: {told}. "
+        "Mixing would look better than it is; bring all batches to counts first."
+    )
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    listed = ", ".join(name[:60] for name in names[:most])
+    return listed if len(names) <= most else f"{listed} and {len(names) - most} more"
+
+
+def _spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
+
+
+def _rows(matrix: Any, rows: NDArray[np.intp]) -> _Rows:
+    block = sp.csr_matrix(matrix[rows] if len(rows) < matrix.shape[0] else matrix)
+    values = np.asarray(block.data, dtype=np.float64)
+    row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+    kept = np.isfinite(values) & (values != 0)
+    return _Rows(values[kept], row[kept], block.shape[0])
+
+
+def _kind(rows: _Rows) -> ValueKind:
+    filled = rows.any_per_row(np.ones(len(rows.values), dtype=bool))
+    if not filled.any():
+        return ValueKind.EMPTY
+    rows = rows.take(filled)
+    negative = rows.any_per_row(rows.values < 0)
+    if negative.any():
+        # A batch of scaled values beside one of counts: nearly no scaled cell is free of negatives.
+        return ValueKind.MIXED if _is_mixture(negative) else ValueKind.SCALED
+    fractional = rows.any_per_row(~_is_whole(rows.values))
+    if not fractional.any():
+        return ValueKind.COUNTS
+    kind = _kind_of_fractions(rows.take(fractional))
+    if kind is not ValueKind.FRACTIONAL_COUNTS and _is_mixture(fractional):
+        return ValueKind.MIXED
+    return kind
+
+
+def _is_mixture(part: NDArray[np.bool_]) -> bool:
+    return bool(_MIXED_SHARE < part.mean() < 1 - _MIXED_SHARE)
+
+
+def _is_whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    # Counts that went through float32 arithmetic are whole up to its precision.
+    return np.abs(values - np.rint(values)) <= 1e-6 * np.maximum(1.0, values)
+
+
+def _kind_of_fractions(rows: _Rows) -> ValueKind:
+    largest = rows.values.max()
+    undo: list[tuple[ValueKind, Callable[[NDArray[np.float64]], NDArray[np.float64]]]]
+    undo = [(ValueKind.NORMALISED, lambda v: v)]
+    if largest < _LARGEST_LOG:
+        undo += [(ValueKind.LOG, np.expm1), (ValueKind.LOG, lambda v: np.exp2(v) - 1)]
+    undone = [(kind, _Rows(f(rows.values), rows.row, rows.n_rows)) for kind, f in undo]
+    multiples = [_share_of_whole_multiples(r) for _, r in undone]
+    if max(multiples) > 0.6:
+        return undone[int(np.argmax(multiples))][0]
+    for kind, candidate in undone:
+        if _has_constant_sums(candidate):
+            return kind
+    if largest >= _LARGEST_LOG or _is_whole(rows.values).mean() > 0.2:
+        return ValueKind.FRACTIONAL_COUNTS
+    return ValueKind.LOG
+
+
+def _share_of_whole_multiples(rows: _Rows) -> float:
+    """Share of cells whose values are whole multiples of their smallest one."""
+    smallest = np.full(rows.n_rows, np.inf)
+    np.minimum.at(smallest, rows.row, rows.values)
+    ratio = rows.values / smallest[rows.row]
+    # A value equal to the smallest says nothing, and far above it precision is used up.
+    telling = (ratio > 1.02) & (ratio < 50)
+    whole = np.abs(ratio - np.rint(ratio)) < 0.02
+    n_telling = np.bincount(rows.row, weights=telling, minlength=rows.n_rows)
+    n_whole = np.bincount(rows.row, weights=telling & whole, minlength=rows.n_rows)
+    judged = n_telling >= 3
+    if not judged.any():
+        return 0.0
+    return float((n_whole[judged] > 0.9 * n_telling[judged]).mean())
+
+
+def _has_constant_sums(rows: _Rows) -> bool:
+    sums = np.bincount(rows.row, weights=rows.values, minlength=rows.n_rows)
+    low, middle, high = np.quantile(sums, [0.05, 0.5, 0.95])
+    return rows.n_rows >= 10 and bool(high - low < 0.02 * middle)
