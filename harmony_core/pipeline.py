@@ -7,9 +7,9 @@ through the store, so that a question is computed once whoever asks, also after 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,11 @@ from harmony_core.layout import (
 from harmony_core.neighbors import Neighbors, nearest_neighbors
 from harmony_core.params import RunParams
 from harmony_core.plan import STEPS, WIDTH, Plan, Side
+
+if TYPE_CHECKING:
+    from harmony_core.diagnostics.advice import RunFacts
+    from harmony_core.diagnostics.assess import Coded, LisiNumbers
+    from harmony_core.diagnostics.reference import Reference
 
 Report = Callable[[str, float], None]
 """Called with the name of the step under way and its share done; may raise Cancelled."""
@@ -79,6 +84,8 @@ class Pipeline:
 
     def run(self) -> None:
         """Compute every stage that the store does not have yet."""
+        if self.plan.is_finished:
+            return
         for step in STEPS:
             self._report(step.name, 0.0)
             self.stage(step.name)
@@ -115,13 +122,17 @@ class Pipeline:
     def graph(self, side: str) -> sp.csr_matrix:
         """Return the weighted neighbour graph under layout and clusters."""
         key = (str(self.dataset.folder), self.plan.keys[f"neighbors_{side}"], self.params.graph)
-        return _graphs(key, lambda: fuzzy_graph(self.neighbors(side), self.params.graph))
+        graph: sp.csr_matrix = _GRAPHS.get(
+            key, lambda: fuzzy_graph(self.neighbors(side), self.params.graph)
+        )
+        return graph
 
     @property
     def expression(self) -> Expression | None:
         """Log-normalised expression, or None where the data have an embedding only."""
         key = (str(self.dataset.folder), self.plan.keys["prepare"])
-        return _expressions(key, self._load_expression)
+        found: Expression | None = _EXPRESSIONS.get(key, self._load_expression)
+        return found
 
     def _load_expression(self) -> Expression | None:
         from harmony_core.prepare import log_normalised
@@ -153,7 +164,7 @@ class Pipeline:
         p, kind, matrix = self.params.prepare, self.dataset.meta["kind"], self._matrix
         if p.basis is not None:
             result = from_basis(self.dataset.embedding(p.basis), matrix, kind=kind)
-        elif matrix is None or kind == "scaled":
+        elif matrix is None:
             raise _nothing_to_prepare(self.dataset)
         else:
             result = prepare(
@@ -234,40 +245,131 @@ class Pipeline:
         symbols = ["" if g < 0 else str(expression.symbols[g]) for g in used]
         return arrays, {"symbols": symbols}
 
+    @cached_property
+    def variables(self) -> list[Coded]:
+        """The batch variables and, where there are several, their combination."""
+        from harmony_core.diagnostics.assess import Coded, with_joint
+
+        names = self.params.harmony.batch
+        return with_joint([Coded.of(name, self.column(name)) for name in names])
+
+    @cached_property
+    def label(self) -> Coded | None:
+        from harmony_core.diagnostics.assess import Coded
+
+        name = self.params.label
+        return None if name is None else Coded.of(name, self.column(name))
+
+    @cached_property
+    def _judged_genes(self) -> tuple[sp.csc_matrix | None, list[str]]:
+        expression = self.expression
+        if expression is None:
+            return None, []
+        return (
+            expression.by_gene[:, expression.variable],
+            expression.symbols[expression.variable].tolist(),
+        )
+
     def _reference(self) -> Computed:
         from harmony_core.diagnostics.reference import build_reference
 
-        expression = self.expression
-        genes = None if expression is None else expression.by_gene[:, expression.variable]
+        genes, _ = self._judged_genes
         arrays: dict[str, npt.NDArray[Any]] = {}
-        for i, variable in enumerate(self.params.harmony.batch):
-            codes = np.unique(self.column(variable).astype(str), return_inverse=True)[1]
+        for i, variable in enumerate(self.variables):
             built = build_reference(
-                self.embedding("before"), codes, genes, seed=self.params.prepare.seed
+                self.embedding("before"), variable.codes, genes, seed=self.params.prepare.seed
             )
-            arrays |= {f"{i}_{name}": a for name, a in built.to_arrays().items()}
+            arrays |= {f"{i}_{name}": array for name, array in built.to_arrays().items()}
         return arrays, {}
 
-    def _lisi(self, side: Side) -> Computed:
+    def references(self) -> list[Reference]:
+        """Return what runs are judged against, one reference a batch variable."""
+        from harmony_core.diagnostics.reference import Reference
+
+        arrays = self.stage("reference").arrays
+        found = []
+        for i in range(len(self.variables)):
+            start = f"{i}_"
+            mine = {k.removeprefix(start): a for k, a in arrays.items() if k.startswith(start)}
+            found.append(Reference.from_arrays(mine))
+        return found
+
+    def _lisi(self, side: str) -> Computed:
         from harmony_core.diagnostics.assess import lisi_numbers
 
-        variables = {name: self.column(name) for name in self.params.harmony.batch}
-        label = None if self.params.label is None else self.column(self.params.label)
-        return lisi_numbers(self.neighbors(side), variables, label)
+        near = self.neighbors(side)
+        found = lisi_numbers(near.indices, near.distances, self.variables, self.label)
+        arrays = {"per_cell": found.per_cell}
+        if found.label is not None:
+            arrays["label"] = found.label
+        return arrays, {"mixing": {k: asdict(v) for k, v in found.mixing.items()}}
+
+    def lisi(self, side: Side) -> LisiNumbers:
+        from harmony_core.diagnostics.assess import LisiNumbers
+        from harmony_core.diagnostics.mixing import NullMixing
+
+        stage = self.stage(f"lisi_{side}")
+        values = {k: NullMixing(**v) for k, v in stage.info["mixing"].items()}
+        return LisiNumbers(values, stage.arrays["per_cell"], stage.arrays.get("label"))
 
     def _assess(self) -> Computed:
-        from harmony_core.diagnostics.assess import assess
+        from harmony_core.diagnostics.assess import Inputs, assess
 
-        return assess(self)
+        genes, symbols = self._judged_genes
+        found = assess(
+            Inputs(
+                before=self.embedding("before"),
+                after=self.embedding("after"),
+                near_before=self.neighbors("before").indices,
+                near_after=self.neighbors("after").indices,
+                near_floor=self.neighbors("floor").indices,
+                lisi_before=self.lisi("before"),
+                lisi_after=self.lisi("after"),
+                variables=self.variables,
+                references=self.references(),
+                label=self.label,
+                expression=genes,
+                symbols=symbols,
+                condition=self.params.condition,
+                facts=self._facts(),
+            )
+        )
+        return found.per_cell, {
+            "metrics": {"before": found.before, "after": found.after},
+            "verdict": found.verdict.to_dict(),
+            "detections": {name: d.to_dict() for name, d in found.detections.items()},
+            "labels": [asdict(row) for row in found.labels],
+            "notes": list(found.notes),
+        }
+
+    def _facts(self) -> RunFacts:
+        from harmony_core.diagnostics.advice import RunFacts
+        from harmony_core.diagnostics.conservation import neighbors_replaced
+
+        before, after = self.embedding("before"), self.embedding("after")
+        moved = np.sqrt(((after - before) ** 2).sum(axis=1)).max()
+        radius = np.sqrt(((before - before.mean(axis=0)) ** 2).sum(axis=1).mean())
+        replaced = neighbors_replaced(
+            self.neighbors("before").indices, self.neighbors("after").indices
+        )
+        harmony = self.stage("correct").info
+        return RunFacts(
+            settings=self.params.harmony,
+            n_cells=len(before),
+            n_pcs=before.shape[1],
+            batch_sizes={v.name: v.sizes for v in self.variables},
+            stop_reason="limit" if harmony["stop_reason"] == "none" else harmony["stop_reason"],
+            iterations=harmony["iterations"],
+            objective=tuple(harmony["objective"]),
+            moved=float(moved / max(radius, 1e-12)),
+            neighbors_kept=float(1 - replaced.mean()),
+            genes_per_batch=None if self.params.prepare.basis is not None else True,
+        )
 
 
 def _nothing_to_prepare(dataset: Dataset) -> DataError:
     available = ", ".join(dataset.meta["embeddings"])
-    why = (
-        "The expression values are scaled, so they can't be prepared again"
-        if dataset.meta["kind"] == "scaled"
-        else "These data have no expression values to prepare"
-    )
+    why = "These data have no expression values to prepare"
     return DataError(
         f"{why}; start from one of their embeddings instead ({available})."
         if available
@@ -275,28 +377,20 @@ def _nothing_to_prepare(dataset: Dataset) -> DataError:
     )
 
 
-# A worker keeps the few large things that several stages of a run share.
+class _Kept:
+    """The last few values by key."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: dict[Any, Any] = {}
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        if key not in self._values:
+            while len(self._values) >= self._most:
+                del self._values[next(iter(self._values))]
+            self._values[key] = make()
+        return self._values[key]
 
 
-@lru_cache(maxsize=3)
-def _graphs_cached(key: Any) -> list[Any]:
-    return []
-
-
-def _graphs(key: Any, make: Callable[[], sp.csr_matrix]) -> sp.csr_matrix:
-    held = _graphs_cached(key)
-    if not held:
-        held.append(make())
-    return held[0]
-
-
-@lru_cache(maxsize=1)
-def _expressions_cached(key: Any) -> list[Any]:
-    return []
-
-
-def _expressions(key: Any, make: Callable[[], Expression | None]) -> Expression | None:
-    held = _expressions_cached(key)
-    if not held:
-        held.append(make())
-    return held[0]  # type: ignore[no-any-return]
+_GRAPHS = _Kept(3)
+_EXPRESSIONS = _Kept(1)

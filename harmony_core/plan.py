@@ -38,23 +38,28 @@ _LIBRARIES = ("harmonypy", "scanpy", "umap-learn", "igraph", "leidenalg", "faiss
 
 @dataclass(frozen=True)
 class Step:
-    """One stage of a run, as a user reads it while waiting."""
+    """One stage of a run, as a user reads it while waiting.
+
+    ``is_result`` is False for a stage that only serves others: where all results are there, it
+    need not be.
+    """
 
     name: str
     title: str
+    is_result: bool = True
 
 
 STEPS: tuple[Step, ...] = (
     Step("prepare", "Preparing cells and genes"),
     Step("correct", "Running Harmony"),
-    Step("neighbors_before", "Finding neighbours before correction"),
+    Step("neighbors_before", "Finding neighbours before correction", is_result=False),
     Step("layout_before", "Drawing the picture before correction"),
-    Step("neighbors_after", "Finding neighbours after correction"),
-    Step("floor", "Running Harmony without its diversity penalty, to compare with"),
-    Step("neighbors_floor", "Finding neighbours without the penalty"),
-    Step("reference", "Describing each batch on its own"),
-    Step("lisi_before", "Measuring mixing before correction"),
-    Step("lisi_after", "Measuring mixing after correction"),
+    Step("neighbors_after", "Finding neighbours after correction", is_result=False),
+    Step("floor", "Running Harmony at theta 0, to compare with", is_result=False),
+    Step("neighbors_floor", "Finding neighbours without the penalty", is_result=False),
+    Step("reference", "Describing each batch on its own", is_result=False),
+    Step("lisi_before", "Measuring mixing before correction", is_result=False),
+    Step("lisi_after", "Measuring mixing after correction", is_result=False),
     Step("assess", "Judging the correction"),
     Step("layout_after", "Drawing the picture after correction"),
     Step("clusters_before", "Clustering before correction"),
@@ -129,7 +134,9 @@ class Plan:
 
     @property
     def is_finished(self) -> bool:
-        return all(self.dataset.is_finished(key) for key in self.keys.values())
+        """Whether the store has every result of the run."""
+        results = (self.keys[step.name] for step in STEPS if step.is_result)
+        return all(self.dataset.is_finished(key) for key in results)
 
 
 def library_versions() -> dict[str, str]:

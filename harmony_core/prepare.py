@@ -73,8 +73,8 @@ def prepare(
     params
         Thresholds and sizes.
     kind
-        What the values are: ``counts`` (also with fractions), ``normalised`` (not yet logged) or
-        ``log``. Only counts are filtered and normalised.
+        What the values are: ``counts`` (also with fractions), ``normalised`` (not yet logged),
+        ``log`` or ``scaled``. Only counts are filtered and normalised.
 
     Raises
     ------
@@ -111,7 +111,10 @@ def prepare(
         sc.pp.normalize_total(adata, target_sum=TARGET_SUM)
     if kind in ("counts", "normalised"):
         sc.pp.log1p(adata)
-    variable = _variable_genes(adata, params.n_top_genes)
+    if kind == "scaled":  # variance says nothing after scaling
+        variable = np.ones(adata.n_vars, dtype=bool)
+    else:
+        variable = _variable_genes(adata, params.n_top_genes)
     n_pcs = min(params.n_pcs, int(variable.sum()) - 1, len(cells) - 1)
     if n_pcs < params.n_pcs:
         notes.append(

@@ -271,7 +271,7 @@ def load_file(home: str, path: str, name: str, folder: str) -> str:
         from harmony_core.data.ingest import ingest_file
 
         writer.write("running", step="Reading and checking the file")
-        return ingest_file(Store(home), Path(path), name=name).fingerprint
+        return str(ingest_file(Store(home), Path(path), name=name).fingerprint)
 
     return _guarded(writer, work)
 

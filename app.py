@@ -1,0 +1,27 @@
+"""Harmony Explorer: `streamlit run app.py`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def main() -> None:
+    st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
+    from pages.ui import services, state
+
+    services.runner()  # starts the worker, so that it is warm before the first slider moves
+    state.start()
+    # Addresses differ from file names: Streamlit's older mechanism would otherwise take a first
+    # request for /tune and run that page without this file.
+    pages = [
+        st.Page("pages/data.py", title="Data", icon="🗂️", url_path="choose-data"),
+        st.Page("pages/tune.py", title="Tune", icon="🎚️", url_path="tuning", default=True),
+        st.Page("pages/export.py", title="Take away", icon="📦", url_path="take-away"),
+    ]
+    page = st.navigation(pages, position="top")
+    page.run()
+
+
+# The worker is spawned, and a spawned process runs this file again under another name.
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Tune: move a slider; before, after, marker genes and verdict stay side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from harmony_core import figures
+from harmony_core.data.store import Dataset
+from harmony_core.diagnostics.advice import Advice
+from harmony_core.diagnostics.verdict import Verdict
+from harmony_core.errors import ParameterError
+from harmony_core.markers import PANEL, find_genes
+from harmony_core.params import RunParams
+from harmony_core.results import RunResults
+from harmony_core.runner import Progress
+from pages.ui import colouring, controls, jobs, panels, state
+from pages.ui.text import plain
+from pages.ui.twin import Picture, twin
+
+
+def main() -> None:
+    dataset = state.dataset()
+    chosen = state.settings(dataset)
+    if chosen is None:
+        st.info("Choose which column says from which batch each cell comes.", icon="🗂️")
+        st.page_link("pages/data.py", label="Go to Data")
+        return
+    with st.sidebar:
+        st.markdown(f"**{plain(dataset.name)}**")
+        names = ", ".join(plain(b) for b in chosen.harmony.batch)
+        st.caption(f"{dataset.n_cells:,} cells, corrected for {names}")
+        try:
+            params = controls.run_controls(dataset, chosen)
+        except ParameterError as error:
+            st.error(str(error))
+            return
+    state.choose_settings(dataset, params)
+    progress = jobs.request(dataset, params)
+    if progress.state == "finished":
+        state.show(dataset, params)
+    shown = Shown(dataset, params)
+    _draw(shown, progress)
+
+
+class Shown:
+    """The run asked for, with the run before it standing in for what is not computed yet."""
+
+    def __init__(self, dataset: Dataset, params: RunParams) -> None:
+        self.dataset = dataset
+        self.current = RunResults(dataset, params)
+        previous = state.shown(dataset)
+        # Another preparation keeps other cells; its pictures can't stand beside the new ones.
+        same = previous is not None and previous.prepare == params.prepare
+        same = same and previous.harmony.batch == params.harmony.batch
+        self.previous = RunResults(dataset, previous) if same else self.current
+
+    def having(self, *steps: str) -> tuple[RunResults | None, bool]:
+        """Return the newest run that has these steps, and whether it is the previous one."""
+        for results in (self.current, self.previous):
+            if all(results.stage(step) is not None for step in steps):
+                return results, results is not self.current
+        return None, False
+
+
+def _draw(shown: Shown, progress: Progress) -> None:
+    params = shown.current.params
+    top = st.container()
+    with top:
+        jobs.status(shown.dataset, params, progress)
+    if params.condition:
+        _about_condition(params)
+    _verdict(shown)
+    _pictures(shown)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _genes(shown)
+    with right:
+        _convergence(shown)
+        _evidence(shown)
+    _where_the_time_went(shown.current)
+
+
+def _about_condition(params: RunParams) -> None:
+    name = plain(params.harmony.batch[0])
+    with st.expander(f"“{name}” is a condition, not a technical batch: what aligning it means"):
+        st.markdown(
+            "Harmony lines up the same cell types of both conditions, so that they can be compared "
+            "type by type. What the condition does to the cells, such as the interferon response "
+            "of the sample data, is then **hidden in the corrected embedding** and in clusters "
+            "made from it. **Expression is never changed**: test for differences between the "
+            "conditions on the expression, within each type."
+        )
+
+
+def _verdict(shown: Shown) -> None:
+    results, old = shown.having("assess")
+    if results is None or results.assessment is None:
+        return
+    found = Verdict.from_dict(results.assessment["verdict"])
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        panels.verdict(found, dimmed=old)
+    with right:
+        _advice(found, shown)
+    metrics = results.assessment["metrics"]
+    for variable in shown.current.params.harmony.batch:
+        if len(metrics["after"]) > 1:
+            st.caption(f"Batch variable {plain(variable)}")
+        panels.headline(metrics, variable)
+
+
+def _advice(found: Verdict, shown: Shown) -> None:
+    if not found.advice:
+        return
+    st.markdown("**What to try**")
+    for i, advice in enumerate(found.advice[:3]):
+        text, button = st.columns([3, 1], vertical_alignment="center")
+        text.caption(plain(advice.sentence, longest=500))
+        if advice.changes:
+            button.button(
+                "Try it",
+                key=f"advice-{i}",
+                on_click=controls.set_sliders,
+                args=(shown.dataset, _with_changes(shown.current.params, advice)),
+                width="stretch",
+            )
+
+
+def _with_changes(params: RunParams, advice: Advice) -> RunParams:
+    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in advice.changes.items()}
+    return replace(params, **{advice.group: replace(getattr(params, advice.group), **changes)})
+
+
+def _pictures(shown: Shown) -> None:
+    results, old = shown.having("layout_before", "layout_after")
+    if results is None or results.obs is None:
+        first = shown.current.layout("before")
+        if first is None:
+            st.info("The first picture of these data takes a moment to prepare.", icon="⏳")
+            return
+    clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
+    source = results or shown.current
+    before = source.layout("before")
+    after = source.layout("after")
+    if before is None:
+        return
+    after = before if after is None else after
+    colour = colouring.choose(source, clustered)
+    settings = _settings_in_words(source.params)
+    event = twin(
+        Picture("Before Harmony", before, alt="Uncorrected."),
+        Picture("After Harmony", after, note=settings, alt=_alt(shown), dimmed=old or not results),
+        colour,
+        key=f"twin-{shown.dataset.fingerprint}",
+        batch=colouring.batch(source),
+        hover=colouring.hover(source),
+    )
+    if event.selection is not None:
+        colouring.describe_selection(source, event.selection)
+
+
+def _settings_in_words(params: RunParams) -> str:
+    theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
+    return f"theta {theta} · sigma {params.harmony.sigma:g}"
+
+
+def _alt(shown: Shown) -> str:
+    results, _ = shown.having("assess")
+    if results is None or results.assessment is None:
+        return ""
+    return str(results.assessment["verdict"]["sentences"][0])
+
+
+def _genes(shown: Shown) -> None:
+    st.subheader("Marker genes", help="Always the uncorrected expression: Harmony never changes it.")
+    results, _ = shown.having("layout_before", "layout_after")
+    if results is None:
+        return
+    if not len(shown.dataset.symbols):
+        st.caption("These data have an embedding but no expression, so there are no genes to show.")
+        return
+    preset = [*PANEL, "My own genes"]
+    pick = st.segmented_control(
+        "Panel", preset, default=preset[0], key="panel", label_visibility="collapsed"
+    )
+    if pick == "My own genes":
+        typed = st.text_input("Genes, separated by commas or spaces", key="own-genes")
+        wanted = typed.replace(",", " ").split()[:12]
+    else:
+        wanted = list(PANEL[pick or preset[0]])
+    found, missing = find_genes(wanted, list(shown.dataset.symbols))
+    if missing:
+        st.caption(f"Not in these data: {', '.join(plain(m) for m in missing)}.")
+    if not found:
+        return
+    values = {symbol: results.gene(position) for symbol, position in found.items()}
+    st.plotly_chart(
+        figures.gene_grid(
+            results.layout("before"),
+            results.layout("after"),
+            {symbol: v for symbol, v in values.items() if v is not None},
+        ),
+        key="gene-grid",
+        config={"displayModeBar": False},
+    )
+    st.caption("Colour: log-normalised expression before correction, clipped at the 99th percentile.")
+
+
+def _convergence(shown: Shown) -> None:
+    st.subheader("Convergence", help="Harmony's objective; it should fall and level off.")
+    results, _ = shown.having("correct")
+    if results is None or results.harmony is None:
+        return
+    harmony = results.harmony
+    st.plotly_chart(
+        figures.convergence(harmony["objective"], harmony["stop_reason"]),
+        key="convergence",
+        config={"displayModeBar": False},
+    )
+    st.caption(panels.convergence_sentence(harmony, results.params))
+
+
+def _evidence(shown: Shown) -> None:
+    results, _ = shown.having("assess")
+    if results is None or results.assessment is None:
+        return
+    found = Verdict.from_dict(results.assessment["verdict"])
+    if found.evidence:
+        st.subheader("Evidence")
+        panels.evidence(found)
+
+
+def _where_the_time_went(results: RunResults) -> None:
+    seconds = results.seconds
+    if not seconds:
+        return
+    with st.expander("Where the time went"):
+        titles = {step.name: step.title for step in jobs.STEPS}
+        for name, spent in seconds.items():
+            st.caption(f"{titles[name]}: {spent:.2f} s")
+
+
+main()

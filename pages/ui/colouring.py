@@ -1,0 +1,137 @@
+"""What colours the cells of the linked view, and what a selection of them holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from harmony_core.palette import colors_for
+from harmony_core.results import RunResults
+from pages.ui.text import plain
+from pages.ui.twin import Categories, Values
+
+_GENE = "A gene …"
+_AFTER = "Cluster after Harmony"
+_BEFORE = "Cluster before Harmony"
+_MOST_LEVELS = 200
+"""A column with more levels than this can't be told apart by colour."""
+
+
+def choose(results: RunResults, clustered: RunResults | None) -> Categories | Values:
+    """Draw the choice of colouring and return it for the run's cells.
+
+    Parameters
+    ----------
+    results
+        The run on screen.
+    clustered
+        A run whose clusters are known, if there is one; cluster colours need it.
+    """
+    obs = _obs(results)
+    params = results.params
+    first = [*params.harmony.batch, *([params.label] if params.label else [])]
+    others = [c for c in obs.columns if c not in first and _can_colour(obs[c])]
+    clusters = [_AFTER, _BEFORE] if clustered is not None else []
+    genes = [_GENE] if len(results.dataset.symbols) else []
+    options = [*first, *clusters, *genes, *others]
+    key = f"colour:{results.dataset.fingerprint}"
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+    pick = left.selectbox("Colour by", options, key=key, persist_state="session")
+    if pick == _GENE:
+        symbols = results.dataset.symbols
+        gene = right.selectbox(
+            "Gene",
+            symbols,
+            index=None,
+            placeholder="Type a gene name",
+            key=f"gene:{results.dataset.fingerprint}",
+            persist_state="session",
+        )
+        if gene is not None:
+            return gene_values(results, gene, int(np.argmax(symbols == gene)))
+        pick = first[0]
+    if pick in (_AFTER, _BEFORE) and clustered is not None:
+        codes = clustered.clusters("after" if pick == _AFTER else "before")
+        if codes is not None:
+            return clusters_column(pick, codes)
+    return column(obs, pick if pick in obs else first[0])
+
+
+def column(obs: pd.DataFrame, name: str) -> Categories | Values:
+    """Return a column of obs as colours: a scale for measurements, a palette for the rest."""
+    values = obs[name]
+    if pd.api.types.is_float_dtype(values) or (
+        pd.api.types.is_numeric_dtype(values) and values.nunique() > _MOST_LEVELS
+    ):
+        numbers = values.to_numpy(dtype=np.float32, na_value=np.nan)
+        known = numbers[np.isfinite(numbers)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+        return Values(name, numbers, low, max(high, low + 1e-9))
+    codes, levels = pd.factorize(values.astype("string"), sort=True)
+    names = tuple(str(level) for level in levels)
+    return Categories(name, codes.astype(np.int32), names, tuple(colors_for(names)))
+
+
+def clusters_column(name: str, codes: npt.NDArray[np.int32]) -> Categories:
+    """Return clusters as colours, by their numbers."""
+    names = tuple(str(i) for i in range(int(codes.max()) + 1))
+    return Categories(name, np.asarray(codes), names, tuple(colors_for(names)))
+
+
+def gene_values(results: RunResults, symbol: str, position: int) -> Values:
+    """Return a gene's uncorrected expression, its scale ending at the 99th percentile."""
+    values = results.gene(position)
+    if values is None:
+        values = np.zeros(len(_obs(results)), dtype=np.float32)
+    seen = values[values > 0]
+    top = float(np.percentile(values, 99)) or (float(seen.max()) if len(seen) else 1.0)
+    return Values(symbol, values, 0.0, top)
+
+
+def batch(results: RunResults) -> Categories | None:
+    """Return the (first) batch variable with its colours."""
+    found = column(_obs(results), results.params.harmony.batch[0])
+    return found if isinstance(found, Categories) else None
+
+
+def hover(results: RunResults) -> dict[str, Categories | Values | list[str]]:
+    """Return what is shown of the cell under the pointer."""
+    obs = _obs(results)
+    shown: dict[str, Categories | Values | list[str]] = {"cell": obs.index.astype(str).tolist()}
+    names = [*results.params.harmony.batch, results.params.label]
+    shown |= {name: column(obs, name) for name in names if name is not None}
+    codes = results.clusters("after")
+    if codes is not None:
+        shown[_AFTER] = clusters_column(_AFTER, codes)
+    return shown
+
+
+def describe_selection(results: RunResults, selected: npt.NDArray[np.bool_]) -> None:
+    """Say who the selected cells are: how many, of which batches, labels and clusters."""
+    obs = _obs(results)
+    parts = [f"**{int(selected.sum()):,} cells selected**"]
+    names = [*results.params.harmony.batch, results.params.label]
+    for name in names:
+        if name is not None:
+            counts = obs[name].astype("string")[selected].value_counts().head(4)
+            listed = ", ".join(f"{plain(level)} {n:,}" for level, n in counts.items() if n)
+            parts.append(f"{plain(name)}: {listed}")
+    codes = results.clusters("after")
+    if codes is not None:
+        counts = pd.Series(np.asarray(codes)[selected]).value_counts().head(4)
+        parts.append("clusters: " + ", ".join(f"{g} ({n:,})" for g, n in counts.items()))
+    st.caption(" · ".join(parts))
+
+
+def _obs(results: RunResults) -> pd.DataFrame:
+    if results.obs is None:
+        raise RuntimeError("colours were asked for before the cells were known")
+    return results.obs
+
+
+def _can_colour(values: pd.Series) -> bool:
+    if pd.api.types.is_numeric_dtype(values):
+        return True
+    return bool(1 < values.nunique() <= _MOST_LEVELS)

@@ -1,0 +1,125 @@
+"""Submit, follow, cancel; the fragment that polls while something is under way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import streamlit as st
+
+from harmony_core.data.store import Dataset
+from harmony_core.params import RunParams
+from harmony_core.plan import STEPS
+from harmony_core.results import RunResults
+from harmony_core.runner import Progress
+from pages.ui import services, state
+
+POLL_SECONDS = 0.25
+
+_CANCELLED = "cancelled_run"
+_LOAD = "load"
+
+
+def request(dataset: Dataset, params: RunParams) -> Progress:
+    """Ask for a run unless it was cancelled, and say where it stands.
+
+    Asking again for the same run is free: a finished one is answered from the store.
+    """
+    runner, results = services.runner(), RunResults(dataset, params)
+    run = results.plan.run
+    if st.session_state.get(_CANCELLED) == run:
+        return Progress("cancelled")
+    st.session_state.pop(_CANCELLED, None)
+    folder = dataset.run_folder(run)
+    if st.session_state.get("requested") != run:
+        st.session_state["requested"] = run
+        runner.submit_run(state.viewer(), dataset, params)
+    elif not results.is_finished and runner.follow(run, folder).state == "finished":
+        runner.submit_run(state.viewer(), dataset, params)  # evicted since it was computed
+    return runner.follow(run, folder)
+
+
+def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
+    """Draw where the run stands; while it is under way, keep looking."""
+    if progress.state == "failed":
+        st.error(progress.message, icon="⚠️")
+        if st.button("Try again"):
+            st.session_state.pop("requested", None)
+            st.rerun()
+        return
+    if progress.state == "cancelled":
+        st.info("Cancelled. What had been computed is kept.", icon="⏸️")
+        if st.button("Run it after all"):
+            st.session_state.pop(_CANCELLED, None)
+            st.session_state.pop("requested", None)
+            st.rerun()
+        return
+    if not progress.is_over:
+        _poll(dataset, params, ready(dataset, params))
+
+
+def ready(dataset: Dataset, params: RunParams) -> int:
+    """Return how many stages of a run the store has."""
+    keys = RunResults(dataset, params).plan.keys
+    return sum(dataset.is_finished(keys[step.name]) for step in STEPS)
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _poll(dataset: Dataset, params: RunParams, drawn: int) -> None:
+    run = RunResults(dataset, params).plan.run
+    progress = services.runner().follow(run, dataset.run_folder(run))
+    if progress.is_over or ready(dataset, params) != drawn:
+        st.rerun(scope="app")
+    bar, button = st.columns([6, 1], vertical_alignment="center")
+    bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
+    if button.button("Cancel", key="cancel-run", width="stretch"):
+        services.runner().drop(state.viewer())
+        st.session_state[_CANCELLED] = run
+        st.session_state.pop("requested", None)
+        st.rerun(scope="app")
+
+
+def load(path: Path, name: str) -> None:
+    """Start reading a file into the store; the page then shows `loading`."""
+    st.session_state[_LOAD] = (
+        services.runner().submit_load(f"{state.viewer()}:load", path, name),
+        str(path),
+        name,
+    )
+
+
+def loading() -> bool:
+    """Draw the load under way, if there is one; a finished one becomes the dataset in hand."""
+    if _LOAD not in st.session_state:
+        return False
+    job, path, name = st.session_state[_LOAD]
+    progress = services.runner().follow(job, services.store().uploads_folder / job)
+    if progress.is_over:
+        del st.session_state[_LOAD]
+        _clean_up(job, Path(path))
+        if progress.state == "finished":
+            state.choose_dataset(progress.result)
+            st.toast(f"{name} is loaded.", icon="✅")
+        elif progress.state == "failed":
+            st.error(progress.message, icon="⚠️")
+            st.caption("The dataset you had before is still in hand.")
+        return False
+    _poll_load(job)
+    return True
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _poll_load(job: str) -> None:
+    progress = services.runner().follow(job, services.store().uploads_folder / job)
+    if progress.is_over:
+        st.rerun(scope="app")
+    st.progress(0.3, text=f"{progress.step or 'Waiting for the worker'} …")
+    if st.button("Cancel", key="cancel-load"):
+        services.runner().drop(f"{state.viewer()}:load")
+
+
+def _clean_up(job: str, uploaded: Path) -> None:
+    uploads = services.store().uploads_folder
+    shutil.rmtree(uploads / job, ignore_errors=True)
+    if uploaded.parent.parent == uploads:
+        shutil.rmtree(uploaded.parent, ignore_errors=True)

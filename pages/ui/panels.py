@@ -1,0 +1,146 @@
+"""Panels that several pages share: verdict, headline numbers, evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from harmony_core.diagnostics.verdict import Verdict
+from harmony_core.params import RunParams
+from pages.ui.text import number, plain
+
+_COLOURS = {"green": "green", "amber": "orange", "red": "red"}
+_HEADINGS = {
+    "over": "Over-corrected",
+    "suspect": "Possibly over-corrected",
+    "under": "Under-corrected",
+    "unjudged": "Can't be judged",
+    "null": "Nothing to correct",
+    "good": "Looks right",
+}
+_SYMBOLS = {"green": "✓", "amber": "!", "red": "✕"}
+
+
+@dataclass(frozen=True)
+class _Metric:
+    name: str
+    title: str
+    help: str
+    more_is_better: bool | None
+
+
+_METRICS = (
+    _Metric(
+        "mcm",
+        "Matched-cluster mixing",
+        "How far clusters that correspond between batches came together: 0 apart, 1 fully mixed. "
+        "Below 0.5 is under-corrected, above 0.8 good. Blind to what should not mix.",
+        True,
+    ),
+    _Metric(
+        "ilisi_vs_null",
+        "iLISI against chance",
+        "Mixing of batches around each cell, 0 none, 1 as if batch were dealt at random. Cell "
+        "types that only one batch has should not reach 1; mixing alone rewards over-correction.",
+        None,
+    ),
+    _Metric(
+        "ilisi",
+        "iLISI",
+        "Effective number of batches around a cell, from 1 to the number of batches "
+        "(Korsunsky et al. 2019).",
+        None,
+    ),
+    _Metric(
+        "worst_label_purity_loss",
+        "Worst purity loss",
+        "The label that lost most: share of its neighbours that changed to another label. "
+        "Above 0.05 suspicious, above 0.10 over-corrected.",
+        False,
+    ),
+    _Metric(
+        "clisi",
+        "cLISI",
+        "Effective number of labels around a cell: 1 is pure. A rise means labels were mixed.",
+        False,
+    ),
+)
+
+
+def verdict(found: Verdict, *, dimmed: bool = False) -> None:
+    """Draw the verdict's heading and sentences."""
+    colour = _COLOURS[found.level]
+    with st.container(border=True, key=f"verdict-{'dimmed' if dimmed else 'current'}"):
+        st.markdown(
+            f"#### :{colour}[{_SYMBOLS[found.level]} {_HEADINGS[found.kind]}]"
+            + (" :gray[· previous settings]" if dimmed else "")
+        )
+        for sentence in found.sentences[:1]:
+            st.markdown(plain(sentence, longest=2000))
+        with st.container(key="verdict-more"):
+            for sentence in found.sentences[1:]:
+                st.caption(plain(sentence, longest=2000))
+
+
+def headline(metrics: Mapping[str, Any], variable: str) -> None:
+    """Draw the headline numbers of one batch variable, each before → after."""
+    before, after = metrics["before"][variable], metrics["after"][variable]
+    shown = [m for m in _METRICS if m.name in after]
+    for column, metric in zip(st.columns(len(shown)), shown, strict=True):
+        old, new = before.get(metric.name), after[metric.name]
+        change = None if old is None or new is None else new - old
+        column.metric(
+            metric.title,
+            number(new) if old is None else f"{number(old)} → {number(new)}",
+            None if change is None or abs(change) < 0.005 else f"{change:+.2f}",
+            delta_color={True: "normal", False: "inverse", None: "off"}[metric.more_is_better],
+            help=metric.help,
+        )
+
+
+def evidence(found: Verdict) -> None:
+    """Draw the evidence as a table; names stay plain text in its cells."""
+    if not found.evidence:
+        return
+    rows = [
+        {
+            "What": row.name,
+            "Batch": row.batch,
+            "Cells": row.cells,
+            "Merged with": row.merged_with,
+            "Mixed": row.share,
+            "Against its limit": row.score,
+            "Genes that say so": ", ".join(row.genes),
+        }
+        for row in found.evidence
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            "Mixed": st.column_config.NumberColumn(
+                format="%.2f", help="How far these cells mixed with other batches; 1 is fully."
+            ),
+            "Against its limit": st.column_config.NumberColumn(
+                format="%.1f ×", help="Above 1, the limit is exceeded."
+            ),
+        },
+    )
+
+
+def convergence_sentence(harmony: Mapping[str, Any], params: RunParams) -> str:
+    """Return in plain words how Harmony ended."""
+    n, reason = harmony["iterations"], harmony["stop_reason"]
+    rounds = "iteration" if n == 1 else "iterations"
+    if reason == "converged":
+        return f"Converged after {n} {rounds}, with {harmony['nclust']} soft clusters."
+    if reason == "rose":
+        return f"Stopped after {n} {rounds} because the objective rose instead of falling."
+    return (
+        f"Stopped at the limit of {params.harmony.max_iter} {rounds} before it had converged; "
+        "allow more iterations to see whether anything still changes."
+    )

@@ -1,0 +1,93 @@
+"""The session: who is watching, which dataset and which run are in hand."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from harmony_core.data import samples
+from harmony_core.data.store import Dataset
+from harmony_core.errors import FileError
+from harmony_core.params import HarmonyParams, RunParams
+from pages.ui import services
+
+VIEWER = "viewer"
+DATASET = "dataset"
+SETTINGS = "settings"
+SHOWN = "shown"
+
+
+def start() -> None:
+    """Give a new session its defaults: the first sample, with its suggested settings."""
+    session = st.session_state
+    session.setdefault(VIEWER, uuid.uuid4().hex)
+    session.setdefault(SETTINGS, {})
+    session.setdefault(SHOWN, {})
+    if DATASET not in session:
+        session[DATASET] = samples.fingerprint(services.store(), samples.FIRST)
+
+
+def viewer() -> str:
+    """Return this session's name at the runner."""
+    return str(st.session_state[VIEWER])
+
+
+def dataset() -> Dataset:
+    """Return the dataset in hand; if it was evicted, the first sample."""
+    try:
+        return services.store().dataset(st.session_state[DATASET])
+    except FileError:
+        st.session_state[DATASET] = samples.fingerprint(services.store(), samples.FIRST)
+        return services.store().dataset(st.session_state[DATASET])
+
+
+def choose_dataset(fingerprint: str) -> None:
+    """Take another dataset in hand; the settings chosen for each are kept."""
+    st.session_state[DATASET] = fingerprint
+
+
+def settings(of: Dataset) -> RunParams | None:
+    """Return the settings chosen for a dataset, at first those that suit it; None if none do."""
+    chosen = st.session_state[SETTINGS].get(of.fingerprint)
+    if chosen is None:
+        chosen = suggested(of.meta)
+        st.session_state[SETTINGS][of.fingerprint] = chosen
+    return None if chosen is None else RunParams.from_dict(chosen)
+
+
+def choose_settings(of: Dataset, params: RunParams) -> None:
+    """Keep the settings chosen for a dataset."""
+    st.session_state[SETTINGS][of.fingerprint] = params.to_dict()
+
+
+def suggested(meta: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the settings that a dataset brings along or that its columns suggest."""
+    if meta.get("run"):
+        return dict(meta["run"])
+    if not meta["suggested"]["batch"]:
+        return None
+    prepare: dict[str, Any] = {}
+    if meta["kind"] in ("none", "scaled") and meta["embeddings"]:
+        prepare["basis"] = meta["embeddings"][0]
+    return RunParams.from_dict(
+        {
+            "harmony": HarmonyParams(batch=tuple(meta["suggested"]["batch"])).to_dict(),
+            "prepare": prepare,
+            "label": meta["suggested"]["label"],
+            "condition": bool(meta["suggested"].get("condition", False)),
+        }
+    ).to_dict()
+
+
+def shown(of: Dataset) -> RunParams | None:
+    """Return the settings of the last run of a dataset whose results were drawn."""
+    params = st.session_state[SHOWN].get(of.fingerprint)
+    return None if params is None else RunParams.from_dict(params)
+
+
+def show(of: Dataset, params: RunParams) -> None:
+    """Note that a run's results are on screen; they stay there until newer ones exist."""
+    st.session_state[SHOWN][of.fingerprint] = params.to_dict()

@@ -1,0 +1,20 @@
+"""Names from files are text wherever they appear, never markup."""
+
+from __future__ import annotations
+
+import re
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&^=\"'@/])")
+
+
+def plain(name: object, *, longest: int = 80) -> str:
+    """Return a name escaped for Streamlit's Markdown, shortened if it is very long."""
+    text = " ".join(str(name).split())
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return a number for reading, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"

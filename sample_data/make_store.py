@@ -1,0 +1,78 @@
+"""Write what the store keeps of each sample: the checked dataset and its default run.
+
+Run it from the project's folder after anything changed that decides a result::
+
+    python sample_data/make_store.py
+
+The results come out of the chain itself; ``tests/data/test_samples.py`` computes them again and
+compares.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+
+from harmony_core.data.ingest import ingest
+from harmony_core.data.read import read
+from harmony_core.data.samples import SAMPLES, Sample
+from harmony_core.data.store import Dataset, Store
+from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.pipeline import Pipeline
+
+SKIPPED = ("source.h5ad",)
+UNUSED_STAGES = ("neighbors-", "reference-")
+"""Large, and only needed to compute further runs; the worker computes them when it must."""
+
+
+def default_run(sample: Sample) -> RunParams:
+    """Return the settings that a sample opens with."""
+    return RunParams(
+        harmony=HarmonyParams(batch=(sample.batch,)), label=sample.label, condition=sample.condition
+    )
+
+
+def compute(sample: Sample, store: Store) -> Dataset:
+    """Read a sample into a store and compute its default run."""
+    suggested = {"batch": [sample.batch], "label": sample.label, "condition": sample.condition}
+    dataset = ingest(
+        store, read(sample.path), name=sample.name, source=sample.path, suggested=suggested
+    )
+    Pipeline(dataset, default_run(sample)).run()
+    return dataset
+
+
+def main() -> None:
+    for sample in SAMPLES.values():
+        with tempfile.TemporaryDirectory() as home:
+            dataset = compute(sample, Store(home))
+            with zipfile.ZipFile(sample.archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+                out.writestr(_entry("fingerprint.json"), json.dumps(dataset.fingerprint))
+                for path in sorted(dataset.folder.rglob("*")):
+                    name = path.relative_to(dataset.folder).as_posix()
+                    if path.is_file() and _is_shipped(path, name):
+                        out.writestr(_entry(name), path.read_bytes())
+        print(f"{sample.archive.name}: {sample.archive.stat().st_size / 1e6:.1f} MB")
+
+
+def _is_shipped(path: Path, name: str) -> bool:
+    stage = name.removeprefix("stages/")
+    return (
+        name not in SKIPPED
+        and not path.name.startswith(".")
+        and not name.startswith("runs/")
+        and not stage.startswith(UNUSED_STAGES)
+    )
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Return a zip entry without the time of writing, so that the same content is the same file."""
+    info = zipfile.ZipInfo(name)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+if __name__ == "__main__":
+    main()
