@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-SCREENSHOTS = Path(__file__).parent / "screenshots"
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -44,11 +43,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One cache for all pages, so that Streamlit's own scripts are loaded and compiled once."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page; the test fails when anything in it asked for another host."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A fresh page with reduced motion; fails when anything in it asked for another host."""
     page = context.new_page()
+    page.emulate_media(reduced_motion="reduce")
     abroad: list[str] = []
 
     def note_host(url: str) -> None:
@@ -58,7 +65,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("request", lambda request: note_host(request.url))
     page.on("websocket", lambda socket: note_host(socket.url))
     yield page
-    context.close()
+    page.close()
     assert abroad == []
 
 

@@ -1,7 +1,7 @@
 """A page with nothing but the linked view and the controls that its tests need.
 
-Cells sit on a 50-column grid before correction, so a test knows who lies where; after
-correction they are turned by 180 degrees and shifted by the slider.
+Before, cells sit on a grid of 50 columns, so a test knows who lies where. After, the grid is
+turned by 180 degrees, and the slider pushes its rows apart.
 """
 
 import os
@@ -18,30 +18,34 @@ n_cells = int(os.environ.get("TWIN_CELLS", "2000"))
 index = np.arange(n_cells)
 before = np.column_stack([index % 50, index // 50]).astype(np.float32)
 
-shift = st.slider("shift", 0, 5, 0)
-colour_by = st.selectbox("colour", ["batch", "cluster", "gene"])
-evidence = st.checkbox("evidence")
-dimmed = st.checkbox("busy")
+with st.sidebar:
+    shift = st.slider("shift", 0, 5, 0)
+    colour_by = st.radio("colour", ["batch", "cluster", "gene"])
+    evidence = st.checkbox("evidence")
+    dimmed = st.checkbox("busy")
+    shown = st.checkbox("view", value=True)
 
-after = -before + np.float32(shift) * np.sin(before[:, ::-1])
+after = -before
+after[:, 0] += 0.2 * shift * (index // 50 % 2)
 batch = Categories("batch", index % 3, ("ctrl", "stim", EVIL), ("#0072b2", "#e69f00", "#009e73"))
 palette = tuple(f"hsl({hue} 60% 50%)" for hue in range(0, 360, 18))
 cluster = Categories("cluster", index * 20 // n_cells, tuple(f"C{i}" for i in range(20)), palette)
 gene = Values("CD3E", np.where(index % 7 == 0, np.nan, before[:, 0] / 10), 0.0, 4.0)
 colour = {"batch": batch, "cluster": cluster, "gene": gene}[colour_by]
 
-event = twin(
-    Picture("Before", before),
-    Picture("After", after, note="preview" if shift else "", alt="Mixing 1.5.", dimmed=dimmed),
-    colour,
-    key="twin",
-    batch=batch,
-    hover={"cell": [f"cell {i} {EVIL}" for i in index], "batch": batch, "gene": gene},
-    selected=index < 100 if evidence else None,
-    height=420,
-)
-if event.selection is None:
-    st.write("selected: none")
-else:
-    chosen = np.flatnonzero(event.selection)
-    st.write(f"selected: {len(chosen)} from {chosen[0]} to {chosen[-1]} sum {chosen.sum()}")
+if shown:
+    event = twin(
+        Picture("Before", before),
+        Picture("After", after, note="preview" if shift else "", alt="Mixing 1.5.", dimmed=dimmed),
+        colour,
+        key="twin",
+        batch=batch,
+        hover={"cell": [f"cell {i} {EVIL}" for i in index], "batch": batch, "gene": gene},
+        selected=index < 100 if evidence else None,
+        height=420,
+    )
+    if event.selection is None:
+        st.write("selected: none")
+    else:
+        chosen = np.flatnonzero(event.selection)
+        st.write(f"selected: {len(chosen)} sum {chosen.sum()}")

@@ -150,12 +150,16 @@ def twin(
     ValueError
         When the parts do not describe the same number of cells.
     """
-    n_cells = len(left.coordinates)
+    n_cells = _size(colour)
+    positions = {
+        side: np.full((n_cells, 2), np.nan) if picture.coordinates is None else picture.coordinates
+        for side, picture in (("left", left), ("right", right))
+    }
     facts: dict[str, Column] = dict(hover or {})
     if batch is not None:
         # The empty name can't collide with a column that is to be shown.
         facts[""] = batch
-    sizes = [len(right.coordinates), _size(colour), *map(_size, facts.values())]
+    sizes = [*map(len, positions.values()), *map(_size, facts.values())]
     sizes += [] if selected is None else [len(selected)]
     if any(size != n_cells for size in sizes):
         raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
@@ -170,8 +174,7 @@ def twin(
     with st.container(gap=None):
         digests: dict[str, str] = {}
         parcels = {
-            "left": picture_parcel(left.coordinates),
-            "right": picture_parcel(right.coordinates),
+            **{side: picture_parcel(points) for side, points in positions.items()},
             "colour": columns_parcel({"colour": colour}),
             "facts": columns_parcel(facts),
         }

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 #: Largest 16-bit number; in every 16-bit array it says "no value here".
 MISSING = 65535
 
+#: Between the texts of a column; no name that a person gave contains it.
+SEPARATOR = "\0"
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -29,8 +32,9 @@ class Picture:
     ----------
     title : str
         Shown above the panel.
-    coordinates : ndarray of shape (n_cells, 2)
-        Positions in any unit. A cell whose position is not finite is not drawn.
+    coordinates : ndarray of shape (n_cells, 2) or None
+        Positions in any unit. A cell whose position is not finite is not drawn; None leaves
+        the panel empty, as before the first result.
     note : str
         A word beside the title, such as "preview".
     alt : str
@@ -40,7 +44,7 @@ class Picture:
     """
 
     title: str
-    coordinates: NDArray[np.floating]
+    coordinates: NDArray[np.floating] | None
     note: str = ""
     alt: str = ""
     dimmed: bool = False
@@ -109,20 +113,14 @@ def picture_parcel(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
     -------
     digest, parcel : str, bytes
     """
-    points = np.asarray(coordinates, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ValueError(f"coordinates must have the shape (cells, 2), not {points.shape}.")
-    drawn = np.isfinite(points).all(axis=1)
-    low, high = (
-        (points[drawn].min(axis=0), points[drawn].max(axis=0))
-        if drawn.any()
-        else (np.zeros(2), np.ones(2))
-    )
-    steps = _quantise(points, low, high)
-    steps[~drawn] = MISSING
-    bounds = [float(low[0]), float(high[0]), float(low[1]), float(high[1])]
-    # All x, then all y: the browser reads each as one array.
-    return _parcel({"bounds": bounds}, [np.ascontiguousarray(steps.T)])
+    if coordinates.ndim != 2 or coordinates.shape[1] != 2:
+        raise ValueError(f"coordinates must have the shape (cells, 2), not {coordinates.shape}.")
+    # All x, then all y: the browser reads each as one array, and numpy is quicker on rows.
+    points = np.ascontiguousarray(coordinates.T, dtype=np.float32)
+    drawn = np.isfinite(points).all(axis=0)
+    axes = [_quantise(np.where(drawn, axis, np.nan)) for axis in points]
+    bounds = [bound for _, low, high in axes for bound in (low, high)] if drawn.any() else None
+    return _parcel({"bounds": bounds}, [np.concatenate([steps for steps, _, _ in axes])])
 
 
 def columns_parcel(columns: Mapping[str, Column]) -> tuple[str, bytes]:
@@ -161,28 +159,33 @@ def _column(role: str, column: Column) -> tuple[dict[str, object], NDArray[np.ge
         }
         return described, np.where(codes < 0, MISSING, codes).astype("<u2")
     if isinstance(column, Values):
-        values = np.asarray(column.values, dtype=np.float64)
-        known = np.isfinite(values)
-        low, high = (values[known].min(), values[known].max()) if known.any() else (0.0, 1.0)
-        steps = _quantise(values, low, high)
-        steps[~known] = MISSING
+        steps, low, high = _quantise(np.asarray(column.values, dtype=np.float32))
         described = {
             "kind": "values",
             "name": column.name,
-            "range": [float(low), float(high)],
+            "range": [low, high],
             "shown": [float(column.vmin), float(column.vmax)],
             "colors": list(column.colors),
         }
         return described, steps
-    text = json.dumps([str(value) for value in column]).encode()
-    return {"kind": "text", "name": role}, np.frombuffer(text, dtype=np.uint8)
+    texts = list(map(str, np.asarray(column).tolist()))
+    joined = SEPARATOR.join(texts)
+    if joined.count(SEPARATOR) != max(len(texts) - 1, 0):
+        joined = SEPARATOR.join(text.replace(SEPARATOR, " ") for text in texts)
+    return {"kind": "text", "name": role}, np.frombuffer(joined.encode(), dtype=np.uint8)
 
 
-def _quantise(values: NDArray[np.floating], low: object, high: object) -> NDArray[np.uint16]:
-    span = np.subtract(high, low)
-    scale = np.divide(MISSING - 1, span, out=np.zeros_like(span, dtype=float), where=span > 0)
-    steps = np.nan_to_num((values - low) * scale, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.rint(steps).astype("<u2")
+def _quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float, float]:
+    """Turn numbers into steps of their own range; those that are not finite become MISSING."""
+    known = np.isfinite(values)
+    complete = known.all()
+    finite = values if complete else values[known]
+    low, high = (finite.min(), finite.max()) if finite.size else (np.float32(0), np.float32(1))
+    # In double precision: the range of two float32 may be beyond float32.
+    scale = (MISSING - 1) / (float(high) - float(low)) if high > low else 0.0
+    steps = np.full(values.shape, MISSING, dtype="<u2")
+    steps[slice(None) if complete else known] = np.rint((finite - low) * np.float32(scale))
+    return steps, float(low), float(high)
 
 
 def _parcel(header: dict[str, object], arrays: Sequence[NDArray[np.generic]]) -> tuple[str, bytes]:
@@ -204,7 +207,7 @@ def pack_bits(mask: NDArray[np.bool_]) -> str:
 
 
 def unpack_bits(bits: str, n_cells: int) -> NDArray[np.bool_] | None:
-    """Read what `pack_bits` wrote; None for no cell, and for anything that is not `n_cells` bits."""
+    """Read what `pack_bits` wrote; None for no cell or for anything but `n_cells` bits."""
     try:
         packed = np.frombuffer(base64.b64decode(bits, validate=True), dtype=np.uint8)
     except (binascii.Error, ValueError):

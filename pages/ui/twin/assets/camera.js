@@ -1,15 +1,16 @@
 // Which part of the data a panel shows.
 //
 // A frame is a box in data units that holds a picture. A camera looks at a frame: its centre is
-// a fraction of the frame's longer side away from the frame's centre. Two pictures with frames
-// of different size can therefore share one camera.
+// a fraction of the frame's width and height away from the frame's centre. Two pictures with
+// frames of different size can therefore share one camera.
 
 /** @typedef {{x0: number, x1: number, y0: number, y1: number}} Frame */
 /** @typedef {{cx: number, cy: number, zoom: number}} Camera */
 /** @typedef {{scale: number, shift: number}} Transform pixel = scale * data + shift */
 
 const MARGIN = 0.04;
-export const MAX_ZOOM = 60;
+const MAX_STRETCH = 1.3; // the axes of a layout have no unit, so filling the panel costs nothing
+const MAX_ZOOM = 60;
 const MIN_ZOOM = 0.5;
 
 /** @returns {Camera} */
@@ -38,41 +39,54 @@ export function nextFrame(frame, bounds, zoomed) {
   if (zoomed) return frame;
   const [x0, x1, y0, y1] = bounds;
   const fits = x0 >= frame.x0 && x1 <= frame.x1 && y0 >= frame.y0 && y1 <= frame.y1;
-  const fills = 0.7 * longerSide(frame) <= longerSide(own);
-  return fits && fills ? frame : own;
+  const longer = (box) => Math.max(box.x1 - box.x0, box.y1 - box.y0);
+  return fits && 0.7 * longer(frame) <= longer(own) ? frame : own;
 }
-
-/** @param {Frame} frame */
-export const longerSide = ({ x0, x1, y0, y1 }) => Math.max(x1 - x0, y1 - y0);
 
 /**
  * @param {Frame} frame
  * @param {Camera} camera
  * @param {number} width of the panel
  * @param {number} height
- * @returns {{x: Transform, y: Transform}} one scale for both axes; y grows upwards in data
+ * @returns {{x: Transform, y: Transform}} y grows upwards in the data, downwards on the screen
  */
 export function transforms(frame, camera, width, height) {
-  const scale =
-    camera.zoom * Math.min(width / (frame.x1 - frame.x0), height / (frame.y1 - frame.y0));
-  const side = longerSide(frame);
-  const x = (frame.x0 + frame.x1) / 2 + camera.cx * side;
-  const y = (frame.y0 + frame.y1) / 2 + camera.cy * side;
+  const dataWidth = frame.x1 - frame.x0;
+  const dataHeight = frame.y1 - frame.y0;
+  const across = width / dataWidth;
+  const down = height / dataHeight;
+  const sx = camera.zoom * Math.min(across, MAX_STRETCH * down);
+  const sy = camera.zoom * Math.min(down, MAX_STRETCH * across);
+  const x = (frame.x0 + frame.x1) / 2 + camera.cx * dataWidth;
+  const y = (frame.y0 + frame.y1) / 2 + camera.cy * dataHeight;
   return {
-    x: { scale, shift: width / 2 - scale * x },
-    y: { scale: -scale, shift: height / 2 + scale * y },
+    x: { scale: sx, shift: width / 2 - sx * x },
+    y: { scale: -sy, shift: height / 2 + sy * y },
   };
+}
+
+/**
+ * Pixels that a whole frame takes on the screen.
+ * @param {Frame} frame
+ * @param {Camera} camera
+ * @param {number} width of the panel
+ * @param {number} height
+ * @returns {[number, number]}
+ */
+export function extent(frame, camera, width, height) {
+  const { x, y } = transforms(frame, camera, width, height);
+  return [x.scale * (frame.x1 - frame.x0), -y.scale * (frame.y1 - frame.y0)];
 }
 
 /**
  * @param {Camera} camera
  * @param {number} dx pixels to the right
  * @param {number} dy pixels down
- * @param {number} perSide pixels that the frame's longer side takes on the screen
+ * @param {[number, number]} extent
  * @returns {Camera}
  */
-export function panned(camera, dx, dy, perSide) {
-  return { ...camera, cx: camera.cx - dx / perSide, cy: camera.cy + dy / perSide };
+export function panned(camera, dx, dy, [width, height]) {
+  return { ...camera, cx: camera.cx - dx / width, cy: camera.cy + dy / height };
 }
 
 /**
@@ -81,15 +95,15 @@ export function panned(camera, dx, dy, perSide) {
  * @param {number} factor
  * @param {number} fromCentreX pixels from the panel's centre to the pointer
  * @param {number} fromCentreY
- * @param {number} perSide
+ * @param {[number, number]} extent
  * @returns {Camera}
  */
-export function zoomed(camera, factor, fromCentreX, fromCentreY, perSide) {
+export function zoomed(camera, factor, fromCentreX, fromCentreY, [width, height]) {
   const zoom = Math.min(MAX_ZOOM, Math.max(MIN_ZOOM, camera.zoom * factor));
-  const shift = 1 / perSide - camera.zoom / (perSide * zoom);
+  const share = 1 - camera.zoom / zoom;
   return {
     zoom,
-    cx: camera.cx + fromCentreX * shift,
-    cy: camera.cy - fromCentreY * shift,
+    cx: camera.cx + (fromCentreX * share) / width,
+    cy: camera.cy - (fromCentreY * share) / height,
   };
 }

@@ -30,6 +30,13 @@ const corners = ([x0, y0], [x1, y1]) => [
  * @param {Handlers} on
  */
 export function attachGestures(stage, on) {
+  let hinting = 0;
+  const hint = () => {
+    stage.dataset.hint = "Click the picture, then scroll to zoom";
+    clearTimeout(hinting);
+    hinting = setTimeout(() => delete stage.dataset.hint, 1500);
+  };
+
   /** @type {Map<number, [number, number]>} pointers that are down */
   const down = new Map();
   /** @type {{kind: string, path: [number, number][]} | null} */
@@ -108,7 +115,10 @@ export function attachGestures(stage, on) {
     "wheel",
     (event) => {
       // A page that scrolls under the pointer must not be trapped by a picture on its way.
-      if (!stage.contains(document.activeElement) && !event.ctrlKey && !event.metaKey) return;
+      if (!stage.contains(document.activeElement) && !event.ctrlKey && !event.metaKey) {
+        hint();
+        return;
+      }
       event.preventDefault();
       const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
       const [x, y] = place(event);

@@ -75,6 +75,7 @@ export class Legend {
     }
     const other = batch && batch.name !== colour.name ? batch : null;
     const counts = countLevels(colour, other);
+    this.totals = counts.totals;
     const list = make("ul", "levels");
     colour.levels.forEach((level, j) => {
       const row = this.#row(level, j, colour.colors[j], counts, other);
@@ -95,33 +96,40 @@ export class Legend {
     if (other) this.element.append(this.#table(colour, other, counts));
   }
 
-  /** @param {Set<number>} hidden levels */
-  refresh(hidden) {
-    this.rows.forEach((row) => {
-      const shown = !hidden.has(Number(row.dataset.level));
-      row.querySelector(".level").setAttribute("aria-pressed", String(shown));
-    });
+  /**
+   * @param {Set<number>} hidden levels
+   * @param {Uint32Array | null} chosen selected cells per level; null when none is
+   */
+  refresh(hidden, chosen) {
+    for (const row of this.rows) {
+      const level = Number(row.dataset.level);
+      const all = this.totals[level].toLocaleString("en");
+      row.querySelector(".level").setAttribute("aria-pressed", String(!hidden.has(level)));
+      row.querySelector(".count").textContent = chosen
+        ? `${chosen[level].toLocaleString("en")} of ${all}`
+        : all;
+    }
     if (this.showAll) this.showAll.hidden = hidden.size === 0;
   }
 
   #row(level, j, color, { totals, byBatch, columns }, batch) {
     const row = make("li", "row");
     row.dataset.level = j;
-    const cells = totals[j].toLocaleString("en");
-    const toggle = button("level", "", `${level}, ${cells} cells, shown`, () =>
-      this.actions.toggle(j),
-    );
-    toggle.title = "Click to hide or show, double-click to see this one alone";
+    const toggle = make("button", "level");
+    toggle.type = "button";
+    toggle.title = `${level}\nClick to hide or show, double-click to see this one alone`;
+    toggle.addEventListener("click", () => this.actions.toggle(j));
     const swatch = make("span", "swatch");
     swatch.style.background = color;
-    toggle.append(swatch, make("span", "text", level), make("span", "count", cells));
+    toggle.append(swatch, make("span", "text", level), make("span", "count"));
     // Two clicks come before a double-click and undo each other.
     toggle.addEventListener("dblclick", () => this.actions.isolate(j));
-    row.append(
-      toggle,
+    const more = make("span", "more");
+    more.append(
       button("quiet", "only", `Show ${level} alone`, () => this.actions.isolate(j)),
       button("quiet", "select", `Select the cells of ${level}`, () => this.actions.select(j)),
     );
+    row.append(toggle, more);
     if (batch && totals[j]) {
       const bar = make("span", "bar");
       const parts = batch.levels.map((name, b) => [name, byBatch[j * columns + b], batch.colors[b]]);

@@ -1,15 +1,18 @@
 // One picture: its canvas, where its cells are, and where they are going.
 
-import { isHome, longerSide, nextFrame, transforms } from "./camera.js";
+import { extent, isHome, nextFrame, transforms } from "./camera.js";
 import { Painter, pointStyle } from "./painter.js";
 
 const GLIDE_MS = 600;
 const FRAME_BUDGET_MS = 16; // a panel; the two share a frame
 const MIN_SAMPLE = 0.2; // less than this share of the cells moving says nothing: jump instead
 const MAX_PIXELS = 3e6; // beyond, sharper pixels cost time that the eye does not get back
+const REST_MS = 150; // after the last movement all cells are painted again
 const PICK_RADIUS = 9;
 
 /** @typedef {{x: Float32Array, y: Float32Array}} Points */
+/** @type {Points} */
+const NO_POINTS = { x: new Float32Array(0), y: new Float32Array(0) };
 
 export class Panel {
   /** @param {string} side "left" or "right" */
@@ -37,7 +40,10 @@ export class Panel {
     this.points = null;
     /** @type {{from: Points, to: Points, start: number} | null} */
     this.glide = null;
-    this.frame = null;
+    /** What the picture's cells fit into; meaningless while there is none. */
+    this.frame = { x0: 0, x1: 1, y0: 0, y1: 1 };
+    this.stale = true;
+    this.lastMove = -Infinity;
     this.width = 0;
     this.height = 0;
     this.density = 1;
@@ -62,11 +68,16 @@ export class Panel {
   }
 
   /**
-   * @param {Points & {bounds: number[]}} next
+   * @param {(Points & {bounds: number[]}) | null} next null shows an empty picture
    * @param {import("./camera.js").Camera} camera
    * @param {boolean} animate
    */
   moveTo(next, camera, animate) {
+    this.stale = true;
+    if (!next) {
+      this.points = this.glide = null;
+      return;
+    }
     const same = this.points?.x.length === next.x.length;
     this.frame = nextFrame(same ? this.frame : null, next.bounds, same && !isHome(camera));
     const share = this.sampleShare();
@@ -108,28 +119,33 @@ export class Panel {
     return transforms(this.frame, camera, this.width, this.height);
   }
 
-  /** CSS pixels that the frame's longer side takes. @param {import("./camera.js").Camera} camera */
-  perSide(camera) {
-    return this.transforms(camera).x.scale * longerSide(this.frame);
+  /** CSS pixels that the whole frame takes. @param {import("./camera.js").Camera} camera */
+  extent(camera) {
+    return extent(this.frame, camera, this.width, this.height);
+  }
+
+  /** Whether the picture is under way: gliding, or moved by a hand a moment ago. */
+  get moving() {
+    return this.glide !== null || performance.now() - this.lastMove < REST_MS;
   }
 
   /**
    * @param {import("./camera.js").Camera} camera
    * @param {object} look codes, lut, faded, chosen, background; as the painter's scene has them
    * @param {number} enlarge factor on the points
-   * @param {boolean} moving paint a sample when all cells would take too long
    */
-  paint(camera, look, enlarge, moving) {
-    if (!this.points || !this.width) return;
-    const n = this.points.x.length;
+  paint(camera, look, enlarge) {
+    const points = this.points ?? NO_POINTS;
+    const n = points.x.length;
     const style = pointStyle(n, this.width, this.height, camera.zoom);
     const { x, y } = this.transforms(camera);
     const d = this.density;
     const start = performance.now();
-    const count = moving ? Math.ceil(n * this.sampleShare()) : n;
+    // While moving, a sample is painted when all cells would take too long.
+    const count = this.moving ? Math.ceil(n * this.sampleShare()) : n;
     this.painter.paint({
       ...look,
-      ...this.points,
+      ...points,
       count,
       radius: style.radius * enlarge * d,
       opacity: style.opacity,
@@ -137,6 +153,7 @@ export class Panel {
       ty: { scale: y.scale * d, shift: y.shift * d },
     });
     if (count === n) this.fullPaintMs = performance.now() - start;
+    this.stale = this.moving;
   }
 
   /**

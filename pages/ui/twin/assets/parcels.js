@@ -56,9 +56,11 @@ export function randomOrder(n) {
 /**
  * @param {Parcel} parcel of a picture
  * @param {Uint32Array} order
- * @returns {{x: Float32Array, y: Float32Array, bounds: number[]}} NaN where a cell has no place
+ * @returns {{x: Float32Array, y: Float32Array, bounds: number[]} | null} NaN where a cell has no
+ *   place; null where no cell has one
  */
 export function readPositions({ header, arrays: [steps] }, order) {
+  if (!header.bounds) return null;
   const n = order.length;
   const [x0, x1, y0, y1] = header.bounds;
   const x = new Float32Array(n);
@@ -92,7 +94,7 @@ export function readColumns({ header, arrays }) {
     }
     /** @type {string[] | undefined} names are many: read at the first hover */
     let texts;
-    const at = (i) => (texts ??= JSON.parse(new TextDecoder().decode(array)))[i];
+    const at = (i) => (texts ??= new TextDecoder().decode(array).split("\0"))[i];
     return { ...column, codes: null, at };
   });
 }

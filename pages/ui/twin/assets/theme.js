@@ -7,7 +7,7 @@ const MISSING_COLOR = /** @type {Rgb} */ ([150, 150, 150]);
 
 // Low values lie close to the background and high ones far from it, in either theme.
 const LIGHT_SCALE = ["#dfe3ea", "#b9c3e0", "#8f8fd0", "#7a55b8", "#6a1b8f", "#3d0a52"];
-const DARK_SCALE = ["#333a46", "#4a4f86", "#7a5fc0", "#b97ad9", "#f0a5d0", "#ffe9c9"];
+const DARK_SCALE = ["#3d4554", "#50558c", "#7a5fc0", "#b97ad9", "#f0a5d0", "#ffe9c9"];
 
 const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 

@@ -43,7 +43,7 @@ export class Toolbar {
     label.title = "Zoom and move the two pictures together";
 
     const chosen = this.#group("Selection");
-    this.#button(chosen, "Select what is in view", "Select all cells in view", actions.selectVisible);
+    this.#button(chosen, "Select view", "Select all cells in view", actions.selectVisible);
     this.clear = this.#button(chosen, "Clear", "Select no cell (Escape)", actions.clear);
     this.status = document.createElement("span");
     this.status.className = "status";

@@ -14,7 +14,6 @@ import { Toolbar } from "./toolbar.js";
 const SIDES = /** @type {const} */ (["left", "right"]);
 const VALUE_STEPS = 256;
 const FADED_SHARE = 0.16; // how much of its colour a cell outside the selection keeps
-const REST_MS = 150; // after the last movement all cells are painted again
 const KEYBOARD_REACH = 60; // pixels around the crosshair
 
 /**
@@ -24,7 +23,7 @@ const KEYBOARD_REACH = 60; // pixels around the crosshair
  * @property {Record<"left" | "right", import("./camera.js").Camera>} cameras
  * @property {boolean} tied
  * @property {string} tool
- * @property {Map<string, Set<number>>} hidden levels by the name of the colouring
+ * @property {Map<string, Set<number>>} hidden levels by colouring
  */
 
 /** @type {Map<string, Settings>} by the view's key */
@@ -51,7 +50,7 @@ class Twin {
       toggle: (level) => this.#toggleLevel(level),
       isolate: (level) => this.#isolateLevel(level),
       showAll: () => this.#hide(new Set()),
-      select: (level) => this.#choose(this.codes.map((code) => (code === level ? 1 : 0))),
+      select: (level) => this.#choose(Uint8Array.from(this.codes, (code) => Number(code === level))),
     });
     const pictures = document.createElement("div");
     pictures.className = "pictures";
@@ -72,11 +71,10 @@ class Twin {
     this.chosen = null;
     this.chosenCount = 0;
     this.token = -1;
-    this.lastMove = 0;
-    this.dirty = false;
+    this.request = 0;
     this.host = host;
     for (const side of SIDES) attachGestures(this.panels[side].stage, this.#handlers(side));
-    this.observer = new ResizeObserver(() => this.#repaint());
+    this.observer = new ResizeObserver(() => this.#schedule());
     this.observer.observe(pictures);
     this.arrival = () => this.#apply();
     document.addEventListener("twin-parcel", this.arrival);
@@ -145,9 +143,13 @@ class Twin {
         panel.moveTo(positions, this.settings.cameras[side], data.animate && !still);
       }
     }
+    const dark = this.theme?.dark;
     this.theme = readTheme(this.root);
     if (fresh.colour) this.codes = this.#drawCodes();
-    this.legend.build(this.colour, this.batch, this.theme);
+    // Rebuilt only when it must be: somebody may be typing into its search box.
+    if (fresh.colour || fresh.facts || dark !== this.theme.dark) {
+      this.legend.build(this.colour, this.batch, this.theme);
+    }
     if (data.selection.token !== this.token) {
       this.token = data.selection.token;
       this.#take(fromBits(data.selection.bits, this.order));
@@ -175,8 +177,13 @@ class Twin {
     return result;
   }
 
+  /** Clusters are numbered anew by each run: what is hidden belongs to this list of levels. */
+  get #coloring() {
+    return [this.colour.name, ...(this.colour.levels ?? [])].join("\n");
+  }
+
   get hidden() {
-    return this.settings.hidden.get(this.colour.name) ?? new Set();
+    return this.settings.hidden.get(this.#coloring) ?? new Set();
   }
 
   /** Everything that follows from the settings: colours, controls, text alternative, pixels. */
@@ -198,7 +205,7 @@ class Twin {
       chosen: this.chosen,
       background: pixel(background),
     };
-    this.legend.refresh(this.hidden);
+    this.legend.refresh(this.hidden, this.#chosenByLevel());
     this.toolbar.refresh({
       tool: this.settings.tool,
       tied: this.settings.tied,
@@ -207,8 +214,18 @@ class Twin {
     });
     this.root.dataset.tool = this.settings.tool;
     this.root.dataset.selected = String(this.chosenCount);
-    for (const side of SIDES) this.panels[side].canvas.setAttribute("aria-label", this.#describe(side));
-    this.#repaint();
+    for (const side of SIDES) {
+      this.panels[side].canvas.setAttribute("aria-label", this.#describe(side));
+      this.panels[side].stale = true;
+    }
+    this.#schedule();
+  }
+
+  #chosenByLevel() {
+    if (!this.chosen || this.colour.kind !== "categories") return null;
+    const counts = new Uint32Array(this.colour.levels.length + 1);
+    for (let k = 0; k < this.codes.length; k++) counts[this.codes[k]] += this.chosen[k];
+    return counts;
   }
 
   /** @param {"left" | "right"} side the picture in words */
@@ -219,15 +236,13 @@ class Twin {
       `${title}${note ? ` (${note})` : ""}: ${number(this.data.cells)} cells coloured by ${this.colour.name}`,
     ];
     if (this.colour.kind === "categories") {
-      const totals = new Uint32Array(this.colour.levels.length + 1);
-      for (const code of this.codes) totals[code]++;
+      const { totals } = this.legend;
       const counts = this.colour.levels.map((level, j) => `${level} ${number(totals[j])}`);
       const more = counts.length > 10 ? `, and ${counts.length - 10} more levels` : "";
       parts.push(counts.slice(0, 10).join(", ") + more);
     }
     if (this.chosenCount) parts.push(`${number(this.chosenCount)} cells selected`);
-    if (alt) parts.push(alt);
-    return `${parts.join(". ")}.`;
+    return `${parts.join(". ")}. ${alt}`.trim();
   }
 
   /** @param {Partial<Settings>} change */
@@ -238,7 +253,7 @@ class Twin {
 
   /** @param {Set<number>} hidden */
   #hide(hidden) {
-    this.settings.hidden.set(this.colour.name, hidden);
+    this.settings.hidden.set(this.#coloring, hidden);
     this.#refresh();
   }
 
@@ -280,6 +295,7 @@ class Twin {
    */
   #selectInside(side, path, how) {
     const panel = this.panels[side];
+    if (!panel.points) return;
     const { x, y } = panel.transforms(this.settings.cameras[side]);
     const polygon = path.map(([px, py]) => [(px - x.shift) / x.scale, (py - y.shift) / y.scale]);
     const inside = insidePolygon(panel.points.x, panel.points.y, polygon);
@@ -306,14 +322,16 @@ class Twin {
 
   /** @param {"left" | "right"} side @param {import("./camera.js").Camera} camera */
   #look(side, camera) {
-    for (const other of this.settings.tied ? SIDES : [side]) this.settings.cameras[other] = camera;
-    this.lastMove = performance.now();
-    this.#repaint();
+    for (const other of this.settings.tied ? SIDES : [side]) {
+      this.settings.cameras[other] = camera;
+      this.panels[other].lastMove = performance.now();
+    }
+    this.#schedule();
   }
 
   #zoomCentre(factor) {
     const camera = this.settings.cameras[this.steered];
-    this.#look(this.steered, zoomed(camera, factor, 0, 0, this.panels[this.steered].perSide(camera)));
+    this.#look(this.steered, zoomed(camera, factor, 0, 0, this.panels[this.steered].extent(camera)));
   }
 
   /** @param {"left" | "right"} side @returns {import("./gestures.js").Handlers} */
@@ -322,11 +340,11 @@ class Twin {
     const camera = () => this.settings.cameras[side];
     return {
       mode: () => this.settings.tool,
-      pan: (dx, dy) => this.#look(side, panned(camera(), dx, dy, panel.perSide(camera()))),
+      pan: (dx, dy) => this.#look(side, panned(camera(), dx, dy, panel.extent(camera()))),
       zoom: (factor, x, y) =>
         this.#look(
           side,
-          zoomed(camera(), factor, x - panel.width / 2, y - panel.height / 2, panel.perSide(camera())),
+          zoomed(camera(), factor, x - panel.width / 2, y - panel.height / 2, panel.extent(camera())),
         ),
       reset: () => this.#look(side, home()),
       drawing: (path) => {
@@ -385,27 +403,23 @@ class Twin {
     }
   }
 
-  /** Paint at the next frame, and go on while anything moves. */
-  #repaint() {
-    if (this.dirty || !this.scene) return;
-    this.dirty = true;
+  /** Paint what is stale at the next frame, and go on while anything moves. */
+  #schedule() {
+    if (this.request || !this.scene) return;
     this.request = requestAnimationFrame((now) => {
-      this.dirty = false;
+      this.request = 0;
       const enlarge = this.data.presentation ? 1.5 : 1;
-      let moving = performance.now() - this.lastMove < REST_MS;
       for (const side of SIDES) {
         const panel = this.panels[side];
-        panel.measure();
+        const resized = panel.measure();
         panel.step(now);
-        moving ||= panel.glide !== null;
-      }
-      for (const side of SIDES) {
-        this.panels[side].paint(this.settings.cameras[side], this.scene, enlarge, moving);
+        if (!resized && !panel.stale && !panel.moving) continue;
+        panel.paint(this.settings.cameras[side], this.scene, enlarge);
         // Says which cells are on the screen, at rest; the tests and the benchmark wait for it.
-        this.panels[side].figure.dataset.painted = moving ? "" : this.used[side];
+        panel.figure.dataset.painted = panel.moving ? "" : this.used[side];
       }
       this.#mark();
-      if (moving) this.#repaint();
+      if (SIDES.some((side) => this.panels[side].moving || this.panels[side].stale)) this.#schedule();
     });
   }
 }
