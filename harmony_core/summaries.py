@@ -1,0 +1,116 @@
+"""Small numbers behind pictures: what a dot plot shows, where colours end, which cells are drawn.
+
+Figures on screen and figures on paper both read them, so that they show the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Dots:
+    """What a dot plot shows.
+
+    Attributes
+    ----------
+    genes
+        Symbols, one a row.
+    levels
+        Groups, one a column.
+    share
+        Part of a group's cells with any expression of the gene, 0 to 1 (genes × groups).
+    mean
+        Mean log-normalised expression (genes × groups).
+    """
+
+    genes: tuple[str, ...]
+    levels: tuple[str, ...]
+    share: npt.NDArray[np.float64]
+    mean: npt.NDArray[np.float64]
+
+    @property
+    def relative(self) -> npt.NDArray[np.float64]:
+        """Each gene's mean as a part of its mean in the group that has most of it."""
+        top = self.mean.max(axis=1, keepdims=True, initial=0.0)
+        return np.asarray(np.divide(self.mean, top, out=np.zeros_like(self.mean), where=top > 0))
+
+
+def dots(
+    expression: Mapping[str, npt.NDArray[np.floating]],
+    codes: npt.NDArray[np.integer],
+    levels: tuple[str, ...],
+) -> Dots:
+    """Summarise genes by group.
+
+    Parameters
+    ----------
+    expression
+        Log-normalised values over the cells, by gene symbol.
+    codes
+        Group of each cell as an index into ``levels``; negative where it has none.
+    levels
+        Names of the groups. A group without cells has share and mean 0.
+    """
+    known = np.asarray(codes) >= 0
+    used = np.asarray(codes)[known]
+    sizes = np.maximum(np.bincount(used, minlength=len(levels)), 1)
+    shape = (len(expression), len(levels))
+    share, mean = np.zeros(shape), np.zeros(shape)
+    for row, values in enumerate(expression.values()):
+        kept = np.asarray(values, dtype=np.float64)[known]
+        share[row] = np.bincount(used, weights=kept > 0, minlength=len(levels)) / sizes
+        mean[row] = np.bincount(used, weights=kept, minlength=len(levels)) / sizes
+    return Dots(tuple(expression), levels, share, mean)
+
+
+def clip_limit(values: npt.NDArray[np.floating]) -> float:
+    """Return where a gene's colours end: the 99th percentile of the cells.
+
+    A gene seen in less than 1 % of the cells ends at its largest value instead, as everything
+    would be clipped to nothing. Never below a small positive number.
+    """
+    limit = float(np.percentile(values, 99)) if len(values) else 0.0
+    if limit <= 0:
+        limit = float(np.max(values, initial=0.0))
+    return limit if limit > 0 else 1.0
+
+
+def sampled_cells(n_cells: int, most: int) -> npt.NDArray[np.intp]:
+    """Return the cells to draw: all, or a random ``most`` of them; the same ones every time."""
+    if n_cells <= most:
+        return np.arange(n_cells)
+    return np.sort(np.random.default_rng(0).choice(n_cells, most, replace=False))
+
+
+def level_codes(
+    column: npt.NDArray[np.generic] | list[str],
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Return each cell's level as a number, and the names of the levels.
+
+    Levels are in the order of their first number, or of the alphabet: batch 2 comes before
+    batch 10. A missing value has the code -1.
+    """
+    import pandas as pd
+
+    values = pd.Series(np.asarray(column, dtype=object))
+    text = values.where(values.isna(), values.astype(str))
+    codes, found = pd.factorize(text)
+    order = sorted(range(len(found)), key=lambda i: natural_order(str(found[i])))
+    rank = np.empty(len(found) + 1, dtype=np.int64)
+    rank[order] = np.arange(len(found))
+    rank[-1] = -1  # where factorize says "missing"
+    return rank[codes], tuple(str(found[i]) for i in order)
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """Return a sort key under which the numbers within names count as numbers."""
+    import re
+
+    parts = re.split(r"(\d+)", name.casefold())
+    key = [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
+    return [*key, (2, 0, name)]
