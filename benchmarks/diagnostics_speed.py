@@ -29,7 +29,7 @@ from sklearn.metrics import silhouette_score
 
 from harmony_core.correct import correct
 from harmony_core.data.simulate import Scenario, simulate
-from harmony_core.diagnostics import conservation, mixing, scib
+from harmony_core.diagnostics import conservation, kbet, mixing, scib
 from harmony_core.diagnostics.assess import Coded, lisi_numbers
 from harmony_core.diagnostics.detector import score
 from harmony_core.diagnostics.matched import matched_mixing
@@ -179,8 +179,8 @@ def on_demand(m: Material) -> dict[str, Callable[[], Any]]:
     some = scib.stratified_sample(strata, 5000)
     return {
         "CiLISI": lambda: mixing.cilisi(near.indices, near.distances, batch, label),
-        "kBET": lambda: mixing.kbet(near.indices, batch),
-        "kBET per label": lambda: mixing.kbet_per_label(near.indices, batch, label),
+        "kBET": lambda: kbet.kbet(near.indices, batch),
+        "kBET per label": lambda: kbet.kbet_per_label(near.indices, batch, label),
         "graph connectivity": lambda: scib.graph_connectivity(near.indices, label),
         "PCR comparison": lambda: scib.pcr_comparison(m.before, m.after, batch),
         "label silhouettes (sample)": lambda: scib.label_silhouettes(m.after[some], label[some]),

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 
 from harmony_core.diagnostics.lisi_kernel import lisi_of_all
@@ -64,7 +63,7 @@ class LabelMixing:
     cells, batches
         What counted: cells in batches that hold enough cells of this label, and those batches.
     value
-        CiLISI, or kBET acceptance: 0 is not mixed, 1 is mixed.
+        CiLISI, or kBET's acceptance: 0 is not mixed, 1 is mixed.
     """
 
     label: int
@@ -215,7 +214,7 @@ def cilisi(
     """
     k = min(indices.shape[1], round(3 * perplexity))
     near, far = indices[:, :k], np.array(distances[:, :k], dtype=np.float32)
-    judged, counted = _judged_labels(codes, labels, min_cells, MIN_BATCHES_CILISI)
+    judged, counted = judged_labels(codes, labels, min_cells, MIN_BATCHES_CILISI)
     # A neighbour of another label is as good as infinitely far away: it gets no weight.
     other = (labels[near] != labels[:, None]) | ~counted[near]
     far[other] = np.inf
@@ -232,10 +231,13 @@ def cilisi(
     return result
 
 
-def _judged_labels(
+def judged_labels(
     codes: Ints, labels: Ints, min_cells: int, min_batches: int
 ) -> tuple[list[tuple[int, int]], NDArray[np.bool_]]:
-    """Return the judged labels with their batches, and which cells are in both."""
+    """Return the labels worth judging with their number of batches, and the cells that count.
+
+    A batch of a label counts with ``min_cells`` cells; a label with ``min_batches`` such batches.
+    """
     known = (codes >= 0) & (labels >= 0)
     shape = (int(labels.max(initial=0)) + 1, int(codes.max(initial=0)) + 1)
     table = np.zeros(shape, dtype=np.int64)
@@ -264,83 +266,6 @@ def local_mixing(
         ratio = crossing.sum(axis=1) / known.sum(axis=1) / expected
     ratio[(codes < 0) | (expected <= 0)] = np.nan
     return np.asarray(np.minimum(ratio, 1), dtype=np.float32)
-
-
-def kbet(
-    indices: Ints,
-    codes: Ints,
-    *,
-    n_neighbors: int = N_NEIGHBORS,
-    alpha: float = 0.05,
-) -> float:
-    """Part of the cells whose neighbourhood passes a chi-squared test for the batch sizes.
-
-    1 is mixed as by chance (1 - alpha is then expected), 0 is not mixed; NaN with a single batch.
-
-    Notes
-    -----
-    The test counts the ``n_neighbors`` nearest neighbours without the cell itself.
-
-    References
-    ----------
-    Büttner et al. 2019, 10.1038/s41592-018-0254-1
-    """
-    accepted = _chi2_p(indices[:, :n_neighbors], codes, codes >= 0) >= alpha
-    usable = (codes >= 0) & (len(np.unique(codes[codes >= 0])) > 1)
-    return float(accepted[usable].mean()) if usable.any() else float("nan")
-
-
-def kbet_per_label(
-    indices: Ints,
-    codes: Ints,
-    labels: Ints,
-    *,
-    n_neighbors: int = N_NEIGHBORS,
-    alpha: float = 0.05,
-    min_cells: int = MIN_CELLS_CILISI,
-) -> list[LabelMixing]:
-    """`kbet` inside each label: only neighbours of the cell's label, and its own batch sizes.
-
-    Labels are judged as in `cilisi`. A cell counts as rejected if none of its neighbours carries
-    its label.
-
-    Notes
-    -----
-    scIB runs a diffusion on each label's graph to reach a fixed number of neighbours; here those
-    of the graph are taken as they are, so the test has less power where a label is impure.
-    """
-    judged, counted = _judged_labels(codes, labels, min_cells, MIN_BATCHES_CILISI)
-    near = indices[:, :n_neighbors]
-    result = []
-    for label, batches in judged:
-        cells = counted & (labels == label)
-        accepted = _chi2_p(near[cells], codes, cells) >= alpha
-        result.append(
-            LabelMixing(
-                label=label,
-                cells=int(cells.sum()),
-                batches=batches,
-                value=float(accepted.mean()),
-            )
-        )
-    return result
-
-
-def _chi2_p(near: Ints, codes: Ints, counted: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """P value of each row's batch counts among the counted cells; 0 where there are none."""
-    part = np.bincount(codes[counted], minlength=1) / max(counted.sum(), 1)
-    levels = np.flatnonzero(part)
-    if len(levels) < 2:
-        return np.ones(len(near))
-    seen = np.where(counted[near], codes[near], -1)
-    total = (seen >= 0).sum(axis=1)
-    statistic = np.zeros(len(near))
-    for level in levels:
-        expected = part[level] * total
-        observed = (seen == level).sum(axis=1)
-        statistic += (observed - expected) ** 2 / np.maximum(expected, 1e-12)
-    p = scipy.stats.chi2.sf(statistic, df=len(levels) - 1)
-    return np.asarray(np.where(total > 0, p, 0.0), dtype=np.float64)
 
 
 def _mean(values: Floats) -> float:

@@ -25,7 +25,8 @@ from sklearn.metrics import (
     silhouette_samples,
 )
 
-from harmony_core.diagnostics.mixing import kbet_per_label, lisi_many
+from harmony_core.diagnostics.kbet import kbet_per_label
+from harmony_core.diagnostics.mixing import lisi_many
 from harmony_core.diagnostics.thresholds import (
     SCIB_WEIGHT_BATCH,
     SCIB_WEIGHT_BIO,

@@ -11,13 +11,12 @@ import pytest
 import scipy.stats
 from brute_force import neighbours
 
+from harmony_core.diagnostics.kbet import kbet, kbet_per_label
 from harmony_core.diagnostics.mixing import (
     against_null,
     cilisi,
     ilisi_against_null,
     joint_codes,
-    kbet,
-    kbet_per_label,
     lisi,
     lisi_many,
     local_mixing,

@@ -17,7 +17,8 @@ from sklearn.metrics import (
 )
 
 from harmony_core.diagnostics import scib
-from harmony_core.diagnostics.mixing import kbet, lisi
+from harmony_core.diagnostics.kbet import kbet
+from harmony_core.diagnostics.mixing import lisi
 from harmony_core.errors import DataError
 
 
