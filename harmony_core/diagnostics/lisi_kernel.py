@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     def _parallel(function: _F) -> _F: ...
     def _compiled(function: _F) -> _F: ...
 else:
-    # No fastmath: the search below starts between infinite bounds.
+    # No fastmath: the search below has an infinite bound, and infinite distances have a meaning.
     _parallel = numba.njit(cache=True, parallel=True)
     _compiled = numba.njit(cache=True)
 
 _TOLERANCE = 1e-5
 _STEPS = 50
+_LONGEST = 3.0
 
 
 @_compiled
@@ -30,34 +31,47 @@ def _weigh(distances: _Array, weights: _Array, perplexity: float) -> None:
     """Fill ``weights``, which come as zeros, with exp(-beta × distance) of the wanted perplexity.
 
     Infinite distances get no weight. The smallest distance is taken off first: it changes no
-    ratio of weights, and keeps far-away cells from having none at all.
+    ratio of weights, and keeps far-away cells from having none at all. Beta is found by Newton
+    steps on its logarithm, kept between bounds; harmonypy halves and doubles to the same end.
     """
-    nearest = np.inf
+    nearest, spread, n = np.inf, 0.0, 0
     for d in distances:
         nearest = min(nearest, d)
-    if nearest == np.inf:
+    for d in distances:
+        if d < np.inf:
+            spread += d - nearest
+            n += 1
+    if spread == 0.0 or n <= perplexity:
+        # No beta is large or small enough to matter: all weigh the same.
+        for j in range(len(distances)):
+            if distances[j] < np.inf:
+                weights[j] = 1.0
         return
     wanted = np.log(perplexity)
-    low, high, beta, total = -np.inf, np.inf, 1.0, 0.0
+    low, high, beta = 0.0, np.inf, n / spread
     for _ in range(_STEPS):
-        total, moment = 0.0, 0.0
+        total, first, second = 0.0, 0.0, 0.0
         for j in range(len(distances)):
-            if distances[j] == np.inf:
-                weights[j] = 0.0
-                continue
-            d = np.float64(distances[j]) - nearest
-            weights[j] = np.exp(-beta * d)
-            total += weights[j]
-            moment += d * weights[j]
-        surplus = np.log(total) + beta * moment / total - wanted
+            if distances[j] < np.inf:
+                d = np.float64(distances[j]) - nearest
+                w = np.exp(-beta * d)
+                weights[j] = w
+                total += w
+                first += d * w
+                second += d * d * w
+        mean = first / total
+        surplus = np.log(total) + beta * mean - wanted
         if abs(surplus) < _TOLERANCE:
             break
         if surplus > 0:
             low = beta
-            beta = beta * 2 if high == np.inf else (beta + high) / 2
         else:
             high = beta
-            beta = beta / 2 if low == -np.inf else (beta + low) / 2
+        slope = beta * beta * (second / total - mean * mean)
+        step = 0.0 if slope <= 0.0 else max(min(surplus / slope, _LONGEST), -_LONGEST)
+        beta *= np.exp(step)
+        if step == 0.0 or not low < beta < high:
+            beta = low * 2 if high == np.inf else (low + high) / 2
 
 
 @_parallel
