@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -87,30 +89,13 @@ def sampled_cells(n_cells: int, most: int) -> npt.NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).choice(n_cells, most, replace=False))
 
 
-def level_codes(
-    column: npt.NDArray[np.generic] | list[str],
-) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Return each cell's level as a number, and the names of the levels.
+def level_codes(column: Any) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """Return each cell's level as a number, and the names of the levels in alphabetical order.
 
-    Levels are in the order of their first number, or of the alphabet: batch 2 comes before
-    batch 10. A missing value has the code -1.
+    Parameters
+    ----------
+    column
+        A column of obs, or anything that pandas takes for one. A missing value has the code -1.
     """
-    import pandas as pd
-
-    values = pd.Series(np.asarray(column, dtype=object))
-    text = values.where(values.isna(), values.astype(str))
-    codes, found = pd.factorize(text)
-    order = sorted(range(len(found)), key=lambda i: natural_order(str(found[i])))
-    rank = np.empty(len(found) + 1, dtype=np.int64)
-    rank[order] = np.arange(len(found))
-    rank[-1] = -1  # where factorize says "missing"
-    return rank[codes], tuple(str(found[i]) for i in order)
-
-
-def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """Return a sort key under which the numbers within names count as numbers."""
-    import re
-
-    parts = re.split(r"(\d+)", name.casefold())
-    key = [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
-    return [*key, (2, 0, name)]
+    codes, levels = pd.factorize(pd.Series(column).astype("string"), sort=True)
+    return codes.astype(np.int64), tuple(str(level) for level in levels)

@@ -1,0 +1,10 @@
+"""Take a run away: files that others can open, rerun and cite.
+
+Every function takes a finished run's results and a path, writes the file whole or not at all, and
+is meant for a worker or a terminal: what is heavy is imported when it is called.
+"""
+
+from harmony_core.export.figures import evaluation_figure
+from harmony_core.export.h5ad import write_h5ad
+
+__all__ = ["evaluation_figure", "write_h5ad"]

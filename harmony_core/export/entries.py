@@ -1,0 +1,102 @@
+"""Adding our results to a user's data without losing anything that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from harmony_core.export.record import read_record
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Part = Literal["obs", "obsm", "obsp", "uns"]
+
+
+class Entries:
+    """Adds entries to data, making room where a name is taken, and remembers what it did.
+
+    Results of an earlier export of ours are taken out first: the new ones replace them.
+
+    Parameters
+    ----------
+    adata
+        The data; changed in place.
+    keep
+        Name of the embedding that was corrected, which stays whoever made it.
+
+    Attributes
+    ----------
+    notes
+        Sentences about anything that was renamed.
+    moved
+        New name of each entry of theirs that gave way, by part and old name.
+    """
+
+    def __init__(self, adata: AnnData, *, keep: str | None = None) -> None:
+        self.adata = adata
+        self.notes: list[str] = []
+        self._names: dict[tuple[Part, str], str] = {}
+        self._written: list[tuple[Part, str]] = []
+        self.moved: dict[tuple[Part, str], str] = {}
+        self._forget_earlier(keep)
+
+    def add(self, part: Part, name: str, value: Any) -> str:
+        """Add an entry, and return the name that it got.
+
+        A column of obs that is there already keeps its name. Any other entry gives way: scanpy's
+        tools look for the current embedding, graph and ranking under fixed names.
+        """
+        holder = getattr(self.adata, part)
+        given = name
+        if name in holder and part == "obs":
+            given = _free(f"{name}_explorer", holder)
+            self.notes.append(
+                f"The data have a column {name!r} already, which is kept; ours is {given!r}."
+            )
+        elif name in holder:
+            aside = _free(f"{name}_original", holder)
+            holder[aside] = self._repointed(holder[name])
+            del holder[name]
+            self.moved[part, name] = aside
+            self.notes.append(
+                f"The data came with {part}[{name!r}]; it is kept as {part}[{aside!r}]."
+            )
+        holder[given] = value
+        self._names[part, name] = given
+        self._written.append((part, given))
+        return given
+
+    def name(self, part: Part, name: str) -> str:
+        """Return the name under which an entry of ours ended up."""
+        return self._names.get((part, name), name)
+
+    @property
+    def written(self) -> dict[str, list[str]]:
+        """Names of our entries by part."""
+        parts = sorted({part for part, _ in self._written})
+        return {part: [n for p, n in self._written if p == part] for part in parts}
+
+    def _repointed(self, value: Any) -> Any:
+        """Return an entry that moves aside, with its keys following the graphs that moved."""
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            k: self.moved.get(("obsp", v), v) if k.endswith("_key") and isinstance(v, str) else v
+            for k, v in value.items()
+        }
+
+    def _forget_earlier(self, keep: str | None) -> None:
+        earlier = read_record(self.adata.uns) or {}
+        for part, names in earlier.get("written", {}).items():
+            if part not in ("obs", "obsm", "obsp", "uns"):
+                continue
+            holder = getattr(self.adata, part)
+            for name in names:
+                if name in holder and (part, name) != ("obsm", keep):
+                    del holder[name]
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    numbered = (f"{name}_{i}" for i in range(2, len(taken) + 3))
+    return next(n for n in (name, *numbered) if n not in taken)

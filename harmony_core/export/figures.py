@@ -1,0 +1,228 @@
+"""Figures on paper: matplotlib draws what the screen shows, in the same colours.
+
+Every figure is made without pyplot, so that nothing global is touched.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core.errors import ExportError
+from harmony_core.export.files import written_whole
+from harmony_core.palette import MISSING, colors_for
+from harmony_core.results import RunResults
+from harmony_core.summaries import level_codes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+EVALUATION_NAME = "harmony_batch_evaluation.png"
+
+_PANEL = 4.6
+"""Width and height of one picture in inches."""
+_LINE = 0.19
+"""Height of one line of a legend in inches."""
+_CHARACTER = 0.075
+"""Width of a character of a legend in inches."""
+_LONGEST_NAME = 28
+_MOST_NAMES = 60
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """What colours a picture's cells.
+
+    Attributes
+    ----------
+    title
+        Name of the column.
+    codes
+        Level of each cell; negative where it has none.
+    levels
+        Names of the levels.
+    """
+
+    title: str
+    codes: npt.NDArray[np.integer]
+    levels: tuple[str, ...]
+
+    @property
+    def colors(self) -> list[str]:
+        return list(colors_for(self.levels).values())
+
+
+def evaluation_figure(
+    results: RunResults, path: Path, *, dpi: int = 150, batch: str | None = None
+) -> None:
+    """Draw the three-panel evaluation: corrected by batch, by cluster, and uncorrected by batch.
+
+    Parameters
+    ----------
+    results
+        A finished run.
+    path
+        The file wanted; its ending chooses PNG, SVG or PDF.
+    dpi
+        Dots per inch; in SVG and PDF of the points only, as text stays text.
+    batch
+        Batch variable, by default the run's first.
+
+    Raises
+    ------
+    ExportError
+        If the run is not finished, or the file can't be written.
+    """
+    after, before = results.layout("after"), results.layout("before")
+    clusters, obs = results.clusters("after"), results.obs
+    if after is None or before is None or clusters is None or obs is None:
+        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+    name = batch or results.params.harmony.batch[0]
+    by_batch = Colouring(name, *level_codes(obs[name]))
+    names = tuple(str(i) for i in range(int(clusters.max()) + 1))
+    by_cluster = Colouring("cluster", np.asarray(clusters), names)
+    panels = [
+        (f"After Harmony, by {_short(name)}", after, by_batch),
+        ("After Harmony, by cluster", after, by_cluster),
+        (f"Before Harmony, by {_short(name)}", before, by_batch),
+    ]
+    save(draw(panels), path, dpi=dpi)
+
+
+def draw(panels: list[tuple[str, npt.NDArray[np.floating], Colouring]]) -> Figure:
+    """Draw pictures side by side, each with its legend below it.
+
+    Parameters
+    ----------
+    panels
+        Title, positions (cells × 2) and colouring of each.
+    """
+    from matplotlib.figure import Figure
+
+    legends = [_legend_shape(colouring) for _, _, colouring in panels]
+    legend_height = max(rows for rows, _ in legends) * _LINE + 0.3
+    title_height = 0.4
+    width, height = _PANEL * len(panels), title_height + _PANEL + legend_height
+    figure = Figure(figsize=(width, height))
+    for i, ((title, positions, colouring), (_, columns)) in enumerate(
+        zip(panels, legends, strict=True)
+    ):
+        left = (i + 0.03) / len(panels)
+        across = 0.94 / len(panels)
+        axes = figure.add_axes((left, legend_height / height, across, _PANEL / height))
+        _scatter(axes, positions, colouring)
+        axes.set_title(title, fontsize=11, parse_math=False)
+        _legend(figure, colouring, columns, (left + across / 2, legend_height / height))
+    return figure
+
+
+def save(figure: Figure, path: Path, *, dpi: int = 150) -> None:
+    """Write a figure as PNG, SVG or PDF, by the ending of the path.
+
+    Raises
+    ------
+    ExportError
+        If the ending is another, or the file can't be written.
+    """
+    from matplotlib import rc_context
+
+    path = Path(path)
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in ("png", "svg", "pdf"):
+        raise ExportError(f"{path.name!r} must end in .png, .svg or .pdf.")
+    # The same run gives the same bytes, and text stays text that can be searched and edited.
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "harmony-explorer", "pdf.fonttype": 42}
+    plain: dict[str, Any] = {
+        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": "Harmony Explorer"},
+        "pdf": {"CreationDate": None, "Creator": "Harmony Explorer"},
+    }
+    with (
+        written_whole(path) as temporary,
+        rc_context(settings),
+        warnings.catch_warnings(),
+    ):
+        # A name may be in letters that the font lacks; they are drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=plain[kind], facecolor="white")
+
+
+def _scatter(axes: Axes, positions: npt.NDArray[np.floating], colouring: Colouring) -> None:
+    from matplotlib.colors import to_rgba_array
+
+    # In random order, so that no batch hides another.
+    order = np.random.default_rng(0).permutation(len(positions))
+    palette = to_rgba_array([*colouring.colors, MISSING])
+    axes.scatter(
+        positions[order, 0],
+        positions[order, 1],
+        c=palette[np.asarray(colouring.codes)[order]],
+        s=point_area(len(positions)),
+        linewidths=0,
+        rasterized=True,
+    )
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_aspect("equal", adjustable="datalim")
+    for side in ("top", "right", "bottom", "left"):
+        axes.spines[side].set_color("#bbbbbb")
+
+
+def point_area(n_cells: int) -> float:
+    """Return the area of a point in square points; smaller where there are many."""
+    return float(np.clip(30_000 / max(n_cells, 1), 0.4, 12))
+
+
+def _legend(
+    figure: Figure, colouring: Colouring, columns: int, top_center: tuple[float, float]
+) -> None:
+    from matplotlib.lines import Line2D
+
+    names, colors = _names(colouring), colouring.colors[:_MOST_NAMES]
+    if len(colouring.levels) > _MOST_NAMES:
+        colors[-1] = "none"  # beside "and … more"
+    handles = [
+        Line2D([], [], marker="o", linestyle="", markersize=5, color=color) for color in colors
+    ]
+    legend = figure.legend(
+        handles,
+        # The real names are set below: the legend itself would skip one that starts with "_".
+        [str(i) for i in range(len(names))],
+        loc="upper center",
+        bbox_to_anchor=top_center,
+        ncols=columns,
+        fontsize=8,
+        frameon=False,
+        handletextpad=0.1,
+        columnspacing=0.8,
+        labelspacing=0.25,
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
+
+
+def _legend_shape(colouring: Colouring) -> tuple[int, int]:
+    """Return rows and columns of a legend that is no wider than its picture."""
+    names = _names(colouring)
+    widest = max(len(name) for name in names) * _CHARACTER + 0.3
+    columns = int(np.clip(_PANEL * 0.94 // widest, 1, len(names)))
+    return -(-len(names) // columns), columns
+
+
+def _names(colouring: Colouring) -> list[str]:
+    names = [_short(level) for level in colouring.levels]
+    if len(names) > _MOST_NAMES:
+        names = [*names[: _MOST_NAMES - 1], f"and {len(names) - _MOST_NAMES + 1:,} more"]
+    return names
+
+
+def _short(name: str) -> str:
+    text = " ".join(name.split()) or "(empty)"
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"

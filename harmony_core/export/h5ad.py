@@ -1,0 +1,295 @@
+"""The corrected data as an h5ad that scanpy, Seurat's readers and cellxgene open.
+
+What came in stays as it came, bit for bit, for the cells that were kept; ours is added beside it.
+A column of obs keeps its name and ours takes another. Where the data bring an embedding, graph or
+ranking of a name that scanpy's tools look for, ours takes that name and theirs is kept beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harmony_core.data.store import Arrays
+from harmony_core.errors import ExportError
+from harmony_core.export.entries import Entries
+from harmony_core.export.files import disk_error, written_whole
+from harmony_core.export.record import RECORD_KEY, record
+from harmony_core.neighbors import Neighbors
+from harmony_core.palette import colors_for
+from harmony_core.plan import Side
+from harmony_core.results import RunResults
+from harmony_core.summaries import level_codes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_SUFFIX: Mapping[Side, str] = {"after": "", "before": "_uncorrected"}
+Compression = Literal["gzip", "lzf"]
+
+
+def write_h5ad(
+    results: RunResults, path: Path, *, compression: Compression = "gzip", input_path: str = ""
+) -> tuple[str, ...]:
+    """Write the corrected data as h5ad.
+
+    Parameters
+    ----------
+    results
+        A finished run.
+    path
+        The file wanted; it appears whole or not at all.
+    compression
+        ``"gzip"`` (smaller) or ``"lzf"`` (faster).
+    input_path
+        Where the data came from, kept in the record inside the file.
+
+    Returns
+    -------
+    Sentences about anything that was renamed.
+
+    Raises
+    ------
+    ExportError
+        If the run is not finished, or the file can't be written.
+    """
+    adata, notes = corrected_adata(results, input_path=input_path)
+    _write(adata, Path(path), compression)
+    return notes
+
+
+def corrected_adata(
+    results: RunResults, *, input_path: str = ""
+) -> tuple[AnnData, tuple[str, ...]]:
+    """Return the data as they came, for the kept cells, with the run's results added.
+
+    ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony``, ``X_umap`` and
+    ``X_umap_uncorrected``. ``obs``: ``leiden`` at the resolution shown, ``leiden_<resolution>`` at
+    the others, and the same from uncorrected data as ``leiden_uncorrected``. ``uns``: ``neighbors``
+    and ``neighbors_uncorrected``, ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and
+    the record of the run.
+
+    Returns
+    -------
+    The data, and sentences about anything that was renamed.
+
+    Raises
+    ------
+    ExportError
+        If the run is not finished.
+    """
+    if not results.is_finished or results.cells is None:
+        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+    adata = _source(results)
+    basis = results.params.prepare.basis
+    entries = Entries(adata, keep=basis)
+    if basis is None:
+        entries.add("obsm", "X_pca", np.array(results.embedding("before")))
+    entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
+    for side in _SUFFIX:
+        entries.add("obsm", f"X_umap{_SUFFIX[side]}", np.array(results.layout(side)))
+        _add_clusters(entries, results, side)
+        _add_graph(entries, results, side)
+        _add_markers(entries, results, side)
+    _add_measures(entries, results)
+    _add_colors(entries, results)
+    made = record(results, input_path=input_path) | {
+        # Where this very file has the embedding to start from when it is opened again.
+        "basis": entries.moved.get(("obsm", basis), basis) if basis else "X_pca",
+        "written": entries.written,
+    }
+    adata.uns[RECORD_KEY] = json.dumps(made)
+    return adata, tuple(entries.notes)
+
+
+def _source(results: RunResults) -> AnnData:
+    import anndata
+
+    from harmony_core.data.read import read
+
+    adata = read(results.dataset.source, name=results.dataset.name)
+    cells = np.asarray(results.cells)
+    if len(cells) < adata.n_obs:
+        with warnings.catch_warnings(), anndata.settings.override(remove_unused_categories=False):
+            warnings.simplefilter("ignore")  # about names that were not unique in the file
+            adata = adata[cells].copy()
+    return adata
+
+
+def _stage(results: RunResults, name: str) -> Arrays:
+    stage = results.stage(name)
+    if stage is None:
+        raise ExportError("This run's results are no longer in the store; compute it again.")
+    return stage.arrays
+
+
+def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
+    p = results.params.clusters
+    arrays = _stage(results, f"clusters_{side}")
+    stem = f"leiden{_SUFFIX[side]}"
+    for resolution in p.resolutions:
+        name = stem if resolution == p.shown else f"{stem}_{resolution:g}"
+        codes = np.asarray(arrays[f"leiden_{resolution:g}"])
+        levels = [str(i) for i in range(int(codes.max()) + 1)]
+        entries.add("obs", name, pd.Categorical.from_codes(codes, categories=pd.Index(levels)))
+    settings = {
+        "resolution": p.shown,
+        "random_state": p.seed,
+        "n_iterations": 2 if p.flavor == "igraph" else -1,
+        "flavor": p.flavor,
+    }
+    entries.add("uns", stem, {"params": settings})
+
+
+def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
+    import scipy.sparse as sp
+
+    from harmony_core.layout import fuzzy_graph
+
+    p = results.params
+    arrays = _stage(results, f"neighbors_{side}")
+    near = Neighbors(np.asarray(arrays["indices"]), np.asarray(arrays["distances"]))
+    # scanpy counts the cell itself among its neighbours, but stores only the others.
+    k = min(p.graph.n_neighbors, near.k + 1) - 1
+    n = len(near.indices)
+    distances = sp.csr_matrix(
+        (near.distances[:, :k].ravel(), near.indices[:, :k].ravel(), np.arange(n + 1) * k),
+        shape=(n, n),
+    )
+    distances.sort_indices()
+    graph = fuzzy_graph(near, p.graph)
+    graph.sort_indices()
+    # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
+    name = f"neighbors{_SUFFIX[side]}"
+    prefix = "" if side == "after" else f"{name}_"
+    basis = p.prepare.basis or "X_pca"
+    rep = "X_pca_harmony" if side == "after" else entries.moved.get(("obsm", basis), basis)
+    found = {
+        "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
+        "distances_key": entries.add("obsp", f"{prefix}distances", distances),
+        "params": {
+            "n_neighbors": p.graph.n_neighbors,
+            "method": "umap",
+            "metric": "euclidean",
+            "random_state": p.harmony.seed,
+            "use_rep": rep,
+        },
+    }
+    entries.add("uns", name, found)
+
+
+def _add_markers(entries: Entries, results: RunResults, side: Side) -> None:
+    arrays = _stage(results, f"markers_{side}")
+    if "genes" not in arrays:
+        return
+    is_raw = results.dataset.meta["where"] == "raw"
+    table = entries.adata.raw if is_raw else entries.adata
+    kept = np.asarray(_stage(results, "prepare")["genes"])
+    ranked = _ranked(arrays, np.asarray(table.var_names, dtype=object)[kept])
+    if ranked is None:
+        return
+    ranked["params"] = {
+        "groupby": entries.name("obs", f"leiden{_SUFFIX[side]}"),
+        "reference": "rest",
+        "method": "wilcoxon",
+        "use_raw": is_raw,
+        "layer": None,
+        "corr_method": "benjamini-hochberg",
+    }
+    entries.add("uns", f"rank_genes_groups{_SUFFIX[side]}", ranked)
+
+
+def _ranked(arrays: Any, gene_names: npt.NDArray[Any]) -> dict[str, Any] | None:
+    """Return marker genes as scanpy writes them: one record array a quantity, one field a group."""
+    from scipy.stats import norm
+
+    genes, scores = np.asarray(arrays["genes"]), np.asarray(arrays["scores"])
+    tested = np.flatnonzero((genes >= 0).all(axis=1))
+    if len(tested) == 0:
+        return None
+    columns = {
+        "names": (gene_names[genes], "O"),
+        "scores": (scores, "float32"),
+        # The store keeps the z scores; two-sided p values follow from them.
+        "pvals": (2 * norm.sf(np.abs(scores.astype(np.float64))), "float64"),
+        "pvals_adj": (np.asarray(arrays["p_adjusted"]), "float64"),
+        "logfoldchanges": (np.asarray(arrays["log2_fold_change"]), "float32"),
+    }
+    return {
+        quantity: np.rec.fromarrays(
+            [values[g] for g in tested], dtype=[(str(g), kind) for g in tested]
+        )
+        for quantity, (values, kind) in columns.items()
+    }
+
+
+def _add_measures(entries: Entries, results: RunResults) -> None:
+    """Add what was measured of each cell."""
+    n_cells = entries.adata.n_obs
+    for name, values in _stage(results, "assess").items():
+        if values.shape == (n_cells,):
+            entries.add("obs", f"harmony_{name}", np.array(values))
+    soft = np.asarray(_stage(results, "correct")["soft_cluster"])
+    entries.add("obs", "harmony_soft_cluster", soft)
+
+
+def _add_colors(entries: Entries, results: RunResults) -> None:
+    """Give scanpy the colours of the screen, for columns that came without any."""
+    adata, p, cells = entries.adata, results.params, results.obs
+    assert cells is not None  # a finished run has cells
+    ours = [entries.name("obs", f"leiden{suffix}") for suffix in _SUFFIX.values()]
+    for name in [*ours, *p.harmony.batch, *([p.label] if p.label else [])]:
+        key = f"{name}_colors"
+        # HDF5 takes a slash for a folder.
+        if key in adata.uns or "/" in key:
+            continue
+        values = adata.obs[name]
+        if not isinstance(values.dtype, pd.CategoricalDtype):
+            continue
+        categories = [str(c) for c in values.cat.categories]
+        colors = colors_for(categories if name in ours else level_codes(cells[name])[1])
+        if set(categories) <= set(colors):
+            entries.add("uns", key, np.array([colors[c] for c in categories], dtype=object))
+
+
+def _write(adata: AnnData, path: Path, compression: Compression) -> None:
+    import anndata
+
+    with (
+        written_whole(path, needs=_bytes(adata)) as temporary,
+        warnings.catch_warnings(),
+        anndata.settings.override(allow_write_nullable_strings=True),
+    ):
+        warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
+        try:
+            adata.write_h5ad(
+                temporary, compression=compression, convert_strings_to_categoricals=False
+            )
+        except Exception as error:
+            if (full := disk_error(error)) is not None:
+                raise full from error
+            reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+            raise ExportError(
+                f"{path.name!r} could not be written: a part of the data has no place in an h5ad "
+                f"({reason})."
+            ) from error
+
+
+def _bytes(adata: AnnData) -> int:
+    """Return the size of everything uncompressed: the most that the file may take."""
+    matrices = [adata.X, *adata.layers.values(), *adata.obsm.values(), *adata.obsp.values()]
+    if adata.raw is not None:
+        matrices.append(adata.raw.X)
+    total = int(adata.obs.memory_usage(deep=True).sum() + adata.var.memory_usage(deep=True).sum())
+    for matrix in matrices:
+        parts = [getattr(matrix, name, None) for name in ("data", "indices", "indptr")]
+        arrays = parts if hasattr(matrix, "indptr") else [matrix]
+        total += sum(int(getattr(a, "nbytes", 0)) for a in arrays)
+    return total
