@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harmony_core.diagnostics.assess import Coded
 from harmony_core.diagnostics.thresholds import (
     CLOSE_LABEL,
     CRAMERS_V_CONFOUNDED,
@@ -21,25 +22,6 @@ from harmony_core.diagnostics.thresholds import (
 
 Ints = NDArray[np.integer[Any]]
 Kind = Literal["one_batch", "missing", "association", "nesting", "exclusive"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of obs as codes.
-
-    Attributes
-    ----------
-    name
-        Its name in the file.
-    codes
-        Level of each cell, -1 where missing.
-    levels
-        Name of each level.
-    """
-
-    name: str
-    codes: Ints
-    levels: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +160,10 @@ def closest_relative(
 
 
 def check_design(
-    batch: Column,
-    columns: Sequence[Column],
+    batch: Coded,
+    columns: Sequence[Coded],
     *,
-    label: Column | None = None,
+    label: Coded | None = None,
     embedding: NDArray[np.floating[Any]] | None = None,
 ) -> list[Finding]:
     """Say what to know before correcting for a batch variable, worst first.
@@ -230,7 +212,7 @@ def check_design(
     return sorted(findings, key=lambda f: order[f.level])
 
 
-def _tied(batch: Column, column: Column) -> list[Finding]:
+def _tied(batch: Coded, column: Coded) -> list[Finding]:
     """Association of a column with the batch, and nesting."""
     v = cramers_v(batch.codes, column.codes)
     if v is None:
@@ -271,7 +253,7 @@ def _tied(batch: Column, column: Column) -> list[Finding]:
 
 
 def _exclusive(
-    batch: Column, label: Column, embedding: NDArray[np.floating[Any]] | None
+    batch: Coded, label: Coded, embedding: NDArray[np.floating[Any]] | None
 ) -> list[Finding]:
     """Labels that live in one batch, and who may be merged with them."""
     exclusive = exclusive_labels(label.codes, batch.codes)

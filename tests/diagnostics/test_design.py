@@ -8,8 +8,8 @@ import scipy.stats
 from sklearn.decomposition import PCA
 
 from harmony_core.data.simulate import SCENARIOS, simulate
+from harmony_core.diagnostics.assess import Coded
 from harmony_core.diagnostics.design import (
-    Column,
     check_design,
     closest_relative,
     cramers_v,
@@ -18,9 +18,9 @@ from harmony_core.diagnostics.design import (
 )
 
 
-def column(name: str, values: np.ndarray) -> Column:
+def column(name: str, values: np.ndarray) -> Coded:
     levels, codes = np.unique(values, return_inverse=True)
-    return Column(name=name, codes=codes, levels=tuple(str(v) for v in levels))
+    return Coded(name=name, codes=codes, levels=tuple(str(v) for v in levels))
 
 
 def principal_components(counts) -> np.ndarray:
@@ -166,7 +166,7 @@ def test_replacing_types_cannot_be_told_apart_and_this_is_said():
 
 
 def test_a_single_batch_is_red_and_missing_values_are_counted():
-    one = Column(name="run", codes=np.array([0] * 50 + [-1] * 3), levels=("only",))
+    one = Coded(name="run", codes=np.array([0] * 50 + [-1] * 3), levels=("only",))
     found = check_design(one, [])
     assert [(f.kind, f.level) for f in found] == [("one_batch", "red"), ("missing", "amber")]
     assert found[1].details["cells"] == 3
