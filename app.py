@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 
@@ -14,11 +16,12 @@ def main() -> None:
     # Addresses differ from file names: Streamlit's older mechanism would otherwise take a first
     # request for /tune and run that page without this file.
     pages = [
-        st.Page("pages/data.py", title="Data", icon="🗂️", url_path="choose-data"),
-        st.Page("pages/tune.py", title="Tune", icon="🎚️", url_path="tuning", default=True),
-        st.Page("pages/export.py", title="Take away", icon="📦", url_path="take-away"),
+        st.Page("pages/data.py", title="Data", url_path="choose-data"),
+        st.Page("pages/tune.py", title="Tune", url_path="tuning", default=True),
+        st.Page("pages/export.py", title="Take away", url_path="take-away"),
     ]
     page = st.navigation(pages, position="top")
+    st.html(Path(__file__).parent / "pages" / "ui" / "style.css")
     page.run()
 
 

@@ -63,7 +63,8 @@ def correct(
 ) -> Correction:
     """Correct an embedding for its batch variables with Harmony.
 
-    The numbers are harmonypy's own, to the last bit. What is added is that everything is checked
+    The numbers are harmonypy's own, to the last bit (but with no iteration the embedding comes
+    back as it was, not scaled to unit length). What is added is that everything is checked
     first (harmonypy trusts its caller), and that the result says why it stopped.
 
     Parameters
@@ -128,6 +129,9 @@ def _run(
         random_state=params.seed,
     )
     corrected = np.asarray(result.Z_corr, dtype=np.float32)
+    if params.max_iter == 0:
+        # harmonypy then hands back its working copy, each cell scaled to unit length.
+        corrected = np.asarray(X, dtype=np.float32)
     if corrected.shape != X.shape:
         raise AssertionError(f"harmonypy returned {corrected.shape} for {X.shape}")
     objective = tuple(float(v) for v in result.objective_harmony)

@@ -86,6 +86,7 @@ class Pipeline:
         """Compute every stage that the store does not have yet."""
         if self.plan.is_finished:
             return
+        self._check()
         for step in STEPS:
             self._report(step.name, 0.0)
             self.stage(step.name)
@@ -97,6 +98,27 @@ class Pipeline:
         side = name.rpartition("_")[2]
         arguments = () if side not in ("before", "after", "floor") else (side,)
         return self.dataset.computed(key, lambda: compute(*arguments))
+
+    def _check(self) -> None:
+        """Refuse what Harmony would take without a word, before anything is computed."""
+        from harmony_core.data.check import check_embedding, check_matrix
+        from harmony_core.data.columns import batch_column
+
+        p, obs = self.params, self.dataset.obs
+        for name in p.harmony.batch:
+            values = batch_column(obs, name)
+            if p.prepare.basis is None and self._matrix is not None:
+                check_matrix(self._matrix.tocsr(), values, name)
+        if p.label is not None and p.label not in obs:
+            available = ", ".join(map(str, obs.columns))
+            raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
+        if p.prepare.basis is not None:
+            check_embedding(self.dataset.embedding(p.prepare.basis), p.prepare.basis)
+        if (p.harmony.nclust or 0) > self.dataset.n_cells:
+            raise DataError(
+                f"nclust is {p.harmony.nclust}, but there are only {self.dataset.n_cells:,} cells; "
+                "choose fewer soft clusters or leave it automatic."
+            )
 
     # Inputs
 

@@ -125,6 +125,22 @@ class Runner:
             self._want(job_name, viewer, _Job(load_file, arguments, folder))
         return job_name
 
+    def submit_export(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
+        """Ask for a finished run's files, which end up in its `export_folder`."""
+        folder = self.export_folder(dataset, params)
+        name = f"export-{folder.parent.name}"
+        with self._lock:
+            if read_progress(folder).is_over:
+                return name
+            folder.mkdir(exist_ok=True)
+            arguments = (str(self.store.home), dataset.fingerprint, params.to_dict(), str(folder))
+            self._want(name, viewer, _Job(export_run, arguments, folder))
+        return name
+
+    def export_folder(self, dataset: Dataset, params: RunParams) -> Path:
+        """Return where a run's files are written."""
+        return dataset.run_folder(Plan(dataset, params).run) / "files"
+
     def follow(self, name: str, folder: Path) -> Progress:
         """Return where a job stands."""
         with self._lock:
@@ -272,6 +288,24 @@ def load_file(home: str, path: str, name: str, folder: str) -> str:
 
         writer.write("running", step="Reading and checking the file")
         return str(ingest_file(Store(home), Path(path), name=name).fingerprint)
+
+    return _guarded(writer, work)
+
+
+def export_run(home: str, fingerprint: str, params: dict[str, Any], folder: str) -> str:
+    """Write a finished run's files in the worker."""
+    writer = ProgressWriter(Path(folder))
+
+    def work() -> str:
+        from harmony_core.export import evaluation_figure, write_h5ad
+        from harmony_core.results import RunResults
+
+        writer.write("running", step="Writing the files")
+        results = RunResults(Store(home).dataset(fingerprint), RunParams.from_dict(params))
+        notes = write_h5ad(results, writer.folder / "corrected.h5ad")
+        (writer.folder / "notes.txt").write_text("\n".join(notes), "utf-8")
+        evaluation_figure(results, writer.folder / "harmony_batch_evaluation.png")
+        return fingerprint
 
     return _guarded(writer, work)
 

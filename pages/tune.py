@@ -24,7 +24,7 @@ def main() -> None:
     dataset = state.dataset()
     chosen = state.settings(dataset)
     if chosen is None:
-        st.info("Choose which column says from which batch each cell comes.", icon="🗂️")
+        st.info("Choose which column says from which batch each cell comes.")
         st.page_link("pages/data.py", label="Go to Data")
         return
     with st.sidebar:
@@ -66,11 +66,7 @@ class Shown:
 
 def _draw(shown: Shown, progress: Progress) -> None:
     params = shown.current.params
-    top = st.container()
-    with top:
-        jobs.status(shown.dataset, params, progress)
-    if params.condition:
-        _about_condition(params)
+    jobs.status(shown.dataset, params, progress)
     _verdict(shown)
     _pictures(shown)
     left, right = st.columns([3, 2], gap="medium")
@@ -82,18 +78,6 @@ def _draw(shown: Shown, progress: Progress) -> None:
     _where_the_time_went(shown.current)
 
 
-def _about_condition(params: RunParams) -> None:
-    name = plain(params.harmony.batch[0])
-    with st.expander(f"“{name}” is a condition, not a technical batch: what aligning it means"):
-        st.markdown(
-            "Harmony lines up the same cell types of both conditions, so that they can be compared "
-            "type by type. What the condition does to the cells, such as the interferon response "
-            "of the sample data, is then **hidden in the corrected embedding** and in clusters "
-            "made from it. **Expression is never changed**: test for differences between the "
-            "conditions on the expression, within each type."
-        )
-
-
 def _verdict(shown: Shown) -> None:
     results, old = shown.having("assess")
     if results is None or results.assessment is None:
@@ -101,7 +85,8 @@ def _verdict(shown: Shown) -> None:
     found = Verdict.from_dict(results.assessment["verdict"])
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        panels.verdict(found, dimmed=old)
+        condition = results.params.harmony.batch[0] if results.params.condition else None
+        panels.verdict(found, condition=condition, dimmed=old)
     with right:
         _advice(found, shown)
     metrics = results.assessment["metrics"]
@@ -138,7 +123,7 @@ def _pictures(shown: Shown) -> None:
     if results is None or results.obs is None:
         first = shown.current.layout("before")
         if first is None:
-            st.info("The first picture of these data takes a moment to prepare.", icon="⏳")
+            st.info("The first picture of these data takes a moment to prepare.")
             return
     clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
     source = results or shown.current
@@ -174,7 +159,9 @@ def _alt(shown: Shown) -> str:
 
 
 def _genes(shown: Shown) -> None:
-    st.subheader("Marker genes", help="Always the uncorrected expression: Harmony never changes it.")
+    st.subheader(
+        "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
+    )
     results, _ = shown.having("layout_before", "layout_after")
     if results is None:
         return
@@ -198,14 +185,16 @@ def _genes(shown: Shown) -> None:
     values = {symbol: results.gene(position) for symbol, position in found.items()}
     st.plotly_chart(
         figures.gene_grid(
+            {symbol: v for symbol, v in values.items() if v is not None},
             results.layout("before"),
             results.layout("after"),
-            {symbol: v for symbol, v in values.items() if v is not None},
         ),
         key="gene-grid",
         config={"displayModeBar": False},
     )
-    st.caption("Colour: log-normalised expression before correction, clipped at the 99th percentile.")
+    st.caption(
+        "Colour: log-normalised expression before correction, clipped at the 99th percentile."
+    )
 
 
 def _convergence(shown: Shown) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from harmony_core.data.ingest import ingest
@@ -21,11 +22,7 @@ from harmony_core.data.samples import SAMPLES, Sample
 from harmony_core.data.store import Dataset, Store
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.pipeline import Pipeline
-
-SKIPPED = ("source.h5ad",)
-UNUSED_STAGES = ("neighbors-", "reference-")
-"""Large, and only needed to compute further runs; the worker computes them when it must."""
-
+from harmony_core.plan import STEPS, Plan
 
 def default_run(sample: Sample) -> RunParams:
     """Return the settings that a sample opens with."""
@@ -48,23 +45,23 @@ def main() -> None:
     for sample in SAMPLES.values():
         with tempfile.TemporaryDirectory() as home:
             dataset = compute(sample, Store(home))
+            plan = Plan(dataset, default_run(sample))
             with zipfile.ZipFile(sample.archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
                 out.writestr(_entry("fingerprint.json"), json.dumps(dataset.fingerprint))
-                for path in sorted(dataset.folder.rglob("*")):
+                for path in _shipped(plan):
                     name = path.relative_to(dataset.folder).as_posix()
-                    if path.is_file() and _is_shipped(path, name):
-                        out.writestr(_entry(name), path.read_bytes())
+                    out.writestr(_entry(name), path.read_bytes())
         print(f"{sample.archive.name}: {sample.archive.stat().st_size / 1e6:.1f} MB")
 
 
-def _is_shipped(path: Path, name: str) -> bool:
-    stage = name.removeprefix("stages/")
-    return (
-        name not in SKIPPED
-        and not path.name.startswith(".")
-        and not name.startswith("runs/")
-        and not stage.startswith(UNUSED_STAGES)
-    )
+def _shipped(plan: Plan) -> Iterator[Path]:
+    """Yield what `samples.install` can't take from the h5ad, and the results a page shows."""
+    folder = plan.dataset.folder
+    for name in ("dataset.json", "obs.parquet", "var.parquet"):
+        yield folder / name
+    for step in STEPS:
+        if step.is_result:
+            yield from sorted((folder / "stages" / plan.keys[step.name].folder).iterdir())
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

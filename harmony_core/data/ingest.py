@@ -42,11 +42,11 @@ def ingest_file(store: Store, path: Path, *, name: str) -> Dataset:
     FileError, DataError
         If it cannot be read or used; nothing is left in the store then.
     """
-    from harmony_core.data.read import read
+    from harmony_core.data.read import load
 
-    adata = read(path, name=name)
-    source = path if path.suffix == ".h5ad" else None
-    return ingest(store, adata, name=name, source=source)
+    loaded = load(path, name=name)
+    source = path if loaded.format == "h5ad" else None
+    return ingest(store, loaded.adata, name=name, source=source, notes=loaded.notes)
 
 
 def ingest(
@@ -56,6 +56,7 @@ def ingest(
     name: str,
     source: Path | None = None,
     suggested: dict[str, Any] | None = None,
+    notes: Iterable[str] = (),
 ) -> Dataset:
     """Take data into the store.
 
@@ -70,6 +71,8 @@ def ingest(
     suggested
         Batch variables, label and whether the variable is a condition, where they are known;
         otherwise the likeliest are taken.
+    notes
+        What was noticed while reading.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def ingest(
                 "kind": "none" if report.expression is None else _KINDS[report.expression.kind],
                 "where": "" if report.expression is None else report.expression.where,
                 "embeddings": list(embeddings),
-                "warnings": list(report.warnings),
+                "warnings": [*notes, *report.warnings],
                 "suggested": suggested or _suggested(report),
                 "candidates": [
                     {"name": c.name, "reasons": list(c.reasons), "is_condition": c.is_condition}

@@ -86,6 +86,23 @@ def install(store: Store) -> None:
                 archive.extractall(folder)
                 (folder / "fingerprint.json").unlink()
                 shutil.copyfile(sample.path, folder / "source.h5ad")
+                _write_matrix(sample.path, folder)
+
+
+def _write_matrix(source: Path, folder: Path) -> None:
+    """Write a sample's counts by gene, as `ingest` does, without importing anndata."""
+    import h5py
+    import numpy as np
+    import scipy.sparse as sp
+
+    with h5py.File(source, "r") as file:
+        stored = file["X"]
+        parts = (stored["data"][:], stored["indices"][:], stored["indptr"][:])
+        matrix = sp.csr_matrix(parts, shape=tuple(stored.attrs["shape"])).tocsc()
+    matrix.sort_indices()
+    (folder / "matrix").mkdir()
+    for name, dtype in (("data", np.float32), ("indices", np.int32), ("indptr", np.int32)):
+        np.save(folder / "matrix" / f"{name}.npy", getattr(matrix, name).astype(dtype))
 
 
 def fingerprint(store: Store, key: str) -> str:

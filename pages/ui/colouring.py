@@ -71,13 +71,13 @@ def column(obs: pd.DataFrame, name: str) -> Categories | Values:
         return Values(name, numbers, low, max(high, low + 1e-9))
     codes, levels = pd.factorize(values.astype("string"), sort=True)
     names = tuple(str(level) for level in levels)
-    return Categories(name, codes.astype(np.int32), names, tuple(colors_for(names)))
+    return Categories(name, codes.astype(np.int32), names, tuple(colors_for(names).values()))
 
 
 def clusters_column(name: str, codes: npt.NDArray[np.int32]) -> Categories:
     """Return clusters as colours, by their numbers."""
     names = tuple(str(i) for i in range(int(codes.max()) + 1))
-    return Categories(name, np.asarray(codes), names, tuple(colors_for(names)))
+    return Categories(name, np.asarray(codes), names, tuple(colors_for(names).values()))
 
 
 def gene_values(results: RunResults, symbol: str, position: int) -> Values:

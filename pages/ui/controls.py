@@ -67,7 +67,9 @@ _NEIGHBORS = (
     "Neighbours of each cell in the graph under picture and clusters. **More** shows the broad "
     "shape, **less** the fine detail. Default 15."
 )
-_MIN_DIST = "Least distance of two cells in the picture. **Less** packs groups tighter. Default 0.3."
+_MIN_DIST = (
+    "Least distance of two cells in the picture. **Less** packs groups tighter. Default 0.3."
+)
 _SPREAD = "Scale of the picture. **More** leaves more room between groups. Default 1."
 _RESOLUTION = "Fineness of the clusters on screen: **more** gives more, smaller clusters."
 _FLAVOR = "igraph's Leiden is fast; leidenalg is the original implementation, slower."

@@ -42,13 +42,13 @@ def request(dataset: Dataset, params: RunParams) -> Progress:
 def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
     """Draw where the run stands; while it is under way, keep looking."""
     if progress.state == "failed":
-        st.error(progress.message, icon="⚠️")
+        st.error(progress.message)
         if st.button("Try again"):
             st.session_state.pop("requested", None)
             st.rerun()
         return
     if progress.state == "cancelled":
-        st.info("Cancelled. What had been computed is kept.", icon="⏸️")
+        st.info("Cancelled. What had been computed is kept.")
         if st.button("Run it after all"):
             st.session_state.pop(_CANCELLED, None)
             st.session_state.pop("requested", None)
@@ -99,9 +99,9 @@ def loading() -> bool:
         _clean_up(job, Path(path))
         if progress.state == "finished":
             state.choose_dataset(progress.result)
-            st.toast(f"{name} is loaded.", icon="✅")
+            st.toast(f"{name} is loaded.")
         elif progress.state == "failed":
-            st.error(progress.message, icon="⚠️")
+            st.error(progress.message)
             st.caption("The dataset you had before is still in hand.")
         return False
     _poll_load(job)
@@ -116,6 +116,31 @@ def _poll_load(job: str) -> None:
     st.progress(0.3, text=f"{progress.step or 'Waiting for the worker'} …")
     if st.button("Cancel", key="cancel-load"):
         services.runner().drop(f"{state.viewer()}:load")
+
+
+def exported(dataset: Dataset, params: RunParams) -> Path | None:
+    """Return the folder with a run's files, writing them in the worker first if need be."""
+    runner = services.runner()
+    name = runner.submit_export(f"{state.viewer()}:export", dataset, params)
+    folder = runner.export_folder(dataset, params)
+    progress = runner.follow(name, folder)
+    if progress.state == "finished":
+        return folder
+    if progress.is_over:
+        st.error(progress.message or "Writing the files was cancelled.")
+        if st.button("Write them again"):
+            shutil.rmtree(folder, ignore_errors=True)
+            st.rerun()
+        return None
+    _poll_export(name, folder)
+    return None
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _poll_export(name: str, folder: Path) -> None:
+    if services.runner().follow(name, folder).is_over:
+        st.rerun(scope="app")
+    st.progress(0.5, text="Writing the files …")
 
 
 def _clean_up(job: str, uploaded: Path) -> None:

@@ -71,8 +71,16 @@ _METRICS = (
 )
 
 
-def verdict(found: Verdict, *, dimmed: bool = False) -> None:
-    """Draw the verdict's heading and sentences."""
+def verdict(found: Verdict, *, condition: str | None = None, dimmed: bool = False) -> None:
+    """Draw the verdict: its heading, its main sentence, and the rest for whoever asks.
+
+    Parameters
+    ----------
+    condition
+        Name of the batch variable if it is a condition; what aligning it means is then said.
+    dimmed
+        Whether it is the previous settings' verdict, shown until the new one is there.
+    """
     colour = _COLOURS[found.level]
     with st.container(border=True, key=f"verdict-{'dimmed' if dimmed else 'current'}"):
         st.markdown(
@@ -81,9 +89,22 @@ def verdict(found: Verdict, *, dimmed: bool = False) -> None:
         )
         for sentence in found.sentences[:1]:
             st.markdown(plain(sentence, longest=2000))
-        with st.container(key="verdict-more"):
-            for sentence in found.sentences[1:]:
-                st.caption(plain(sentence, longest=2000))
+        if len(found.sentences) > 1:
+            with st.expander(f"{len(found.sentences) - 1} more remarks"):
+                for sentence in found.sentences[1:]:
+                    st.caption(plain(sentence, longest=2000))
+        if condition is not None:
+            with st.expander(f"“{plain(condition)}” is a condition: what aligning it means"):
+                st.caption(_CONDITION)
+
+
+_CONDITION = (
+    "Harmony lines up the same cell types of all conditions, so that they can be compared type by "
+    "type. What the condition does to the cells, such as the interferon response of the Kang "
+    "sample, is then **hidden in the corrected embedding** and in clusters made from it. "
+    "**Expression is never changed**: test for differences between conditions on the expression, "
+    "within each type."
+)
 
 
 def headline(metrics: Mapping[str, Any], variable: str) -> None:

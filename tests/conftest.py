@@ -1,0 +1,49 @@
+"""What tests share: small simulated data, a store of their own, and the real test data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import pytest
+
+from harmony_core.data.ingest import ingest
+from harmony_core.data.simulate import Scenario, simulate, to_anndata
+from harmony_core.data.store import Dataset, Store
+from harmony_core.params import HarmonyParams, PrepareParams, RunParams
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+SMALL = RunParams(
+    harmony=HarmonyParams(batch=("batch",), max_iter=3),
+    prepare=PrepareParams(min_genes=5, n_top_genes=150, n_pcs=10),
+    label="true_type",
+)
+"""Settings for `simulated`, so that a run takes a second or two."""
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with real data for tests, beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("the real test data (../shared/data) are not on this machine")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def simulated() -> ad.AnnData:
+    """400 cells × 300 genes in two batches, with the true types; treat it as read-only."""
+    scenario = Scenario(name="test", n_cells=400, n_genes=300, presence="exclusive_sibling")
+    return to_anndata(simulate(scenario, seed=1))
+
+
+@pytest.fixture(scope="session")
+def kept_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store for the whole session, so that a run is computed once."""
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def dataset(kept_store: Store, simulated: ad.AnnData) -> Dataset:
+    """`simulated` in the session's store."""
+    return ingest(kept_store, simulated, name="simulated")

@@ -1,0 +1,103 @@
+"""Neighbours, layout and clusters, checked against scikit-learn, scanpy and umap-learn."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+import scanpy as sc
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
+
+from harmony_core.clusters import leiden
+from harmony_core.errors import Cancelled, DataError
+from harmony_core.layout import fuzzy_graph, layout, oriented_like, start_from_embedding
+from harmony_core.neighbors import Neighbors, nearest_neighbors
+from harmony_core.params import ClusterParams, GraphParams, LayoutParams
+
+RNG = np.random.default_rng(0)
+X = (RNG.normal(size=(300, 6)) + 4 * RNG.normal(size=(4, 6))[np.arange(300) % 4]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def neighbors() -> Neighbors:
+    return nearest_neighbors(X, 30)
+
+
+def test_neighbours_equal_scikit_learns(neighbors: Neighbors) -> None:
+    distances, indices = NearestNeighbors(n_neighbors=31).fit(X).kneighbors(X)
+    np.testing.assert_array_equal(neighbors.indices, indices[:, 1:])
+    np.testing.assert_allclose(neighbors.distances, distances[:, 1:], rtol=1e-3, atol=1e-3)
+
+
+def test_the_index_finds_nearly_all() -> None:
+    many = RNG.normal(size=(3000, 10)).astype(np.float32)
+    exact = nearest_neighbors(many, 15, exact=True)
+    found = nearest_neighbors(many, 15, exact=False)
+    same = [len(set(a) & set(b)) for a, b in zip(exact.indices, found.indices, strict=True)]
+    assert np.mean(same) / 15 > 0.9  # a structureless cloud is the index's worst case
+    assert (found.indices != np.arange(3000)[:, None]).all()
+
+
+def test_duplicates_never_list_the_cell_itself() -> None:
+    found = nearest_neighbors(np.repeat(X[:20], 10, axis=0), 12)
+    assert (found.indices != np.arange(200)[:, None]).all()
+    np.testing.assert_allclose(found.distances[:, :9], 0, atol=2e-3)
+
+
+def test_no_more_neighbours_than_there_are_cells() -> None:
+    assert nearest_neighbors(X[:5], 90).k == 4
+    with pytest.raises(DataError):
+        nearest_neighbors(X[:1], 5)
+
+
+def test_graph_equals_scanpys(neighbors: Neighbors) -> None:
+    adata = ad.AnnData(obsm={"X": X})
+    sc.pp.neighbors(adata, n_neighbors=15, use_rep="X")
+    ours = fuzzy_graph(neighbors, GraphParams(n_neighbors=15))
+    difference = abs(adata.obsp["connectivities"] - ours)
+    assert difference.max() < 1e-3
+
+
+@pytest.mark.parametrize("flavor", ["igraph", "leidenalg"])
+def test_clusters_equal_scanpys(neighbors: Neighbors, flavor: str) -> None:
+    graph = fuzzy_graph(neighbors, GraphParams())
+    adata = ad.AnnData(obsm={"X": X})
+    options = {"flavor": "igraph", "n_iterations": 2, "directed": False}
+    if flavor == "leidenalg":
+        # scanpy announces that its default will change; the call is the comparison's purpose.
+        with pytest.warns(FutureWarning):
+            sc.tl.leiden(adata, resolution=0.5, adjacency=graph)
+    else:
+        sc.tl.leiden(adata, resolution=0.5, adjacency=graph, **options)
+    ours = leiden(graph, 0.5, ClusterParams(flavor=flavor))  # type: ignore[arg-type]
+    assert adjusted_rand_score(adata.obs["leiden"], ours) == 1.0
+    sizes = np.bincount(ours)
+    assert (np.diff(sizes) <= 0).all()
+
+
+def test_layout_repeats_to_the_last_bit_and_keeps_neighbours(neighbors: Neighbors) -> None:
+    graph, start = fuzzy_graph(neighbors, GraphParams()), start_from_embedding(X)
+    shares: list[float] = []
+    first = layout(graph, start, LayoutParams(), epochs=60, progress=shares.append)
+    again = layout(graph, start, LayoutParams(), epochs=60)
+    np.testing.assert_array_equal(first, again)
+    assert shares[-1] == 1.0
+    kept = nearest_neighbors(first, 15).indices
+    same = [len(set(a) & set(b[:15])) for a, b in zip(kept, neighbors.indices, strict=True)]
+    assert np.mean(same) / 15 > 0.3
+
+
+def test_layout_stops_between_epochs(neighbors: Neighbors) -> None:
+    def stop(share: float) -> None:
+        raise Cancelled("stop")
+
+    graph = fuzzy_graph(neighbors, GraphParams())
+    with pytest.raises(Cancelled):
+        layout(graph, start_from_embedding(X), LayoutParams(), epochs=50, progress=stop)
+
+
+def test_orientation_is_undone() -> None:
+    flat = X[:, :2]
+    turned = flat @ np.array([[0.0, 1.0], [1.0, 0.0]]) + 7
+    np.testing.assert_allclose(oriented_like(turned, flat), flat, atol=1e-4)

@@ -1,0 +1,69 @@
+"""Settings: what is refused, and that equal settings are one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harmony_core.errors import ParameterError
+from harmony_core.params import (
+    ClusterParams,
+    GraphParams,
+    HarmonyParams,
+    LayoutParams,
+    PrepareParams,
+    RunParams,
+)
+
+
+def test_json_and_back() -> None:
+    run = RunParams(
+        harmony=HarmonyParams(batch=("a", "b"), theta=(1.0, 2.0), nclust=7),
+        prepare=PrepareParams(basis="X_pca"),
+        clusters=ClusterParams(shown=0.8),
+        label="type",
+    )
+    assert RunParams.from_dict(run.to_dict()) == run
+
+
+def test_one_theta_serves_all_variables_and_types_do_not_matter() -> None:
+    assert HarmonyParams(batch=("a", "b"), theta=(2,)) == HarmonyParams(batch=("a", "b"))
+    assert HarmonyParams(batch=("a",), tau=1).to_dict() == HarmonyParams(
+        batch=("a",), tau=1.0
+    ).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "sentence"),
+    [
+        (HarmonyParams, {"batch": ()}, "at least one batch variable"),
+        (HarmonyParams, {"batch": ("a", "a")}, "given twice"),
+        (HarmonyParams, {"batch": ("a",), "theta": (1.0, 2.0)}, "2 values of theta for 1"),
+        (HarmonyParams, {"batch": ("a",), "theta": (-1.0,)}, "theta is -1; it must lie between"),
+        (HarmonyParams, {"batch": ("a",), "sigma": 0.0}, "sigma is 0; it must lie between"),
+        (HarmonyParams, {"batch": ("a",), "sigma": float("nan")}, "sigma must be a number"),
+        (HarmonyParams, {"batch": ("a",), "nclust": 1}, "nclust is 1; it must lie between 2"),
+        (HarmonyParams, {"batch": ("a",), "nclust": 7.5}, "whole number"),
+        (HarmonyParams, {"batch": ("a",), "block_size": 2.0}, "block_size is 2"),
+        (HarmonyParams, {"batch": ("a",), "lamb": -1.0}, "lamb is -1"),
+        (PrepareParams, {"min_genes": 900, "max_genes": 800}, "no cell would be kept"),
+        (GraphParams, {"n_neighbors": 2}, "n_neighbors is 2"),
+        (LayoutParams, {"min_dist": 0.9, "spread": 0.5}, "above spread"),
+        (ClusterParams, {"shown": 0.4}, "not among those computed"),
+        (ClusterParams, {"flavor": "louvain"}, "available: igraph, leidenalg"),
+    ],
+)
+def test_refused_by_name(group: type[Any], values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        group(**values)
+
+
+def test_unknown_settings_are_refused_by_name() -> None:
+    with pytest.raises(ParameterError, match="'thetta'"):
+        HarmonyParams.from_dict({"batch": ["a"], "thetta": 1})
+
+
+def test_a_label_cannot_be_the_batch_variable() -> None:
+    with pytest.raises(ParameterError, match="both as batch variable and as label"):
+        RunParams(harmony=HarmonyParams(batch=("a",)), label="a")

@@ -1,0 +1,90 @@
+"""Preparation, checked against the scanpy calls made by hand."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+import scanpy as sc
+import scipy.sparse as sp
+
+from harmony_core.errors import DataError
+from harmony_core.params import PrepareParams
+from harmony_core.prepare import (
+    log_normalised,
+    log_normalised_gene,
+    mitochondrial_percent,
+    prepare,
+)
+
+PARAMS = PrepareParams(min_genes=200, max_genes=250, min_cells=5, n_top_genes=120, n_pcs=12)
+
+
+@pytest.fixture(scope="module")
+def by_hand(simulated: ad.AnnData) -> ad.AnnData:
+    adata = simulated.copy()
+    sc.pp.filter_cells(adata, min_genes=PARAMS.min_genes)
+    sc.pp.filter_cells(adata, max_genes=PARAMS.max_genes)
+    sc.pp.filter_genes(adata, min_cells=PARAMS.min_cells)
+    adata.X = adata.X.astype(np.float32)
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    sc.pp.highly_variable_genes(adata, n_top_genes=PARAMS.n_top_genes, batch_key="batch")
+    sc.pp.pca(adata, n_comps=PARAMS.n_pcs, mask_var="highly_variable", random_state=0)
+    return adata
+
+
+def test_equals_scanpy(simulated: ad.AnnData, by_hand: ad.AnnData) -> None:
+    ours = prepare(
+        simulated.X, simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy(), PARAMS
+    )
+    assert 0 < len(ours.cells) < simulated.n_obs
+    assert list(simulated.obs_names[ours.cells]) == list(by_hand.obs_names)
+    assert list(simulated.var_names[ours.genes]) == list(by_hand.var_names)
+    np.testing.assert_array_equal(ours.variable, by_hand.var["highly_variable"])
+    np.testing.assert_allclose(ours.embedding, by_hand.obsm["X_pca"], atol=1e-4)
+    kept = simulated.X[ours.cells][:, ours.genes]
+    values = log_normalised(sp.csr_matrix(kept), ours.totals, kind="counts")
+    np.testing.assert_allclose(values.toarray(), by_hand.X.toarray(), rtol=1e-5)
+    gene = log_normalised_gene(
+        np.asarray(kept[:, [3]].todense()).ravel().astype(np.float32), ours.totals, kind="counts"
+    )
+    np.testing.assert_allclose(gene, by_hand.X[:, 3].toarray().ravel(), rtol=1e-5)
+
+
+def test_mitochondrial_share_of_human_and_mouse() -> None:
+    counts = sp.csr_matrix(np.array([[1, 1, 2, 0], [0, 0, 5, 5], [0, 0, 0, 0]], dtype=float))
+    share = mitochondrial_percent(counts, np.array(["MT-ND1", "mt-Co1", "CD3E", "MTOR"]))
+    np.testing.assert_allclose(share, [50, 0, 0])
+
+
+def test_normalised_data_are_not_normalised_again(
+    simulated: ad.AnnData, by_hand: ad.AnnData
+) -> None:
+    ours = prepare(
+        by_hand.X,
+        by_hand.var_names.to_numpy(),
+        by_hand.obs["batch"].to_numpy(),
+        PARAMS,
+        kind="log",
+    )
+    assert len(ours.cells) == by_hand.n_obs
+    assert any("already normalised" in note for note in ours.notes)
+    np.testing.assert_allclose(ours.embedding, by_hand.obsm["X_pca"], atol=1e-4)
+
+
+def test_fewer_components_than_asked_for_is_said(simulated: ad.AnnData) -> None:
+    few = PrepareParams(min_genes=0, min_cells=0, n_top_genes=50, n_pcs=80)
+    ours = prepare(
+        simulated.X, simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy(), few
+    )
+    assert ours.embedding.shape[1] < 80
+    assert any("principal components instead of 80" in note for note in ours.notes)
+
+
+def test_thresholds_that_leave_nothing_are_refused(simulated: ad.AnnData) -> None:
+    strict = PrepareParams(min_genes=5000)
+    with pytest.raises(DataError, match="pass quality control.*min_genes"):
+        prepare(
+            simulated.X, simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy(), strict
+        )
