@@ -27,6 +27,7 @@ from pages.ui.twin.wire import (
     columns_parcel,
     picture_parcel,
     settle,
+    state_parcel,
     unpack_bits,
 )
 
@@ -38,8 +39,9 @@ ASSETS = Path(__file__).parent / "assets"
 MODULES = (
     "theme.js",
     "parcels.js",
-    "bits.js",
+    "selection.js",
     "camera.js",
+    "coloring.js",
     "painter.js",
     "panel.js",
     "gestures.js",
@@ -62,8 +64,9 @@ def _joined_modules() -> str:
     return re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
 
 
-# Cells travel in parcels of their own, each an unseen element: Streamlit sends an element's
-# message only when it has changed, so a slider move sends new positions and nothing else.
+# All that changes travels in parcels, each an unseen element: Streamlit sends an element's
+# message only when it has changed. So a slider move sends new positions and a little state, and
+# the view's own message with its script and style stays the same and is sent once.
 _parcel = st.components.v2.component(
     "harmony_twin_parcel",
     js=(ASSETS / "parcel.js").read_text(encoding="utf-8"),
@@ -171,30 +174,30 @@ def twin(
     )
     st.session_state[held_key] = held
 
+    parcels = {
+        **{side: picture_parcel(points) for side, points in positions.items()},
+        "colour": columns_parcel({"colour": colour}),
+        "facts": columns_parcel(facts),
+    }
+    state = {
+        "key": key,
+        "cells": n_cells,
+        "parcels": {part: address for part, (address, _) in parcels.items()},
+        "left": _words(left),
+        "right": _words(right),
+        "selection": {"token": held.token, "bits": held.bits},
+        "tied": tied,
+        "animate": animate,
+        "height": height,
+        "presentation": presentation,
+    }
+    parcels["state"] = state_parcel(key, state)
     with st.container(gap=None):
-        digests: dict[str, str] = {}
-        parcels = {
-            **{side: picture_parcel(points) for side, points in positions.items()},
-            "colour": columns_parcel({"colour": colour}),
-            "facts": columns_parcel(facts),
-        }
-        for part, (digest, data) in parcels.items():
-            digests[part] = digest
+        for part, (_, data) in parcels.items():
             _parcel(key=f"{key}:{part}", data=data)
         _view(
             key=key,
-            data={
-                "key": key,
-                "cells": n_cells,
-                "parcels": digests,
-                "left": _words(left),
-                "right": _words(right),
-                "selection": {"token": held.token, "bits": held.bits},
-                "tied": tied,
-                "animate": animate,
-                "height": height,
-                "presentation": presentation,
-            },
+            data={"state": parcels["state"][0]},
             on_selection_change=on_select or _nothing,
         )
     return TwinEvent(unpack_bits(held.bits, n_cells))

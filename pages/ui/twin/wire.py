@@ -1,8 +1,8 @@
 """What travels between Python and the browser: compact parcels there, a bit set back.
 
-A parcel is 16 characters of content digest, the length of a JSON header, the header, and the
-arrays it lists, each starting at a multiple of four bytes (JavaScript's typed arrays need that).
-The browser recognises a parcel by its digest, so nothing is decoded twice.
+A parcel is an address of 16 characters, the length of a JSON header, the header, and the arrays
+it lists, each starting at a multiple of four bytes (JavaScript's typed arrays need that). The
+address of cells is a digest of them, so the browser never decodes the same cells twice.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def picture_parcel(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
 
     Returns
     -------
-    digest, parcel : str, bytes
+    address, parcel : str, bytes
     """
     if coordinates.ndim != 2 or coordinates.shape[1] != 2:
         raise ValueError(f"coordinates must have the shape (cells, 2), not {coordinates.shape}.")
@@ -120,7 +120,7 @@ def picture_parcel(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
     drawn = np.isfinite(points).all(axis=0)
     axes = [_quantise(np.where(drawn, axis, np.nan)) for axis in points]
     bounds = [bound for _, low, high in axes for bound in (low, high)] if drawn.any() else None
-    return _parcel({"bounds": bounds}, [np.concatenate([steps for steps, _, _ in axes])])
+    return _addressed({"bounds": bounds}, [np.concatenate([steps for steps, _, _ in axes])])
 
 
 def columns_parcel(columns: Mapping[str, Column]) -> tuple[str, bytes]:
@@ -133,7 +133,7 @@ def columns_parcel(columns: Mapping[str, Column]) -> tuple[str, bytes]:
 
     Returns
     -------
-    digest, parcel : str, bytes
+    address, parcel : str, bytes
     """
     described: list[dict[str, object]] = []
     arrays: list[NDArray[np.generic]] = []
@@ -141,7 +141,7 @@ def columns_parcel(columns: Mapping[str, Column]) -> tuple[str, bytes]:
         description, array = _column(role, column)
         described.append({"role": role, **description})
         arrays.append(array)
-    return _parcel({"columns": described}, arrays)
+    return _addressed({"columns": described}, arrays)
 
 
 def _column(role: str, column: Column) -> tuple[dict[str, object], NDArray[np.generic]]:
@@ -188,16 +188,44 @@ def _quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float, f
     return steps, float(low), float(high)
 
 
-def _parcel(header: dict[str, object], arrays: Sequence[NDArray[np.generic]]) -> tuple[str, bytes]:
-    header["arrays"] = [{"bytes": array.nbytes, "width": array.itemsize} for array in arrays]
-    text = json.dumps(header).encode()
-    # 16 characters of digest and 4 bytes of length come before the header.
+def state_parcel(key: str, state: Mapping[str, object]) -> tuple[str, bytes]:
+    """Pack what is neither positions nor columns, under an address that depends on `key` alone.
+
+    Parameters
+    ----------
+    key : str
+        Identity of the view on its page.
+    state : mapping
+        Anything that JSON can say.
+
+    Returns
+    -------
+    address, parcel : str, bytes
+    """
+    address = _digest(key.encode())
+    return address, address.encode() + _body(state, [])
+
+
+def _addressed(
+    header: Mapping[str, object], arrays: Sequence[NDArray[np.generic]]
+) -> tuple[str, bytes]:
+    body = _body(header, arrays)
+    address = _digest(body)
+    return address, address.encode() + body
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def _body(header: Mapping[str, object], arrays: Sequence[NDArray[np.generic]]) -> bytes:
+    listed = [{"bytes": array.nbytes, "width": array.itemsize} for array in arrays]
+    text = json.dumps({**header, "arrays": listed}).encode()
+    # 16 characters of address and 4 bytes of length come before the header.
     pieces = [len(text).to_bytes(4, "little"), text, b"\0" * (-(20 + len(text)) % 4)]
     for array in arrays:
         pieces += [array.tobytes(), b"\0" * (-array.nbytes % 4)]
-    body = b"".join(pieces)
-    digest = hashlib.blake2b(body, digest_size=8).hexdigest()
-    return digest, digest.encode() + body
+    return b"".join(pieces)
 
 
 def pack_bits(mask: NDArray[np.bool_]) -> str:

@@ -36,7 +36,8 @@ export class Card {
     // Keep the card within the view, and beside the pointer rather than under it.
     const { clientWidth, clientHeight } = this.host;
     const { offsetWidth, offsetHeight } = this.element;
-    const beside = place.x + 16 + offsetWidth > clientWidth ? place.x - 16 - offsetWidth : place.x + 16;
+    const fits = place.x + 16 + offsetWidth <= clientWidth;
+    const beside = fits ? place.x + 16 : place.x - 16 - offsetWidth;
     const top = Math.min(place.y + 12, clientHeight - offsetHeight);
     this.element.style.left = `${Math.max(0, beside)}px`;
     this.element.style.top = `${Math.max(0, top)}px`;

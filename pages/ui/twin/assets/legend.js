@@ -91,7 +91,8 @@ export class Legend {
     this.showAll = button("quiet", "Show all", "Show all levels", this.actions.showAll);
     heading.append(this.showAll);
     this.element.replaceChildren(heading);
-    if (colour.levels.length > SEARCH_ABOVE) this.element.append(this.#search(colour.levels.length));
+    const many = colour.levels.length > SEARCH_ABOVE;
+    if (many) this.element.append(this.#search(colour.levels.length));
     this.element.append(list);
     if (other) this.element.append(this.#table(colour, other, counts));
   }
@@ -132,14 +133,15 @@ export class Legend {
     row.append(toggle, more);
     if (batch && totals[j]) {
       const bar = make("span", "bar");
-      const parts = batch.levels.map((name, b) => [name, byBatch[j * columns + b], batch.colors[b]]);
-      bar.title = parts.map(([name, count]) => `${name}: ${count.toLocaleString("en")}`).join("\n");
-      for (const [, count, shade] of parts) {
+      const counts = batch.levels.map((_, b) => byBatch[j * columns + b]);
+      const words = batch.levels.map((name, b) => `${name}: ${counts[b].toLocaleString("en")}`);
+      bar.title = words.join("\n");
+      counts.forEach((count, b) => {
         const part = make("span", "part");
         part.style.flexGrow = count;
-        part.style.background = shade ?? css(MISSING_COLOR);
+        part.style.background = batch.colors[b] ?? css(MISSING_COLOR);
         bar.append(part);
-      }
+      });
       row.append(bar);
     }
     return row;
@@ -189,7 +191,8 @@ export class Legend {
 
   #scale(colour, theme) {
     const bar = make("div", "scale");
-    bar.style.background = `linear-gradient(to right, ${scaleStops(colour.colors, theme).join(",")})`;
+    const stops = scaleStops(colour.colors, theme).join(",");
+    bar.style.background = `linear-gradient(to right, ${stops})`;
     const [low, high] = colour.shown;
     const ends = make("div", "ends");
     const beyond = (is, sign) => (is ? `${sign} ` : "");
@@ -199,7 +202,10 @@ export class Legend {
     );
     const missing = colour.codes.reduce((sum, code) => sum + (code === NO_VALUE ? 1 : 0), 0);
     const parts = [bar, ends];
-    if (missing) parts.push(make("p", "missing", `${missing.toLocaleString("en")} cells without a value`));
+    if (missing) {
+      const words = `${missing.toLocaleString("en")} cells without a value`;
+      parts.push(make("p", "missing", words));
+    }
     return parts;
   }
 }

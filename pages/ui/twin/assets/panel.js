@@ -142,7 +142,8 @@ export class Panel {
     const d = this.density;
     const start = performance.now();
     // While moving, a sample is painted when all cells would take too long.
-    const count = this.moving ? Math.ceil(n * this.sampleShare()) : n;
+    const { moving } = this;
+    const count = moving ? Math.ceil(n * this.sampleShare()) : n;
     this.painter.paint({
       ...look,
       ...points,
@@ -153,7 +154,7 @@ export class Panel {
       ty: { scale: y.scale * d, shift: y.shift * d },
     });
     if (count === n) this.fullPaintMs = performance.now() - start;
-    this.stale = this.moving;
+    this.stale = moving;
   }
 
   /**

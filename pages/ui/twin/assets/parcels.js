@@ -1,25 +1,25 @@
 // Reading the parcels that Python packs (wire.py says how).
 
-const DIGEST_BYTES = 16;
+const ADDRESS_BYTES = 16;
 export const NO_VALUE = 65535;
 
 /** @typedef {{header: any, arrays: (Uint8Array | Uint16Array)[]}} Parcel */
 
 /**
- * @param {string} digest
+ * @param {string} address
  * @returns {Uint8Array | undefined} undefined while the parcel is still on its way
  */
-export function findParcel(digest) {
-  return document.querySelector(`[data-twin-parcel="${digest}"]`)?.twinParcel;
+export function findParcel(address) {
+  return document.querySelector(`[data-twin-parcel="${address}"]`)?.twinParcel;
 }
 
 /** @param {Uint8Array} bytes @returns {Parcel} */
 export function openParcel(bytes) {
   // A copy starts at an aligned address, whatever message the bytes came in.
-  const buffer = bytes.slice(DIGEST_BYTES).buffer;
+  const buffer = bytes.slice(ADDRESS_BYTES).buffer;
   const headerBytes = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, headerBytes)));
-  // Python pads as if the digest were there, and 16 is a multiple of four.
+  // Python pads as if the address were there, and 16 is a multiple of four.
   let offset = 4 * Math.ceil((4 + headerBytes) / 4);
   const arrays = header.arrays.map(({ bytes: length, width }) => {
     const array =

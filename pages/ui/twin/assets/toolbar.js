@@ -60,10 +60,11 @@ export class Toolbar {
     }
     this.tie.checked = tied;
     this.clear.disabled = selected === 0;
-    const share = ((100 * selected) / Math.max(cells, 1)).toPrecision(2);
+    const share = Number(((100 * selected) / Math.max(cells, 1)).toPrecision(2));
+    const all = `${cells.toLocaleString("en")} cells`;
     this.status.textContent = selected
-      ? `${selected.toLocaleString("en")} of ${cells.toLocaleString("en")} cells selected (${Number(share)} %)`
-      : `${cells.toLocaleString("en")} cells`;
+      ? `${selected.toLocaleString("en")} of ${all} selected (${share} %)`
+      : all;
   }
 
   #group(label) {

@@ -1,19 +1,18 @@
 // The linked view: two panels, one legend, one selection. Streamlit calls the default export at
 // the bottom with every new state of the page.
 
-import { fromBits, insidePolygon, toBits } from "./bits.js";
 import { home, panned, zoomed } from "./camera.js";
+import { Coloring, describe } from "./coloring.js";
 import { attachGestures } from "./gestures.js";
 import { Card } from "./hover.js";
 import { Legend } from "./legend.js";
 import { Panel } from "./panel.js";
-import { findParcel, NO_VALUE, openParcel, randomOrder, readColumns, readPositions } from "./parcels.js";
-import { css, mix, MISSING_COLOR, parseColor, pixel, readTheme, scaleColors, scaleStops } from "./theme.js";
+import { findParcel, openParcel, randomOrder, readColumns, readPositions } from "./parcels.js";
+import { combine, fromBits, insidePolygon, toBits } from "./selection.js";
+import { css, pixel, readTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
 const SIDES = /** @type {const} */ (["left", "right"]);
-const VALUE_STEPS = 256;
-const FADED_SHARE = 0.16; // how much of its colour a cell outside the selection keeps
 const KEYBOARD_REACH = 60; // pixels around the crosshair
 
 /**
@@ -50,7 +49,7 @@ class Twin {
       toggle: (level) => this.#toggleLevel(level),
       isolate: (level) => this.#isolateLevel(level),
       showAll: () => this.#hide(new Set()),
-      select: (level) => this.#choose(Uint8Array.from(this.codes, (code) => Number(code === level))),
+      select: (level) => this.#choose(this.coloring.cellsOf(level)),
     });
     const pictures = document.createElement("div");
     pictures.className = "pictures";
@@ -88,17 +87,24 @@ class Twin {
   }
 
   /**
-   * @param {any} data what Python's `twin` sends
+   * Streamlit (re)mounts the view, or its theme changes.
+   * @param {string} address under which the state arrives, in a parcel like all that changes
    * @param {(name: string, value: unknown) => void} report
    */
-  receive(data, report) {
+  receive(address, report) {
+    this.address = address;
     this.report = report;
-    this.wanted = data;
+    this.wanted ??= this.data;
     this.#apply();
   }
 
-  /** Take over the wanted state as soon as all its parcels are here. */
+  /** Take over the latest state as soon as all its parcels are here. */
   #apply() {
+    const state = findParcel(this.address);
+    if (state && state !== this.lastState) {
+      this.lastState = state;
+      this.wanted = openParcel(state).header;
+    }
     const data = this.wanted;
     if (!data) return;
     const fresh = {};
@@ -125,7 +131,10 @@ class Twin {
     }
     this.root.style.setProperty("--hx-height", `${data.height}px`);
     this.root.classList.toggle("presentation", data.presentation);
-    if (fresh.colour) [this.colour] = readColumns(fresh.colour);
+    if (fresh.colour) {
+      [this.colour] = readColumns(fresh.colour);
+      this.coloring = new Coloring(this.colour, this.order);
+    }
     if (fresh.facts) {
       const facts = readColumns(fresh.facts);
       this.batch = facts.find(({ role }) => role === "") ?? null;
@@ -145,7 +154,6 @@ class Twin {
     }
     const dark = this.theme?.dark;
     this.theme = readTheme(this.root);
-    if (fresh.colour) this.codes = this.#drawCodes();
     // Rebuilt only when it must be: somebody may be typing into its search box.
     if (fresh.colour || fresh.facts || dark !== this.theme.dark) {
       this.legend.build(this.colour, this.batch, this.theme);
@@ -157,55 +165,19 @@ class Twin {
     this.#refresh();
   }
 
-  /** The colour of each cell as an index into the painter's table, in draw order. */
-  #drawCodes() {
-    const { kind, codes, levels, range, shown } = this.colour;
-    const result = new Uint16Array(codes.length);
-    if (kind === "categories") {
-      for (let k = 0; k < result.length; k++) {
-        result[k] = Math.min(codes[this.order[k]], levels.length);
-      }
-      return result;
-    }
-    const perStep = (range[1] - range[0]) / (NO_VALUE - 1);
-    const perBin = (VALUE_STEPS - 1) / Math.max(shown[1] - shown[0], Number.MIN_VALUE);
-    for (let k = 0; k < result.length; k++) {
-      const code = codes[this.order[k]];
-      const bin = Math.round((range[0] + code * perStep - shown[0]) * perBin);
-      result[k] = code === NO_VALUE ? VALUE_STEPS : Math.min(VALUE_STEPS - 1, Math.max(0, bin));
-    }
-    return result;
-  }
-
-  /** Clusters are numbered anew by each run: what is hidden belongs to this list of levels. */
-  get #coloring() {
-    return [this.colour.name, ...(this.colour.levels ?? [])].join("\n");
-  }
-
   get hidden() {
-    return this.settings.hidden.get(this.#coloring) ?? new Set();
+    return this.settings.hidden.get(this.coloring.id) ?? new Set();
   }
 
   /** Everything that follows from the settings: colours, controls, text alternative, pixels. */
   #refresh() {
-    const { background } = this.theme;
-    const colors =
-      this.colour.kind === "categories"
-        ? this.colour.levels.map((_, j) => parseColor(this.colour.colors[j] ?? "gray"))
-        : scaleColors(scaleStops(this.colour.colors, this.theme), VALUE_STEPS);
-    colors.push(MISSING_COLOR);
-    const table = (share) =>
-      Uint32Array.from(colors, (rgb, j) =>
-        this.hidden.has(j) ? 0 : pixel(mix(rgb, background, share)),
-      );
     this.scene = {
-      codes: this.codes,
-      lut: table(1),
-      faded: table(FADED_SHARE),
+      codes: this.coloring.codes,
+      ...this.coloring.tables(this.theme, this.hidden),
       chosen: this.chosen,
-      background: pixel(background),
+      background: pixel(this.theme.background),
     };
-    this.legend.refresh(this.hidden, this.#chosenByLevel());
+    this.legend.refresh(this.hidden, this.coloring.chosenByLevel(this.chosen));
     this.toolbar.refresh({
       tool: this.settings.tool,
       tied: this.settings.tied,
@@ -215,34 +187,17 @@ class Twin {
     this.root.dataset.tool = this.settings.tool;
     this.root.dataset.selected = String(this.chosenCount);
     for (const side of SIDES) {
-      this.panels[side].canvas.setAttribute("aria-label", this.#describe(side));
+      const words = describe(
+        this.data[side],
+        this.data.cells,
+        this.chosenCount,
+        this.coloring,
+        this.legend.totals,
+      );
+      this.panels[side].canvas.setAttribute("aria-label", words);
       this.panels[side].stale = true;
     }
     this.#schedule();
-  }
-
-  #chosenByLevel() {
-    if (!this.chosen || this.colour.kind !== "categories") return null;
-    const counts = new Uint32Array(this.colour.levels.length + 1);
-    for (let k = 0; k < this.codes.length; k++) counts[this.codes[k]] += this.chosen[k];
-    return counts;
-  }
-
-  /** @param {"left" | "right"} side the picture in words */
-  #describe(side) {
-    const { title, note, alt } = this.data[side];
-    const number = (n) => n.toLocaleString("en");
-    const parts = [
-      `${title}${note ? ` (${note})` : ""}: ${number(this.data.cells)} cells coloured by ${this.colour.name}`,
-    ];
-    if (this.colour.kind === "categories") {
-      const { totals } = this.legend;
-      const counts = this.colour.levels.map((level, j) => `${level} ${number(totals[j])}`);
-      const more = counts.length > 10 ? `, and ${counts.length - 10} more levels` : "";
-      parts.push(counts.slice(0, 10).join(", ") + more);
-    }
-    if (this.chosenCount) parts.push(`${number(this.chosenCount)} cells selected`);
-    return `${parts.join(". ")}. ${alt}`.trim();
   }
 
   /** @param {Partial<Settings>} change */
@@ -253,7 +208,7 @@ class Twin {
 
   /** @param {Set<number>} hidden */
   #hide(hidden) {
-    this.settings.hidden.set(this.#coloring, hidden);
+    this.settings.hidden.set(this.coloring.id, hidden);
     this.#refresh();
   }
 
@@ -299,14 +254,9 @@ class Twin {
     const { x, y } = panel.transforms(this.settings.cameras[side]);
     const polygon = path.map(([px, py]) => [(px - x.shift) / x.scale, (py - y.shift) / y.scale]);
     const inside = insidePolygon(panel.points.x, panel.points.y, polygon);
-    const { lut } = this.scene;
-    const before = how === "replace" ? null : this.chosen;
-    for (let k = 0; k < inside.length; k++) {
-      const hit = inside[k] && lut[this.codes[k]] !== 0 ? 1 : 0;
-      const was = before ? before[k] : 0;
-      inside[k] = how === "remove" ? was & (1 - hit) : was | hit;
-    }
-    this.#choose(inside);
+    const { codes, lut } = this.scene;
+    const visible = (k) => lut[codes[k]] !== 0;
+    this.#choose(combine(inside, visible, this.chosen, how));
   }
 
   #selectVisible() {
@@ -331,7 +281,8 @@ class Twin {
 
   #zoomCentre(factor) {
     const camera = this.settings.cameras[this.steered];
-    this.#look(this.steered, zoomed(camera, factor, 0, 0, this.panels[this.steered].extent(camera)));
+    const extent = this.panels[this.steered].extent(camera);
+    this.#look(this.steered, zoomed(camera, factor, 0, 0, extent));
   }
 
   /** @param {"left" | "right"} side @returns {import("./gestures.js").Handlers} */
@@ -341,11 +292,10 @@ class Twin {
     return {
       mode: () => this.settings.tool,
       pan: (dx, dy) => this.#look(side, panned(camera(), dx, dy, panel.extent(camera()))),
-      zoom: (factor, x, y) =>
-        this.#look(
-          side,
-          zoomed(camera(), factor, x - panel.width / 2, y - panel.height / 2, panel.extent(camera())),
-        ),
+      zoom: (factor, x, y) => {
+        const [dx, dy] = [x - panel.width / 2, y - panel.height / 2];
+        this.#look(side, zoomed(camera(), factor, dx, dy, panel.extent(camera())));
+      },
       reset: () => this.#look(side, home()),
       drawing: (path) => {
         this.marks.paths[side] = path;
@@ -416,10 +366,10 @@ class Twin {
         if (!resized && !panel.stale && !panel.moving) continue;
         panel.paint(this.settings.cameras[side], this.scene, enlarge);
         // Says which cells are on the screen, at rest; the tests and the benchmark wait for it.
-        panel.figure.dataset.painted = panel.moving ? "" : this.used[side];
+        panel.figure.dataset.painted = panel.stale ? "" : this.used[side];
       }
       this.#mark();
-      if (SIDES.some((side) => this.panels[side].moving || this.panels[side].stale)) this.#schedule();
+      if (SIDES.some((side) => this.panels[side].stale)) this.#schedule();
     });
   }
 }
@@ -429,7 +379,7 @@ const twins = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
   if (!twins.has(parentElement)) twins.set(parentElement, new Twin(parentElement));
-  twins.get(parentElement).receive(data, setStateValue);
+  twins.get(parentElement).receive(data.state, setStateValue);
   return () => {
     twins.get(parentElement)?.dispose();
     twins.delete(parentElement);

@@ -1,4 +1,4 @@
-// A selection on its way to Python and back: one bit a cell, as base64.
+// Which cells are selected: as one bit a cell between here and Python, and from an outline.
 
 /**
  * @param {Uint8Array} chosen 1 for a selected cell, in draw order
@@ -60,4 +60,21 @@ export function insidePolygon(x, y, polygon) {
     inside[k] = odd;
   }
   return inside;
+}
+
+/**
+ * Cells inside an outline, added to a selection, taken from it, or instead of it.
+ * @param {Uint8Array} inside
+ * @param {(k: number) => boolean} visible what is hidden can't be selected
+ * @param {Uint8Array | null} before
+ * @param {"replace" | "add" | "remove"} how
+ * @returns {Uint8Array}
+ */
+export function combine(inside, visible, before, how) {
+  const kept = how === "replace" ? null : before;
+  return inside.map((bit, k) => {
+    const hit = bit && visible(k) ? 1 : 0;
+    const was = kept ? kept[k] : 0;
+    return how === "remove" ? was & (1 - hit) : was | hit;
+  });
 }
