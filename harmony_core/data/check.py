@@ -44,6 +44,7 @@ __all__ = [
     "Report",
     "ValueKind",
     "batch_column",
+    "best_matrix",
     "check",
     "check_batch",
     "check_embedding",
@@ -141,6 +142,16 @@ def check_embedding(embedding: NDArray[Any], name: str) -> None:
             f"The embedding {shown(name)} has missing or infinite values in {n_bad:,} of "
             f"{len(embedding):,} cells; remove these cells, or choose another embedding."
         )
+
+
+def best_matrix(adata: Any) -> MatrixInfo | None:
+    """Choose the matrix to start from: counts before log values before the rest."""
+    return _choose(
+        tuple(
+            MatrixInfo(where=where, kind=value_kind(matrix), n_genes=matrix.shape[1])
+            for where, matrix in _matrices(adata)
+        )
+    )
 
 
 def _matrices(adata: Any) -> Iterator[tuple[str, Any]]:

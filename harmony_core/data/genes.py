@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,18 @@ _SYMBOL_COLUMNS = (
 # Expressed in nearly every cell, and spelt alike in both but for the case.
 _HUMAN = ("ACTB", "GAPDH", "MALAT1", "B2M", "EEF1A1", "RPLP0", "RPS3", "PTPRC", "VIM", "TMSB4X")
 _MOUSE = ("Actb", "Gapdh", "Malat1", "B2m", "Eef1a1", "Rplp0", "Rps3", "Ptprc", "Vim", "Tmsb4x")
+_KNOWN = frozenset((*_HUMAN, *_MOUSE))
+_ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}")
+# Families that every annotation has hundreds of.
+_SYMBOL = re.compile(
+    r"(RP[LS]|MT-|mt-|Rp[ls]|ZNF|Zfp|SLC|Slc|TMEM|Tmem|CD\d|Cd\d|LINC|KRT|Krt|COL\d|Col\d|IL\d|Il\d|"
+    r"HLA-|H2-|CCL|Ccl|CXCL|Cxcl|FAM\d|Fam\d|KIAA|MIR\d|AC\d{6}|AL\d{6}|Gm\d{3})[A-Za-z0-9.\-]*"
+)
+
+
+def looks_like_gene(name: str) -> bool:
+    """Whether a name is spelt like an Ensembl id or a symbol rather than a cell's name."""
+    return _ENSEMBL.match(name) is not None or name in _KNOWN or _SYMBOL.fullmatch(name) is not None
 
 
 def symbol_column(var: pd.DataFrame) -> str | None:

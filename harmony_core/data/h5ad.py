@@ -59,7 +59,7 @@ def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
             except MemoryError as error:
                 raise FileError(f"{name} does not fit into memory.") from error
             except Exception:
-                adata = _read_in_parts(file, name, notes)
+                adata = read_in_parts(file, name, notes)
         check_consistent(adata, name)
     return Loaded(adata, "h5ad", tuple(notes))
 
@@ -83,7 +83,14 @@ def check_consistent(adata: ad.AnnData, name: str) -> None:
                 ) from error
 
 
-def _read_in_parts(file: h5py.File, name: str, notes: list[str]) -> ad.AnnData:
+def read_in_parts(file: h5py.Group, name: str, notes: list[str]) -> ad.AnnData:
+    """Read AnnData part by part, leaving out (and noting) optional ones that can't be read.
+
+    Raises
+    ------
+    FileError
+        obs, var or X cannot be read, or the parts don't fit together.
+    """
     import anndata
 
     parts: dict[str, Any] = {}

@@ -32,11 +32,14 @@ class Loaded:
         Name of the format, as a page shows it.
     notes
         Whole sentences: what was recognised, and what was left out.
+    modalities
+        What else could be chosen, where the file holds several kinds of measurements.
     """
 
     adata: ad.AnnData
     format: str
     notes: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
 
 
 def check_fits(n_bytes: float, name: str, *, limit: float | None = None) -> None:

@@ -57,7 +57,7 @@ def test_all_parts_come_back(adata: ad.AnnData, file: Path) -> None:
 
 def test_another_name_for_an_upload(file: Path) -> None:
     file.write_bytes(b"no HDF5 at all, but words")
-    with pytest.raises(FileError, match=r"^'my <i>cells</i>\.h5ad' "):
+    with pytest.raises(FileError, match=r"^'my <i>cells</i>\.h5ad' is not an HDF5 file"):
         read(file, name="my <i>cells</i>.h5ad")
 
 

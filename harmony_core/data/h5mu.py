@@ -1,0 +1,97 @@
+"""MuData (.h5mu): several modalities of the same cells, each of them AnnData."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from harmony_core.data.columns import listed, shown
+from harmony_core.data.h5ad import check_consistent, read_in_parts
+from harmony_core.data.hdf5 import open_checked
+from harmony_core.data.loaded import Loaded, unchanged
+from harmony_core.errors import FileError
+
+if TYPE_CHECKING:
+    import anndata as ad
+    import h5py
+
+_EXPRESSION = ("rna", "gex", "gene expression", "geneexpression", "expression", "mrna")
+
+
+def is_h5mu(file: h5py.File) -> bool:
+    """Whether an open HDF5 file is MuData."""
+    return "mod" in file and hasattr(file["mod"], "keys")
+
+
+def read_h5mu(
+    path: Path, name: str, *, modality: str | None = None, limit: float | None = None
+) -> Loaded:
+    """Read one modality of a MuData file, with what the file says of its cells as a whole.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its name, for messages.
+    modality
+        Which one; by default gene expression, else the first.
+    limit
+        Bytes of memory that it may take; by default what is free.
+
+    Raises
+    ------
+    FileError
+        Damaged, too large, or without that modality.
+    """
+    with unchanged(path, name), open_checked(path, name, limit=limit) as file:
+        modalities = tuple(str(key) for key in file["mod"])
+        chosen = _choose(modalities, modality, name)
+        notes: list[str] = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            adata = read_in_parts(file["mod"][chosen], name, notes)
+            _add_shared(adata, file, name, notes)
+        check_consistent(adata, name)
+    if len(modalities) > 1:
+        notes.insert(0, f"Of the modalities {listed(modalities)}, {shown(chosen)} is shown.")
+    return Loaded(adata, "h5mu", tuple(notes), modalities)
+
+
+def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:
+    if not modalities:
+        raise FileError(f"{name} has no modality.")
+    if wanted is not None:
+        if wanted not in modalities:
+            raise FileError(
+                f"{name} has no modality {shown(wanted)}; available: {listed(modalities)}."
+            )
+        return wanted
+    return next((m for m in modalities if m.casefold() in _EXPRESSION), modalities[0])
+
+
+def _add_shared(adata: ad.AnnData, file: h5py.File, name: str, notes: list[str]) -> None:
+    """Add columns and embeddings that describe the cells of all modalities."""
+    from anndata.io import read_elem
+
+    try:
+        obs = read_elem(file["obs"]) if "obs" in file else pd.DataFrame()
+        obsm: dict[str, Any] = read_elem(file["obsm"]) if "obsm" in file else {}
+        rows = pd.Index(obs.index).get_indexer(adata.obs_names)
+    except Exception:  # an unknown part is no reason to refuse the modality
+        notes.append("What the file says of all modalities together was left out: unreadable.")
+        return
+    if len(obs) == 0 or (rows < 0).any():
+        return
+    for column in obs.columns:
+        if column not in adata.obs.columns:
+            adata.obs[column] = obs[column].iloc[rows].array
+    for key, values in obsm.items():
+        # mudata also stores, under each modality's name, which cells it has.
+        if key not in adata.obsm and getattr(values, "ndim", 0) == 2 and values.shape[1] > 1:
+            adata.obsm[key] = np.asarray(values)[rows]

@@ -1,0 +1,114 @@
+"""What a text table is: expression values, an embedding, or columns that describe the cells."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from harmony_core.data.genes import looks_like_gene
+from harmony_core.data.loaded import Loaded
+from harmony_core.data.matching import add_columns, embedding_columns, with_plain_columns
+from harmony_core.data.tables import Table
+
+Role = Literal["expression", "embedding", "metadata", "long"]
+Side = Literal["rows", "columns"]
+
+_EXPRESSION_FROM = 100
+"""A table of more numbers a line than this is expression; metadata have fewer."""
+_BARCODE = re.compile(r"(.*[^A-Z])?[ACGT]{8,}([^A-Z].*)?")
+
+
+def role(table: Table) -> Role:
+    """Tell what a table is."""
+    if embedding_columns(table):
+        return "embedding"
+    if table.text.shape[1] + table.named == 2 and len(table.columns) == 1 and _is_long(table):
+        return "long"
+    return "expression" if len(table.columns) > _EXPRESSION_FROM else "metadata"
+
+
+def _is_long(table: Table) -> bool:
+    first = table.names if table.named else pd.Index(table.text.iloc[:, 0])
+    second = pd.Index(table.text.iloc[:, -1])
+    return first.has_duplicates and second.has_duplicates
+
+
+def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
+    """Make a dataset of a table of expression values.
+
+    Parameters
+    ----------
+    table
+        The table.
+    cells_in
+        Whether rows or columns are cells; by default as the names tell.
+    """
+    import anndata
+
+    side = cells_in or cells_side(table)
+    matrix = table.values if side == "rows" else sp.csr_matrix(table.values.T)
+    by_row, by_column = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
+    obs, var = (by_row, by_column) if side == "rows" else (by_column, by_row)
+    adata = anndata.AnnData(matrix, obs=with_plain_columns(obs), var=with_plain_columns(var))
+    guessed = "" if cells_in else " (recognised by the names)"
+    note = f"The cells of {table.name} are in its {side}{guessed}."
+    return Loaded(adata, "text table", (*table.notes, note))
+
+
+def from_long(table: Table) -> Loaded:
+    """Make a dataset of a table with one line for each gene and cell that has a value."""
+    import anndata
+
+    first = table.names if table.named else pd.Index(table.text.iloc[:, 0].astype(str))
+    second = pd.Index(table.text.iloc[:, -1].astype(str))
+    codes, names = zip(*(pd.factorize(part) for part in (first, second)), strict=True)
+    genes_first = _gene_share(names[0]) >= _gene_share(names[1])
+    row, column = (1, 0) if genes_first else (0, 1)
+    values = np.asarray(table.values.todense()).ravel()
+    matrix = sp.coo_matrix(
+        (values, (codes[row], codes[column])), shape=(len(names[row]), len(names[column]))
+    )
+    adata = anndata.AnnData(
+        sp.csr_matrix(matrix),
+        obs=pd.DataFrame(index=pd.Index(names[row])),
+        var=pd.DataFrame(index=pd.Index(names[column])),
+    )
+    note = f"The cells of {table.name} are in its {'second' if genes_first else 'first'} column."
+    return Loaded(adata, "text table, one line a value", (*table.notes, note))
+
+
+def from_embedding(table: Table) -> Loaded:
+    """Make a dataset of embeddings, with the table's other columns as metadata."""
+    import anndata
+
+    adata = anndata.AnnData(obs=pd.DataFrame(index=table.names))
+    add_columns(adata, table, np.arange(len(table.names)))
+    return Loaded(adata, "embedding table", table.notes)
+
+
+def cells_side(table: Table) -> Side:
+    """Tell whether rows or columns are cells, by their names, else by their numbers."""
+    rows, columns = _gene_share(table.names), _gene_share(table.columns)
+    barcodes = _barcode_share(table.names), _barcode_share(table.columns)
+    evidence = (columns - rows) + (barcodes[0] - barcodes[1])
+    if abs(evidence) > 0.1:
+        return "rows" if evidence > 0 else "columns"
+    if not table.named or len(table.columns) <= _EXPRESSION_FROM:
+        return "rows"
+    # Nothing in the names: tables with genes in rows are the usual form of repositories.
+    return "columns" if len(table.names) >= len(table.columns) else "rows"
+
+
+def _gene_share(names: pd.Index) -> float:
+    sample = names[:: max(1, len(names) // 2000)]
+    return sum(looks_like_gene(str(n)) for n in sample) / max(1, len(sample))
+
+
+def _barcode_share(names: pd.Index) -> float:
+    sample = names[:: max(1, len(names) // 2000)]
+    hits = sum(_BARCODE.fullmatch(str(n)) is not None for n in sample)
+    return hits / max(1, len(sample))

@@ -1,0 +1,156 @@
+"""10x Genomics: CellRanger's .h5, versions 2 and 3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from harmony_core.data.columns import shown
+from harmony_core.data.hdf5 import open_checked
+from harmony_core.data.loaded import Loaded, unchanged
+from harmony_core.errors import FileError
+
+if TYPE_CHECKING:
+    import anndata as ad
+    import h5py
+
+GENES = "Gene Expression"
+_UNFILTERED_FROM = 50_000
+
+
+def is_10x_h5(file: h5py.File) -> bool:
+    """Whether an open HDF5 file is CellRanger's."""
+    return bool(_genomes(file)) or "matrix/features" in file
+
+
+def read_10x_h5(path: Path, name: str, *, limit: float | None = None) -> Loaded:
+    """Read CellRanger's .h5.
+
+    Raises
+    ------
+    FileError
+        Damaged, or too large.
+    """
+    with unchanged(path, name), open_checked(path, name, limit=limit) as file:
+        try:
+            if "matrix/features" in file:
+                return make_dataset(*_read_v3(file["matrix"]), name, "10x h5")
+            return _read_v2(file, name)
+        except (KeyError, ValueError, TypeError, OSError, UnicodeDecodeError) as error:
+            raise FileError(f"{name} is a 10x file but damaged; copy it again.") from error
+
+
+def _genomes(file: h5py.File) -> list[str]:
+    return [g for g in file if all(f"{g}/{part}" in file for part in ("genes", "barcodes", "data"))]
+
+
+def _read_v3(group: h5py.Group) -> tuple[sp.csr_matrix, pd.Index, pd.DataFrame]:
+    features = group["features"]
+    ids = _strings(features["id"])
+    var = pd.DataFrame(
+        {
+            "gene_ids": ids,
+            "name": _strings(features["name"]) if "name" in features else ids,
+            "feature_types": _strings(features["feature_type"])
+            if "feature_type" in features
+            else GENES,
+        }
+    )
+    if "genome" in features:
+        var["genome"] = _strings(features["genome"])
+    return _sparse(group), pd.Index(_strings(group["barcodes"])), var
+
+
+def _read_v2(file: h5py.File, name: str) -> Loaded:
+    """Several genomes become one matrix, as CellRanger 3 writes them."""
+    genomes = _genomes(file)
+    blocks, barcodes, tables = [], [], []
+    for genome in genomes:
+        group = file[genome]
+        blocks.append(_sparse(group))
+        barcodes.append(pd.Index(_strings(group["barcodes"])))
+        table = pd.DataFrame({"gene_ids": _strings(group["genes"]), "feature_types": GENES})
+        names = _strings(group["gene_names"]) if "gene_names" in group else table["gene_ids"]
+        prefix = f"{genome}_" if len(genomes) > 1 else ""
+        table["name"], table["genome"] = [f"{prefix}{n}" for n in names], genome
+        tables.append(table)
+    cells = barcodes[0]
+    for more in barcodes[1:]:
+        cells = cells.union(more, sort=False)
+    aligned = []
+    for block, own in zip(blocks, barcodes, strict=True):
+        place = sp.csr_matrix(
+            (np.ones(len(own), block.dtype), (cells.get_indexer(own), np.arange(len(own)))),
+            shape=(len(cells), len(own)),
+        )
+        aligned.append(place @ block)
+    return make_dataset(
+        sp.csr_matrix(sp.hstack(aligned)), cells, pd.concat(tables), name, "10x h5 (version 2)"
+    )
+
+
+def _strings(dataset: h5py.Dataset) -> list[str]:
+    return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in dataset[()]]
+
+
+def _sparse(group: h5py.Group) -> sp.csr_matrix:
+    """10x store features × cells by cell, which read as cells × features is by row."""
+    n_features, n_cells = (int(n) for n in group["shape"][()])
+    parts = (group["data"][()], group["indices"][()], group["indptr"][()])
+    matrix = sp.csr_matrix(parts, shape=(n_cells, n_features))
+    matrix.check_format(full_check=True)
+    return matrix
+
+
+def make_dataset(
+    matrix: sp.csr_matrix, cells: pd.Index, var: pd.DataFrame, name: str, kind: str
+) -> Loaded:
+    """Take gene expression as X, and keep other features aside in obsm.
+
+    Parameters
+    ----------
+    matrix
+        Cells × features.
+    cells
+        Names of the cells.
+    var
+        Features: ``gene_ids``, ``name``, ``feature_types`` as CellRanger calls them.
+    name
+        Name of the file, for messages.
+    kind
+        Name of the format.
+    """
+    import anndata
+
+    if matrix.shape != (len(cells), len(var)):
+        raise FileError(f"{name} is damaged: names and matrix differ in length.")
+    notes = []
+    types = var["feature_types"].to_numpy(dtype=object)
+    main = GENES if (types == GENES).any() else str(pd.Series(types).mode().iloc[0])
+    if main != GENES:
+        notes.append(f"There is no gene expression in {name}; {shown(main)} is taken instead.")
+    full = np.asarray(matrix.sum(axis=1)).ravel() > 0
+    if len(cells) > _UNFILTERED_FROM and full.mean() < 0.99:
+        notes.append(
+            f"{int((~full).sum()):,} of {len(cells):,} barcodes have no counts and are left out. "
+            "This looks like the unfiltered matrix; the filtered one holds the cells."
+        )
+        matrix, cells = matrix[full], cells[full]
+    genes = types == main
+    table = var[genes].set_index("name")
+    adata: ad.AnnData = anndata.AnnData(
+        matrix[:, np.flatnonzero(genes)], obs=pd.DataFrame(index=cells), var=table
+    )
+    adata.var.index.name = None
+    aside = [str(t) for t in pd.unique(types) if t != main]
+    for other in aside:
+        columns: NDArray[np.intp] = np.flatnonzero(types == other)
+        adata.obsm[other] = matrix[:, columns]
+        adata.uns[f"{other} names"] = var["name"].to_numpy(dtype=object)[columns]
+        notes.append(f"{len(columns):,} features of the kind {shown(other)} are kept aside.")
+    return Loaded(adata, kind, tuple(notes))

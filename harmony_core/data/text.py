@@ -1,0 +1,91 @@
+"""Opening text files of any encoding and line end."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from harmony_core.errors import FileError
+
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_COMPRESSED: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+_SAMPLE = 1 << 20
+
+
+@contextmanager
+def open_text(path: Path, name: str) -> Iterator[IO[str]]:
+    r"""Open a text file, compressed or not; every line end comes out as ``\n``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its name, for messages.
+
+    Raises
+    ------
+    FileError
+        Not text, or damaged; also while the file is read within the block.
+    """
+    encoding = _encoding(path, name)
+    try:
+        # latin-1 never fails, so a stray byte late in a file costs an accent, not the file.
+        errors = "replace" if encoding.startswith("utf") else "strict"
+        with io.TextIOWrapper(
+            open_binary(path), encoding=encoding, errors=errors, newline=None
+        ) as file:
+            yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, UnicodeError) as error:
+        raise FileError(
+            f"{name} is damaged and cannot be read; download or copy it again."
+        ) from error
+
+
+def decompressor(path: Path) -> Callable[[Path], IO[bytes]] | None:
+    """Return what opens a compressed file, or None for any other."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    return next((f for signature, f in _COMPRESSED.items() if head.startswith(signature)), None)
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file for its bytes, decompressed."""
+    opener = decompressor(path)
+    return path.open("rb") if opener is None else opener(path)
+
+
+def _encoding(path: Path, name: str) -> str:
+    try:
+        with open_binary(path) as file:
+            sample = file.read(_SAMPLE)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise FileError(
+            f"{name} is damaged and cannot be read; download or copy it again."
+        ) from error
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if sample.startswith(mark):
+            return encoding
+    if b"\x00" in sample:
+        raise FileError(f"{name} is not text, and no other format that is known.")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample, final=False)
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
