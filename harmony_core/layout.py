@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from harmony_core.compiled import import_umap
 from harmony_core.neighbors import Neighbors
 from harmony_core.params import GraphParams, LayoutParams
 
@@ -30,6 +31,7 @@ def fuzzy_graph(neighbors: Neighbors, params: GraphParams) -> sp.csr_matrix:
     params
         How many of them are used.
     """
+    import_umap()
     from umap.umap_ import fuzzy_simplicial_set
 
     indices, distances = neighbors.with_self(params.n_neighbors)
@@ -73,6 +75,7 @@ def layout(
     ----------
     McInnes et al. 2018, 10.48550/arXiv.1802.03426
     """
+    import_umap()
     from umap.umap_ import find_ab_params, simplicial_set_embedding
 
     a, b = find_ab_params(params.spread, params.min_dist)

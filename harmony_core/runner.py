@@ -95,7 +95,7 @@ class Runner:
     def start(self) -> None:
         """Start the worker and its warm-up, without waiting for either."""
         with self._lock:
-            self._submit(_warm_up, str(self.store.home))
+            self._submit(_warm_up)
 
     def submit_run(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
         """Ask for a run on behalf of a viewer, who thereby drops any earlier wish.
@@ -335,8 +335,8 @@ def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
     return ""
 
 
-def _warm_up(home: str) -> str:
+def _warm_up() -> str:
     from harmony_core.warmup import warm_up
 
-    warm_up(Store(home))
+    warm_up()
     return ""

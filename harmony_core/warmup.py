@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
+import pandas as pd
+import scipy.sparse as sp
 
 from harmony_core.data.store import Store
+from harmony_core.params import ClusterParams, HarmonyParams, PrepareParams, RunParams
 
 
-def warm_up(store: Store) -> None:
-    """Run each compiled step once on a toy, so that the first real run compiles nothing."""
-    from harmony_core.correct import correct
-    from harmony_core.layout import fuzzy_graph, layout
-    from harmony_core.neighbors import nearest_neighbors
-    from harmony_core.params import GraphParams, HarmonyParams, LayoutParams
+def warm_up() -> None:
+    """Run the whole chain once on a toy in a store of its own; nothing is compiled later."""
+    import anndata as ad
+
+    from harmony_core.data.ingest import ingest
+    from harmony_core.pipeline import Pipeline
 
     rng = np.random.default_rng(0)
-    batch = np.repeat(["a", "b"], 100)
-    X = rng.normal(size=(200, 10)).astype(np.float32)
-    corrected = correct(X, [batch], HarmonyParams(batch=("toy",), max_iter=1)).embedding
-    neighbors = nearest_neighbors(corrected, 30)
-    layout(fuzzy_graph(neighbors, GraphParams()), X[:, :2], LayoutParams(), epochs=2)
+    n = 120
+    types = np.arange(n) % 3
+    rates = rng.gamma(0.5, 2.0, size=(3, 60))[types]
+    obs = pd.DataFrame(
+        {"batch": np.repeat(["a", "b"], n // 2), "type": types.astype(str)},
+        index=[f"cell{i}" for i in range(n)],
+    )
+    toy = ad.AnnData(sp.csr_matrix(rng.poisson(rates).astype(np.float32)), obs=obs)
+    params = RunParams(
+        harmony=HarmonyParams(batch=("batch",), max_iter=1),
+        prepare=PrepareParams(min_genes=0, n_pcs=10),
+        clusters=ClusterParams(resolutions=(0.5,)),
+        label="type",
+    )
+    with tempfile.TemporaryDirectory() as home:
+        Pipeline(ingest(Store(home), toy, name="toy"), params).run()

@@ -67,39 +67,50 @@ class Shown:
 def _draw(shown: Shown, progress: Progress) -> None:
     params = shown.current.params
     jobs.status(shown.dataset, params, progress)
-    _verdict(shown)
+    _headline(shown)
     _pictures(shown)
+    _explanation(shown)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _genes(shown)
     with right:
         _convergence(shown)
-        _evidence(shown)
     _where_the_time_went(shown.current)
 
 
-def _verdict(shown: Shown) -> None:
+def _headline(shown: Shown) -> None:
     results, old = shown.having("assess")
+    if results is None or results.assessment is None:
+        return
+    metrics = results.assessment["metrics"]
+    left, right = st.columns([2, 7], gap="medium")
+    with left:
+        panels.heading(Verdict.from_dict(results.assessment["verdict"]), dimmed=old)
+    with right:
+        for variable in results.params.harmony.batch:
+            if len(results.params.harmony.batch) > 1:
+                st.caption(plain(variable))
+            panels.headline(metrics, variable)
+
+
+def _explanation(shown: Shown) -> None:
+    results, _ = shown.having("assess")
     if results is None or results.assessment is None:
         return
     found = Verdict.from_dict(results.assessment["verdict"])
     left, right = st.columns([3, 2], gap="medium")
     with left:
         condition = results.params.harmony.batch[0] if results.params.condition else None
-        panels.verdict(found, condition=condition, dimmed=old)
+        panels.explanation(found, condition=condition)
     with right:
         _advice(found, shown)
-    metrics = results.assessment["metrics"]
-    for variable in shown.current.params.harmony.batch:
-        if len(metrics["after"]) > 1:
-            st.caption(f"Batch variable {plain(variable)}")
-        panels.headline(metrics, variable)
+    panels.evidence(found)
 
 
 def _advice(found: Verdict, shown: Shown) -> None:
     if not found.advice:
         return
-    st.markdown("**What to try**")
+    st.subheader("What to try")
     for i, advice in enumerate(found.advice[:3]):
         text, button = st.columns([3, 1], vertical_alignment="center")
         text.caption(plain(advice.sentence, longest=500))
@@ -209,16 +220,6 @@ def _convergence(shown: Shown) -> None:
         config={"displayModeBar": False},
     )
     st.caption(panels.convergence_sentence(harmony, results.params))
-
-
-def _evidence(shown: Shown) -> None:
-    results, _ = shown.having("assess")
-    if results is None or results.assessment is None:
-        return
-    found = Verdict.from_dict(results.assessment["verdict"])
-    if found.evidence:
-        st.subheader("Evidence")
-        panels.evidence(found)
 
 
 def _where_the_time_went(results: RunResults) -> None:

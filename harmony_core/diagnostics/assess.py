@@ -22,6 +22,7 @@ from harmony_core.diagnostics.verdict import Verdict, combine, judge
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating]
 
+
 @dataclass(frozen=True)
 class Coded:
     """A column as numbers: the level of each cell, -1 where it is missing."""
@@ -48,7 +49,8 @@ def with_joint(variables: Sequence[Coded]) -> list[Coded]:
     if len(variables) < 2:
         return list(variables)
     codes = mixing.joint_codes([v.codes for v in variables])
-    first = np.unique(codes, return_index=True)[1]
+    found, first = np.unique(codes, return_index=True)
+    first = first[found >= 0]
     levels = tuple(" × ".join(v.levels[v.codes[cell]] for v in variables) for cell in first)
     return [*variables, Coded(" × ".join(v.name for v in variables), codes, levels)]
 

@@ -71,31 +71,36 @@ _METRICS = (
 )
 
 
-def verdict(found: Verdict, *, condition: str | None = None, dimmed: bool = False) -> None:
-    """Draw the verdict: its heading, its main sentence, and the rest for whoever asks.
+def heading(found: Verdict, *, dimmed: bool = False) -> None:
+    """Draw the verdict in two words.
+
+    Parameters
+    ----------
+    dimmed
+        Whether it is the previous settings' verdict, shown until the new one is there.
+    """
+    colour = _COLOURS[found.level]
+    with st.container(key=f"heading-{'dimmed' if dimmed else 'current'}"):
+        st.caption("Verdict" + (" on the previous settings" if dimmed else ""))
+        st.markdown(f"#### :{colour}[{_SYMBOLS[found.level]} {_HEADINGS[found.kind]}]")
+
+
+def explanation(found: Verdict, *, condition: str | None = None) -> None:
+    """Draw the verdict's sentences.
 
     Parameters
     ----------
     condition
         Name of the batch variable if it is a condition; what aligning it means is then said.
-    dimmed
-        Whether it is the previous settings' verdict, shown until the new one is there.
     """
-    colour = _COLOURS[found.level]
-    with st.container(border=True, key=f"verdict-{'dimmed' if dimmed else 'current'}"):
-        st.markdown(
-            f"#### :{colour}[{_SYMBOLS[found.level]} {_HEADINGS[found.kind]}]"
-            + (" :gray[· previous settings]" if dimmed else "")
-        )
-        for sentence in found.sentences[:1]:
-            st.markdown(plain(sentence, longest=2000))
-        if len(found.sentences) > 1:
-            with st.expander(f"{len(found.sentences) - 1} more remarks"):
-                for sentence in found.sentences[1:]:
-                    st.caption(plain(sentence, longest=2000))
-        if condition is not None:
-            with st.expander(f"“{plain(condition)}” is a condition: what aligning it means"):
-                st.caption(_CONDITION)
+    st.subheader(f"Why: {_HEADINGS[found.kind].lower()}")
+    for sentence in found.sentences[:1]:
+        st.markdown(plain(sentence, longest=2000))
+    for sentence in found.sentences[1:]:
+        st.caption(plain(sentence, longest=2000))
+    if condition is not None:
+        with st.expander(f"“{plain(condition)}” is a condition: what aligning it means"):
+            st.caption(_CONDITION)
 
 
 _CONDITION = (
@@ -111,7 +116,7 @@ def headline(metrics: Mapping[str, Any], variable: str) -> None:
     """Draw the headline numbers of one batch variable, each before → after."""
     before, after = metrics["before"][variable], metrics["after"][variable]
     shown = [m for m in _METRICS if m.name in after]
-    for column, metric in zip(st.columns(len(shown)), shown, strict=True):
+    for column, metric in zip(st.columns(len(shown), gap="small"), shown, strict=True):
         old, new = before.get(metric.name), after[metric.name]
         change = None if old is None or new is None else new - old
         column.metric(

@@ -1,0 +1,39 @@
+"""Keep what numba compiles for umap-learn, so that only a machine's first start compiles."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+def import_umap() -> None:
+    """Import umap-learn so that its compiled functions are kept in numba's cache folder.
+
+    umap-learn and pynndescent compile about 35 seconds' worth of functions at every start, because
+    they ask for most of them not to be cached. Nothing about the functions forbids it.
+    """
+    with _caching_numba(), warnings.catch_warnings():
+        # It warns of TensorFlow's absence, which only its neural variant would need.
+        warnings.simplefilter("ignore", ImportWarning)
+        import umap.umap_  # noqa: F401
+
+
+@contextlib.contextmanager
+def _caching_numba() -> Iterator[None]:
+    """Let functions decorated within the block be cached unless they are told otherwise."""
+    import numba
+
+    original = numba.njit
+
+    def njit(*arguments: Any, **options: Any) -> Callable[..., Any]:
+        options.setdefault("cache", True)
+        decorated: Callable[..., Any] = original(*arguments, **options)
+        return decorated
+
+    numba.njit = njit
+    try:
+        yield
+    finally:
+        numba.njit = original
