@@ -42,6 +42,11 @@ export class Panel {
     this.glide = null;
     /** What the picture's cells fit into; meaningless while there is none. */
     this.frame = { x0: 0, x1: 1, y0: 0, y1: 1 };
+    /**
+     * What floats above the cells.
+     * @type {{cell: number, path: [number, number][], crosshair: boolean}}
+     */
+    this.marks = { cell: -1, path: [], crosshair: false };
     this.stale = true;
     this.lastMove = -Infinity;
     this.width = 0;
@@ -188,11 +193,11 @@ export class Panel {
   /**
    * Draw what floats above the cells.
    * @param {import("./camera.js").Camera} camera
-   * @param {{cell: number, path: [number, number][], crosshair: boolean}} marks
    * @param {string} ink
    * @param {string} paper
    */
-  mark(camera, { cell, path, crosshair }, ink, paper) {
+  mark(camera, ink, paper) {
+    const { cell, path, crosshair } = this.marks;
     const context = this.overlay.getContext("2d");
     context.setTransform(this.density, 0, 0, this.density, 0, 0);
     context.clearRect(0, 0, this.width, this.height);

@@ -62,9 +62,10 @@ export class Toolbar {
     this.clear.disabled = selected === 0;
     const share = Number(((100 * selected) / Math.max(cells, 1)).toPrecision(2));
     const all = `${cells.toLocaleString("en")} cells`;
+    const hint = tool === "pan" ? "" : " · draw around some to follow them";
     this.status.textContent = selected
       ? `${selected.toLocaleString("en")} of ${all} selected (${share} %)`
-      : all;
+      : all + hint;
   }
 
   #group(label) {

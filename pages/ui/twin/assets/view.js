@@ -33,6 +33,8 @@ class Twin {
   constructor(host) {
     this.root = document.createElement("div");
     this.root.className = "hx-twin";
+    // Until the first cells are here there is nothing that a hand could move.
+    this.root.hidden = true;
     this.panels = { left: new Panel("left"), right: new Panel("right") };
     this.toolbar = new Toolbar({
       tool: (tool) => this.#set({ tool }),
@@ -63,7 +65,6 @@ class Twin {
 
     /** The panel that the toolbar and the keys act on. @type {"left" | "right"} */
     this.steered = "left";
-    this.marks = { cell: -1, paths: { left: [], right: [] }, crosshair: "" };
     /** @type {Record<string, string>} digests of what is in use */
     this.used = {};
     /** @type {Uint8Array | null} in draw order */
@@ -71,7 +72,6 @@ class Twin {
     this.chosenCount = 0;
     this.token = -1;
     this.request = 0;
-    this.host = host;
     for (const side of SIDES) attachGestures(this.panels[side].stage, this.#handlers(side));
     this.observer = new ResizeObserver(() => this.#schedule());
     this.observer.observe(pictures);
@@ -124,6 +124,7 @@ class Twin {
     };
     remembered.set(data.key, this.settings);
     this.used = { ...data.parcels };
+    this.root.hidden = false;
 
     if (this.order?.length !== data.cells) {
       this.order = randomOrder(data.cells);
@@ -298,7 +299,7 @@ class Twin {
       },
       reset: () => this.#look(side, home()),
       drawing: (path) => {
-        this.marks.paths[side] = path;
+        panel.marks.path = path;
         this.#mark();
       },
       select: (path, how) => this.#selectInside(side, path, how),
@@ -309,7 +310,7 @@ class Twin {
       clear: () => this.#choose(null),
       focus: (keyboard) => {
         this.steered = side;
-        this.marks.crosshair = keyboard ? side : "";
+        panel.marks.crosshair = keyboard;
         const centre = { x: panel.width / 2, y: panel.height / 2 };
         const cell = keyboard
           ? panel.pick(camera(), centre.x, centre.y, this.scene, KEYBOARD_REACH)
@@ -321,7 +322,7 @@ class Twin {
 
   /** Ring one cell in both pictures and name it. */
   #point(side, cell, place) {
-    this.marks.cell = cell;
+    for (const other of SIDES) this.panels[other].marks.cell = cell;
     if (cell < 0) {
       this.card.hide();
     } else {
@@ -339,18 +340,7 @@ class Twin {
   #mark() {
     const ink = css(this.theme.text);
     const paper = css(this.theme.background);
-    for (const side of SIDES) {
-      this.panels[side].mark(
-        this.settings.cameras[side],
-        {
-          cell: this.marks.cell,
-          path: this.marks.paths[side],
-          crosshair: this.marks.crosshair === side,
-        },
-        ink,
-        paper,
-      );
-    }
+    for (const side of SIDES) this.panels[side].mark(this.settings.cameras[side], ink, paper);
   }
 
   /** Paint what is stale at the next frame, and go on while anything moves. */
