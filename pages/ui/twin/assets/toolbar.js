@@ -62,7 +62,7 @@ export class Toolbar {
     this.clear.disabled = selected === 0;
     const share = Number(((100 * selected) / Math.max(cells, 1)).toPrecision(2));
     const all = `${cells.toLocaleString("en")} cells`;
-    const hint = tool === "pan" ? "" : " · draw around some to follow them";
+    const hint = tool === "pan" ? "" : " · lasso some to follow them";
     this.status.textContent = selected
       ? `${selected.toLocaleString("en")} of ${all} selected (${share} %)`
       : all + hint;
