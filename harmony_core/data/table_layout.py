@@ -141,7 +141,7 @@ def _first_lines(file: IO[str], name: str) -> Iterator[str]:
 
 def _delimiter(lines: Sequence[str]) -> tuple[str, list[int], int]:
     """Return the delimiter that gives most lines the same width, their widths, and that width."""
-    best: tuple[tuple[float, int], str, list[int], int] | None = None
+    best: tuple[tuple[float, float, int], str, list[int], int] | None = None
     for delimiter in ("\t", ",", ";", " "):
         widths = [len(_split(line, delimiter)) for line in lines]
         # Later lines are the table, whatever stands above it.
@@ -149,7 +149,9 @@ def _delimiter(lines: Sequence[str]) -> tuple[str, list[int], int]:
         width, count = Counter(below).most_common(1)[0]
         if width < 2:
             continue
-        score = (round(count / len(below), 2), width)
+        # A decimal comma divides the lines of numbers evenly too, but not the header.
+        like_it = sum(w in (width, width - 1) for w in widths) / len(widths)
+        score = (round(count / len(below), 2), round(like_it, 2), width)
         if best is None or score > best[0]:
             best = (score, delimiter, widths, width)
     return best[1:] if best is not None else (",", [1] * len(lines), 1)

@@ -28,7 +28,9 @@ def role(table: Table) -> Role:
         return "embedding"
     if table.text.shape[1] + table.named == 2 and len(table.columns) == 1 and _is_long(table):
         return "long"
-    return "expression" if len(table.columns) > _EXPRESSION_FROM else "metadata"
+    names_genes = max(_gene_share(table.names), _gene_share(table.columns)) > 0.5
+    many = len(table.columns) > _EXPRESSION_FROM
+    return "expression" if many or (names_genes and len(table.columns)) else "metadata"
 
 
 def _is_long(table: Table) -> bool:
