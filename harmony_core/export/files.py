@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from harmony_core.errors import ExportError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_TOLD = (*_NO_ROOM, errno.EACCES, errno.EROFS, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -52,29 +52,84 @@ def written_whole(path: Path, *, needs: int | None = None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def disk_error(error: BaseException) -> OSError | None:
-    """Return the disk's error behind another one, or None; HDF5 hides it in causes and in text."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno:
-            return seen
-        for number in _TOLD:
-            if f"errno = {number}," in str(seen):
-                return OSError(number, os.strerror(number))
-        seen = seen.__cause__ or seen.__context__
-    return error if isinstance(error, OSError) else None
+class WatchedFile(io.RawIOBase):
+    """A file for h5py that remembers its first disk error instead of raising it.
+
+    HDF5 does not survive a full disk: after a failed write it fails again on everything that it
+    still holds, prints about it, and may end the process. So after the first error this file takes
+    everything and stores nothing; whoever wrote asks `failed` once HDF5 has closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self.failed: OSError | None = None
+        self._place = 0
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        if self.failed is None:
+            try:
+                self._file.seek(self._place)
+                done = 0
+                while done < size:
+                    done += self._file.write(memoryview(data).cast("B")[done:]) or 0
+            except OSError as error:
+                self.failed = error
+        self._place += size
+        return size
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._place)
+        count = self._file.readinto(buffer) or 0
+        view = memoryview(buffer).cast("B")
+        view[count:] = bytes(len(view) - count)
+        self._place += len(view)
+        return len(view)
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place}.get(whence)
+        self._place = place + (self._file.seek(0, io.SEEK_END) if start is None else start)
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def truncate(self, size: int | None = None) -> int:
+        wanted = self._place if size is None else size
+        if self.failed is None:
+            try:
+                self._file.truncate(wanted)
+            except OSError as error:
+                self.failed = error
+        return wanted
+
+    def flush(self) -> None:
+        pass  # nothing is held back
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
 
 
 def _sentence(path: Path, error: OSError, needs: int | None) -> str:
-    found = disk_error(error) or error
-    if found.errno in (errno.ENOENT, errno.ENOTDIR):
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return f"There is no folder {str(path.parent)!r} to write {path.name!r} into."
-    if found.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"{path.name!r} could not be written because the folder {str(path.parent)!r} is "
             "protected; choose another."
         )
-    why = "there is no room left" if found.errno in _NO_ROOM else found.strerror or "disk error"
+    why = "there is no room left" if error.errno in _NO_ROOM else error.strerror or "disk error"
     room = []
     if needs is not None:
         room.append(f"it may take up to {in_words(needs)}")

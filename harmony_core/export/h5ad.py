@@ -20,7 +20,7 @@ import pandas as pd
 from harmony_core.data.store import Arrays
 from harmony_core.errors import ExportError
 from harmony_core.export.entries import Entries
-from harmony_core.export.files import disk_error, written_whole
+from harmony_core.export.files import WatchedFile, written_whole
 from harmony_core.export.record import RECORD_KEY, record
 from harmony_core.neighbors import Neighbors
 from harmony_core.palette import colors_for
@@ -261,25 +261,27 @@ def _add_colors(entries: Entries, results: RunResults) -> None:
 
 def _write(adata: AnnData, path: Path, compression: Compression) -> None:
     import anndata
+    import h5py
 
     with (
         written_whole(path, needs=_bytes(adata)) as temporary,
         warnings.catch_warnings(),
         anndata.settings.override(allow_write_nullable_strings=True),
+        WatchedFile(temporary) as disk,
     ):
         warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
         try:
-            adata.write_h5ad(
-                temporary, compression=compression, convert_strings_to_categoricals=False
-            )
+            with h5py.File(disk, "w") as file:
+                options = {"compression": compression}
+                anndata.io.write_elem(file, "/", adata, dataset_kwargs=options)
         except Exception as error:
-            if (full := disk_error(error)) is not None:
-                raise full from error
             reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
             raise ExportError(
                 f"{path.name!r} could not be written: a part of the data has no place in an h5ad "
                 f"({reason})."
             ) from error
+        if disk.failed is not None:
+            raise disk.failed
 
 
 def _bytes(adata: AnnData) -> int:

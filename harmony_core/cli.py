@@ -1,0 +1,89 @@
+"""The headless command: the same chain as on the pages, from file to file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import metadata
+from typing import NoReturn
+
+from harmony_core.commands import correct
+from harmony_core.commands.shared import one_line
+from harmony_core.errors import HarmonyExplorerError, InputError
+
+DEBUG_VARIABLE = "HARMONY_EXPLORER_DEBUG"
+"""Set it to see the traceback of a fault in the program."""
+
+_COMMANDS = {
+    "correct": (correct, "correct a file, judge the result and write both"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that complains in a single line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, one_line(f"{self.prog}: {message} (see --help)") + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    Parameters
+    ----------
+    argv
+        Arguments without the program's name; by default those of the process.
+    """
+    args = _parser().parse_args(argv)
+    if not os.environ.get(DEBUG_VARIABLE):
+        warnings.simplefilter("ignore")  # of libraries, about themselves
+    try:
+        args.run(args)
+    except HarmonyExplorerError as error:
+        return _complain(str(error), 2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        return _complain("Stopped.", 130)
+    except MemoryError:
+        return _complain("There was not enough memory; use fewer cells or a larger machine.", 1)
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        return _complain(
+            f"This did not work because of a fault in the program ({type(error).__name__}: "
+            f"{error}). Set {DEBUG_VARIABLE}=1 to see where.",
+            1,
+        )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="harmony-explorer",
+        description="Harmony batch correction of single-cell data, judged with evidence.",
+    )
+    version = metadata.version("harmony-explorer")
+    parser.add_argument("--version", action="version", version=version)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (module, text) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _complain(message: str, status: int) -> int:
+    print(one_line(f"harmony-explorer: {message}"), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

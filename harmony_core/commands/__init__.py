@@ -1,0 +1,1 @@
+"""The commands of ``harmony-explorer``: each file adds its arguments to a parser and runs."""

@@ -1,0 +1,228 @@
+"""``harmony-explorer correct``: one run from file to file."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harmony_core.commands.shared import (
+    TerminalProgress,
+    check_input,
+    check_output,
+    one_line,
+    working_store,
+    write_report,
+)
+from harmony_core.params import (
+    ClusterParams,
+    GraphParams,
+    HarmonyParams,
+    LayoutParams,
+    PrepareParams,
+    RunParams,
+)
+
+if TYPE_CHECKING:
+    from harmony_core.results import RunResults
+
+EXAMPLES = """\
+examples:
+  harmony-explorer correct pbmc.h5ad --batch donor --out corrected.h5ad
+  harmony-explorer correct pbmc.h5ad --batch donor --batch chemistry --theta 2 1 \\
+      --label cell_type --out corrected.h5ad --report report.json --figure evaluation.png
+  harmony-explorer correct pcs.h5ad --batch stim --condition --basis X_pca --out corrected.h5ad
+
+exit status:
+  0  done
+  1  it could not be finished (disk full, too little memory)
+  2  the input or a setting cannot be used; one line on standard error says why
+
+Files named by --out, --report and --figure are replaced if they exist.
+"""
+
+_WHOLE = {
+    "min_genes": "fewest genes of a cell (200)",
+    "max_genes": "most genes of a cell (6000)",
+    "min_cells": "fewest cells of a gene (3)",
+    "n_top_genes": "variable genes (3000)",
+    "n_pcs": "principal components (50)",
+}
+_HARMONY = {
+    "tau": "protection of small batches (0, off)",
+    "alpha": "ridge penalty as a share of expected cells (0.2)",
+    "lamb": "fixed ridge penalty instead of alpha",
+    "block_size": "share of cells updated together (0.05)",
+    "epsilon_cluster": "change at which clustering stops (0.001)",
+    "epsilon_harmony": "change at which Harmony stops (0.01)",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments; what is left out takes the defaults of `RunParams`."""
+    main = parser.add_argument_group("what to correct")
+    main.add_argument("input", type=Path, metavar="INPUT", help="the data, an h5ad file")
+    main.add_argument(
+        "--batch",
+        action="append",
+        required=True,
+        metavar="KEY",
+        help="batch variable, a column of obs; repeat it for several",
+    )
+    main.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
+    main.add_argument(
+        "--condition",
+        action="store_true",
+        help="the batch variable is a treatment, a disease or the like",
+    )
+    main.add_argument(
+        "--basis",
+        metavar="NAME",
+        help="correct this embedding, for example X_pca, instead of preparing the counts",
+    )
+    harmony = parser.add_argument_group("Harmony")
+    harmony.add_argument(
+        "--theta",
+        type=float,
+        nargs="+",
+        action="extend",
+        metavar="T",
+        help="diversity penalty, one for all batch variables or one for each (2)",
+    )
+    harmony.add_argument("--sigma", type=float, metavar="S", help="width of soft clusters (0.1)")
+    harmony.add_argument("--nclust", type=int, metavar="K", help="soft clusters (automatic)")
+    harmony.add_argument("--max-iter", type=int, metavar="N", help="most iterations (10)")
+    harmony.add_argument("--max-iter-kmeans", type=int, metavar="N", help="clustering rounds (4)")
+    for name, text in _HARMONY.items():
+        harmony.add_argument(_option(name), type=float, metavar="X", help=text)
+    harmony.add_argument("--seed", type=int, metavar="N", help="seed of everything random (0)")
+    prepare = parser.add_argument_group("preparation")
+    for name, text in _WHOLE.items():
+        prepare.add_argument(_option(name), type=int, metavar="N", help=text)
+    prepare.add_argument(
+        "--max-mito", type=float, metavar="PERCENT", help="most mitochondrial counts (20)"
+    )
+    view = parser.add_argument_group("neighbours, pictures, clusters")
+    view.add_argument("--n-neighbors", type=int, metavar="N", help="neighbours of a cell (15)")
+    view.add_argument("--min-dist", type=float, metavar="X", help="UMAP's least distance (0.3)")
+    view.add_argument("--spread", type=float, metavar="X", help="UMAP's scale (1)")
+    view.add_argument(
+        "--resolution",
+        type=float,
+        metavar="X",
+        help="Leiden resolution of the column leiden (0.5)",
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the corrected data, .h5ad"
+    )
+    output.add_argument("--report", type=Path, metavar="FILE", help="numbers and verdict, .json")
+    output.add_argument(
+        "--figure", type=Path, metavar="FILE", help="evaluation figure, .png, .svg or .pdf"
+    )
+    output.add_argument(
+        "--home",
+        type=Path,
+        metavar="FOLDER",
+        help="keep results here, so that no stage is computed twice",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    params = params_of(args)
+    check_input(args.input)
+    check_output(args.out, "--out", source=args.input, endings=(".h5ad",))
+    check_output(args.report, "--report", source=args.input, endings=(".json",))
+    endings = (".png", ".svg", ".pdf")
+    check_output(args.figure, "--figure", source=args.input, endings=endings)
+
+    from harmony_core.plan import STEPS
+
+    progress = TerminalProgress({step.name: step.title for step in STEPS})
+    try:
+        with working_store(args.home) as store:
+            results, seconds = _compute(store, args, params, progress)
+            progress.say("Writing")
+            notes = _write(args, results, seconds)
+    finally:
+        progress.say("")
+    if progress.shows:
+        _tell(args, results.assessment or {}, notes)
+
+
+def params_of(args: argparse.Namespace) -> RunParams:
+    """Return the settings that the arguments ask for.
+
+    Raises
+    ------
+    ParameterError
+        If one is out of its range.
+    """
+    given: dict[str, Any] = {k: v for k, v in vars(args).items() if v is not None}
+
+    def take(*names: str) -> dict[str, Any]:
+        return {name: given[name] for name in names if name in given}
+
+    seed = take("seed")
+    clusters = ClusterParams(**seed)
+    if args.resolution is not None:
+        resolutions = tuple(sorted({*clusters.resolutions, args.resolution}))
+        clusters = ClusterParams(resolutions=resolutions, shown=args.resolution, **seed)
+    return RunParams(
+        harmony=HarmonyParams(
+            batch=tuple(args.batch),
+            theta=tuple(args.theta or ()),
+            **take("sigma", "nclust", "max_iter", "max_iter_kmeans", *_HARMONY, "seed"),
+        ),
+        prepare=PrepareParams(**take("basis", *_WHOLE, "max_mito", "seed")),
+        graph=GraphParams(**take("n_neighbors")),
+        layout=LayoutParams(**take("min_dist", "spread", "seed")),
+        clusters=clusters,
+        **take("label", "condition"),
+    )
+
+
+def _compute(
+    store: Any, args: argparse.Namespace, params: RunParams, progress: TerminalProgress
+) -> tuple[RunResults, dict[str, float]]:
+    from harmony_core.data.ingest import ingest_file
+    from harmony_core.pipeline import Pipeline
+    from harmony_core.results import RunResults
+
+    start = time.perf_counter()
+    progress.say("Reading and checking the file")
+    dataset = ingest_file(store, args.input, name=args.input.name)
+    read = round(time.perf_counter() - start, 4)
+    Pipeline(dataset, params, progress).run()
+    results = RunResults(dataset, params)
+    return results, {"read": read, **results.seconds}
+
+
+def _write(
+    args: argparse.Namespace, results: RunResults, seconds: dict[str, float]
+) -> tuple[str, ...]:
+    from harmony_core.export import evaluation_figure, write_h5ad
+    from harmony_core.export.run_report import run_report
+
+    start = time.perf_counter()
+    notes = write_h5ad(results, args.out, input_path=str(args.input.resolve()))
+    if args.figure is not None:
+        evaluation_figure(results, args.figure)
+    if args.report is not None:
+        seconds = seconds | {"write": round(time.perf_counter() - start, 4)}
+        write_report(args.report, run_report(results, seconds=seconds, notes=notes))
+    return notes
+
+
+def _tell(args: argparse.Namespace, assessment: Any, notes: tuple[str, ...]) -> None:
+    verdict = assessment["verdict"]
+    print(one_line(f"{verdict['level']}: {' '.join(verdict['sentences'])}"))
+    for note in notes:
+        print(one_line(note))
+    print(one_line(f"Written to {args.out}."))
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,124 @@
+"""What commands share: where they compute, how they show progress, which paths they accept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harmony_core.errors import FileError, ParameterError
+
+
+@contextlib.contextmanager
+def working_store(home: Path | None) -> Iterator[Any]:
+    """Yield the store to compute in: the one asked for, or one that is gone afterwards.
+
+    Parameters
+    ----------
+    home
+        Folder of a store that keeps its results; without it, ``HARMONY_EXPLORER_HOME`` is used
+        where it is set.
+    """
+    import platformdirs
+
+    from harmony_core.data.store import HOME_VARIABLE, Store
+
+    kept = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
+    compiled = (kept or Path(platformdirs.user_cache_dir("harmony-explorer"))) / "numba"
+    with contextlib.suppress(OSError):
+        compiled.mkdir(parents=True, exist_ok=True)
+        # Read by numba when it is imported: compiling takes half a minute, the first time only.
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(compiled))
+    if kept is not None:
+        yield Store(kept)
+        return
+    with tempfile.TemporaryDirectory(prefix="harmony-explorer-") as folder:
+        yield Store(folder)
+
+
+class TerminalProgress:
+    """Shows the step under way on one line of a terminal, and nothing in a pipe."""
+
+    def __init__(self, titles: dict[str, str]) -> None:
+        self._titles = titles
+        self._stream = sys.stderr
+        self.shows = self._stream.isatty()
+        self._text = ""
+
+    def __call__(self, step: str, share: float) -> None:
+        number = list(self._titles).index(step) + 1
+        percent = f" {share:.0%}" if share > 0 else ""
+        self.say(f"[{number}/{len(self._titles)}] {self._titles[step]}{percent}")
+
+    def say(self, text: str) -> None:
+        """Replace the line by another; an empty one clears it."""
+        if self.shows and text != self._text:
+            self._stream.write(f"\r\x1b[2K{text}")
+            self._stream.flush()
+            self._text = text
+
+
+def check_input(path: Path) -> None:
+    """Raise FileError unless there is such a file."""
+    if not path.exists():
+        raise FileError(f"There is no file {str(path)!r}.")
+
+
+def check_output(path: Path | None, option: str, *, source: Path, endings: tuple[str, ...]) -> None:
+    """Raise before anything is computed if a file could not be written in the end.
+
+    Parameters
+    ----------
+    path
+        The file asked for; None where it was not.
+    option
+        How the user asked for it, for the message.
+    source
+        The input, which must not be replaced.
+    endings
+        Endings that are known.
+    """
+    if path is None:
+        return
+    if path.suffix.lower() not in endings:
+        raise ParameterError(f"{option} {str(path)!r} must end in {' or '.join(endings)}.")
+    if path.is_dir():
+        raise FileError(f"{option} {str(path)!r} is a folder; give the name of a file.")
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise FileError(f"{option} {str(path)!r}: there is no folder {str(folder)!r}.")
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"{option} {str(path)!r}: the folder {str(folder)!r} is protected.")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise ParameterError(f"{option} {str(path)!r} is the input itself; give another name.")
+
+
+def write_report(path: Path, values: Any) -> None:
+    """Write JSON that any reader accepts: what is not a number is null."""
+    from harmony_core.export.files import written_whole
+
+    text = json.dumps(plain_json(values), indent=2, ensure_ascii=False, allow_nan=False)
+    with written_whole(path, needs=len(text)) as temporary:
+        temporary.write_text(text + "\n", "utf-8")
+
+
+def plain_json(value: Any) -> Any:
+    """Return values with NaN and infinities as None."""
+    if isinstance(value, dict):
+        return {str(k): plain_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def one_line(text: str) -> str:
+    """Return a message on one line, without characters that command a terminal."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
