@@ -84,7 +84,7 @@ def test_fewer_components_than_asked_for_is_said(simulated: ad.AnnData) -> None:
 
 def test_thresholds_that_leave_nothing_are_refused(simulated: ad.AnnData) -> None:
     strict = PrepareParams(min_genes=5000)
-    with pytest.raises(DataError, match="pass quality control.*min_genes"):
+    with pytest.raises(DataError, match=r"pass quality control.*min_genes"):
         prepare(
             simulated.X, simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy(), strict
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,8 @@ def ingest(
     DataError
         If the data can't be used.
     """
+    if source is None:
+        adata = _writable(adata)
     report = check(adata)
     matrix, symbols, gene_ids = _matrix(adata, report)
     obs = _readable(adata.obs)
@@ -128,9 +131,7 @@ def ingest(
     return store.dataset(fingerprint)
 
 
-def _matrix(
-    adata: AnnData, report: Report
-) -> tuple[sp.csc_matrix | None, list[str], list[str]]:
+def _matrix(adata: AnnData, report: Report) -> tuple[sp.csc_matrix | None, list[str], list[str]]:
     if report.expression is None:
         return None, [], []
     values, var = expression(adata, report.expression.where)
@@ -142,6 +143,20 @@ def _matrix(
     ids = [str(i) for i in var.index]
     symbols = [str(s) if pd.notna(s) and str(s) else i for s, i in zip(named, ids, strict=True)]
     return matrix, _unique(symbols), ids
+
+
+def _writable(adata: AnnData) -> AnnData:
+    """Return the data with tables that an h5ad can hold: one kind of value a column, no slashes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*names are not unique")  # `check` says so
+        found = adata.copy()
+    for table in ("obs", "var"):
+        frame = getattr(adata, table)
+        clean = _readable(frame)
+        clean.columns = pd.Index(_unique(str(c).replace("/", "|") for c in clean.columns))
+        clean.index = pd.Index(frame.index.astype(str))
+        setattr(found, table, clean)
+    return found
 
 
 def _unique(names: Iterable[Any]) -> list[str]:

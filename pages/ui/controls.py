@@ -68,7 +68,8 @@ _NEIGHBORS = (
     "shape, **less** the fine detail. Default 15."
 )
 _MIN_DIST = (
-    "Least distance of two cells in the picture. **Less** packs groups tighter. Default 0.3."
+    "Least distance of two cells in the picture. **More** spreads groups out, **less** packs them "
+    "tighter. Default 0.3."
 )
 _SPREAD = "Scale of the picture. **More** leaves more room between groups. Default 1."
 _RESOLUTION = "Fineness of the clusters on screen: **more** gives more, smaller clusters."

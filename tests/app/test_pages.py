@@ -1,0 +1,135 @@
+"""Every page, empty and loaded, through Streamlit's own test runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from harmony_core.data.ingest import ingest
+from harmony_core.data.store import HOME_VARIABLE, Store
+from harmony_core.runner import Runner
+from pages.ui import services
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("pages/data.py", "pages/tune.py", "pages/export.py")
+HTML = '<img src=x onerror="alert(1)"> [link](javascript:alert) **bold** $x$'
+
+
+class _Idle(Runner):
+    """A runner whose worker never starts, so that nothing outlives a test."""
+
+    def start(self) -> None:
+        pass
+
+    def _submit(self, work, *arguments):  # type: ignore[no-untyped-def]
+        from concurrent.futures import Future
+
+        return Future()
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    st.cache_resource.clear()
+    idle = _Idle(services.store())
+    monkeypatch.setattr(services, "runner", lambda: idle)
+    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    st.cache_resource.clear()
+
+
+def _text(app: AppTest) -> str:
+    elements = [*app.markdown, *app.caption, *app.title, *app.subheader, *app.error, *app.info]
+    return "\n".join(str(e.value) for e in elements)
+
+
+def _choose(app: AppTest, fingerprint: str) -> AppTest:
+    app.run()
+    app.session_state["dataset"] = fingerprint
+    return app
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_loaded(app: AppTest, page: str) -> None:
+    app.run()
+    assert not app.exception
+    app.switch_page(page).run()
+    assert not app.exception
+    assert not app.error
+    assert "Kang" in _text(app)
+
+
+def test_tune_shows_kang_with_its_verdict_at_once(app: AppTest) -> None:
+    app.run()
+    text = _text(app)
+    assert "Possibly over" in text
+    assert [m.label for m in app.metric] == [
+        "Matched-cluster mixing",
+        "iLISI against chance",
+        "iLISI",
+        "Worst purity loss",
+        "cLISI",
+    ]
+    assert "→" in app.metric[0].value
+    assert not app.button or all(b.label != "Cancel" for b in app.button)
+
+
+def test_sliders_say_what_more_and_less_does(app: AppTest) -> None:
+    app.run()
+    for slider in app.sidebar.slider:
+        assert "more" in slider.help.lower()
+
+
+def test_moving_theta_asks_for_a_run_and_keeps_the_old_result(app: AppTest) -> None:
+    app.run()
+    theta = next(s for s in app.sidebar.slider if s.label == "theta")
+    theta.set_value(1.0).run()
+    assert not app.exception
+    assert any(b.label == "Cancel" for b in app.button)
+    assert "previous settings" in _text(app)
+    assert app.metric
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_batch_column_every_page_says_what_to_do(
+    app: AppTest, tmp_path: Path, simulated: ad.AnnData, page: str
+) -> None:
+    bare = ad.AnnData(simulated.X, var=simulated.var)
+    found = ingest(Store(tmp_path), bare, name="bare")
+    _choose(app, found.fingerprint).switch_page(page).run()
+    assert not app.exception
+    assert _text(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_from_a_file_are_text(
+    app: AppTest, tmp_path: Path, simulated: ad.AnnData, page: str
+) -> None:
+    odd = simulated.copy()
+    odd.obs[HTML] = np.where(np.arange(odd.n_obs) % 2 == 0, HTML, "b")
+    odd.var_names = [f"{HTML}{i}" for i in range(odd.n_vars)]
+    suggested = {"batch": [HTML], "label": "true_type", "condition": True}
+    found = ingest(Store(tmp_path), odd, name=HTML, suggested=suggested)
+    _choose(app, found.fingerprint).switch_page(page).run()
+    assert not app.exception
+    shown = _text(app)
+    assert HTML not in shown
+    assert "](javascript" not in shown
+    assert "<img" not in shown.replace("\\<img", "")
+
+
+def test_an_unsuitable_batch_column_is_refused_in_a_sentence(
+    app: AppTest, tmp_path: Path, simulated: ad.AnnData
+) -> None:
+    odd = simulated.copy()
+    odd.obs["depth"] = np.linspace(0, 1, odd.n_obs)
+    found = ingest(Store(tmp_path), odd, name="odd")
+    _choose(app, found.fingerprint).switch_page("pages/data.py").run()
+    app.multiselect[0].set_value(["depth"]).run()
+    assert not app.exception
+    assert any("look measured" in e.value for e in app.error)

@@ -1,0 +1,83 @@
+"""The shipped samples: what they hold, and that the chain still gives their shipped results."""
+
+from __future__ import annotations
+
+import runpy
+import zipfile
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+
+from harmony_core.data import samples
+from harmony_core.data.samples import FOLDER, SAMPLES, Sample
+from harmony_core.data.store import Store
+from harmony_core.neighbors import nearest_neighbors
+from harmony_core.results import RunResults
+
+make = runpy.run_path(str(FOLDER / "make_store.py"))
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("shipped"))
+    samples.install(store)
+    return store
+
+
+def test_kang_is_what_the_readme_says() -> None:
+    adata = ad.read_h5ad(SAMPLES["kang"].path)
+    assert adata.shape == (4000, 4910)
+    assert dict(adata.obs["condition"].value_counts()) == {"control": 2000, "stimulated": 2000}
+    assert (adata.X.data == np.round(adata.X.data)).all()
+    assert SAMPLES["kang"].path.stat().st_size < 5e6
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_shipped_results_are_on_screen_without_computing(shipped: Store, key: str) -> None:
+    dataset = shipped.dataset(samples.fingerprint(shipped, key))
+    results = RunResults(dataset, make["default_run"](SAMPLES[key]))
+    assert results.is_finished
+    assert results.assessment is not None
+    original = ad.read_h5ad(SAMPLES[key].path)
+    np.testing.assert_array_equal(dataset.gene(11), original.X[:, [11]].toarray().ravel())
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_the_chain_gives_the_shipped_results(shipped: Store, tmp_path: Path, key: str) -> None:
+    sample: Sample = SAMPLES[key]
+    dataset = make["compute"](sample, Store(tmp_path))
+    assert dataset.fingerprint == samples.fingerprint(shipped, key)
+    params = make["default_run"](sample)
+    fresh = RunResults(dataset, params)
+    kept = RunResults(shipped.dataset(dataset.fingerprint), params)
+    assert dataset.meta == kept.dataset.meta
+    np.testing.assert_allclose(fresh.embedding("after"), kept.embedding("after"), atol=2e-2)
+    # UMAP may differ in the last digits between processors, and then wander; what it shows stays.
+    near = [nearest_neighbors(np.array(r.layout("after")), 30).indices for r in (fresh, kept)]
+    same = [len(set(a) & set(b)) for a, b in zip(*near, strict=True)]
+    assert np.mean(same) / 30 > 0.5
+    assert fresh.assessment is not None
+    assert kept.assessment is not None
+    assert fresh.assessment["verdict"]["kind"] == kept.assessment["verdict"]["kind"]
+    for side in ("before", "after"):
+        numbers = kept.assessment["metrics"][side][sample.batch]
+        for name, value in fresh.assessment["metrics"][side][sample.batch].items():
+            assert value == pytest.approx(numbers[name], abs=0.02)
+
+
+def test_the_sibling_sample_is_over_corrected_by_default(shipped: Store) -> None:
+    dataset = shipped.dataset(samples.fingerprint(shipped, "sibling"))
+    results = RunResults(dataset, make["default_run"](SAMPLES["sibling"]))
+    assert results.assessment is not None
+    assert results.assessment["verdict"]["level"] == "red"
+
+
+def test_archives_hold_nothing_but_results() -> None:
+    for sample in SAMPLES.values():
+        with zipfile.ZipFile(sample.archive) as archive:
+            for name in archive.namelist():
+                assert Path(name).suffix in (".npy", ".json", ".parquet")
+                assert not name.startswith("/")
+                assert ".." not in name

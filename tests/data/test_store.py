@@ -1,0 +1,109 @@
+"""The store: what is kept, what is computed again, what is thrown away."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from harmony_core.data.ingest import ingest
+from harmony_core.data.store import StageKey, Store, digest
+from harmony_core.errors import DataError, FileError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "home")
+
+
+def test_is_private_to_its_user(store: Store) -> None:
+    assert stat.S_IMODE(store.home.stat().st_mode) == 0o700
+
+
+def test_genes_embeddings_and_obs_come_back(store: Store, simulated: ad.AnnData) -> None:
+    adata = simulated.copy()
+    adata.obsm["X_own"] = np.arange(2.0 * adata.n_obs).reshape(-1, 2)
+    kept = ingest(store, adata, name="mine")
+    np.testing.assert_array_equal(kept.gene(7), adata.X[:, [7]].toarray().ravel())
+    np.testing.assert_array_equal(kept.embedding("X_own"), adata.obsm["X_own"])
+    assert list(kept.obs["batch"]) == list(adata.obs["batch"])
+    assert list(kept.obs.index) == list(adata.obs_names)
+    with pytest.raises(DataError, match=r"no embedding 'X_none'.*X_own"):
+        kept.embedding("X_none")
+
+
+def test_the_fingerprint_is_of_the_content(store: Store, simulated: ad.AnnData) -> None:
+    first = ingest(store, simulated, name="one")
+    dense = ad.AnnData(simulated.X.toarray(), obs=simulated.obs, var=simulated.var)
+    assert ingest(store, dense, name="two").fingerprint == first.fingerprint
+    changed = simulated.copy()
+    changed.X = sp.csr_matrix(changed.X)
+    changed.X.data[0] += 1
+    assert ingest(store, changed, name="three").fingerprint != first.fingerprint
+    relabelled = simulated.copy()
+    relabelled.obs["batch"] = relabelled.obs["batch"].to_numpy()[::-1]
+    assert ingest(store, relabelled, name="four").fingerprint != first.fingerprint
+
+
+def test_names_that_repeat_or_are_odd_still_load(store: Store, simulated: ad.AnnData) -> None:
+    adata = simulated.copy()
+    adata.obs_names = ["<b>cell</b>"] * adata.n_obs
+    adata.var_names = ["GENE"] * adata.n_vars
+    adata.obs["mixed"] = [1, "two", None, 4.5] * (adata.n_obs // 4)
+    adata.obs["a/b"] = "x"
+    kept = ingest(store, adata, name="odd")
+    assert "a|b" in kept.obs
+    assert kept.obs.index.is_unique
+    assert kept.symbols.is_unique
+    assert kept.obs["mixed"].isna().sum() == adata.n_obs // 4
+
+
+def test_a_stage_is_computed_once_and_again_if_unreadable(
+    store: Store, simulated: ad.AnnData
+) -> None:
+    kept = ingest(store, simulated, name="mine")
+    key = StageKey("demo", digest(1))
+    calls: list[int] = []
+
+    def compute() -> tuple[dict[str, np.ndarray], dict[str, int]]:
+        calls.append(1)
+        return {"a": np.arange(5)}, {"n": 5}
+
+    for _ in range(2):
+        assert kept.computed(key, compute).info["n"] == 5
+    assert len(calls) == 1
+    (kept.folder / "stages" / key.folder / "a.npy").write_bytes(b"broken")
+    np.testing.assert_array_equal(kept.computed(key, compute).arrays["a"], np.arange(5))
+    assert len(calls) == 2
+
+
+def test_stages_are_never_pickles(store: Store, simulated: ad.AnnData) -> None:
+    kept = ingest(store, simulated, name="mine")
+    key = StageKey("demo", digest(2))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        kept.computed(key, lambda: ({"a": np.array([{}], dtype=object)}, {}))
+    assert kept.finished(key) is None
+
+
+def test_eviction_drops_what_was_used_longest_ago(store: Store, simulated: ad.AnnData) -> None:
+    kept = ingest(store, simulated, name="mine")
+    keys = [StageKey("demo", digest(i)) for i in range(3)]
+    for age, key in enumerate(keys):
+        kept.computed(key, lambda: ({"a": np.zeros(250_000)}, {}))
+        info = kept.folder / "stages" / key.folder / "info.json"
+        os.utime(info, (1000 + age, 1000 + age))
+    kept.finished(keys[0])  # used just now
+    size = sum(p.stat().st_size for p in store.home.rglob("*") if p.is_file())
+    store.evict(limit_gb=(size - 2_500_000) / 1e9)
+    assert [kept.is_finished(key) for key in keys] == [True, False, False]
+    assert store.dataset(kept.fingerprint).n_cells == simulated.n_obs
+
+
+def test_a_dataset_that_is_gone_is_said(store: Store) -> None:
+    with pytest.raises(FileError, match="no longer in the store"):
+        store.dataset("../../etc")
