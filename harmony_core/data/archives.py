@@ -10,6 +10,7 @@ import gzip
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -26,7 +27,10 @@ MAX_RATIO = 200
 _RATIO_FROM = 50 << 20
 _SHARE_OF_DISK = 0.8
 _BLOCK = 1 << 20
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, ValueError, OverflowError),
+)
 
 _SUFFIXES = (".gz", ".bz2", ".xz")
 

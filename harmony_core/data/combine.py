@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,15 +59,13 @@ def combine(
         limit=limit,
     )
     column = FILE_COLUMN if not any(FILE_COLUMN in a.obs for a in single) else "source file"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        joined = anndata.concat(
-            dict(zip(labels, single, strict=True)),
-            label=column,
-            join="inner" if genes == "intersection" else "outer",
-            fill_value=0,
-            merge="first",
-        )
+    joined = anndata.concat(
+        dict(zip(labels, single, strict=True)),
+        label=column,
+        join="inner" if genes == "intersection" else "outer",
+        fill_value=0,
+        merge="first",
+    )
     obs = _joined_obs([a.obs for a in single])
     obs[column] = joined.obs[column].to_numpy()
     obs[column] = pd.Categorical(obs[column], categories=labels)
@@ -103,10 +100,8 @@ def _expression_only(adata: ad.AnnData, label: str) -> ad.AnnData:
             "files; open it alone."
         )
     matrix, var = expression(adata, chosen.where)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = anndata.AnnData(matrix, obs=adata.obs.copy(), var=var.copy())
-        result.var_names_make_unique()
+    result = anndata.AnnData(matrix, obs=adata.obs.copy(), var=var.copy())
+    result.var_names_make_unique()
     return result
 
 

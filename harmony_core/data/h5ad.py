@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,15 +50,12 @@ def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
                 f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}."
             )
         notes: list[str] = []
-        with warnings.catch_warnings():
-            # anndata warns about old formats and repeated names; check.py says what matters.
-            warnings.simplefilter("ignore")
-            try:
-                adata = anndata.read_h5ad(path)
-            except MemoryError as error:
-                raise FileError(f"{name} does not fit into memory.") from error
-            except Exception:
-                adata = read_in_parts(file, name, notes)
+        try:
+            adata = anndata.read_h5ad(path)
+        except MemoryError as error:
+            raise FileError(f"{name} does not fit into memory.") from error
+        except Exception:
+            adata = read_in_parts(file, name, notes)
         check_consistent(adata, name)
     return Loaded(adata, "h5ad", tuple(notes))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,10 +52,8 @@ def read_h5mu(
         modalities = tuple(str(key) for key in file["mod"])
         chosen = _choose(modalities, modality, name)
         notes: list[str] = []
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            adata = read_in_parts(file["mod"][chosen], name, notes)
-            _add_shared(adata, file, name, notes)
+        adata = read_in_parts(file["mod"][chosen], name, notes)
+        _add_shared(adata, file, name, notes)
         check_consistent(adata, name)
     if len(modalities) > 1:
         notes.insert(0, f"Of the modalities {listed(modalities)}, {shown(chosen)} is shown.")

@@ -44,7 +44,8 @@ def open_checked(path: Path, name: str, *, limit: float | None = None) -> Iterat
     Raises
     ------
     FileError
-        Damaged or cut short, points outside itself, contains itself, or would not fit.
+        Damaged or cut short, points outside itself, contains itself, or would not fit. Also where
+        anything in the block fails.
     """
     try:
         file = h5py.File(path, "r")
@@ -58,7 +59,15 @@ def open_checked(path: Path, name: str, *, limit: float | None = None) -> Iterat
         except Exception as error:  # h5py raises many kinds on a damaged file
             raise FileError(f"{name} is damaged: its contents cannot be listed.") from error
         check_fits(n_bytes, name, limit=limit)
-        yield file
+        try:
+            yield file
+        except HarmonyExplorerError:
+            raise
+        except Exception as error:
+            # On damaged files h5py and numpy raise nearly anything, anywhere.
+            raise FileError(
+                f"{name} is damaged: part of it cannot be read; download or copy it again."
+            ) from error
 
 
 def _why_not_opened(error: OSError, name: str) -> str:

@@ -12,7 +12,6 @@ import scipy.sparse as sp
 
 from harmony_core.data.hdf5 import open_checked
 from harmony_core.data.loaded import Loaded, check_fits, unchanged
-from harmony_core.errors import FileError
 
 if TYPE_CHECKING:
     import h5py
@@ -39,17 +38,14 @@ def read_loom(path: Path, name: str, *, limit: float | None = None) -> Loaded:
 
     # Dense on disk, but mostly zeros and read sparse: the size is checked as it grows.
     with unchanged(path, name), open_checked(path, name, limit=math.inf) as file:
-        try:
-            matrix = _sparse(file["matrix"], name, limit)
-            n_cells, n_genes = matrix.shape
-            obs, obsm = _attributes(file["col_attrs"], n_cells, _CELL_NAMES, "cell")
-            var, varm = _attributes(file["row_attrs"], n_genes, _GENE_NAMES, "gene")
-            adata = anndata.AnnData(matrix, obs=obs, var=var, obsm=obsm, varm=varm)
-            for key in file.get("layers", ()):
-                if key and file["layers"][key].shape == (n_genes, n_cells):
-                    adata.layers[key] = _sparse(file["layers"][key], name, limit)
-        except (KeyError, ValueError, TypeError, OSError, AttributeError) as error:
-            raise FileError(f"{name} is a loom file but damaged; copy it again.") from error
+        matrix = _sparse(file["matrix"], name, limit)
+        n_cells, n_genes = matrix.shape
+        obs, obsm = _attributes(file["col_attrs"], n_cells, _CELL_NAMES, "cell")
+        var, varm = _attributes(file["row_attrs"], n_genes, _GENE_NAMES, "gene")
+        adata = anndata.AnnData(matrix, obs=obs, var=var, obsm=obsm, varm=varm)
+        for key in file.get("layers", ()):
+            if key and file["layers"][key].shape == (n_genes, n_cells):
+                adata.layers[key] = _sparse(file["layers"][key], name, limit)
     return Loaded(adata, "loom")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +113,12 @@ def load_many(
     own = [Path(p) for p in paths]
     called = [p.name for p in own] if names is None else list(names)
     try:
-        with tempfile.TemporaryDirectory(prefix="harmony-explorer-") as workspace:
+        with (
+            tempfile.TemporaryDirectory(prefix="harmony-explorer-") as workspace,
+            warnings.catch_warnings(),
+        ):
+            # Libraries warn about old formats and repeated names; check.py says what matters.
+            warnings.simplefilter("ignore")
             sources = [
                 source
                 for path, name in zip(own, called, strict=True)

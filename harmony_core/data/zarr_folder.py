@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,10 @@ def read_zarr(folder: Path, name: str, *, limit: float | None = None) -> Loaded:
     check_fits(_look_through(folder, name), name, limit=limit)
     if not (folder / "obs").is_dir() or not (folder / "var").is_dir():
         raise FileError(f"{name} is a zarr folder but not AnnData: it has no obs or no var.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            adata = anndata.read_zarr(folder)
-        except Exception as error:  # zarr and its codecs raise many kinds on damaged files
-            raise FileError(f"{name} is damaged and cannot be read; copy it again.") from error
+    try:
+        adata = anndata.read_zarr(folder)
+    except Exception as error:  # zarr and its codecs raise many kinds on damaged files
+        raise FileError(f"{name} is damaged and cannot be read; copy it again.") from error
     check_consistent(adata, name)
     return Loaded(adata, "zarr")
 

@@ -98,6 +98,14 @@ def zipped(files: dict[str, bytes], path: Path) -> Path:
     return path
 
 
+def stored(files: dict[str, bytes], path: Path) -> Path:
+    """Write a zip that compresses nothing."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
 def tarred(files: dict[str, bytes], path: Path, *, mode: str = "w:gz") -> Path:
     with tarfile.open(path, mode) as archive:
         for name, data in files.items():

@@ -1,0 +1,47 @@
+"""Reads files again and again with some of their bytes changed; fails on any but our own errors."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from harmony_core.data.read import load
+from harmony_core.errors import InputError
+
+TRIALS = 30
+
+
+def main(paths: list[str]) -> int:
+    for path in map(Path, paths):
+        outcomes = {"read": 0, "refused": 0}
+        for seed in range(TRIALS):
+            original = path.read_bytes()
+            changed = path.with_name(f"changed-{path.name}")
+            changed.write_bytes(mutated(original, np.random.default_rng(seed)))
+            try:
+                load(changed, limit=1e9)
+                outcomes["read"] += 1
+            except InputError:
+                outcomes["refused"] += 1
+            except BaseException:
+                print(f"{path.name} with seed {seed}:")
+                traceback.print_exc()
+                return 1
+        print(path.name, outcomes)
+    return 0
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """Change up to a dozen bytes, half of the time in the part that holds the structure."""
+    result = np.frombuffer(data, dtype=np.uint8).copy()
+    end = len(result) if rng.random() < 0.5 else min(len(result), 4_000)
+    n = int(rng.integers(1, 12))
+    result[rng.integers(0, end, n)] = rng.integers(0, 256, n)
+    return result.tobytes()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
