@@ -27,7 +27,7 @@ from harmony_core.layout import (
 )
 from harmony_core.neighbors import Neighbors, nearest_neighbors
 from harmony_core.params import RunParams
-from harmony_core.plan import STEPS, WIDTH, Plan, Side
+from harmony_core.plan import WIDTH, Plan, Side
 
 if TYPE_CHECKING:
     from harmony_core.diagnostics.advice import RunFacts
@@ -82,17 +82,23 @@ class Pipeline:
         self.params = params
         self._report = report or (lambda step, share: None)
 
-    def run(self) -> None:
-        """Compute every stage that the store does not have yet."""
-        if self.plan.is_finished:
+    def run(self, *targets: str) -> None:
+        """Compute what the store does not have yet: the whole run, or what some steps need.
+
+        Parameters
+        ----------
+        targets
+            Names of steps of `harmony_core.plan.STEPS` or ``ON_DEMAND``; none for the whole run.
+        """
+        if self.plan.has(*targets) if targets else self.plan.is_finished:
             return
         self._check()
-        for step in STEPS:
+        for step in self.plan.steps_for(*targets):
             self._report(step.name, 0.0)
             self.stage(step.name)
 
     def stage(self, name: str) -> StageResult:
-        """Return the result of a step of `harmony_core.plan.STEPS`, computing it if need be."""
+        """Return the result of a step of `harmony_core.plan`, computing it if need be."""
         key = self.plan.keys[name]
         compute = getattr(self, f"_{key.stage}")
         side = name.rpartition("_")[2]
@@ -338,6 +344,7 @@ class Pipeline:
         from harmony_core.diagnostics.assess import Inputs, assess
 
         genes, symbols = self._judged_genes
+        references = self.references()
         found = assess(
             Inputs(
                 before=self.embedding("before"),
@@ -348,7 +355,7 @@ class Pipeline:
                 lisi_before=self.lisi("before"),
                 lisi_after=self.lisi("after"),
                 variables=self.variables,
-                references=self.references(),
+                references=references,
                 label=self.label,
                 expression=genes,
                 symbols=symbols,
@@ -356,12 +363,40 @@ class Pipeline:
                 facts=self._facts(),
             )
         )
-        return found.per_cell, {
+        # Kept here too, so that evidence can be marked where the reference was not kept.
+        preclusters = np.stack([reference.evidence.pre for reference in references])
+        return {**found.per_cell, "preclusters": preclusters}, {
             "metrics": {"before": found.before, "after": found.after},
             "verdict": found.verdict.to_dict(),
             "detections": {name: d.to_dict() for name, d in found.detections.items()},
             "labels": [asdict(row) for row in found.labels],
             "notes": list(found.notes),
+        }
+
+    def _scib(self, side: Side) -> Computed:
+        from harmony_core.diagnostics.mixing import cilisi
+        from harmony_core.diagnostics.scib import scib_scores
+
+        if self.label is None:
+            raise DataError("The scIB set needs known cell types; choose a label column.")
+        near = self.neighbors(side)
+        batch = self.variables[-1]
+        clusterings = self.stage(f"clusters_{side}").arrays
+        found = scib_scores(
+            self.embedding(side),
+            self.embedding("before"),
+            (near.indices, near.distances),
+            batch.codes,
+            self.label.codes,
+            [np.asarray(codes) for codes in clusterings.values()],
+            seed=self.params.prepare.seed,
+            progress=lambda share, name: self._report(f"scib_{side}", share),
+        )
+        inside = cilisi(near.indices, near.distances, batch.codes, self.label.codes)
+        return {}, {
+            **asdict(found),
+            "batch_variable": batch.name,
+            "cilisi": {self.label.levels[row.label]: row.value for row in inside},
         }
 
     def _facts(self) -> RunFacts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from typing import Literal
 
@@ -29,7 +29,8 @@ _RECIPES: Mapping[str, int] = {
     "markers": 1,
     "reference": 1,
     "lisi": 1,
-    "assess": 1,
+    "assess": 2,
+    "scib": 1,
 }
 """Raise a stage's number when its code changes what it computes."""
 
@@ -40,34 +41,47 @@ _LIBRARIES = ("harmonypy", "scanpy", "umap-learn", "igraph", "leidenalg", "faiss
 class Step:
     """One stage of a run, as a user reads it while waiting.
 
-    ``is_result`` is False for a stage that only serves others: where all results are there, it
-    need not be.
+    ``needs`` names the steps that it takes results from. ``is_result`` is False for a stage that
+    only serves others: where all results are there, it need not be.
     """
 
     name: str
     title: str
+    needs: tuple[str, ...] = ()
     is_result: bool = True
 
 
 STEPS: tuple[Step, ...] = (
     Step("prepare", "Preparing cells and genes"),
-    Step("correct", "Running Harmony"),
-    Step("neighbors_before", "Finding neighbours before correction", is_result=False),
-    Step("layout_before", "Drawing the picture before correction"),
-    Step("neighbors_after", "Finding neighbours after correction", is_result=False),
-    Step("floor", "Running Harmony at theta 0, to compare with", is_result=False),
-    Step("neighbors_floor", "Finding neighbours without the penalty", is_result=False),
-    Step("reference", "Describing each batch on its own", is_result=False),
-    Step("lisi_before", "Measuring mixing before correction", is_result=False),
-    Step("lisi_after", "Measuring mixing after correction", is_result=False),
-    Step("assess", "Judging the correction"),
-    Step("layout_after", "Drawing the picture after correction"),
-    Step("clusters_before", "Clustering before correction"),
-    Step("clusters_after", "Clustering after correction"),
-    Step("markers_before", "Ranking marker genes before correction"),
-    Step("markers_after", "Ranking marker genes after correction"),
+    Step("correct", "Running Harmony", ("prepare",)),
+    Step("neighbors_before", "Finding neighbours before correction", ("prepare",), False),
+    Step("layout_before", "Drawing the picture before correction", ("neighbors_before",)),
+    Step("neighbors_after", "Finding neighbours after correction", ("correct",), False),
+    Step("floor", "Running Harmony at theta 0, to compare with", ("prepare",), False),
+    Step("neighbors_floor", "Finding neighbours without the penalty", ("floor",), False),
+    Step("reference", "Describing each batch on its own", ("prepare",), False),
+    Step("lisi_before", "Measuring mixing before correction", ("neighbors_before",), False),
+    Step("lisi_after", "Measuring mixing after correction", ("neighbors_after",), False),
+    Step(
+        "assess",
+        "Judging the correction",
+        ("reference", "neighbors_floor", "lisi_before", "lisi_after"),
+    ),
+    Step(
+        "layout_after", "Drawing the picture after correction", ("layout_before", "neighbors_after")
+    ),
+    Step("clusters_before", "Clustering before correction", ("neighbors_before",)),
+    Step("clusters_after", "Clustering after correction", ("neighbors_after",)),
+    Step("markers_before", "Ranking marker genes before correction", ("clusters_before",)),
+    Step("markers_after", "Ranking marker genes after correction", ("clusters_after",)),
 )
 """In the order in which they are computed; what a user waits for most comes first."""
+
+ON_DEMAND: tuple[Step, ...] = (
+    Step("scib_before", "Scoring the uncorrected data as scIB does", ("clusters_before",)),
+    Step("scib_after", "Scoring the corrected data as scIB does", ("clusters_after",)),
+)
+"""Computed only where somebody asks."""
 
 
 class Plan:
@@ -88,11 +102,12 @@ class Plan:
     @cached_property
     def run(self) -> str:
         """Name of the run: the same dataset, settings and versions give the same name."""
-        return digest(self.params.to_dict(), {name: key.digest for name, key in self.keys.items()})
+        always = {step.name: self.keys[step.name].digest for step in STEPS}
+        return digest(self.params.to_dict(), always)
 
     @cached_property
     def keys(self) -> Mapping[str, StageKey]:
-        """Key of each step of `STEPS`."""
+        """Key of each step of `STEPS` and `ON_DEMAND`."""
         p = self.params
         prepare_by = [p.prepare.to_dict(), self.dataset.meta["kind"]]
         if p.prepare.basis is None:
@@ -120,6 +135,7 @@ class Plan:
             add(f"lisi_{side}", "lisi", found, variables)
             clusters = add(f"clusters_{side}", "clusters", found, graph, p.clusters.to_dict())
             add(f"markers_{side}", "markers", clusters.digest, prepare.digest)
+            add(f"scib_{side}", "scib", clusters.digest, variables)
         add(
             *("assess", "assess", reference.digest, variables, p.condition),
             *(correct.digest, floor.digest, near["before"].digest),
@@ -135,10 +151,27 @@ class Plan:
     @property
     def is_finished(self) -> bool:
         """Whether the store has every result of the run."""
-        results = (self.keys[step.name] for step in STEPS if step.is_result)
-        return all(self.dataset.is_finished(key) for key in results)
+        return self.has(*(step.name for step in STEPS if step.is_result))
+
+    def has(self, *steps: str) -> bool:
+        """Return whether the store has the results of these steps."""
+        return all(self.dataset.is_finished(self.keys[name]) for name in steps)
+
+    def steps_for(self, *targets: str) -> tuple[Step, ...]:
+        """Return the steps to some results, in order of computing; without targets `STEPS`."""
+        if not targets:
+            return STEPS
+        every = {step.name: step for step in (*STEPS, *ON_DEMAND)}
+        wanted: set[str] = set()
+        open_ends = list(targets)
+        while open_ends:
+            name = open_ends.pop()
+            wanted.add(name)
+            open_ends += every[name].needs
+        return tuple(step for step in every.values() if step.name in wanted)
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries whose results are stored."""
     return {name: metadata.version(name) for name in _LIBRARIES}

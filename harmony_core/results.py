@@ -16,7 +16,7 @@ import pandas as pd
 
 from harmony_core.data.store import Arrays, Dataset, StageResult
 from harmony_core.params import RunParams
-from harmony_core.plan import Plan, Side
+from harmony_core.plan import STEPS, Plan, Side
 
 
 @dataclass(frozen=True)
@@ -141,5 +141,5 @@ class RunResults:
     @property
     def seconds(self) -> dict[str, float]:
         """Seconds that each finished step took when it was computed."""
-        stages = {name: self.stage(name) for name in self.plan.keys}
+        stages = {step.name: self.stage(step.name) for step in STEPS}
         return {name: s.info["seconds"] for name, s in stages.items() if s is not None}

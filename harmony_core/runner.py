@@ -2,6 +2,10 @@
 
 The page process submits and polls; a worker computes. They speak through the store alone: the
 worker writes progress beside the run, the page leaves a cancel mark there.
+
+What somebody waits for in front of a slider goes first. Background jobs are handed to the worker
+one at a time and only while nothing else is under way; when something else comes, the one under
+way stops at the end of its stage and begins again later, where its finished stages wait for it.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -16,46 +21,26 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from harmony_core.data.store import Dataset, Store, digest, write_json
-from harmony_core.errors import Cancelled, HarmonyExplorerError
 from harmony_core.params import RunParams
-from harmony_core.plan import STEPS, Plan
+from harmony_core.plan import Plan
+from harmony_core.runs import note
+from harmony_core.worker import (
+    Progress,
+    compute,
+    export_run,
+    load_file,
+    read_progress,
+    warm_up,
+)
+
+__all__ = ["Progress", "Runner", "spawned_worker"]
 
 log = logging.getLogger(__name__)
 
-State = Literal["waiting", "running", "finished", "failed", "cancelled"]
-
-_PROGRESS_INTERVAL = 0.1
 _MAX_RETRIES = 1
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a job stands.
-
-    Attributes
-    ----------
-    step
-        Title of the step under way, in plain words.
-    share
-        Part of the whole job that is done, 0 to 1.
-    message
-        Why it failed, for the user.
-    result
-        What a finished load returns: the dataset's fingerprint.
-    """
-
-    state: State
-    step: str = ""
-    share: float = 0.0
-    message: str = ""
-    result: str = ""
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in ("finished", "failed", "cancelled")
 
 
 @dataclass
@@ -65,10 +50,16 @@ class _Job:
     work: Callable[..., str]
     arguments: tuple[Any, ...]
     folder: Path
+    background: bool = False
     viewers: set[str] = field(default_factory=set)
     future: Future[str] | None = None
     retries: int = 0
     lost: bool = False
+    yielding: bool = False
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.future is not None and not self.lost
 
 
 class Runner:
@@ -95,7 +86,7 @@ class Runner:
     def start(self) -> None:
         """Start the worker and its warm-up, without waiting for either."""
         with self._lock:
-            self._submit(_warm_up)
+            self._submit(warm_up)
 
     def submit_run(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
         """Ask for a run on behalf of a viewer, who thereby drops any earlier wish.
@@ -106,14 +97,48 @@ class Runner:
         """
         plan = Plan(dataset, params)
         folder = dataset.run_folder(plan.run)
+        note(dataset, params)
         with self._lock:
             self.drop(viewer, but=plan.run)
             if plan.is_finished:
                 write_json(folder / "progress.json", {"state": "finished", "share": 1.0})
                 return plan.run
-            arguments = (str(self.store.home), dataset.fingerprint, params.to_dict())
-            self._want(plan.run, viewer, _Job(compute_run, arguments, folder))
+            arguments = (str(self.store.home), dataset.fingerprint, params.to_dict(), str(folder))
+            self._want(plan.run, viewer, _Job(compute, arguments, folder))
         return plan.run
+
+    def submit_steps(self, viewer: str, dataset: Dataset, params: RunParams, *steps: str) -> str:
+        """Ask for some steps of a run and what they need, in the background.
+
+        Unlike `submit_run` it drops nothing, so a viewer may wait for many of them.
+
+        Parameters
+        ----------
+        steps
+            Names from `harmony_core.plan`.
+
+        Returns
+        -------
+        The name by which to `follow` it, with its `steps_folder`.
+        """
+        plan = Plan(dataset, params)
+        folder = self.steps_folder(dataset, params, *steps)
+        name = f"{plan.run}-{folder.name}"
+        note(dataset, params)
+        with self._lock:
+            if plan.has(*steps):
+                write_json(folder / "progress.json", {"state": "finished", "share": 1.0})
+                return name
+            home, fingerprint = str(self.store.home), dataset.fingerprint
+            arguments = (home, fingerprint, params.to_dict(), str(folder), *steps)
+            self._want(name, viewer, _Job(compute, arguments, folder, background=True))
+        return name
+
+    def steps_folder(self, dataset: Dataset, params: RunParams, *steps: str) -> Path:
+        """Return where the progress of `submit_steps` is written."""
+        folder = dataset.run_folder(Plan(dataset, params).run) / "-".join(steps)
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def submit_load(self, viewer: str, path: Path, name: str) -> str:
         """Ask for a file to be read into the store; `Progress.result` is then its fingerprint."""
@@ -147,6 +172,8 @@ class Runner:
             job = self._jobs.get(name)
             lost = job is not None and job.lost
         progress = read_progress(folder)
+        if job is not None and progress.state == "cancelled":
+            return Progress("waiting")  # it only made way, or its cancelled forerunner wrote late
         if lost and not progress.is_over:
             return Progress(
                 "failed",
@@ -163,10 +190,11 @@ class Runner:
                     continue
                 job.viewers.discard(viewer)
                 if not job.viewers:
-                    (job.folder / "cancel").touch()
-                    if job.future is not None and job.future.cancel():
-                        write_json(job.folder / "progress.json", {"state": "cancelled"})
                     del self._jobs[name]
+                    (job.folder / "cancel").touch()
+                    if job.future is None or job.future.cancel():
+                        write_json(job.folder / "progress.json", {"state": "cancelled"})
+            self._launch_next()
 
     def close(self) -> None:
         """Cancel everything and end the worker."""
@@ -176,22 +204,45 @@ class Runner:
             self._jobs.clear()
             executor, self._executor = self._executor, None
         if executor is not None:
-            executor.shutdown(wait=True, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in getattr(executor, "_processes", None) or {}:
+                # Whatever it computes, nobody will ask for: finished stages are on disk.
+                os.kill(process, signal.SIGTERM)
 
     def _want(self, name: str, viewer: str, job: _Job) -> None:
         known = self._jobs.get(name)
         if known is not None and not known.lost:
             known.viewers.add(viewer)
             return
-        (job.folder / "cancel").unlink(missing_ok=True)
-        write_json(job.folder / "progress.json", {"state": "waiting"})
         job.viewers.add(viewer)
         self._jobs[name] = job
-        self._launch(name, job)
+        if job.background:
+            self._launch_next()
+        else:
+            self._make_way()
+            self._launch(name, job)
+
+    def _make_way(self) -> None:
+        """Stop the background job under way at the end of its stage; it begins again later."""
+        for job in self._jobs.values():
+            if job.background and job.is_under_way and not job.yielding:
+                job.yielding = True
+                (job.folder / "cancel").touch()
+
+    def _launch_next(self) -> None:
+        """Hand a background job to the worker, if it has nothing to do."""
+        if any(job.is_under_way for job in self._jobs.values()):
+            return
+        for name, job in self._jobs.items():
+            if job.background and not job.lost:
+                self._launch(name, job)
+                return
 
     def _launch(self, name: str, job: _Job) -> None:
-        job.future = self._submit(job.work, *job.arguments)
-        job.future.add_done_callback(lambda future: self._done(name, job, future))
+        (job.folder / "cancel").unlink(missing_ok=True)
+        write_json(job.folder / "progress.json", {"state": "waiting"})
+        job.future = future = self._submit(job.work, *job.arguments)
+        future.add_done_callback(lambda future: self._done(name, job, future))
 
     def _submit(self, work: Callable[..., str], *arguments: Any) -> Future[str]:
         if self._executor is None:
@@ -203,21 +254,27 @@ class Runner:
             return self._executor.submit(work, *arguments)
 
     def _done(self, name: str, job: _Job, future: Future[str]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
         with self._lock:
-            if self._jobs.get(name) is not job:
-                return
-            if isinstance(error, BrokenProcessPool):
-                log.warning("The worker died during %s", name)
-                if job.retries < _MAX_RETRIES:
-                    job.retries += 1
-                    self._launch(name, job)
-                else:
-                    job.lost = True
-                return
+            if self._jobs.get(name) is job:
+                self._settle(name, job, future)
+            self._launch_next()
+
+    def _settle(self, name: str, job: _Job, future: Future[str]) -> None:
+        """Decide what becomes of a job whose future is done: gone, again, or lost."""
+        job.future = None
+        if job.yielding:
+            job.yielding = False
+            return
+        if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
             del self._jobs[name]
+            return
+        log.warning("The worker died during %s", name)
+        if read_progress(job.folder).state == "running":
+            job.retries += 1  # one that was still waiting is not to blame
+        if job.retries > _MAX_RETRIES:
+            job.lost = True
+        elif not job.background:
+            self._launch(name, job)
 
 
 def spawned_worker(store: Store) -> Executor:
@@ -225,118 +282,3 @@ def spawned_worker(store: Store) -> Executor:
     # Read by numba when the worker imports it; a second start then compiles nothing.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-
-
-def read_progress(folder: Path) -> Progress:
-    """Return what the worker last wrote; a job not begun is waiting."""
-    import json
-
-    try:
-        return Progress(**json.loads((folder / "progress.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return Progress("waiting")
-
-
-class ProgressWriter:
-    """The worker's side of the channel: writes progress, sees the cancel mark."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._last = 0.0
-
-    def step(self, name: str, share: float) -> None:
-        """Note progress within a step of a run, at most ten times a second."""
-        if (self.folder / "cancel").exists():
-            raise Cancelled("Cancelled.")
-        now = time.monotonic()
-        if share > 0 and now - self._last < _PROGRESS_INTERVAL:
-            return
-        self._last = now
-        position = [s.name for s in STEPS].index(name)
-        whole = (position + share) / len(STEPS)
-        self.write("running", step=STEPS[position].title, share=round(whole, 3))
-
-    def write(self, state: State, **values: Any) -> None:
-        write_json(self.folder / "progress.json", {"state": state, **values})
-
-
-def compute_run(home: str, fingerprint: str, params: dict[str, Any]) -> str:
-    """Compute a run in the worker; whatever happens ends up in its progress file."""
-    store = Store(home)
-    dataset = store.dataset(fingerprint)
-    run_params = RunParams.from_dict(params)
-    run = Plan(dataset, run_params).run
-    writer = ProgressWriter(dataset.run_folder(run))
-
-    def work() -> str:
-        from harmony_core.pipeline import Pipeline
-
-        write_json(writer.folder / "params.json", params)
-        Pipeline(dataset, run_params, writer.step).run()
-        store.evict()
-        return run
-
-    return _guarded(writer, work)
-
-
-def load_file(home: str, path: str, name: str, folder: str) -> str:
-    """Read a file into the store in the worker."""
-    writer = ProgressWriter(Path(folder))
-
-    def work() -> str:
-        from harmony_core.data.ingest import ingest_file
-
-        writer.write("running", step="Reading and checking the file")
-        return str(ingest_file(Store(home), Path(path), name=name).fingerprint)
-
-    return _guarded(writer, work)
-
-
-def export_run(home: str, fingerprint: str, params: dict[str, Any], folder: str) -> str:
-    """Write a finished run's files in the worker."""
-    writer = ProgressWriter(Path(folder))
-
-    def work() -> str:
-        from harmony_core.export import evaluation_figure, write_h5ad
-        from harmony_core.results import RunResults
-
-        writer.write("running", step="Writing the files")
-        results = RunResults(Store(home).dataset(fingerprint), RunParams.from_dict(params))
-        notes = write_h5ad(results, writer.folder / "corrected.h5ad")
-        (writer.folder / "notes.txt").write_text("\n".join(notes), "utf-8")
-        evaluation_figure(results, writer.folder / "harmony_batch_evaluation.png")
-        return fingerprint
-
-    return _guarded(writer, work)
-
-
-def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
-    try:
-        result = work()
-    except Cancelled:
-        writer.write("cancelled")
-    except HarmonyExplorerError as error:
-        writer.write("failed", message=str(error))
-    except MemoryError:
-        writer.write(
-            "failed",
-            message="There was not enough memory. Use fewer cells, or a machine with more memory.",
-        )
-    except Exception as error:
-        log.exception("A job failed")
-        writer.write(
-            "failed",
-            message=f"This did not work because of a fault in the program ({type(error).__name__})."
-            " Other settings may still work; the log has the details.",
-        )
-    else:
-        writer.write("finished", share=1.0, result=result)
-        return result
-    return ""
-
-
-def _warm_up() -> str:
-    from harmony_core.warmup import warm_up
-
-    warm_up()
-    return ""

@@ -1,0 +1,119 @@
+"""The runs of a dataset that were computed: which there are, how they differ, how they did.
+
+Light on purpose: it reads settings and judgements from the store, for pages, tables and exports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harmony_core.data.store import Dataset, write_json
+from harmony_core.diagnostics.suggest import Candidate
+from harmony_core.errors import InputError
+from harmony_core.params import RunParams
+from harmony_core.plan import Plan
+from harmony_core.results import RunResults
+
+
+def note(dataset: Dataset, params: RunParams) -> None:
+    """Keep the settings of a run beside its progress, once; its place in the list is by time."""
+    path = dataset.run_folder(Plan(dataset, params).run) / "params.json"
+    if not path.is_file():
+        write_json(path, params.to_dict())
+
+
+def kept_runs(dataset: Dataset) -> list[RunParams]:
+    """Return the settings of every run whose verdict the store has, newest first.
+
+    A run that *Suggest* computed has a verdict but no pictures yet; `RunResults.is_finished` tells.
+    """
+    noted = []
+    for path in (dataset.folder / "runs").glob("*/params.json"):
+        # What can't be read, or was written by another version, is no run of ours.
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, InputError):
+            params = RunParams.from_dict(json.loads(path.read_text("utf-8")))
+            plan = Plan(dataset, params)
+            if plan.run == path.parent.name and plan.has("assess"):
+                noted.append((path.stat().st_mtime_ns, params))
+    return [params for _, params in sorted(noted, key=lambda found: -found[0])]
+
+
+def differing(runs: Iterable[RunParams]) -> list[str]:
+    """Return the settings, as ``group.name``, that are not the same in all of these runs."""
+    flat = [_flat(params) for params in runs]
+    names = list(flat[0]) if flat else []
+    return [name for name in names if any(one[name] != flat[0][name] for one in flat)]
+
+
+def settings(params: RunParams, names: Sequence[str]) -> dict[str, Any]:
+    """Return some settings of a run by their names as `differing` gives them."""
+    flat = _flat(params)
+    return {name: flat[name] for name in names}
+
+
+def summary(results: RunResults, names: Sequence[str] = ()) -> dict[str, Any] | None:
+    """Summarise a judged run; None if it is not judged.
+
+    Parameters
+    ----------
+    results
+        The run.
+    names
+        Settings to tell, as `differing` gives them.
+
+    Returns
+    -------
+    ``run`` (its name), ``settings``, ``metrics`` (after correction: batch variable → number →
+    value), ``level`` and ``kind`` of the verdict, ``complete`` (whether pictures, clusters and
+    markers are there as well).
+    """
+    found = results.assessment
+    if found is None:
+        return None
+    return {
+        "run": results.plan.run,
+        "settings": settings(results.params, names),
+        "metrics": found["metrics"]["after"],
+        "level": found["verdict"]["level"],
+        "kind": found["verdict"]["kind"],
+        "complete": results.is_finished,
+    }
+
+
+def candidate(results: RunResults) -> Candidate | None:
+    """Return what *Suggest* needs to know of a run; None if it is not judged.
+
+    With several batch variables each number is that of the variable (or of their combination)
+    that speaks most against the run.
+    """
+    found = results.assessment
+    if found is None:
+        return None
+    after = found["metrics"]["after"].values()
+    gaps, mixed = _known(after, "gap"), _known(after, "mcm")
+    losses = _known(after, "worst_label_purity_loss")
+    return Candidate(
+        settings=results.params.harmony,
+        mcm=min(mixed, default=None),
+        gap=max(gaps, default=None),
+        flagged=any(d["flagged"] for d in found["detections"].values()),
+        purity_loss=max(losses, default=None),
+    )
+
+
+def _known(metrics: Iterable[Mapping[str, float | None]], name: str) -> list[float]:
+    values = [of_variable.get(name) for of_variable in metrics]
+    return [value for value in values if value is not None]
+
+
+def _flat(params: RunParams) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for group, values in params.to_dict().items():
+        if isinstance(values, dict):
+            flat |= {f"{group}.{name}": value for name, value in values.items()}
+        else:
+            flat[group] = values
+    return flat

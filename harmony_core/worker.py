@@ -1,0 +1,178 @@
+"""What a worker does with a job, and how its progress is written and read.
+
+Everything heavy is imported inside the functions: the page process imports this module too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harmony_core.data.store import Store, write_json
+from harmony_core.errors import Cancelled, HarmonyExplorerError
+from harmony_core.params import RunParams
+from harmony_core.plan import Plan, Step
+
+log = logging.getLogger(__name__)
+
+State = Literal["waiting", "running", "finished", "failed", "cancelled"]
+
+_PROGRESS_INTERVAL = 0.1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a job stands.
+
+    Attributes
+    ----------
+    step
+        Title of the step under way, in plain words.
+    share
+        Part of the whole job that is done, 0 to 1.
+    message
+        Why it failed, for the user.
+    result
+        What a finished load returns: the dataset's fingerprint.
+    """
+
+    state: State
+    step: str = ""
+    share: float = 0.0
+    message: str = ""
+    result: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("finished", "failed", "cancelled")
+
+
+def read_progress(folder: Path) -> Progress:
+    """Return what the worker last wrote; a job not begun is waiting."""
+    try:
+        return Progress(**json.loads((folder / "progress.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Progress("waiting")
+
+
+class ProgressWriter:
+    """The worker's side of the channel: writes progress, sees the cancel mark.
+
+    Parameters
+    ----------
+    folder
+        Where the progress is read.
+    steps
+        What is computed, in order.
+    """
+
+    def __init__(self, folder: Path, steps: Sequence[Step] = ()) -> None:
+        self.folder = folder
+        self._titles = {step.name: step.title for step in steps}
+        self._last = 0.0
+
+    def stop_if_cancelled(self) -> None:
+        """Raise Cancelled if nobody waits any more."""
+        if (self.folder / "cancel").exists():
+            raise Cancelled("Cancelled.")
+
+    def step(self, name: str, share: float) -> None:
+        """Note progress within a step, at most ten times a second."""
+        self.stop_if_cancelled()
+        now = time.monotonic()
+        # A stage asked for by another reports too; the bar stays with the one that asked.
+        if name not in self._titles or (share > 0 and now - self._last < _PROGRESS_INTERVAL):
+            return
+        self._last = now
+        whole = (list(self._titles).index(name) + share) / len(self._titles)
+        self.write("running", step=self._titles[name], share=round(whole, 3))
+
+    def write(self, state: State, **values: Any) -> None:
+        write_json(self.folder / "progress.json", {"state": state, **values})
+
+
+def compute(home: str, fingerprint: str, params: dict[str, Any], folder: str, *steps: str) -> str:
+    """Compute a run, or some of its steps, in the worker; progress goes to ``folder``."""
+    store = Store(home)
+    dataset = store.dataset(fingerprint)
+    plan = Plan(dataset, RunParams.from_dict(params))
+    writer = ProgressWriter(Path(folder), plan.steps_for(*steps))
+
+    def work() -> str:
+        from harmony_core.pipeline import Pipeline
+
+        writer.stop_if_cancelled()
+        Pipeline(dataset, plan.params, writer.step).run(*steps)
+        store.evict()
+        return plan.run
+
+    return _guarded(writer, work)
+
+
+def load_file(home: str, path: str, name: str, folder: str) -> str:
+    """Read a file into the store in the worker."""
+    writer = ProgressWriter(Path(folder))
+
+    def work() -> str:
+        from harmony_core.data.ingest import ingest_file
+
+        writer.write("running", step="Reading and checking the file")
+        return str(ingest_file(Store(home), Path(path), name=name).fingerprint)
+
+    return _guarded(writer, work)
+
+
+def export_run(home: str, fingerprint: str, params: dict[str, Any], folder: str) -> str:
+    """Write a finished run's files in the worker."""
+    writer = ProgressWriter(Path(folder))
+
+    def work() -> str:
+        from harmony_core.export import evaluation_figure, write_h5ad
+        from harmony_core.results import RunResults
+
+        writer.write("running", step="Writing the files")
+        results = RunResults(Store(home).dataset(fingerprint), RunParams.from_dict(params))
+        notes = write_h5ad(results, writer.folder / "corrected.h5ad")
+        (writer.folder / "notes.txt").write_text("\n".join(notes), "utf-8")
+        evaluation_figure(results, writer.folder / "harmony_batch_evaluation.png")
+        return fingerprint
+
+    return _guarded(writer, work)
+
+
+def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
+    try:
+        result = work()
+    except Cancelled:
+        writer.write("cancelled")
+    except HarmonyExplorerError as error:
+        writer.write("failed", message=str(error))
+    except MemoryError:
+        writer.write(
+            "failed",
+            message="There was not enough memory. Use fewer cells, or a machine with more memory.",
+        )
+    except Exception as error:
+        log.exception("A job failed")
+        writer.write(
+            "failed",
+            message=f"This did not work because of a fault in the program ({type(error).__name__})."
+            " Other settings may still work; the log has the details.",
+        )
+    else:
+        writer.write("finished", share=1.0, result=result)
+        return result
+    return ""
+
+
+def warm_up() -> str:
+    """Make imports and compiled code ready."""
+    from harmony_core import warmup
+
+    warmup.warm_up()
+    return ""

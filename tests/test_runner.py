@@ -1,0 +1,268 @@
+"""Who is computed when: sharing, latest wins, making way, cancelling, a worker that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harmony_core.data.store import Dataset, Store
+from harmony_core.params import RunParams
+from harmony_core.pipeline import Pipeline
+from harmony_core.results import RunResults
+from harmony_core.runner import Progress, Runner, spawned_worker
+from harmony_core.worker import ProgressWriter, read_progress
+from tests.conftest import SMALL
+
+
+def with_theta(theta: float) -> RunParams:
+    return replace(SMALL, harmony=replace(SMALL.harmony, theta=(theta,)))
+
+
+class ByHand(Executor):
+    """Runs a job in this process when the test says so."""
+
+    def __init__(self) -> None:
+        self.queue: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
+        self.broken = False
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        if self.broken:
+            raise BrokenProcessPool("dead")
+        future: Future[Any] = Future()
+        self.queue.append((future, work, arguments))
+        return future
+
+    def run_next(self) -> None:
+        """Run the first job that was not cancelled while it waited."""
+        while self.queue:
+            future, work, arguments = self.queue.pop(0)
+            if future.set_running_or_notify_cancel():
+                future.set_result(work(*arguments))
+                return
+
+    def die(self) -> None:
+        """Lose every job, as a pool does whose process was killed."""
+        self.broken = True
+        for future, _, _ in self.queue:
+            future.set_running_or_notify_cancel()
+            future.set_exception(BrokenProcessPool("dead"))
+
+
+class Hands:
+    """A runner, and the executors that it has asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self.executors: list[ByHand] = []
+        self.runner = Runner(store, self._new)
+
+    def _new(self) -> ByHand:
+        self.executors.append(ByHand())
+        return self.executors[-1]
+
+    @property
+    def now(self) -> ByHand:
+        return self.executors[-1]
+
+    @property
+    def waiting(self) -> int:
+        return sum(not future.cancelled() for future, _, _ in self.now.queue)
+
+    def state(self, name: str, folder: Path) -> str:
+        return self.runner.follow(name, folder).state
+
+
+@pytest.fixture
+def hands(kept_store: Store) -> Hands:
+    return Hands(kept_store)
+
+
+@pytest.fixture
+def fresh() -> Callable[[], RunParams]:
+    """Settings that no other test has computed."""
+    return lambda: with_theta(next(_THETAS) / 16)
+
+
+_THETAS = iter(range(40, 200))
+
+
+def test_two_viewers_share_one_computation(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    params = fresh()
+    name = hands.runner.submit_run("ada", dataset, params)
+    assert hands.runner.submit_run("ben", dataset, params) == name
+    assert hands.waiting == 1
+    hands.runner.drop("ada")
+    assert hands.state(name, dataset.run_folder(name)) == "waiting"
+    hands.now.run_next()
+    assert hands.state(name, dataset.run_folder(name)) == "finished"
+    assert RunResults(dataset, params).is_finished
+
+
+def test_the_latest_wish_of_a_viewer_wins(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    first, second = fresh(), fresh()
+    old = hands.runner.submit_run("ada", dataset, first)
+    new = hands.runner.submit_run("ada", dataset, second)
+    assert hands.state(old, dataset.run_folder(old)) == "cancelled"
+    assert hands.waiting == 1
+    hands.now.run_next()
+    assert hands.state(new, dataset.run_folder(new)) == "finished"
+    assert not RunResults(dataset, first).is_finished
+
+
+def test_a_finished_run_is_answered_from_the_store(hands: Hands, dataset: Dataset) -> None:
+    Pipeline(dataset, SMALL).run()
+    name = hands.runner.submit_run("ada", dataset, SMALL)
+    assert hands.executors == []
+    assert hands.state(name, dataset.run_folder(name)) == "finished"
+
+
+def test_dropped_mid_run_it_stops_between_stages(
+    hands: Hands,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = fresh()
+    compute = Pipeline._correct
+
+    def correct_and_drop(self: Pipeline, side: str = "after") -> Any:
+        hands.runner.drop("ada")
+        return compute(self, side)
+
+    monkeypatch.setattr(Pipeline, "_correct", correct_and_drop)
+    name = hands.runner.submit_run("ada", dataset, params)
+    hands.now.run_next()
+    results = RunResults(dataset, params)
+    assert hands.state(name, dataset.run_folder(name)) == "cancelled"
+    assert results.stage("correct") is not None
+    assert results.stage("neighbors_after") is None
+
+
+def test_asked_again_while_its_cancelled_forerunner_still_writes(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    params = fresh()
+    name = hands.runner.submit_run("ada", dataset, params)
+    hands.runner.drop("ada")
+    hands.runner.submit_run("ada", dataset, params)
+    ProgressWriter(dataset.run_folder(name)).write("cancelled")
+    assert hands.state(name, dataset.run_folder(name)) == "waiting"
+
+
+def test_background_jobs_go_one_at_a_time_and_make_way(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    many = [fresh(), fresh()]
+    names = [hands.runner.submit_steps("ada:suggest", dataset, p, "assess") for p in many]
+    folders = [hands.runner.steps_folder(dataset, p, "assess") for p in many]
+    assert hands.waiting == 1
+    urgent = fresh()
+    run = hands.runner.submit_run("ada", dataset, urgent)
+    assert hands.waiting == 2
+    hands.now.run_next()  # the background job sees its mark at once
+    assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["waiting"] * 2
+    assert hands.waiting == 1
+    hands.now.run_next()
+    assert hands.state(run, dataset.run_folder(run)) == "finished"
+    for _ in many:
+        assert hands.waiting == 1
+        hands.now.run_next()
+    assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["finished"] * 2
+    for params in many:
+        assert RunResults(dataset, params).assessment is not None
+        assert RunResults(dataset, params).layout("after") is None
+
+
+def test_dropped_background_jobs_are_not_begun(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    many = [fresh(), fresh()]
+    names = [hands.runner.submit_steps("ada:suggest", dataset, p, "assess") for p in many]
+    folders = [hands.runner.steps_folder(dataset, p, "assess") for p in many]
+    hands.runner.drop("ada:suggest")
+    assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["cancelled"] * 2
+    assert hands.waiting == 0
+
+
+def test_a_dead_worker_is_replaced_unseen_and_the_innocent_are_not_blamed(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    culprit, innocent = fresh(), fresh()
+    bad = hands.runner.submit_run("ada", dataset, culprit)
+    good = hands.runner.submit_run("ben", dataset, innocent)
+    for _ in range(2):
+        ProgressWriter(dataset.run_folder(bad)).write("running")
+        hands.now.die()
+    lost = hands.runner.follow(bad, dataset.run_folder(bad))
+    assert lost.state == "failed"
+    assert "memory" in lost.message
+    assert hands.state(good, dataset.run_folder(good)) == "waiting"
+    hands.now.run_next()
+    assert hands.state(good, dataset.run_folder(good)) == "finished"
+
+
+def test_a_failure_is_a_sentence(hands: Hands, dataset: Dataset) -> None:
+    params = replace(SMALL, harmony=replace(SMALL.harmony, batch=("nope",), theta=(2.0,)))
+    name = hands.runner.submit_run("ada", dataset, params)
+    hands.now.run_next()
+    found = hands.runner.follow(name, dataset.run_folder(name))
+    assert found.state == "failed"
+    assert "no column" in found.message
+    assert "Traceback" not in found.message
+
+
+def test_unreadable_progress_means_waiting(tmp_path: Path) -> None:
+    (tmp_path / "progress.json").write_text('{"state": "running", "sh')
+    assert read_progress(tmp_path) == Progress("waiting")
+
+
+def test_a_killed_process_restarts_the_work_unseen(
+    kept_store: Store, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    # Harmony alone: a whole run in two new processes would compile for a minute.
+    pools: list[ProcessPoolExecutor] = []
+
+    def pool() -> Executor:
+        made = spawned_worker(kept_store)
+        assert isinstance(made, ProcessPoolExecutor)
+        pools.append(made)
+        return made
+
+    runner = Runner(kept_store, pool)
+    params = replace(fresh(), prepare=replace(SMALL.prepare, n_pcs=9))
+    folder = runner.steps_folder(dataset, params, "correct")
+    seen = set()
+
+    def state() -> str:
+        seen.add(runner.follow(name, folder).state)
+        return runner.follow(name, folder).state
+
+    try:
+        name = runner.submit_steps("ada", dataset, params, "correct")
+        _wait(lambda: state() == "running")
+        os.kill(next(iter(pools[0]._processes)), signal.SIGKILL)
+        _wait(lambda: state() in ("finished", "failed"))
+        assert seen <= {"waiting", "running", "finished"}
+        assert len(pools) == 2
+        assert RunResults(dataset, params).harmony is not None
+    finally:
+        runner.close()
+
+
+def _wait(condition: Callable[[], bool], most: float = 120) -> None:
+    deadline = time.monotonic() + most
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
