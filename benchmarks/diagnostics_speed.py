@@ -30,7 +30,8 @@ from sklearn.metrics import silhouette_score
 from harmony_core.correct import correct
 from harmony_core.data.simulate import Scenario, simulate
 from harmony_core.diagnostics import conservation, kbet, mixing, scib
-from harmony_core.diagnostics.assess import Coded, lisi_numbers
+from harmony_core.diagnostics.assess import lisi_numbers
+from harmony_core.diagnostics.coded import Coded
 from harmony_core.diagnostics.detector import score
 from harmony_core.diagnostics.matched import matched_mixing
 from harmony_core.diagnostics.reference import Reference, build_reference

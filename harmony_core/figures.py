@@ -1,4 +1,4 @@
-"""Results in, plotly figures out: the only file of the core that imports plotly.
+"""Results in, plotly figures out; only this file and `figure_maps` of the core import plotly.
 
 Names of genes, batches and clusters come from the user's file; plotly reads some of HTML in any
 text, so they pass through `shown_name` first.
@@ -64,7 +64,7 @@ def convergence(objective: Sequence[float], stop_reason: str) -> go.Figure:
     figure.update_layout(title=f"{rounds}, {_STOPPED.get(stop_reason, stop_reason)}")
     figure.update_xaxes(title="Iteration", dtick=max(1, n // 10), rangemode="tozero")
     figure.update_yaxes(title="Objective")
-    return _dressed(figure, height=260)
+    return dressed(figure, height=260)
 
 
 def gene_dots(
@@ -152,7 +152,7 @@ def gene_dots(
     figure.update_xaxes(type="category", tickangle=-60, dtick=1, range=[-0.6, len(names) - 0.4])
     figure.update_yaxes(type="category", dtick=1, range=[len(groups) - 0.4, -0.6])
     figure.update_yaxes(title=shown_name(group_title))
-    return _dressed(figure, height=max(430, 150 + 24 * len(groups)))
+    return dressed(figure, height=max(430, 150 + 24 * len(groups)))
 
 
 def gene_grid(
@@ -229,7 +229,7 @@ def gene_grid(
         showarrow=False,
         font={"size": 11},
     )
-    return _dressed(figure, height=60 + 210 * n_rows, margin_bottom=34)
+    return dressed(figure, height=60 + 210 * n_rows, margin_bottom=34)
 
 
 def batch_bars(
@@ -272,7 +272,7 @@ def batch_bars(
     figure.update_layout(barmode="overlay", showlegend=False, title=shown_name(title))
     figure.update_xaxes(title="Cells", rangemode="tozero")
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
-    return _dressed(figure, height=90 + 26 * len(levels))
+    return dressed(figure, height=90 + 26 * len(levels))
 
 
 def violins(
@@ -319,7 +319,7 @@ def violins(
     figure.update_xaxes(type="category")
     figure.update_yaxes(title=shown_name(title))
     figure.update_layout(showlegend=False)
-    return _dressed(figure, height=320)
+    return dressed(figure, height=320)
 
 
 def _scale(dark: bool) -> list[tuple[float, str]]:
@@ -331,7 +331,8 @@ def _dot_size(share: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return 16 * np.sqrt(np.asarray(share))
 
 
-def _dressed(figure: go.Figure, *, height: int, margin_bottom: int = 10) -> go.Figure:
+def dressed(figure: go.Figure, *, height: int, margin_bottom: int = 10) -> go.Figure:
+    """Give a figure the margins, grid and clear background that all of ours have."""
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 40, "b": margin_bottom},

@@ -31,7 +31,8 @@ from harmony_core.plan import WIDTH, Plan, Side
 
 if TYPE_CHECKING:
     from harmony_core.diagnostics.advice import RunFacts
-    from harmony_core.diagnostics.assess import Coded, LisiNumbers
+    from harmony_core.diagnostics.assess import LisiNumbers
+    from harmony_core.diagnostics.coded import Coded
     from harmony_core.diagnostics.reference import Reference
 
 Report = Callable[[str, float], None]
@@ -276,14 +277,15 @@ class Pipeline:
     @cached_property
     def variables(self) -> list[Coded]:
         """The batch variables and, where there are several, their combination."""
-        from harmony_core.diagnostics.assess import Coded, with_joint
+        from harmony_core.diagnostics.assess import with_joint
+        from harmony_core.diagnostics.coded import Coded
 
         names = self.params.harmony.batch
         return with_joint([Coded.of(name, self.column(name)) for name in names])
 
     @cached_property
     def label(self) -> Coded | None:
-        from harmony_core.diagnostics.assess import Coded
+        from harmony_core.diagnostics.coded import Coded
 
         name = self.params.label
         return None if name is None else Coded.of(name, self.column(name))

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from harmony_core.diagnostics import conservation, mixing
 from harmony_core.diagnostics import thresholds as limit
 from harmony_core.diagnostics.advice import RunFacts
+from harmony_core.diagnostics.coded import Coded
 from harmony_core.diagnostics.detector import score
 from harmony_core.diagnostics.matched import matched_mixing
 from harmony_core.diagnostics.reference import Reference
@@ -21,27 +22,6 @@ from harmony_core.diagnostics.verdict import Verdict, combine, judge
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Coded:
-    """A column as numbers: the level of each cell, -1 where it is missing."""
-
-    name: str
-    codes: Ints
-    levels: tuple[str, ...]
-
-    @classmethod
-    def of(cls, name: str, values: npt.NDArray[Any]) -> Coded:
-        import pandas as pd
-
-        codes, levels = pd.factorize(pd.Series(np.asarray(values)).astype("string"), sort=True)
-        return cls(name, codes.astype(np.int32), tuple(str(level) for level in levels))
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels))
-        return dict(zip(self.levels, counts.tolist(), strict=True))
 
 
 def with_joint(variables: Sequence[Coded]) -> list[Coded]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harmony_core.diagnostics.assess import Coded
+from harmony_core.diagnostics.coded import Coded
 from harmony_core.diagnostics.thresholds import (
     CLOSE_LABEL,
     CRAMERS_V_CONFOUNDED,

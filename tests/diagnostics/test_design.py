@@ -8,7 +8,7 @@ import scipy.stats
 from sklearn.decomposition import PCA
 
 from harmony_core.data.simulate import SCENARIOS, simulate
-from harmony_core.diagnostics.assess import Coded
+from harmony_core.diagnostics.coded import Coded
 from harmony_core.diagnostics.design import (
     check_design,
     closest_relative,
