@@ -268,3 +268,19 @@ CLOSE_LABEL = _add(
     "median distance between labels, up to which the two may be merged.",
     "own simulations: siblings lay at 0.27-0.69, other types at 0.73-0.96",
 )
+
+# --- Other tools -----------------------------------------------------------------------------
+
+_TOOLS = "convention, after the sizes at which scIB (doi:10.1038/s41592-021-01336-8) compares tools"
+SCVI_CELLS = _add_count(
+    "scvi_cells", 50_000, "Cells from which a neural network is worth naming.", _TOOLS
+)
+SCVI_BATCHES = _add_count(
+    "scvi_batches", 8, "Batches from which a neural network is worth naming.", _TOOLS
+)
+MANY_EXCLUSIVE = _add(
+    "many_exclusive", 0.3, "Part of labels in one batch only, above which few are shared.", _TOOLS
+)
+STABILITY_SEEDS = _add_count(
+    "stability_seeds", 5, "Seeds that a run is repeated with to see what holds.", "convention"
+)
