@@ -21,8 +21,7 @@ from harmony_core.data.store import Arrays
 from harmony_core.errors import ExportError
 from harmony_core.export.entries import Entries
 from harmony_core.export.files import WatchedFile, written_whole
-from harmony_core.export.record import RECORD_KEY, record
-from harmony_core.neighbors import Neighbors
+from harmony_core.export.record import RECORD_KEY, record, source_of
 from harmony_core.palette import colors_for
 from harmony_core.plan import Side
 from harmony_core.results import RunResults
@@ -87,7 +86,9 @@ def corrected_adata(
     """
     if not results.is_finished or results.cells is None:
         raise ExportError("This run is not finished, so there is nothing complete to write yet.")
-    adata = _source(results)
+    source = source_of(results)
+    about = record(results, source=source, input_path=input_path)
+    adata = _kept(source, np.asarray(results.cells))
     basis = results.params.prepare.basis
     entries = Entries(adata, keep=basis)
     if basis is None:
@@ -100,27 +101,23 @@ def corrected_adata(
         _add_markers(entries, results, side)
     _add_measures(entries, results)
     _add_colors(entries, results)
-    made = record(results, input_path=input_path) | {
+    about |= {
         # Where this very file has the embedding to start from when it is opened again.
         "basis": entries.moved.get(("obsm", basis), basis) if basis else "X_pca",
         "written": entries.written,
     }
-    adata.uns[RECORD_KEY] = json.dumps(made)
+    adata.uns[RECORD_KEY] = json.dumps(about)
     return adata, tuple(entries.notes)
 
 
-def _source(results: RunResults) -> AnnData:
+def _kept(adata: AnnData, cells: npt.NDArray[np.int32]) -> AnnData:
     import anndata
 
-    from harmony_core.data.read import read
-
-    adata = read(results.dataset.source, name=results.dataset.name)
-    cells = np.asarray(results.cells)
-    if len(cells) < adata.n_obs:
-        with warnings.catch_warnings(), anndata.settings.override(remove_unused_categories=False):
-            warnings.simplefilter("ignore")  # about names that were not unique in the file
-            adata = adata[cells].copy()
-    return adata
+    if len(cells) == adata.n_obs:
+        return adata
+    with warnings.catch_warnings(), anndata.settings.override(remove_unused_categories=False):
+        warnings.simplefilter("ignore")  # about names that were not unique in the file
+        return adata[cells].copy()
 
 
 def _stage(results: RunResults, name: str) -> Arrays:
@@ -151,11 +148,12 @@ def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
 def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     import scipy.sparse as sp
 
-    from harmony_core.layout import fuzzy_graph
+    from harmony_core.pipeline import Pipeline
 
     p = results.params
-    arrays = _stage(results, f"neighbors_{side}")
-    near = Neighbors(np.asarray(arrays["indices"]), np.asarray(arrays["distances"]))
+    pipeline = Pipeline(results.dataset, p)
+    # Neighbours only serve other stages, so a finished run may have to find them again.
+    near = pipeline.neighbors(side)
     # scanpy counts the cell itself among its neighbours, but stores only the others.
     k = min(p.graph.n_neighbors, near.k + 1) - 1
     n = len(near.indices)
@@ -164,7 +162,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
         shape=(n, n),
     )
     distances.sort_indices()
-    graph = fuzzy_graph(near, p.graph)
+    graph = pipeline.graph(side).copy()
     graph.sort_indices()
     # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
     name = f"neighbors{_SUFFIX[side]}"

@@ -1,44 +1,79 @@
-"""The record of a run that travels inside its files: settings, versions, fingerprint."""
+"""The record of a run that travels inside its files: settings, versions, where the data were."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from harmony_core.errors import ExportError
+from harmony_core.export.content import content_digest
 from harmony_core.plan import library_versions
 from harmony_core.results import RunResults
 
+if TYPE_CHECKING:
+    from anndata import AnnData
+
 RECORD_KEY = "harmony_explorer"
 """Entry of uns in a file that we wrote."""
+
+_MORE = ("anndata", "h5py", "numba", "numpy", "pandas", "pynndescent", "scikit-learn", "scipy")
 
 
 def versions() -> dict[str, str]:
     """Return the versions of ours and of every library that shapes the results."""
     ours = {"harmony-explorer": metadata.version("harmony-explorer")}
-    more = ("anndata", "numpy", "scipy", "scikit-learn", "numba", "pynndescent")
-    return ours | library_versions() | {name: metadata.version(name) for name in more}
+    return ours | library_versions() | {name: metadata.version(name) for name in _MORE}
 
 
-def record(results: RunResults, *, input_path: str = "") -> dict[str, Any]:
-    """Return what a file says about the run that it holds, as plain JSON values.
+def source_of(results: RunResults) -> AnnData:
+    """Read the data of a run as they came."""
+    from harmony_core.data.read import read
+
+    return read(results.dataset.source, name=results.dataset.name)
+
+
+def record(
+    results: RunResults, *, source: AnnData | None = None, input_path: str = ""
+) -> dict[str, Any]:
+    """Return what decides a run, as plain JSON values: enough to write it down as a script.
 
     Parameters
     ----------
+    results
+        A run that was corrected.
+    source
+        The data as they came; read from the store if not given.
     input_path
-        Where the data came from, if that is known.
+        Where they came from, if that is known.
+
+    Raises
+    ------
+    ExportError
+        If the run was not corrected yet.
     """
-    dataset = results.dataset
+    from harmony_core.data.check import expression
+    from harmony_core.data.genes import symbol_column
+
+    if results.harmony is None:
+        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+    adata = source_of(results) if source is None else source
+    dataset, params = results.dataset, results.params
+    where = dataset.meta["where"]
+    columns = [*params.harmony.batch, *([params.label] if params.label else [])]
+    var = expression(adata, where)[1] if where else adata.var
     return {
-        "params": results.params.to_dict(),
+        "params": params.to_dict(),
         "versions": versions(),
-        "fingerprint": dataset.fingerprint,
         "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
         "input": input_path,
-        "where": dataset.meta["where"],
+        "digest": content_digest(adata, where, columns, params.prepare.basis),
+        "where": where,
         "kind": dataset.meta["kind"],
-        "harmony": dict(results.harmony or {}),
+        "symbol_column": symbol_column(var) if where else None,
+        "harmony": {k: v for k, v in results.harmony.items() if k != "seconds"},
     }
 
 
