@@ -19,12 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from harmony_core.data.text import decompressor
+from harmony_core.data.text import MAX_RATIO, RATIO_FROM, decompressor
 from harmony_core.errors import FileError
 
 MAX_MEMBERS = 100_000
-MAX_RATIO = 200
-_RATIO_FROM = 50 << 20
 _SHARE_OF_DISK = 0.8
 _BLOCK = 1 << 20
 _DAMAGED = (
@@ -68,7 +66,7 @@ class Budget:
                 f"{name} unpacks to more than {self.n_bytes / 1e9:,.1f} GB, which the disk cannot "
                 "take; free some space."
             )
-        if self.written > _RATIO_FROM and self.written > MAX_RATIO * self.packed:
+        if self.written > RATIO_FROM and self.written > MAX_RATIO * self.packed:
             raise FileError(
                 f"{name} is refused: it unpacks to more than {MAX_RATIO} times its size, which "
                 "data do not."

@@ -19,11 +19,10 @@ from harmony_core.data.columns import (
     check_n_cells,
     rank_batch_columns,
     rank_label_columns,
-    shown,
 )
+from harmony_core.data.embeddings import EmbeddingInfo, check_embedding, find_embeddings
 from harmony_core.data.genes import mitochondrial, organism, symbol_column
 from harmony_core.data.report import (
-    EmbeddingInfo,
     MatrixInfo,
     Report,
     count_problems,
@@ -55,7 +54,6 @@ __all__ = [
 
 _COUNT_LAYERS = ("counts", "raw_counts", "raw", "umi", "soupx", "decontx")
 _BATCHES_LOOKED_AT = 3
-_LAYOUTS = ("umap", "tsne", "draw_graph", "spatial", "phate", "diffmap")
 
 
 def check(adata: Any) -> Report:
@@ -72,8 +70,10 @@ def check(adata: Any) -> Report:
         Fewer than 40 cells, or neither an expression matrix nor an embedding.
     """
     check_n_cells(adata.n_obs)
-    embeddings = tuple(_embeddings(adata))
+    best = best_matrix(adata)
+    embeddings = tuple(find_embeddings(adata.obsm, adata.obs, _depth(adata, best)))
     usable = [e for e in embeddings if not e.is_layout and e.n_bad == 0]
+    usable.sort(key=lambda embedding: embedding.is_corrected)
     first = np.asarray(adata.obsm[usable[0].name]) if usable else None
     candidates = rank_batch_columns(adata.obs, embedding=first)
     matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))
@@ -104,6 +104,12 @@ def check(adata: Any) -> Report:
     )
 
 
+def _depth(adata: Any, best: MatrixInfo | None) -> NDArray[Any] | None:
+    if best is None or not best.kind.is_counts:
+        return None
+    return np.asarray(expression(adata, best.where)[0].sum(axis=1)).ravel()
+
+
 def expression(adata: Any, where: str) -> tuple[Any, pd.DataFrame]:
     """Return the matrix that `MatrixInfo.where` names, and the table of its genes."""
     if where == "X":
@@ -132,18 +138,6 @@ def check_matrix(matrix: Any, batch: pd.Series[Any], name: str) -> None:
     check_same_kind(value_kind_per_batch(matrix, batch), name)
 
 
-def check_embedding(embedding: NDArray[Any], name: str) -> None:
-    """Raise DataError unless an embedding is finite and has at least two dimensions."""
-    if embedding.ndim != 2 or embedding.shape[1] < 2:
-        raise DataError(f"The embedding {shown(name)} has one dimension; at least 2 are needed.")
-    n_bad = int((~np.isfinite(embedding)).any(axis=1).sum())
-    if n_bad:
-        raise DataError(
-            f"The embedding {shown(name)} has missing or infinite values in {n_bad:,} of "
-            f"{len(embedding):,} cells; remove these cells, or choose another embedding."
-        )
-
-
 def best_matrix(adata: Any) -> MatrixInfo | None:
     """Choose the matrix to start from: counts before log values before the rest."""
     return _choose(
@@ -155,12 +149,13 @@ def best_matrix(adata: Any) -> MatrixInfo | None:
 
 
 def _matrices(adata: Any) -> Iterator[tuple[str, Any]]:
-    if adata.X is not None:
-        yield "X", adata.X
-    for name in adata.layers:
-        yield f"layers/{name}", adata.layers[name]
-    if adata.raw is not None and adata.raw.X is not None:
-        yield "raw", adata.raw.X
+    found = [("X", adata.X), *((f"layers/{n}", adata.layers[n]) for n in adata.layers)]
+    if adata.raw is not None:
+        found.append(("raw", adata.raw.X))
+    for where, matrix in found:
+        # Text or complex numbers are no expression.
+        if matrix is not None and matrix.dtype.kind in "biuf":
+            yield where, matrix
 
 
 def _matrix_info(
@@ -190,22 +185,3 @@ def _choose(matrices: tuple[MatrixInfo, ...]) -> MatrixInfo | None:
 
     usable = [m for m in matrices if m.kind is not ValueKind.EMPTY and m.n_genes > 1]
     return min(usable, key=rank) if usable else None
-
-
-def _embeddings(adata: Any) -> Iterator[EmbeddingInfo]:
-    for name in adata.obsm:
-        values = adata.obsm[name]
-        if getattr(values, "ndim", 0) != 2 or values.shape[1] < 2:
-            continue
-        try:
-            dense = values.toarray() if hasattr(values, "toarray") else values
-            numbers = np.asarray(dense, dtype=np.float64)
-        except (TypeError, ValueError):
-            continue
-        is_layout = numbers.shape[1] <= 3 and any(w in name.casefold() for w in _LAYOUTS)
-        yield EmbeddingInfo(
-            name=name,
-            n_dims=numbers.shape[1],
-            n_bad=int((~np.isfinite(numbers)).any(axis=1).sum()),
-            is_layout=is_layout or name.casefold() == "spatial",
-        )

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from harmony_core.data.loaded import Loaded, check_fits
 from harmony_core.data.sources import Source
 from harmony_core.data.tenx import GENES, make_dataset
-from harmony_core.data.text import open_binary, open_text
+from harmony_core.data.text import lines_of, open_binary, open_text
 from harmony_core.errors import FileError
 
 
@@ -86,8 +86,8 @@ def _lines(source: Source, name: str) -> list[list[str]]:
     delimiter = "," if ".csv" in source.base.casefold() else "\t"
     with open_text(source.path, name) as file:
         return [
-            [field.strip().strip('"') for field in line.rstrip("\n").split(delimiter)]
-            for line in file
+            [field.strip().strip('"') for field in line.split(delimiter)]
+            for line in lines_of(file, name)
             if line.strip()
         ]
 
@@ -102,10 +102,10 @@ def _features(lines: list[list[str]]) -> pd.DataFrame:
 def _declared(source: Source, name: str, limit: float | None) -> tuple[int, int]:
     """Check what the header declares before any of it is believed."""
     with open_text(source.path, name) as file:
-        head = file.readline()
-        if not head.startswith("%%MatrixMarket matrix coordinate"):
+        lines = lines_of(file, name)
+        if not next(lines, "").startswith("%%MatrixMarket matrix coordinate"):
             raise FileError(f"{name} is damaged: {source.quoted} is no sparse matrix.")
-        line = next((line for line in file if line.strip() and not line.startswith("%")), "")
+        line = next((line for line in lines if line.strip() and not line.startswith("%")), "")
     try:
         n_rows, n_columns, n_values = (int(part) for part in line.split())
     except ValueError as error:

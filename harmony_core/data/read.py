@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tempfile
 import warnings
@@ -161,7 +162,8 @@ def _read_all(
             loaded = read_zarr(source.path, source.quoted, limit=limit)
             datasets.append((source.label, loaded))
         elif is_hdf5(source.path):
-            datasets.append((source.label, _read_hdf5(source, limit, modality)))
+            loaded = _read_hdf5(source, limit, modality)
+            datasets.append((source.label, loaded))
         elif ".mtx" in source.base.casefold():
             raise FileError(
                 f"{source.quoted} comes without its lists of cells and genes; give all three files "
@@ -194,7 +196,9 @@ def _read_hdf5(source: Source, limit: float | None, modality: str | None) -> Loa
         return read_loom(path, name, limit=limit)
     if tenx:
         return read_10x_h5(path, name, limit=limit)
-    return read_h5ad(path, name, limit=limit)
+    loaded = read_h5ad(path, name, limit=limit)
+    # "h5ad" alone promises that the file itself is the dataset.
+    return loaded if source.given else dataclasses.replace(loaded, format="packed h5ad")
 
 
 def _put_together(
@@ -236,4 +240,5 @@ def _put_together(
     for table in rest:
         adata, more = attach(adata, table)
         notes.extend(more)
-    return Loaded(adata, base.format, tuple(notes), base.modalities)
+    kind = f"{base.format} with tables" if rest else base.format
+    return Loaded(adata, kind, tuple(notes), base.modalities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from harmony_core.data.columns import (
     listed,
     shown,
 )
+from harmony_core.data.embeddings import EmbeddingInfo, warn_about_embeddings
 from harmony_core.data.genes import Organism
 from harmony_core.data.values import ValueKind
 
@@ -39,16 +41,6 @@ class MatrixInfo:
     kind: ValueKind
     n_genes: int
     kinds_by_column: Mapping[str, Mapping[str, ValueKind]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbeddingInfo:
-    """One embedding of the data; ``n_bad`` cells have NaN or infinite values in it."""
-
-    name: str
-    n_dims: int
-    n_bad: int
-    is_layout: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +79,22 @@ class Report:
         found = self.expression
         return found if found is not None and found.kind.is_counts else None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON."""
+        return {
+            "n_cells": self.n_cells,
+            "n_genes": self.n_genes,
+            "expression": None if self.expression is None else self.expression.where,
+            "matrices": {m.where: m.kind.value for m in self.matrices},
+            "embeddings": [dataclasses.asdict(e) for e in self.embeddings],
+            "batch_candidates": [dataclasses.asdict(c) for c in self.batch_candidates],
+            "label_candidates": list(self.label_candidates),
+            "organism": self.organism,
+            "n_mito": self.n_mito,
+            "symbol_column": self.symbol_column,
+            "warnings": list(self.warnings),
+        }
+
 
 def warn_about(
     obs: pd.DataFrame,
@@ -97,6 +105,7 @@ def warn_about(
     symbols: pd.Series[Any],
     n_mito: int,
 ) -> Iterator[str]:
+    """Say what should be known before a run."""
     if chosen is None:
         yield "There are no expression values, so only an embedding can be corrected."
     else:
@@ -109,12 +118,7 @@ def warn_about(
     n_repeated = int(obs.index.duplicated().sum())
     if n_repeated:
         yield f"{n_repeated:,} cell names occur more than once; a number is added to them."
-    for embedding in embeddings:
-        if embedding.n_bad:
-            yield (
-                f"The embedding {shown(embedding.name)} has missing or infinite values in "
-                f"{embedding.n_bad:,} cells and cannot be corrected."
-            )
+    yield from warn_about_embeddings(embeddings)
     if not candidates:
         yield "No column can be the batch variable; give the data one that names each cell's batch."
     same = columns_that_say_the_same(obs, [c.name for c in candidates[:20]])

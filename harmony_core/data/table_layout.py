@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO
 
-from harmony_core.data.text import open_text
+from harmony_core.data.text import lines_of, open_text
 from harmony_core.errors import FileError
 
 _LINES_LOOKED_AT = 100
-_LONGEST_LINE = 64 << 20
 _NAME_HEADERS = frozenset(
     (
         *("", "x", "unnamed: 0", "index", "cell", "cells", "cell_id", "cellid", "cell.id"),
@@ -75,7 +74,7 @@ def recognise(path: Path, name: str) -> Layout:
         Empty, or no table.
     """
     with open_text(path, name) as file:
-        lines = list(_first_lines(file, name))
+        lines = list(islice(lines_of(file, name), _LINES_LOOKED_AT))
     if not lines:
         raise FileError(f"{name} is empty.")
     delimiter, widths, width = _delimiter(lines)
@@ -115,7 +114,7 @@ def check_widths(path: Path, layout: Layout, name: str) -> None:
     pandas would fill up short lines, and a file cut short would pass.
     """
     with open_text(path, name) as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(lines_of(file, name), start=1):
             if number <= layout.n_skipped + (layout.header is not None) or not line.strip():
                 continue
             quoted = '"' in line or layout.delimiter == " "
@@ -127,16 +126,6 @@ def check_widths(path: Path, layout: Layout, name: str) -> None:
                     f"{name} is damaged: line {number:,} has {fields:,} columns where the others "
                     f"have {layout.width:,}."
                 )
-
-
-def _first_lines(file: IO[str], name: str) -> Iterator[str]:
-    for _ in range(_LINES_LOOKED_AT):
-        line = file.readline(_LONGEST_LINE)
-        if len(line) >= _LONGEST_LINE:
-            raise FileError(f"{name} is not a table: a line is longer than 64 million characters.")
-        if not line:
-            return
-        yield line.rstrip("\n")
 
 
 def _delimiter(lines: Sequence[str]) -> tuple[str, list[int], int]:

@@ -26,6 +26,20 @@ _COMPRESSED: dict[bytes, Any] = {
     b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
 _SAMPLE = 1 << 20
+_BLOCK = 1 << 20
+MAX_RATIO = 200
+RATIO_FROM = 50 << 20
+"""A file that unpacks to more than 50 MB may not exceed 200 times its packed size: sparse counts as
+text shrink to about a thirtieth."""
+LONGEST_LINE = 64 << 20
+
+
+def lines_of(file: IO[str], name: str) -> Iterator[str]:
+    """Yield lines without their ends; raise FileError for one above 64 million characters."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) >= LONGEST_LINE:
+            raise FileError(f"{name} is no table: a line is longer than 64 million characters.")
+        yield line.rstrip("\n")
 
 
 @contextmanager
@@ -66,9 +80,37 @@ def decompressor(path: Path) -> Callable[[Path], IO[bytes]] | None:
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for its bytes, decompressed."""
+    """Open a file for its bytes, decompressed up to a limit."""
     opener = decompressor(path)
-    return path.open("rb") if opener is None else opener(path)
+    if opener is None:
+        return path.open("rb")
+    most = max(RATIO_FROM, MAX_RATIO * path.stat().st_size)
+    return io.BufferedReader(_Limited(opener(path), most), _BLOCK)
+
+
+class _Limited(io.RawIOBase):
+    """Stops a compressed file that expands without end."""
+
+    def __init__(self, source: IO[bytes], most: int) -> None:
+        self._source, self._left = source, most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._source.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            raise FileError(
+                f"The file is refused: it unpacks to more than {MAX_RATIO} times its size, which "
+                "data do not."
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 def _encoding(path: Path, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -297,6 +298,48 @@ def test_genes_symbols_and_organism() -> None:
     report = check(mouse)
     assert (report.organism, report.n_mito, report.symbol_column) == ("mouse", 1, None)
     assert check(made()).organism is None
+
+
+def test_embeddings_that_need_a_word() -> None:
+    rng = np.random.default_rng(3)
+    adata = made()
+    depth = np.asarray(adata.X.sum(axis=1)).ravel()
+    adata.obsm["X_lsi"] = rng.normal(size=(N, 5))
+    adata.obsm["X_lsi"][:, 0] = -np.log1p(depth) + 0.01 * rng.normal(size=N)
+    adata.obsm["X_pca"] = rng.normal(size=(N, 5))
+    adata.obsm["X_scVI"] = rng.normal(size=(N, 5))
+    adata.obsm["kept aside"] = sp.csr_matrix(np.ones((N, 4)))
+    adata.obsm["X_umap"] = rng.normal(size=(N, 2))
+    report = check(adata)
+    by_name = {e.name: e for e in report.embeddings}
+    assert set(by_name) == {"X_lsi", "X_pca", "X_scVI", "X_umap"}
+    expected = np.corrcoef(adata.obsm["X_lsi"][:, 0], np.log1p(depth))[0, 1]
+    assert by_name["X_lsi"].depth_correlation == pytest.approx(expected)
+    assert by_name["X_lsi"].follows_depth
+    assert not by_name["X_pca"].follows_depth
+    assert by_name["X_scVI"].is_corrected
+    assert by_name["X_umap"].is_layout
+    said = " ".join(report.warnings)
+    assert "first dimension of 'X_lsi' follows the counts per cell (correlation -" in said
+    assert "'X_scVI' seems to be corrected already" in said
+    no_counts = ad.AnnData(obs=pd.DataFrame({"nCount_ATAC": depth}, adata.obs_names))
+    no_counts.obsm["X_lsi"] = adata.obsm["X_lsi"]
+    assert check(no_counts).embeddings[0].follows_depth
+
+
+def test_report_as_json() -> None:
+    adata = made()
+    adata.obsm["X_pca"] = np.ones((N, 3))
+    values = json.loads(json.dumps(check(adata).to_dict()))
+    assert values["matrices"] == {"X": "counts"}
+    assert values["batch_candidates"][0]["sizes"] == {"a": 60, "b": 60}
+    assert values["embeddings"][0]["n_dims"] == 3
+
+
+def test_text_is_no_expression() -> None:
+    adata = made()
+    adata.layers["words"] = np.full(adata.shape, "word")
+    assert [m.where for m in check(adata).matrices] == ["X"]
 
 
 def test_samples() -> None:

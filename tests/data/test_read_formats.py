@@ -325,7 +325,9 @@ def test_h5mu_whose_modality_has_some_cells(adata: ad.AnnData, tmp_path: Path) -
 def test_h5ad_within_an_archive_or_compressed(adata: ad.AnnData, tmp_path: Path) -> None:
     adata.write_h5ad(tmp_path / "x.h5ad")
     data = (tmp_path / "x.h5ad").read_bytes()
-    assert_same(load(zipped({"deep/x.h5ad": data}, tmp_path / "x.zip")).adata, adata)
+    found = load(zipped({"deep/x.h5ad": data}, tmp_path / "x.zip"))
+    assert_same(found.adata, adata)
+    assert found.format == "packed h5ad"
     (tmp_path / "x.h5ad.gz").write_bytes(gzip.compress(data))
     assert_same(load(tmp_path / "x.h5ad.gz").adata, adata)
 

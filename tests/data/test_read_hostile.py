@@ -91,6 +91,20 @@ def test_bomb(tmp_path: Path, kind: str) -> None:
         load(path)
 
 
+def test_bomb_of_text(tmp_path: Path) -> None:
+    line = b"gene" + b",0" * 2000 + b"\n"
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(line * 20_000))
+    with pytest.raises(FileError, match="unpacks to more than 200 times its size"):
+        load(tmp_path / "x.csv.gz")
+
+
+def test_endless_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harmony_core.data.text.LONGEST_LINE", 1000)
+    (tmp_path / "x.csv").write_bytes(b"a,b\n" * 200 + b"1," * 1000)
+    with pytest.raises(FileError, match="is no table: a line is longer than 64 million"):
+        load(tmp_path / "x.csv")
+
+
 def test_header_that_lies_about_the_size(tmp_path: Path) -> None:
     path = zipped({"x.csv": bytes(60 << 20)}, tmp_path / "x.zip")
     data = bytearray(path.read_bytes())
