@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harmony_core import cli
 from harmony_core.commands.correct import params_of
 from harmony_core.commands.shared import one_line, plain_json
 from harmony_core.data.store import HOME_VARIABLE
+from harmony_core.export.settings import write_settings
 from harmony_core.params import RunParams
 from tests.conftest import SMALL
 
@@ -324,6 +326,34 @@ def test_arguments_become_params() -> None:
 def test_without_arguments_the_defaults_hold() -> None:
     args = cli._parser().parse_args(["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"])
     assert params_of(args) == RunParams.from_dict({"harmony": {"batch": ["a"]}})
+
+
+def test_a_settings_file_gives_what_arguments_leave_out(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    write_settings(SMALL, path)
+    parse = cli._parser().parse_args
+    given = ["correct", "in.h5ad", "--config", str(path), "--out", "o.h5ad"]
+    assert params_of(parse(given)) == SMALL
+    changed = params_of(parse([*given, "--theta", "1", "--label", "other"]))
+    expected = replace(SMALL, harmony=replace(SMALL.harmony, theta=(1.0,)), label="other")
+    assert changed == expected
+
+
+def test_a_wrong_settings_file_is_refused_by_name(
+    counts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["correct", str(counts), "--out", str(tmp_path / "o.h5ad"), "--config"]
+    for text, message in (
+        ('[harmony]\nbatch = ["batch"]\nthetta = 2\n', "'thetta'"),
+        ('[harmony]\nbatch = ["batch"]\nsigma = 7\n', "sigma is 7"),
+        ("[harmony\n", "not valid TOML"),
+        ("[prepare]\nn_pcs = 5\n", "--batch KEY"),
+    ):
+        path = tmp_path / "settings.toml"
+        path.write_text(text)
+        refused([*arguments, str(path)], capsys, message)
+    refused([*arguments, str(tmp_path / "nowhere.json")], capsys, "nowhere.json")
+    refused([*arguments, str(counts)], capsys, "must end in .toml or .json")
 
 
 def test_help_has_examples_and_loads_nothing_heavy() -> None:

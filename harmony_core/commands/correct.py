@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,8 @@ from harmony_core.commands.shared import (
     working_store,
     write_report,
 )
-from harmony_core.params import (
-    ClusterParams,
-    GraphParams,
-    HarmonyParams,
-    LayoutParams,
-    PrepareParams,
-    RunParams,
-)
+from harmony_core.errors import ParameterError
+from harmony_core.params import ClusterParams, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.results import RunResults
@@ -32,6 +27,7 @@ examples:
   harmony-explorer correct pbmc.h5ad --batch donor --out corrected.h5ad
   harmony-explorer correct pbmc.h5ad --batch donor --batch chemistry --theta 2 1 \\
       --label cell_type --out corrected.h5ad --report report.json --figure evaluation.png
+  harmony-explorer correct pbmc.h5ad --config settings.toml --out corrected.h5ad
   harmony-explorer correct pcs.h5ad --batch stim --condition --basis X_pca --out corrected.h5ad
 
 exit status:
@@ -66,9 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     main.add_argument(
         "--batch",
         action="append",
-        required=True,
         metavar="KEY",
         help="batch variable, a column of obs; repeat it for several",
+    )
+    main.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings of a run, .toml or .json; other arguments go before them",
     )
     main.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
     main.add_argument(
@@ -153,35 +154,35 @@ def run(args: argparse.Namespace) -> None:
 
 
 def params_of(args: argparse.Namespace) -> RunParams:
-    """Return the settings that the arguments ask for.
+    """Return the settings that the arguments ask for, on top of those of ``--config``.
 
     Raises
     ------
+    FileError
+        If the settings file can't be read.
     ParameterError
-        If one is out of its range.
+        If a setting is unknown or out of its range.
     """
-    given: dict[str, Any] = {k: v for k, v in vars(args).items() if v is not None}
+    from harmony_core.export.settings import GROUPS, read_settings
 
-    def take(*names: str) -> dict[str, Any]:
-        return {name: given[name] for name in names if name in given}
-
-    seed = take("seed")
-    clusters = ClusterParams(**seed)
+    values: dict[str, Any] = {} if args.config is None else read_settings(args.config)
+    for group, kind in GROUPS.items():
+        values.setdefault(group, {})
+        for field in dataclasses.fields(kind):
+            if getattr(args, field.name, None) is not None:
+                values[group][field.name] = getattr(args, field.name)
     if args.resolution is not None:
-        resolutions = tuple(sorted({*clusters.resolutions, args.resolution}))
-        clusters = ClusterParams(resolutions=resolutions, shown=args.resolution, **seed)
-    return RunParams(
-        harmony=HarmonyParams(
-            batch=tuple(args.batch),
-            theta=tuple(args.theta or ()),
-            **take("sigma", "nclust", "max_iter", "max_iter_kmeans", *_HARMONY, "seed"),
-        ),
-        prepare=PrepareParams(**take("basis", *_WHOLE, "max_mito", "seed")),
-        graph=GraphParams(**take("n_neighbors")),
-        layout=LayoutParams(**take("min_dist", "spread", "seed")),
-        clusters=clusters,
-        **take("label", "condition"),
-    )
+        clusters = values["clusters"]
+        computed = clusters.get("resolutions", list(ClusterParams().resolutions))
+        clusters["resolutions"] = sorted({*computed, args.resolution})
+        clusters["shown"] = args.resolution
+    if args.label is not None:
+        values["label"] = args.label
+    if args.condition:
+        values["condition"] = True
+    if "batch" not in values["harmony"]:
+        raise ParameterError("Say which column of obs holds the batches: --batch KEY.")
+    return RunParams.from_dict(values)
 
 
 def _compute(

@@ -1,0 +1,184 @@
+"""A run's settings as a file that people edit: TOML, or JSON.
+
+Light on purpose: pages read and write it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harmony_core.errors import FileError, ParameterError
+from harmony_core.export.files import written_whole
+from harmony_core.params import (
+    ClusterParams,
+    GraphParams,
+    HarmonyParams,
+    LayoutParams,
+    PrepareParams,
+    RunParams,
+)
+
+GROUPS = {
+    "harmony": HarmonyParams,
+    "prepare": PrepareParams,
+    "graph": GraphParams,
+    "layout": LayoutParams,
+    "clusters": ClusterParams,
+}
+_LISTS = {("harmony", "batch"), ("harmony", "theta"), ("clusters", "resolutions")}
+_TEXTS = {("", "label"), ("harmony", "batch"), ("prepare", "basis"), ("clusters", "flavor")}
+LARGEST_FILE = 1_000_000
+"""Bytes beyond which a file can't be settings."""
+
+
+def write_settings(params: RunParams, path: Path) -> None:
+    """Write settings as TOML or JSON, by the ending of the path.
+
+    Raises
+    ------
+    ParameterError
+        If the ending is another.
+    ExportError
+        If the file can't be written.
+    """
+    text = settings_text(params, _format(Path(path)))
+    with written_whole(Path(path)) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def settings_text(params: RunParams, format: str = "toml") -> str:
+    """Return settings as the text of a TOML or JSON file.
+
+    Examples
+    --------
+    >>> text = settings_text(RunParams(harmony=HarmonyParams(batch=("donor",))))
+    >>> print(text.splitlines()[4])
+    batch = ["donor"]
+    """
+    values = params.to_dict()
+    if format == "json":
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    # Settings that are None are automatic, which TOML says by leaving them out.
+    lines = ["# Settings of a Harmony Explorer run. What is left out takes its default."]
+    lines += [_line(k, v) for k, v in values.items() if k not in GROUPS and v is not None]
+    for group in GROUPS:
+        lines += ["", f"[{group}]"]
+        lines += [_line(k, v) for k, v in values[group].items() if v is not None]
+    return "\n".join(lines) + "\n"
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a settings file as nested values for `RunParams.from_dict`, checked by name and type.
+
+    Raises
+    ------
+    FileError
+        If the file can't be read, or is neither TOML nor JSON.
+    ParameterError
+        If an entry is unknown or of the wrong type.
+    """
+    path = Path(path)
+    format = _format(path)
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise FileError(f"{path.name!r} is too large for a settings file.")
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path.name!r} is not a text file.") from error
+    except OSError as error:
+        reason = error.strerror or "disk error"
+        raise FileError(f"The settings file {path.name!r} could not be read: {reason}.") from error
+    return parse_settings(text, format, name=path.name)
+
+
+def parse_settings(text: str, format: str, *, name: str = "settings") -> dict[str, Any]:
+    """Read the text of a settings file; see `read_settings`.
+
+    Parameters
+    ----------
+    text
+        What the file holds.
+    format
+        ``"toml"`` or ``"json"``.
+    name
+        Name of the file, for messages.
+    """
+    try:
+        values = json.loads(text) if format == "json" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise FileError(f"{name!r} is not valid {format.upper()}: {reason}.") from error
+    if not isinstance(values, dict):
+        raise FileError(f"{name!r} must hold named settings, not a {type(values).__name__}.")
+    return checked_settings(values)
+
+
+def checked_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings with lists as lists and numbers of the right kind.
+
+    Raises
+    ------
+    ParameterError
+        If an entry is unknown or of the wrong type; ranges are checked by `RunParams.from_dict`.
+    """
+    top = {f.name for f in dataclasses.fields(RunParams)}
+    _refuse_unknown(values, top, "")
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in GROUPS:
+            checked[name] = _checked("", name, value, None if name == "label" else False)
+            continue
+        if not isinstance(value, Mapping):
+            raise ParameterError(f"{name} must be a group of settings, not {value!r}.")
+        fields = {f.name: f for f in dataclasses.fields(GROUPS[name])}
+        _refuse_unknown(value, set(fields), name)
+        checked[name] = {k: _checked(name, k, v, fields[k].default) for k, v in value.items()}
+    return checked
+
+
+def _refuse_unknown(values: Mapping[str, Any], known: set[str], group: str) -> None:
+    unknown = sorted(set(values) - known)
+    if unknown:
+        place = f"in [{group}]" if group else "at the top"
+        raise ParameterError(
+            f"Unknown setting {unknown[0]!r} {place}; known there: {', '.join(sorted(known))}."
+        )
+
+
+def _checked(group: str, name: str, value: Any, default: Any) -> Any:
+    if (group, name) not in _LISTS:
+        return _single(group, name, value, default)
+    items = value if isinstance(value, list) else [value]
+    return [_single(group, name, item, 0.0) for item in items]
+
+
+def _single(group: str, name: str, value: Any, default: Any) -> Any:
+    if value is None and default is None:
+        return None
+    if (group, name) in _TEXTS:
+        kind, fits = "text", isinstance(value, str)
+    elif isinstance(default, bool):
+        kind, fits = "true or false", isinstance(value, bool)
+    else:
+        kind, fits = "a number", isinstance(value, int | float) and not isinstance(value, bool)
+    if not fits:
+        raise ParameterError(f"{name} must be {kind}, not {value!r}.")
+    # 2 and 2.0 are the same setting, and must have the same name as a run.
+    return float(value) if isinstance(default, float) and isinstance(value, int) else value
+
+
+def _line(name: str, value: Any) -> str:
+    # JSON's text, numbers, truth values and lists are TOML's too, but for one control character.
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+
+
+def _format(path: Path) -> str:
+    ending = path.suffix.lower()
+    if ending not in (".toml", ".json"):
+        raise ParameterError(f"The settings file {path.name!r} must end in .toml or .json.")
+    return ending[1:]
