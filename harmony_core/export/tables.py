@@ -1,0 +1,200 @@
+"""A run as tables: CSV for people and spreadsheets, Parquet for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harmony_core.errors import ExportError, ParameterError
+from harmony_core.export.files import written_whole
+from harmony_core.plan import SIDES
+from harmony_core.results import RunResults
+from harmony_core.runs import differing, summary
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet takes text that starts with one of these for a formula, or drops it."""
+
+
+def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
+    """Return a finished run as tables.
+
+    Returns
+    -------
+    ``embedding``, ``layouts``, ``clusters`` and ``cells`` (measures) have a row a cell, with the
+    cell's name as index; ``metrics`` a row a batch variable and number; ``markers`` a row a gene of
+    a cluster; ``evidence`` a row a finding of the verdict; ``objective`` a row an iteration.
+
+    Raises
+    ------
+    ExportError
+        If the run is not finished.
+    """
+    found, harmony, obs = results.assessment, results.harmony, results.obs
+    if not results.is_finished or found is None or harmony is None or obs is None:
+        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+    cells = pd.Index(obs.index.astype(str), name="cell")
+    embedding = np.asarray(results.embedding("after"))
+    dimensions = [f"harmony_{i + 1}" for i in range(embedding.shape[1])]
+    return {
+        "embedding": pd.DataFrame(embedding, index=cells, columns=dimensions),
+        "layouts": _layouts(results, cells),
+        "clusters": _clusters(results, cells),
+        "cells": _measures(results, cells),
+        "metrics": metrics_table(found["metrics"]),
+        "markers": _markers(results),
+        "evidence": evidence_table(found["verdict"]["evidence"]),
+        "objective": pd.DataFrame(
+            {"iteration": range(len(harmony["objective"])), "objective": harmony["objective"]}
+        ),
+    }
+
+
+def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> pd.DataFrame:
+    """Return metrics as rows of batch variable, number, before and after."""
+    rows = []
+    for variable, after in metrics["after"].items():
+        before = metrics["before"].get(variable, {})
+        for name in dict.fromkeys([*before, *after]):
+            row = {"batch_variable": variable, "metric": name}
+            rows.append({**row, "before": before.get(name), "after": after.get(name)})
+    table = pd.DataFrame(rows, columns=["batch_variable", "metric", "before", "after"])
+    return table.astype({"before": "float64", "after": "float64"})
+
+
+def runs_table(runs: Sequence[RunResults]) -> pd.DataFrame:
+    """Return judged runs of one dataset as rows: what differs between them, metrics, verdict."""
+    names = differing([run.params for run in runs])
+    rows = []
+    for found in (summary(run, names) for run in runs):
+        if found is None:
+            continue
+        row = {"run": found["run"], **{k: _cell(v) for k, v in found["settings"].items()}}
+        for variable, metrics in found["metrics"].items():
+            row |= {f"{variable}: {metric}": value for metric, value in metrics.items()}
+        rows.append({**row, "level": found["level"], "verdict": found["kind"]})
+    return pd.DataFrame(rows)
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def evidence_table(evidence: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the verdict's evidence, its genes joined into one text a row."""
+    columns = ["kind", "name", "batch_variable", "batch", "merged_with", "share", "score"]
+    table = pd.DataFrame(evidence, columns=[*columns, "cells", "genes"])
+    table["genes"] = [" ".join(genes) for genes in table["genes"]]
+    return table
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV or Parquet, by the ending of the path.
+
+    In CSV a text that a spreadsheet would take for a formula gets an apostrophe before it, which
+    spreadsheets hide.
+
+    Raises
+    ------
+    ParameterError
+        If the ending is another.
+    ExportError
+        If the file can't be written.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".parquet"):
+        raise ParameterError(f"{path.name!r} must end in .csv or .parquet.")
+    named = table.index.name is not None
+    with written_whole(path, needs=int(table.memory_usage(deep=True).sum())) as temporary:
+        if ending == ".parquet":
+            (table.reset_index() if named else table).to_parquet(temporary, index=False)
+        else:
+            harmless(table).to_csv(temporary, index=named, encoding="utf-8")
+
+
+def write_tables(results: RunResults, folder: Path, *, format: str = "csv") -> tuple[Path, ...]:
+    """Write every table of a run into a folder, which is made if need be.
+
+    Returns
+    -------
+    Paths of the files, named after the tables.
+    """
+    tables = run_tables(results)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"The folder {str(folder)!r} could not be made.") from error
+    paths = tuple(folder / f"{name}.{format}" for name in tables)
+    for path, table in zip(paths, tables.values(), strict=True):
+        write_table(table, path)
+    return paths
+
+
+def harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with an apostrophe before each text that would be taken for a formula."""
+    changed = table.copy()
+    for position, dtype in enumerate(table.dtypes):
+        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):
+            values = table.iloc[:, position].astype(object)
+            changed.isetitem(position, values.map(_harmless_text).to_numpy())
+    changed.columns = pd.Index([_harmless_text(name) for name in table.columns])
+    if table.index.name is not None:
+        changed.index = pd.Index([_harmless_text(i) for i in table.index], name=table.index.name)
+    return changed
+
+
+def _harmless_text(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _layouts(results: RunResults, cells: pd.Index) -> pd.DataFrame:
+    columns: dict[str, npt.NDArray[np.float32]] = {}
+    for side in SIDES:
+        positions = np.asarray(results.layout(side))
+        stem = "umap" if side == "after" else "umap_uncorrected"
+        columns |= {f"{stem}_{i + 1}": positions[:, i] for i in range(2)}
+    return pd.DataFrame(columns, index=cells)
+
+
+def _clusters(results: RunResults, cells: pd.Index) -> pd.DataFrame:
+    columns = {}
+    for side in SIDES:
+        stem = "leiden" if side == "after" else "leiden_uncorrected"
+        for resolution in results.params.clusters.resolutions:
+            columns[f"{stem}_{resolution:g}"] = np.asarray(results.clusters(side, resolution))
+    return pd.DataFrame(columns, index=cells)
+
+
+def _measures(results: RunResults, cells: pd.Index) -> pd.DataFrame:
+    stage = results.stage("assess")
+    arrays = {} if stage is None else stage.arrays
+    columns = {k: np.asarray(v) for k, v in arrays.items() if v.shape == (len(cells),)}
+    return pd.DataFrame(columns, index=cells)
+
+
+def _markers(results: RunResults) -> pd.DataFrame:
+    parts = []
+    for side in SIDES:
+        for cluster, markers in enumerate(results.markers(side) or ()):
+            n = len(markers.symbols)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "side": side,
+                        "cluster": cluster,
+                        "rank": np.arange(1, n + 1),
+                        "gene": markers.symbols,
+                        "score": markers.scores[:n],
+                        "log2_fold_change": markers.log2_fold_change[:n],
+                        "p_adjusted": markers.p_adjusted[:n],
+                    }
+                )
+            )
+    columns = ["side", "cluster", "rank", "gene", "score", "log2_fold_change", "p_adjusted"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
