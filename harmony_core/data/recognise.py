@@ -1,0 +1,155 @@
+"""From files to one dataset: which reader each needs, and how their contents belong together."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from harmony_core.data.columns import shown
+from harmony_core.data.combine import Genes, combine
+from harmony_core.data.h5ad import read_h5ad
+from harmony_core.data.h5mu import is_h5mu, read_h5mu
+from harmony_core.data.hdf5 import is_hdf5, open_checked
+from harmony_core.data.loaded import Loaded
+from harmony_core.data.loom import is_loom, read_loom
+from harmony_core.data.matching import attach
+from harmony_core.data.matrix_folder import find_matrix_files, read_matrix_files
+from harmony_core.data.sources import Source, folder_label, without_endings
+from harmony_core.data.table_roles import Side, from_embedding, from_expression, from_long, role
+from harmony_core.data.tables import Table, read_table
+from harmony_core.data.tenx import is_10x_h5, read_10x_h5
+from harmony_core.data.zarr_folder import read_zarr
+from harmony_core.errors import FileError
+
+FORMATS = (
+    "h5ad, 10x h5, 10x matrix folders (zip, tar.gz), AnnData zarr (folder, zip), loom, h5mu, and "
+    "text tables (csv, tsv, txt, compressed or not)"
+)
+
+
+def read_all(
+    sources: Sequence[Source], limit: float | None, modality: str | None
+) -> tuple[list[tuple[str, Loaded]], list[Table]]:
+    """Read every file by its format.
+
+    Parameters
+    ----------
+    sources
+        Files and zarr folders, unpacked.
+    limit
+        Bytes of memory that each may take; by default what is free.
+    modality
+        Which modality of an h5mu to take.
+
+    Returns
+    -------
+    Datasets with what to call their cells, and text tables, whose role depends on the others.
+    """
+    datasets: list[tuple[str, Loaded]] = []
+    tables: list[Table] = []
+    folders = find_matrix_files(sources)
+    for files in folders:
+        label = folder_label(files.matrix.name, files.prefix)
+        datasets.append((label, read_matrix_files(files, shown(label), limit=limit)))
+    used = {s for files in folders for s in (files.matrix, files.barcodes, files.features)}
+    for source in sources:
+        if source in used:
+            continue
+        if source.path.is_dir():
+            loaded = read_zarr(source.path, source.quoted, limit=limit)
+            datasets.append((source.label, loaded))
+        elif is_hdf5(source.path):
+            loaded = _read_hdf5(source, limit, modality)
+            datasets.append((source.label, loaded))
+        elif ".mtx" in source.base.casefold():
+            raise FileError(
+                f"{source.quoted} comes without its lists of cells and genes; give all three files "
+                "(matrix, barcodes, features), best as one zip."
+            )
+        else:
+            tables.append(read_table(source.path, source.quoted, limit=limit))
+    return datasets, tables
+
+
+def _read_hdf5(source: Source, limit: float | None, modality: str | None) -> Loaded:
+    path, name = source.path, source.quoted
+    with open_checked(path, name, limit=math.inf) as file:
+        is_seurat = "assays" in file and "cell.names" in file
+        tenx, loom, h5mu = is_10x_h5(file), is_loom(file), is_h5mu(file)
+    if is_seurat:
+        raise FileError(
+            f"{name} is an h5Seurat file, which cannot be read here; save it as h5ad, or export "
+            "its embeddings and its meta.data as csv."
+        )
+    if h5mu:
+        return read_h5mu(path, name, modality=modality, limit=limit)
+    if loom:
+        return read_loom(path, name, limit=limit)
+    if tenx:
+        return read_10x_h5(path, name, limit=limit)
+    loaded = read_h5ad(path, name, limit=limit)
+    # "h5ad" alone promises that the file itself is the dataset.
+    return loaded if source.given else dataclasses.replace(loaded, format="packed h5ad")
+
+
+def is_h5ad(path: Path, name: str) -> bool:
+    """Whether a file is an h5ad, not packed."""
+    if not path.is_file() or not is_hdf5(path):
+        return False
+    with open_checked(path, name, limit=math.inf) as file:
+        return "obs" in file and "var" in file and "mod" not in file
+
+
+def put_together(
+    datasets: list[tuple[str, Loaded]],
+    tables: list[Table],
+    name: str,
+    genes: Genes,
+    limit: float | None,
+    cells_in: Side | None,
+) -> Loaded:
+    """Make one dataset: datasets below each other, tables matched to their cells.
+
+    Parameters
+    ----------
+    datasets, tables
+        What was read.
+    name
+        What to call all of it in messages.
+    genes
+        Which genes to keep of several datasets.
+    limit
+        Bytes of memory that the result may take; by default what is free.
+    cells_in
+        Whether rows or columns of tables are cells; by default as the names tell.
+    """
+    roles = {id(table): role(table) for table in tables}
+    for table in tables:
+        label = without_endings(table.name.strip("'"))
+        if roles[id(table)] == "expression":
+            datasets.append((label, from_expression(table, cells_in=cells_in)))
+        elif roles[id(table)] == "long":
+            datasets.append((label, from_long(table)))
+    rest = [table for table in tables if roles[id(table)] in ("embedding", "metadata")]
+    rest.sort(key=lambda table: roles[id(table)] != "embedding")
+    if datasets:
+        base = datasets[0][1] if len(datasets) == 1 else combine(datasets, genes=genes, limit=limit)
+    elif not rest:
+        raise FileError(f"{shown(name)} holds no data in a known format; known: {FORMATS}.")
+    elif roles[id(rest[0])] == "embedding":
+        base, rest = from_embedding(rest[0]), rest[1:]
+    elif len(rest) == 1 and len(rest[0].columns) >= 2:
+        base, rest = from_expression(rest[0], cells_in=cells_in), []
+    else:
+        raise FileError(
+            f"{rest[0].name} has neither expression values nor an embedding; give a table with "
+            "one of them as well."
+        )
+    adata, notes = base.adata, list(base.notes)
+    for table in rest:
+        adata, more = attach(adata, table)
+        notes.extend(more)
+    kind = f"{base.format} with tables" if rest else base.format
+    return Loaded(adata, kind, tuple(notes), base.modalities)
