@@ -18,6 +18,7 @@ def main() -> None:
     pages = [
         st.Page("pages/data.py", title="Data", url_path="choose-data"),
         st.Page("pages/tune.py", title="Tune", url_path="tuning", default=True),
+        st.Page("pages/diagnostics.py", title="Diagnostics", url_path="evidence"),
         st.Page("pages/export.py", title="Take away", url_path="take-away"),
     ]
     page = st.navigation(pages, position="top")

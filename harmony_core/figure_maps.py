@@ -27,7 +27,7 @@ class Setting:
     mixing
         Matched-cluster mixing, 0 to 1.
     risk
-        What speaks against the run: the gap, or the worst label's purity loss.
+        What speaks against the run: the detector's score, the gap, or the worst purity loss.
     refused
         Whether something speaks against offering it.
     """
@@ -43,7 +43,7 @@ def settings_map(
     settings: Sequence[Setting],
     *,
     risk_title: str,
-    limit: float,
+    limit: float | None = None,
     current: Setting | None = None,
     offered: Setting | None = None,
 ) -> go.Figure:
@@ -56,7 +56,7 @@ def settings_map(
     risk_title
         What ``risk`` is.
     limit
-        Value of ``risk`` above which no run is offered, drawn as a line.
+        Value of ``risk`` above which no run is offered, drawn as a line where there is one.
     current, offered
         The run on screen, ringed, and the one offered, marked with a star. The run on screen may
         be none of ``settings``.
@@ -97,7 +97,8 @@ def settings_map(
                 hoverinfo="skip",
             )
         )
-    figure.add_vline(x=limit, line={"dash": "dash", "width": 1, "color": "grey"})
+    if limit is not None:
+        figure.add_vline(x=limit, line={"dash": "dash", "width": 1, "color": "grey"})
     figure.update_xaxes(title=f"{risk_title} (less is better)", rangemode="tozero")
     figure.update_yaxes(title="Matched-cluster mixing (more is better)", range=[-0.02, 1.06])
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})

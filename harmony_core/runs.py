@@ -93,14 +93,12 @@ def candidate(results: RunResults) -> Candidate | None:
     if found is None:
         return None
     after = found["metrics"]["after"].values()
-    gaps, mixed = _known(after, "gap"), _known(after, "mcm")
-    losses = _known(after, "worst_label_purity_loss")
+    judged = [d for d in found["detections"].values() if d["conflict"] is not None]
     return Candidate(
         settings=results.params.harmony,
-        mcm=min(mixed, default=None),
-        gap=max(gaps, default=None),
-        flagged=any(d["flagged"] for d in found["detections"].values()),
-        purity_loss=max(losses, default=None),
+        mcm=min(_known(after, "mcm"), default=None),
+        score=max((d["score"] for d in judged), default=None),
+        purity_loss=max(_known(after, "worst_label_purity_loss"), default=None),
     )
 
 

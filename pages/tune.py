@@ -15,7 +15,17 @@ from harmony_core.markers import PANEL, find_genes
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from harmony_core.runner import Progress
-from pages.ui import colouring, controls, jobs, panels, state
+from pages.ui import (
+    colouring,
+    controls,
+    evidence,
+    history,
+    jobs,
+    panels,
+    stability,
+    state,
+    suggest,
+)
 from pages.ui.text import plain
 from pages.ui.twin import Picture, twin
 
@@ -75,7 +85,19 @@ def _draw(shown: Shown, progress: Progress) -> None:
         _genes(shown)
     with right:
         _convergence(shown)
+    _search(shown)
+    history.panel(shown.dataset, params)
     _where_the_time_went(shown.current)
+
+
+def _search(shown: Shown) -> None:
+    if not shown.current.plan.has("assess"):
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        suggest.panel(shown.dataset, shown.current.params)
+    with right:
+        stability.panel(shown.dataset, shown.current.params)
 
 
 def _headline(shown: Shown) -> None:
@@ -104,7 +126,7 @@ def _explanation(shown: Shown) -> None:
         panels.explanation(found, condition=condition)
     with right:
         _advice(found, shown)
-    panels.evidence(found)
+    evidence.table(found, results)
 
 
 def _advice(found: Verdict, shown: Shown) -> None:
@@ -143,7 +165,9 @@ def _pictures(shown: Shown) -> None:
     if before is None:
         return
     after = before if after is None else after
-    colour = colouring.choose(source, clustered)
+    judged, _ = shown.having("layout_before", "layout_after", "assess")
+    colour = colouring.choose(source, clustered, judged)
+    evidence.note_on_marks(shown.dataset)
     settings = _settings_in_words(source.params)
     event = twin(
         Picture("Before Harmony", before, alt="Uncorrected."),
@@ -152,6 +176,7 @@ def _pictures(shown: Shown) -> None:
         key=f"twin-{shown.dataset.fingerprint}",
         batch=colouring.batch(source),
         hover=colouring.hover(source),
+        selected=evidence.marked(source),
     )
     if event.selection is not None:
         colouring.describe_selection(source, event.selection)
@@ -179,12 +204,14 @@ def _genes(shown: Shown) -> None:
     if not len(shown.dataset.symbols):
         st.caption("These data have an embedding but no expression, so there are no genes to show.")
         return
-    preset = [*PANEL, "My own genes"]
+    preset = [*PANEL, evidence.OWN_PANEL]
+    # Evidence opens its genes by setting these two, so they have no default of their own.
+    st.session_state.setdefault(evidence.PANEL_KEY, preset[0])
     pick = st.segmented_control(
-        "Panel", preset, default=preset[0], key="panel", label_visibility="collapsed"
+        "Panel", preset, key=evidence.PANEL_KEY, label_visibility="collapsed"
     )
-    if pick == "My own genes":
-        typed = st.text_input("Genes, separated by commas or spaces", key="own-genes")
+    if pick == evidence.OWN_PANEL:
+        typed = st.text_input("Genes, separated by commas or spaces", key=evidence.GENES_KEY)
         wanted = typed.replace(",", " ").split()[:12]
     else:
         wanted = list(PANEL[pick or preset[0]])

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from harmony_core.diagnostics.glossary import GLOSSARY
 from harmony_core.palette import colors_for
 from harmony_core.results import RunResults
 from pages.ui.text import plain
@@ -15,11 +16,21 @@ from pages.ui.twin import Categories, Values
 _GENE = "A gene …"
 _AFTER = "Cluster after Harmony"
 _BEFORE = "Cluster before Harmony"
+_PER_CELL = {
+    "Mixing around the cell": "mixing",
+    "Neighbours replaced": "neighbors_replaced",
+    "Distance moved": "displacement",
+    "Neighbours of another label": "wrong_label",
+}
+"""Diagnostics per cell by the name on screen; `GLOSSARY` explains them."""
+
 _MOST_LEVELS = 200
 """A column with more levels than this can't be told apart by colour."""
 
 
-def choose(results: RunResults, clustered: RunResults | None) -> Categories | Values:
+def choose(
+    results: RunResults, clustered: RunResults | None, judged: RunResults | None
+) -> Categories | Values:
     """Draw the choice of colouring and return it for the run's cells.
 
     Parameters
@@ -28,6 +39,8 @@ def choose(results: RunResults, clustered: RunResults | None) -> Categories | Va
         The run on screen.
     clustered
         A run whose clusters are known, if there is one; cluster colours need it.
+    judged
+        A run whose verdict is known, if there is one; the diagnostics per cell come from it.
     """
     obs = _obs(results)
     params = results.params
@@ -35,7 +48,8 @@ def choose(results: RunResults, clustered: RunResults | None) -> Categories | Va
     others = [c for c in obs.columns if c not in first and _can_colour(obs[c])]
     clusters = [_AFTER, _BEFORE] if clustered is not None else []
     genes = [_GENE] if len(results.dataset.symbols) else []
-    options = [*first, *clusters, *genes, *others]
+    measured = per_cell(judged)
+    options = [*first, *clusters, *genes, *measured, *others]
     key = f"colour:{results.dataset.fingerprint}"
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     pick = left.selectbox("Colour by", options, key=key, persist_state="session")
@@ -56,7 +70,27 @@ def choose(results: RunResults, clustered: RunResults | None) -> Categories | Va
         codes = clustered.clusters("after" if pick == _AFTER else "before")
         if codes is not None:
             return clusters_column(pick, codes)
+    if pick in measured:
+        entry = GLOSSARY[_PER_CELL[pick]]
+        right.caption(f"{entry.what} {entry.good}")
+        return measured_values(pick, measured[pick])
     return column(obs, pick if pick in obs else first[0])
+
+
+def per_cell(judged: RunResults | None) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the diagnostics that a run has per cell, by their names on screen."""
+    stage = None if judged is None else judged.stage("assess")
+    if stage is None:
+        return {}
+    return {title: stage.arrays[n] for title, n in _PER_CELL.items() if n in stage.arrays}
+
+
+def measured_values(name: str, values: npt.NDArray[np.float32]) -> Values:
+    """Return a diagnostic per cell as colours from 0 to 1, or further where it goes beyond."""
+    numbers = np.asarray(values)
+    known = numbers[np.isfinite(numbers)]
+    top = float(np.percentile(known, 99)) if len(known) else 1.0
+    return Values(name, numbers, 0.0, max(1.0, top))
 
 
 def column(obs: pd.DataFrame, name: str) -> Categories | Values:

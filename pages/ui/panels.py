@@ -1,4 +1,4 @@
-"""Panels that several pages share: verdict, headline numbers, evidence."""
+"""Panels that several pages share: verdict, headline numbers, how Harmony ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from harmony_core.diagnostics.verdict import Verdict
@@ -14,7 +13,7 @@ from harmony_core.params import RunParams
 from pages.ui.text import number, plain
 
 _COLOURS = {"green": "green", "amber": "orange", "red": "red"}
-_HEADINGS = {
+HEADINGS = {
     "over": "Over-corrected",
     "suspect": "Possibly over-corrected",
     "under": "Under-corrected",
@@ -22,6 +21,7 @@ _HEADINGS = {
     "null": "Nothing to correct",
     "good": "Looks right",
 }
+"""Each kind of verdict in two words."""
 _SYMBOLS = {"green": "✓", "amber": "!", "red": "✕"}
 
 
@@ -82,7 +82,7 @@ def heading(found: Verdict, *, dimmed: bool = False) -> None:
     colour = _COLOURS[found.level]
     with st.container(key=f"heading-{'dimmed' if dimmed else 'current'}"):
         st.caption("Verdict" + (" on the previous settings" if dimmed else ""))
-        st.markdown(f"#### :{colour}[{_SYMBOLS[found.level]} {_HEADINGS[found.kind]}]")
+        st.markdown(f"#### :{colour}[{_SYMBOLS[found.level]} {HEADINGS[found.kind]}]")
 
 
 def explanation(found: Verdict, *, condition: str | None = None) -> None:
@@ -93,7 +93,7 @@ def explanation(found: Verdict, *, condition: str | None = None) -> None:
     condition
         Name of the batch variable if it is a condition; what aligning it means is then said.
     """
-    st.subheader(f"Why: {_HEADINGS[found.kind].lower()}")
+    st.subheader(f"Why: {HEADINGS[found.kind].lower()}")
     for sentence in found.sentences[:1]:
         st.markdown(plain(sentence, longest=2000))
     for sentence in found.sentences[1:]:
@@ -126,36 +126,6 @@ def headline(metrics: Mapping[str, Any], variable: str) -> None:
             delta_color={True: "normal", False: "inverse", None: "off"}[metric.more_is_better],
             help=metric.help,
         )
-
-
-def evidence(found: Verdict) -> None:
-    """Draw the evidence as a table; names stay plain text in its cells."""
-    if not found.evidence:
-        return
-    rows = [
-        {
-            "What": row.name,
-            "Batch": row.batch,
-            "Cells": row.cells,
-            "Merged with": row.merged_with,
-            "Mixed": row.share,
-            "Against its limit": row.score,
-            "Genes that say so": ", ".join(row.genes),
-        }
-        for row in found.evidence
-    ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        column_config={
-            "Mixed": st.column_config.NumberColumn(
-                format="%.2f", help="How far these cells mixed with other batches; 1 is fully."
-            ),
-            "Against its limit": st.column_config.NumberColumn(
-                format="%.1f ×", help="Above 1, the limit is exceeded."
-            ),
-        },
-    )
 
 
 def convergence_sentence(harmony: Mapping[str, Any], params: RunParams) -> str:

@@ -1,0 +1,79 @@
+"""Diagnostics: the evidence behind the verdict, in depth."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from harmony_core.data.store import Dataset
+from harmony_core.diagnostics.verdict import Verdict
+from harmony_core.results import RunResults
+from pages.ui import panels, state
+from pages.ui.deep import around, design, explain, groups, inside, scores
+from pages.ui.text import plain
+
+_SECTIONS = {
+    "Pre-clusters": groups.clusters,
+    "Labels": groups.labels,
+    "Neighbours": around.draw,
+    "Soft clusters": inside.soft_clusters,
+    "Convergence": inside.convergence,
+    "Confounding": design.confounding,
+    "scIB scores": scores.draw,
+    "Right tool?": design.tools,
+}
+_GLOSSARY = "Numbers and limits"
+
+
+def main() -> None:
+    st.title("Diagnostics")
+    dataset = state.dataset()
+    results = _judged(dataset)
+    if results is None or results.assessment is None:
+        st.info("There is no judged run of these data yet.")
+        st.page_link("pages/tune.py", label="Go to Tune")
+        return
+    _headline(results)
+    picked = st.segmented_control(
+        "Section",
+        [*_SECTIONS, _GLOSSARY],
+        default="Pre-clusters",
+        key="deep-section",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if picked == _GLOSSARY:
+        explain.everything()
+    else:
+        _SECTIONS[picked or "Pre-clusters"](results)
+
+
+def _judged(dataset: Dataset) -> RunResults | None:
+    """Return the run chosen on Tune, or the one last shown there, if it is judged."""
+    for params in (state.settings(dataset), state.shown(dataset)):
+        if params is not None:
+            results = RunResults(dataset, params)
+            if results.assessment is not None and results.obs is not None:
+                return results
+    return None
+
+
+def _headline(results: RunResults) -> None:
+    harmony, metrics = results.params.harmony, (results.assessment or {})["metrics"]
+    theta = ", ".join(f"{value:g}" for value in harmony.theta)
+    names = ", ".join(plain(name) for name in harmony.batch)
+    st.caption(
+        f"{plain(results.dataset.name)}, corrected for {names}: theta {theta}, "
+        f"sigma {harmony.sigma:g}"
+    )
+    found = Verdict.from_dict((results.assessment or {})["verdict"])
+    left, right = st.columns([2, 7], gap="medium")
+    with left:
+        panels.heading(found)
+    with right:
+        for variable in metrics["after"]:
+            if len(metrics["after"]) > 1:
+                st.caption(plain(variable))
+            panels.headline(metrics, variable)
+
+
+main()

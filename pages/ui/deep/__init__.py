@@ -1,0 +1,1 @@
+"""The parts of the Diagnostics page, one file a section."""

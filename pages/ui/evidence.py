@@ -1,0 +1,128 @@
+"""The evidence table: a click marks the cells in both pictures and opens their genes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from harmony_core.data.store import Dataset
+from harmony_core.diagnostics.verdict import Evidence, Verdict
+from harmony_core.results import RunResults
+from pages.ui.text import plain
+
+OWN_PANEL = "My own genes"
+"""Of the marker-gene plot's panels, the one whose genes are typed."""
+
+PANEL_KEY, GENES_KEY = "panel", "own-genes"
+
+
+def table(found: Verdict, results: RunResults) -> None:
+    """Draw the evidence; names stay plain text in its cells."""
+    if not found.evidence:
+        return
+    st.caption(
+        "Click a row: its cells are marked in both pictures, and its genes open below. The mark "
+        "stays while you try other settings."
+    )
+    key = f"evidence-{results.plan.run}"
+    st.dataframe(
+        pd.DataFrame([_row(row) for row in found.evidence]),
+        hide_index=True,
+        key=key,
+        on_select=lambda: _choose(results, found, key),
+        selection_mode="single-row",
+        column_config={
+            "Mixed": st.column_config.NumberColumn(
+                format="%.2f", help="How far these cells mixed with other batches; 1 is fully."
+            ),
+            "Against its limit": st.column_config.NumberColumn(
+                format="%.1f ×", help="Above 1, the limit is exceeded."
+            ),
+        },
+    )
+
+
+def _row(row: Evidence) -> dict[str, Any]:
+    return {
+        "What": row.name,
+        "Batch": row.batch,
+        "Cells": row.cells,
+        "Merged with": row.merged_with,
+        "Mixed": row.share,
+        "Against its limit": row.score,
+        "Genes that say so": ", ".join(row.genes),
+    }
+
+
+def _choose(results: RunResults, found: Verdict, key: str) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    if not rows:
+        clear(results.dataset)
+        return
+    mark(results, found.evidence[rows[0]])
+
+
+def mark(results: RunResults, row: Evidence) -> None:
+    """Mark a row's cells from now on, and put its genes into the marker-gene plot."""
+    st.session_state[_key(results.dataset)] = {
+        "kind": row.kind,
+        "name": row.name,
+        "variable": row.batch_variable,
+        "cluster": row.cluster,
+        "label": results.params.label,
+        # Pre-clusters are numbered anew for other cells, components or batch variables.
+        "reference": results.plan.keys["reference"].digest,
+    }
+    if row.genes:
+        st.session_state[PANEL_KEY] = OWN_PANEL
+        st.session_state[GENES_KEY] = ", ".join(row.genes)
+
+
+def clear(dataset: Dataset) -> None:
+    """Mark nothing any more."""
+    st.session_state.pop(_key(dataset), None)
+
+
+def marked(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return which of a run's cells are marked, none where nothing is; None before it is known."""
+    if results.obs is None:
+        return None
+    nothing = np.zeros(len(results.obs), dtype=bool)
+    chosen = st.session_state.get(_key(results.dataset))
+    if chosen is None:
+        return nothing
+    if chosen["kind"] == "label":
+        if chosen["label"] not in results.obs:
+            return nothing
+        return np.asarray(results.obs[chosen["label"]].astype("string") == chosen["name"], bool)
+    if chosen["reference"] != results.plan.keys["reference"].digest:
+        return nothing
+    return cells_of(results, chosen["variable"], chosen["cluster"])
+
+
+def cells_of(results: RunResults, variable: str, cluster: int) -> npt.NDArray[np.bool_] | None:
+    """Return which cells belong to a pre-cluster; None while the run is not judged."""
+    stage = results.stage("assess")
+    if stage is None:
+        return None
+    names = list(stage.info["metrics"]["after"])
+    mine: npt.NDArray[np.bool_] = stage.arrays["preclusters"][names.index(variable)] == cluster
+    return mine
+
+
+def note_on_marks(dataset: Dataset) -> None:
+    """Say what is marked, if anything is, with a button that ends it."""
+    chosen = st.session_state.get(_key(dataset))
+    if chosen is None:
+        return
+    left, right = st.columns([6, 1], vertical_alignment="center")
+    left.caption(f"Marked: **{plain(chosen['name'], longest=120)}**")
+    right.button("Unmark", key="unmark", on_click=clear, args=(dataset,), width="stretch")
+
+
+def _key(dataset: Dataset) -> str:
+    return f"marked:{dataset.fingerprint}"

@@ -1,0 +1,50 @@
+"""Tables that can be sorted on screen and downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def table(
+    rows: pd.DataFrame, *, key: str, file: str, columns: Mapping[str, Any] | None = None
+) -> None:
+    """Draw a table with a button to download it.
+
+    Parameters
+    ----------
+    key
+        Of the widgets.
+    file
+        Name of the file, without ending.
+    columns
+        Column configuration, as ``st.dataframe`` takes it.
+    """
+    st.dataframe(rows, hide_index=True, column_config=dict(columns or {}), key=f"{key}-table")
+    st.download_button(
+        "Download table (CSV)",
+        data=lambda: csv(rows),
+        file_name=f"{file}.csv",
+        mime="text/csv",
+        key=f"{key}-csv",
+        on_click="ignore",
+    )
+
+
+def csv(rows: pd.DataFrame) -> bytes:
+    """Return a table as CSV in which no cell or heading is read as a formula by a spreadsheet."""
+    safe = rows.rename(columns=_literal)
+    for name, values in safe.items():
+        if not pd.api.types.is_numeric_dtype(values):
+            safe[name] = values.map(_literal)
+    return safe.to_csv(index=False).encode("utf-8")
+
+
+def _literal(value: Any) -> Any:
+    text = isinstance(value, str) and value.lstrip(" ").startswith(_STARTS_A_FORMULA)
+    return f"'{value}" if text else value
