@@ -25,6 +25,8 @@ CHROMIUM_ARGS = [
     "--no-first-run",
 ]
 START_SECONDS = 60
+KEPT = {"NUMBA_CACHE_DIR": str(ROOT / ".pytest_cache" / "numba")}
+"""What workers compile is kept between servers, which all start with an empty home."""
 
 Serve = Callable[..., str]
 
@@ -87,7 +89,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     for process, _ in servers.values():
         process.terminate()
     for process, _ in servers.values():
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def _start(
@@ -111,7 +113,7 @@ def _start(
             + [f"--{name}={value}" for name, value in options.items()],
             # `python -m` puts the working folder on the path, so `pages` can be imported.
             cwd=ROOT,
-            env=os.environ | {"HARMONY_EXPLORER_HOME": str(home)} | environment,
+            env=os.environ | KEPT | {"HARMONY_EXPLORER_HOME": str(home)} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

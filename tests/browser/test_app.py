@@ -1,0 +1,126 @@
+"""The main job in a real browser: see, move theta, watch everything change, take it away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Serve
+
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+WORK = 240_000
+"""Milliseconds for a run on a cold worker, which compiles first."""
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture of the page for a person to look at."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def open_tune(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.get_by_text("Verdict", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=30_000)
+
+
+def settle(page: Page) -> None:
+    """Wait until the run under way is over and its result drawn."""
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=WORK)
+
+
+def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    open_tune(page, serve("app.py"))
+    expect(page.get_by_text("Possibly over-corrected").first).to_be_visible()
+    shoot(page, "tune-at-first-sight")
+    mixing = page.get_by_test_id("stMetricValue").first
+    before = mixing.inner_text()
+
+    theta = page.get_by_role("slider", name="theta").first
+    theta.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("theta 0 · sigma 0.1")).to_be_visible(timeout=WORK)
+    settle(page)
+    expect(page.get_by_text("Under-corrected", exact=False).first).to_be_visible()
+    assert mixing.inner_text() != before
+    shoot(page, "tune-theta-0")
+
+    page.get_by_role("link", name="Take away").click()
+    button = page.get_by_role("button", name="Download h5ad")
+    expect(button).to_be_visible(timeout=WORK)
+    with page.expect_download() as download:
+        button.click()
+    path = tmp_path / "corrected.h5ad"
+    download.value.save_as(path)
+    shoot(page, "take-away")
+    adata = ad.read_h5ad(path)
+    assert {"X_pca", "X_pca_harmony", "X_umap", "X_umap_uncorrected"} <= set(adata.obsm)
+    assert {"condition", "marker_based_type", "leiden"} <= set(adata.obs)
+    assert {"neighbors", "rank_genes_groups"} <= set(adata.uns)
+    assert (adata.X.data == np.round(adata.X.data)).all()
+
+
+def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:
+    open_tune(page, serve("app.py"))
+    sigma = page.get_by_role("slider", name="sigma").first
+    sigma.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Cancel").click(timeout=30_000)
+    expect(page.get_by_text("Cancelled.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("theta 2 · sigma 0.1")).to_be_visible()
+    expect(page.get_by_test_id("stMetricValue").first).to_be_visible()
+
+
+def test_own_h5ad_and_what_is_not_one(page: Page, serve: Serve, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    types = np.arange(300) % 3
+    counts = rng.poisson(rng.gamma(0.6, 4.0, size=(3, 400))[types]).astype(np.float32)
+    own = ad.AnnData(counts)
+    own.obs["donor"] = np.repeat(["d1", "d2"], 150)
+    own.write_h5ad(tmp_path / "own.h5ad")
+    (tmp_path / "broken.h5ad").write_bytes((tmp_path / "own.h5ad").read_bytes()[:5000])
+    (tmp_path / "text.h5ad").write_text("not an h5ad at all")
+
+    open_tune(page, serve("app.py"))
+    page.get_by_role("link", name="Data", exact=True).click()
+    expect(page.get_by_role("heading", name="Kang PBMC")).to_be_visible()
+    for name in ("text.h5ad", "broken.h5ad"):
+        page.locator('input[type="file"]').set_input_files(tmp_path / name)
+        expect(page.get_by_text(name).last).to_be_visible()
+        expect(page.get_by_text("The dataset you had before is still in hand.")).to_be_visible(
+            timeout=WORK
+        )
+        expect(page.get_by_role("heading", name="Kang PBMC")).to_be_visible()
+    shoot(page, "data-refused")
+    page.locator('input[type="file"]').set_input_files(tmp_path / "own.h5ad")
+    expect(page.get_by_role("heading", name="own.h5ad")).to_be_visible(timeout=WORK)
+    expect(page.get_by_text("300 cells, 400 genes")).to_be_visible()
+    shoot(page, "data-own")
+    page.get_by_role("link", name="Go to Tune").click()
+    expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=WORK)
+    settle(page)
+    shoot(page, "tune-own")
+
+
+def test_addresses_never_bypass_the_entry(page: Page, serve: Serve) -> None:
+    url = serve("app.py")
+    for address in ("tuning", "choose-data", "take-away"):
+        page.goto(f"{url}/{address}")
+        expect(page.get_by_role("link", name="Take away")).to_be_visible(timeout=30_000)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_dark_and_wide(page: Page, serve: Serve, width: int) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": width, "height": 1000})
+    open_tune(page, serve("app.py"))
+    shoot(page, f"tune-dark-{width}")
