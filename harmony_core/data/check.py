@@ -12,14 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from harmony_core.data.columns import (
-    BatchCandidate,
-    batch_column,
-    check_batch,
-    check_n_cells,
-    rank_batch_columns,
-    rank_label_columns,
-)
+from harmony_core.data.candidates import BatchCandidate, rank_batch_columns, rank_label_columns
+from harmony_core.data.columns import batch_column, check_batch, check_n_cells
 from harmony_core.data.embeddings import EmbeddingInfo, check_embedding, find_embeddings
 from harmony_core.data.genes import mitochondrial, organism, symbol_column
 from harmony_core.data.report import (

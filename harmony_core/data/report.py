@@ -11,12 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from harmony_core.data.columns import (
-    BatchCandidate,
-    columns_that_say_the_same,
-    listed,
-    shown,
-)
+from harmony_core.data.candidates import BatchCandidate, columns_that_say_the_same
+from harmony_core.data.columns import listed, shown
 from harmony_core.data.embeddings import EmbeddingInfo, warn_about_embeddings
 from harmony_core.data.genes import Organism
 from harmony_core.data.values import ValueKind
@@ -114,10 +110,12 @@ def warn_about(
             yield "No mitochondrial genes were found, so cells cannot be judged by them."
         n_repeated = int(symbols.duplicated().sum())
         if n_repeated:
-            yield f"{n_repeated:,} gene names occur more than once; a number is added to them."
+            names = _several(n_repeated, "gene name repeats", "gene names repeat")
+            yield f"{names} another; a number is added."
     n_repeated = int(obs.index.duplicated().sum())
     if n_repeated:
-        yield f"{n_repeated:,} cell names occur more than once; a number is added to them."
+        names = _several(n_repeated, "cell name repeats", "cell names repeat")
+        yield f"{names} another; a number is added."
     yield from warn_about_embeddings(embeddings)
     if not candidates:
         yield "No column can be the batch variable; give the data one that names each cell's batch."
@@ -143,11 +141,15 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
         yield f"The batches of {shown(column)} hold different kinds of values ({told})."
     n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
     if n_bad:
-        yield f"{n_bad:,} expression values are missing or infinite."
+        yield f"{_several(n_bad, 'value is', 'values are')} missing or infinite."
     if n_empty_cells:
-        yield f"{n_empty_cells:,} cells have no counts at all."
+        yield f"{_several(n_empty_cells, 'cell has', 'cells have')} no counts at all."
     if n_empty_genes:
-        yield f"{n_empty_genes:,} genes have no counts in any cell."
+        yield f"{_several(n_empty_genes, 'gene has', 'genes have')} no counts in any cell."
+
+
+def _several(n: int, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}"
 
 
 def count_problems(matrix: Any) -> tuple[int, int, int]:
