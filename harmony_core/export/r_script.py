@@ -1,0 +1,332 @@
+"""A run as an R script: Seurat with RunHarmony, reading the corrected h5ad.
+
+R can't repeat a run to the bit (its k-means starts from its own random numbers), so the script says
+where it differs, and can also take our embeddings as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harmony_core.export.files import written_whole
+from harmony_core.params import RunParams
+
+SCRIPT_NAME = "harmony_seurat.R"
+_SMALLEST_LAMBDA = 1e-6
+
+
+def write_r_script(record: Mapping[str, Any], path: Path, *, h5ad: str = "corrected.h5ad") -> None:
+    """Write a run as an R script; see `r_script`.
+
+    Raises
+    ------
+    ExportError
+        If the file can't be written.
+    """
+    with written_whole(Path(path)) as temporary:
+        temporary.write_text(r_script(record, h5ad=h5ad), "utf-8")
+
+
+def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
+    """Return a run as the text of an R script.
+
+    Parameters
+    ----------
+    record
+        From `harmony_core.export.record.record`.
+    h5ad
+        Where the corrected data are, as `write_h5ad` wrote them.
+    """
+    params = RunParams.from_dict(record["params"])
+    has_counts = record["kind"] == "counts" and params.prepare.basis is None
+    parts = [
+        _HEADER,
+        _settings(record, params, h5ad, start="counts" if has_counts else "pca"),
+        _READING,
+        _object(record),
+        _COUNTS if has_counts else _NO_COUNTS,
+        _remarks(record, params),
+        _HARMONY,
+        _AFTERWARDS,
+    ]
+    return "\n".join(parts)
+
+
+def r_literal(value: Any) -> str:
+    """Return a value as R source; whatever a name holds, it stays a literal.
+
+    Examples
+    --------
+    >>> r_literal(["donor", 2, None, True, 'a"b'])
+    'c("donor", 2, NULL, TRUE, "a\\\\"b")'
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, str):
+        return '"' + "".join(map(_character, value)) + '"'
+    if isinstance(value, Sequence):
+        return f"c({', '.join(map(r_literal, value))})"
+    return repr(value)
+
+
+def _character(c: str) -> str:
+    if c in '"\\':
+        return "\\" + c
+    if " " <= c <= "~":
+        return c
+    # R has no text with a null character.
+    if c == "\0":
+        return ""
+    return f"\\{'u' if ord(c) < 0x10000 else 'U'}{{{ord(c):x}}}"
+
+
+def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start: str) -> str:
+    harmony, prepare = params.harmony, params.prepare
+    where = record["where"]
+    values = {
+        "h5ad": h5ad,
+        "start": start,
+        "matrix": {"raw": "raw/X", "": None}.get(where, where),
+        "genes": "raw/var" if where == "raw" else "var",
+        "basis": record.get("basis") or prepare.basis or "X_pca",
+        "batch": list(harmony.batch),
+        "n_top_genes": prepare.n_top_genes,
+        "n_pcs": prepare.n_pcs,
+        "theta": list(harmony.theta),
+        "sigma": harmony.sigma,
+        "nclust": record["harmony"]["nclust"],
+        "lambda": None if harmony.lamb is None else max(harmony.lamb, _SMALLEST_LAMBDA),
+        "max_iter": harmony.max_iter,
+        "alpha": harmony.alpha,
+        "tau": harmony.tau,
+        "block_size": harmony.block_size,
+        "max_iter_cluster": harmony.max_iter_kmeans,
+        "epsilon_cluster": harmony.epsilon_cluster,
+        "epsilon_harmony": harmony.epsilon_harmony,
+        "n_neighbors": params.graph.n_neighbors,
+        "min_dist": params.layout.min_dist,
+        "spread": params.layout.spread,
+        "resolution": params.clusters.shown,
+        "seed": harmony.seed,
+    }
+    notes = {
+        "h5ad": "the corrected data, with the counts of the kept cells",
+        "start": '"counts", "pca" (our uncorrected embedding) or "harmony" (our corrected one)',
+        "lambda": "NULL: estimated from alpha",
+    }
+    lines = ["# Settings of the run", ""]
+    for name, value in values.items():
+        note = f"  # {notes[name]}" if name in notes else ""
+        lines.append(f"{name} <- {r_literal(value)}{note}")
+    return "\n".join(lines) + "\n"
+
+
+def _object(record: Mapping[str, Any]) -> str:
+    if not record["where"]:
+        return _OBJECT_OF_EMBEDDING
+    if record["kind"] == "counts":
+        return _OBJECT + "object <- NormalizeData(object, scale.factor = 1e4)\n"
+    return (
+        _OBJECT + "# The values came normalised, so they are used as they are.\n"
+        'LayerData(object, layer = "data") <- expression\n'
+    )
+
+
+def _remarks(record: Mapping[str, Any], params: RunParams) -> str:
+    harmony = params.harmony
+    lines = [
+        "# Harmony",
+        "#",
+        f"# The run was made with harmonypy {record['versions']['harmonypy']}. "
+        "harmony 2.x in R differs in these points:",
+        "# * k-means starts from R's own random numbers: results agree closely, not to the bit.",
+        "# * Defaults: every setting is given below, because other versions have others (R before",
+        "#   2.0: lambda 1 instead of an estimate, and 20 clustering rounds instead of 4).",
+        "# * Early stop: R stops early only with early_stop = TRUE, and then by epsilon.harmony;",
+        "#   harmonypy always compares with epsilon_harmony.",
+    ]
+    if harmony.tau > 0:
+        effective = "; ".join(
+            f"{r_literal(list(levels))}: {r_literal([round(t, 4) for t in theta])}"
+            for levels, theta in zip(
+                record["harmony"]["levels"], record["harmony"]["theta_b"], strict=True
+            )
+        )
+        lines += [
+            "# * tau: R's help calls it the expected cells of a cluster; both compute theta of a",
+            "#   batch as theta * (1 - exp(-(cells / (nclust * tau))^2)). In effect it was",
+            f"#   {effective}",
+        ]
+    if harmony.lamb == 0:
+        lines.append(f"# * lambda was 0, which R refuses; {_SMALLEST_LAMBDA:g} stands for it.")
+    if harmony.lamb is None and harmony.alpha >= 1:
+        lines.append("# * alpha: R's help expects it below 1; the run had more.")
+    return "\n".join(lines) + "\n"
+
+
+_HEADER = """\
+# One Harmony run in R, written by Harmony Explorer. It needs these packages:
+#   install.packages(c("Seurat", "harmony", "hdf5r", "Matrix", "ggplot2", "leidenbase"))
+# Run it with: Rscript harmony_seurat.R
+
+library(Seurat)
+library(harmony)
+library(hdf5r)
+library(Matrix)
+library(ggplot2)
+"""
+
+_READING = """\
+# Reading the h5ad
+
+stopifnot(start %in% c("counts", "pca", "harmony"), packageVersion("harmony") >= "2.0")
+set.seed(seed)
+file <- H5File$new(h5ad, mode = "r")
+
+read_names <- function(group) {
+  file[[paste0(group, "/", h5attr(file[[group]], "_index"))]]$read()
+}
+
+# A column of obs as text, whichever way it is stored.
+read_column <- function(name) {
+  item <- file[["obs"]][[name]]
+  if (!inherits(item, "H5Group")) return(as.character(item$read()))
+  members <- names(item)
+  if ("codes" %in% members) {
+    return(as.character(item[["categories"]]$read())[item[["codes"]]$read() + 1])
+  }
+  as.character(item[["values"]]$read())
+}
+
+# A matrix as genes by cells; R sees the dimensions of an HDF5 file in reverse.
+read_matrix <- function(path, n_genes, n_cells) {
+  item <- file[[path]]
+  if (!inherits(item, "H5Group")) return(as(item$read(), "CsparseMatrix"))
+  x <- as.numeric(item[["data"]]$read())
+  i <- as.integer(item[["indices"]]$read())
+  p <- as.integer(item[["indptr"]]$read())
+  if (h5attr(item, "encoding-type") == "csr_matrix") {
+    return(sparseMatrix(i = i, p = p, x = x, dims = c(n_genes, n_cells), index1 = FALSE))
+  }
+  t(sparseMatrix(i = i, p = p, x = x, dims = c(n_cells, n_genes), index1 = FALSE))
+}
+
+read_embedding <- function(name, key) {
+  values <- t(file[["obsm"]][[name]]$read())
+  dimnames(values) <- list(cells, paste0(key, seq_len(ncol(values))))
+  values
+}
+
+cells <- read_names("obs")
+columns <- as.data.frame(lapply(setNames(batch, batch), read_column), row.names = cells)
+names(columns) <- batch
+"""
+
+_OBJECT = """\
+# The Seurat object
+
+symbols <- make.unique(read_names(genes))
+expression <- read_matrix(matrix, length(symbols), length(cells))
+dimnames(expression) <- list(symbols, cells)
+object <- CreateSeuratObject(counts = expression, meta.data = columns)
+"""
+
+_OBJECT_OF_EMBEDDING = """\
+# The Seurat object; the data have no expression, so the dimensions stand in for genes.
+
+object <- CreateSeuratObject(counts = as(t(read_embedding(basis, "PC")), "CsparseMatrix"),
+                             meta.data = columns)
+"""
+
+_COUNTS = """\
+# From counts to principal components. As in the run, variable genes are chosen within each batch
+# and genes are centred but not scaled; the choice itself is Seurat's, so the genes differ in part.
+# Cells and genes were filtered already.
+
+if (start == "counts") {
+  object[["RNA"]] <- split(object[["RNA"]], f = object[[batch[1], drop = TRUE]])
+  object <- FindVariableFeatures(object, nfeatures = n_top_genes)
+  object[["RNA"]] <- JoinLayers(object[["RNA"]])
+  object <- ScaleData(object, do.scale = FALSE)
+  object <- RunPCA(object, npcs = min(n_pcs, length(VariableFeatures(object)) - 1))
+} else {
+  object[["pca"]] <- CreateDimReducObject(read_embedding(basis, "PC_"), key = "PC_", assay = "RNA")
+}
+"""
+
+_NO_COUNTS = """\
+# The embedding that was corrected
+
+object[["pca"]] <- CreateDimReducObject(read_embedding(basis, "PC_"), key = "PC_", assay = "RNA")
+"""
+
+_HARMONY = """\
+if (start == "harmony") {
+  object[["harmony"]] <- CreateDimReducObject(
+    read_embedding("X_pca_harmony", "harmony_"), key = "harmony_", assay = "RNA"
+  )
+} else {
+  object <- RunHarmony(
+    object,
+    group.by.vars = batch,
+    reduction.use = "pca",
+    dims.use = seq_len(ncol(Embeddings(object, "pca"))),
+    reduction.save = "harmony",
+    project.dim = FALSE,
+    theta = theta,
+    sigma = sigma,
+    lambda = lambda,
+    nclust = nclust,
+    max_iter = max_iter,
+    early_stop = TRUE,
+    plot_convergence = TRUE,
+    .options = harmony_options(
+      alpha = alpha,
+      tau = tau,
+      block.size = block_size,
+      max.iter.cluster = max_iter_cluster,
+      epsilon.cluster = epsilon_cluster,
+      epsilon.harmony = epsilon_harmony
+    )
+  )
+}
+"""
+
+_AFTERWARDS = """\
+# Neighbours, clusters, pictures. Leiden (algorithm 4) needs leidenbase; 1 is Louvain.
+
+dims <- seq_len(ncol(Embeddings(object, "harmony")))
+object <- FindNeighbors(object, reduction = "harmony", dims = dims, k.param = n_neighbors)
+object <- FindClusters(object, resolution = resolution, algorithm = 4, random.seed = seed)
+object <- RunUMAP(
+  object,
+  reduction = "harmony",
+  dims = dims,
+  n.neighbors = n_neighbors,
+  min.dist = min_dist,
+  spread = spread,
+  seed.use = seed
+)
+object <- RunUMAP(
+  object,
+  reduction = "pca",
+  dims = seq_len(ncol(Embeddings(object, "pca"))),
+  n.neighbors = n_neighbors,
+  min.dist = min_dist,
+  spread = spread,
+  seed.use = seed,
+  reduction.name = "umap_uncorrected",
+  reduction.key = "UMAPuncorrected_"
+)
+
+pictures <- DimPlot(object, reduction = "umap", group.by = batch[1]) +
+  DimPlot(object, reduction = "umap", group.by = "seurat_clusters") +
+  DimPlot(object, reduction = "umap_uncorrected", group.by = batch[1])
+ggsave("harmony_seurat.png", pictures, width = 15, height = 5, dpi = 150)
+saveRDS(object, "harmony_seurat.rds")
+file$close_all()
+"""
