@@ -135,8 +135,10 @@ def soft_clusters(
             colorbar={
                 "title": "O / E",
                 "thickness": 12,
-                "tickvals": [-3, -1, 0, 1, 3],
-                "ticktext": ["⅛", "½", "1", "2", "8"],
+                "tickvals": [-3, 0, 3],
+                "ticktext": ["⅛", "1", "8"],
+                "len": 120,
+                "lenmode": "pixels",
             },
             hovertemplate="soft cluster %{x}, %{y}: %{customdata[0]:.1f} cells, "
             "%{customdata[1]:.1f} expected<extra></extra>",
@@ -144,7 +146,7 @@ def soft_clusters(
     )
     figure.update_xaxes(title="Soft cluster, largest first", type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False)
-    return dressed(figure, height=150 + 26 * len(levels), margin_bottom=40)
+    return dressed(figure, height=max(240, 150 + 26 * len(levels)), margin_bottom=40)
 
 
 def composition(

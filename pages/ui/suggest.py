@@ -38,7 +38,7 @@ def panel(dataset: Dataset, params: RunParams) -> None:
             "on working; every run is kept."
         )
         st.button(
-            f"Try {len(wanted) - len(done)} settings" if done else "Suggest settings",
+            "Go on" if len(done) > 1 else "Suggest settings",
             key="suggest",
             on_click=group.begin,
             args=(wanted,),

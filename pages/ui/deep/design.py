@@ -12,11 +12,12 @@ from harmony_core.diagnostics.design import Finding, check_design, cramers_v, ex
 from harmony_core.diagnostics.thresholds import CRAMERS_V_CONFOUNDED
 from harmony_core.results import RunResults
 from pages.ui.deep import explain
+from pages.ui.tables import table
 from pages.ui.text import plain
 
 _MOST_LEVELS = 200
 _MARKS = {"red": ":red[✕]", "amber": ":orange[!]", "green": ":green[✓]"}
-_FITS = {"yes": ":green[✓ fits]", "consider": ":orange[consider]", "no": "not needed or not fit"}
+_FITS = {"yes": ":green[✓ fits]", "consider": ":orange[consider]", "no": "not here"}
 
 
 def confounding(results: RunResults) -> None:
@@ -28,7 +29,29 @@ def confounding(results: RunResults) -> None:
             st.markdown(f"{_MARKS['green']} No other column is tied to it.")
         for finding in found:
             st.markdown(f"{_MARKS[finding.level]} {plain(finding.sentence, longest=700)}")
+        _associations(variable, results)
     explain.numbers("cramers_v")
+
+
+def _associations(variable: str, results: RunResults) -> None:
+    obs = _obs(results)
+    batch = Coded.of(variable, obs[variable].to_numpy())
+    rows = [
+        {"Column": c.name, "Levels": len(c.levels), "Association": cramers_v(batch.codes, c.codes)}
+        for c in _columns(obs)
+        if c.name != variable
+    ]
+    if rows:
+        table(
+            pd.DataFrame(rows).sort_values("Association", ascending=False),
+            key=f"association-{variable}",
+            file="associations",
+            columns={
+                "Association": st.column_config.NumberColumn(
+                    format="%.2f", help=explain.tip("cramers_v")
+                )
+            },
+        )
 
 
 def tools(results: RunResults) -> None:
@@ -49,15 +72,10 @@ def findings(run: str, variable: str, _results: RunResults) -> list[Finding]:
         Name of the run, for the memory of what was computed.
     """
     obs = _obs(_results)
-    columns = [
-        Coded.of(str(name), values.to_numpy())
-        for name, values in obs.items()
-        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
-    ]
     label = _results.params.label
     return check_design(
         Coded.of(variable, obs[variable].to_numpy()),
-        columns,
+        _columns(obs),
         label=None if label is None else Coded.of(label, obs[label].to_numpy()),
         embedding=_results.embedding("before"),
     )
@@ -88,6 +106,15 @@ def _facts(results: RunResults) -> DataFacts:
         mcm=after["mcm"],
         theta=max(params.harmony.theta),
     )
+
+
+def _columns(obs: pd.DataFrame) -> list[Coded]:
+    """Return the columns that divide the cells into a manageable number of groups."""
+    return [
+        Coded.of(str(name), values.to_numpy())
+        for name, values in obs.items()
+        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
+    ]
 
 
 def _obs(results: RunResults) -> pd.DataFrame:
