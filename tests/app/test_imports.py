@@ -15,7 +15,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
-for page in ("pages/data.py", "pages/export.py", "pages/tune.py"):
+for page in ("pages/data.py", "pages/export.py", "pages/diagnostics.py", "pages/tune.py"):
     app.switch_page(page).run()
     assert not app.exception, (page, app.exception)
 print(sorted(set({HEAVY!r}) & set(sys.modules)))

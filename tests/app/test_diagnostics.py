@@ -1,0 +1,204 @@
+"""Evidence, suggestion, stability and the Diagnostics page, through Streamlit's test runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from harmony_core.data import samples
+from harmony_core.data.store import HOME_VARIABLE, Dataset
+from harmony_core.diagnostics.verdict import Evidence
+from harmony_core.params import RunParams
+from harmony_core.results import RunResults
+from harmony_core.runner import Runner
+from pages.ui import evidence, services
+from pages.ui.tables import csv
+
+ROOT = Path(__file__).resolve().parents[2]
+SECTIONS = (
+    *("Pre-clusters", "Labels", "Neighbours", "Soft clusters", "Convergence", "Confounding"),
+    *("scIB scores", "Right tool?", "Numbers and limits"),
+)
+
+
+class _Waiting(Runner):
+    """A runner that hands jobs to nobody, and counts them."""
+
+    handed = 0
+
+    def start(self) -> None:
+        pass
+
+    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
+        self.handed += 1
+        return Future()
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Waiting]:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    st.cache_resource.clear()
+    waiting = _Waiting(services.store())
+    monkeypatch.setattr(services, "runner", lambda: waiting)
+    yield waiting
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def app(runner: _Waiting) -> AppTest:
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+
+
+@pytest.fixture
+def kang(runner: _Waiting) -> Dataset:
+    return runner.store.dataset(samples.fingerprint(runner.store, "kang"))
+
+
+def _results(kang: Dataset) -> RunResults:
+    sample = samples.SAMPLES["kang"]
+    params = RunParams.from_dict(
+        {
+            "harmony": {"batch": [sample.batch]},
+            "label": sample.label,
+            "condition": sample.condition,
+        }
+    )
+    return RunResults(kang, params)
+
+
+def _texts(app: AppTest) -> str:
+    elements = [*app.markdown, *app.caption, *app.subheader, *app.info, *app.error]
+    return "\n".join(str(element.value) for element in elements)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_is_drawn_for_the_sample(app: AppTest, section: str) -> None:
+    app.switch_page("pages/diagnostics.py").run()
+    assert not app.exception
+    app.session_state["deep-section"] = section
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "Diagnostics"
+
+
+def test_pre_clusters_are_those_of_the_assessment(app: AppTest, kang: Dataset) -> None:
+    app.switch_page("pages/diagnostics.py").run()
+    assessment = _results(kang).assessment
+    assert assessment is not None
+    rows = assessment["detections"]["condition"]["clusters"]
+    shown = app.dataframe[0].value
+    assert sorted(shown["Pre-cluster"]) == sorted(row["name"] for row in rows)
+    assert shown["Against its limit"].dropna().is_monotonic_decreasing
+
+
+def test_without_a_judged_run_the_page_says_where_to_go(app: AppTest, kang: Dataset) -> None:
+    chosen = _results(kang).params.to_dict()
+    chosen["harmony"]["theta"] = [7.0]
+    app.session_state["settings"] = {kang.fingerprint: chosen}
+    app.session_state["shown"] = {}
+    app.switch_page("pages/diagnostics.py").run()
+    assert not app.exception
+    assert "no judged run" in app.info[0].value
+
+
+def test_marked_evidence_is_named_and_can_be_unmarked(app: AppTest, kang: Dataset) -> None:
+    results = _results(kang)
+    app.session_state[f"marked:{kang.fingerprint}"] = {
+        "kind": "pre-cluster",
+        "name": "stimulated · <b>cluster</b>",
+        "variable": "condition",
+        "cluster": 3,
+        "label": None,
+        "reference": results.plan.keys["reference"].digest,
+    }
+    app.run()
+    assert not app.exception
+    assert "Marked" in _texts(app)
+    assert "<b>" not in _texts(app)
+    app.button(key="unmark").click().run()
+    assert "Marked" not in _texts(app)
+
+
+def test_cells_of_a_pre_cluster_are_as_many_as_its_row_says(kang: Dataset) -> None:
+    results = _results(kang)
+    assert results.assessment is not None
+    for row in results.assessment["detections"]["condition"]["clusters"]:
+        cells = evidence.cells_of(results, "condition", row["cluster"])
+        assert cells is not None
+        assert cells.sum() == row["cells"]
+        assert results.obs is not None
+        assert set(results.obs["condition"][cells]) == {row["batch"]}
+
+
+def test_evidence_on_a_label_marks_its_cells_and_opens_its_genes(
+    kang: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session: dict[str, Any] = {}
+    monkeypatch.setattr(st, "session_state", session)
+    results = _results(kang)
+    row = Evidence(
+        kind="label", name="B", batch_variable="condition", batch="", merged_with="T",
+        share=None, score=2.0, genes=("CD79A", "MS4A1"), cells=0,
+    )  # fmt: skip
+    nothing = evidence.marked(results)
+    assert nothing is not None
+    assert not nothing.any()
+    evidence.mark(results, row)
+    marked = evidence.marked(results)
+    assert marked is not None
+    assert results.obs is not None
+    np.testing.assert_array_equal(marked, results.obs["marker_based_type"] == "B")
+    assert session[evidence.GENES_KEY] == "CD79A, MS4A1"
+    assert session[evidence.PANEL_KEY] == evidence.OWN_PANEL
+
+
+def test_suggest_begins_in_the_background_and_can_be_cancelled(
+    app: AppTest, runner: _Waiting
+) -> None:
+    app.button(key="suggest").click().run()
+    assert not app.exception
+    assert runner.handed == 1
+    assert len(runner._jobs) == 11  # the run on screen is one of the twelve
+    app.button(key="cancel-suggest").click().run()
+    assert not runner._jobs
+    assert app.button(key="suggest")
+
+
+def test_a_slider_does_not_wait_for_the_search(app: AppTest, runner: _Waiting) -> None:
+    app.button(key="suggest").click().run()
+    next(s for s in app.slider if s.label == "sigma").set_value(0.3).run()
+    assert not app.exception
+    assert runner.handed == 2
+    urgent = [job for job in runner._jobs.values() if not job.background]
+    assert len(urgent) == 1
+    assert all(job.yielding for job in runner._jobs.values() if job.background and job.future)
+
+
+def test_stability_asks_for_five_seeds(app: AppTest, runner: _Waiting) -> None:
+    app.button(key="stability").click().run()
+    seeds = {job.arguments[2]["harmony"]["seed"] for job in runner._jobs.values()}
+    assert seeds == {1, 2, 3, 4}  # seed 0 is the run on screen
+
+
+def test_scib_scores_are_asked_for_on_demand(app: AppTest, runner: _Waiting) -> None:
+    app.switch_page("pages/diagnostics.py").run()
+    app.session_state["deep-section"] = "scIB scores"
+    app.run()
+    app.button(key="score-this").click().run()
+    assert not app.exception
+    assert [job.arguments[4:] for job in runner._jobs.values()] == [("scib_before", "scib_after")]
+
+
+def test_formulas_in_a_table_are_text_in_the_csv() -> None:
+    rows = pd.DataFrame({"=1+1": ["=cmd()", " +2", "@x", "fine", None], "Change": [-1, 0, 1, 2, 3]})
+    text = csv(rows).decode().splitlines()
+    assert text == ["'=1+1,Change", "'=cmd(),-1", "' +2,0", "'@x,1", "fine,2", ",3"]
