@@ -14,7 +14,14 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from harmony_core.palette import AFTER, EXPRESSION_DARK, EXPRESSION_LIGHT, colors_for, scale_stops
+from harmony_core.palette import (
+    AFTER,
+    EXPRESSION_DARK,
+    EXPRESSION_LIGHT,
+    MISSING,
+    colors_for,
+    scale_stops,
+)
 from harmony_core.summaries import clip_limit, dots, sampled_cells
 
 LONGEST_NAME = 40
@@ -230,6 +237,73 @@ def gene_grid(
         font={"size": 11},
     )
     return dressed(figure, height=60 + 210 * n_rows, margin_bottom=34)
+
+
+def before_after(
+    before: npt.NDArray[np.floating],
+    after: npt.NDArray[np.floating],
+    codes: npt.NDArray[np.integer],
+    levels: tuple[str, ...],
+    *,
+    title: str = "",
+) -> go.Figure:
+    """Draw the pictures before and after correction, with one legend for both.
+
+    For a file of its own; pages have the linked view. Cells are drawn in several turns over the
+    groups, so that no group hides another.
+
+    Parameters
+    ----------
+    before, after
+        Positions (cells × 2).
+    codes
+        Group of each cell as an index into ``levels``; negative where it has none.
+    levels
+        Names of the groups.
+    title
+        What the groups are.
+    """
+    figure = make_subplots(
+        1, 2, subplot_titles=["Before Harmony", "After Harmony"], horizontal_spacing=0.03
+    )
+    names = [*levels, "(none)"] if (np.asarray(codes) < 0).any() else list(levels)
+    colors = [*colors_for(levels).values(), MISSING]
+    turns = np.random.default_rng(0).integers(max(1, 24 // len(names)), size=len(codes))
+    wrapped = np.where(np.asarray(codes) < 0, len(levels), codes)
+    for turn in range(int(turns.max(initial=0)) + 1):
+        for group in range(len(names)):
+            cells = np.flatnonzero((turns == turn) & (wrapped == group))
+            if len(cells) == 0:
+                continue
+            for side, positions in enumerate((before, after)):
+                points = np.asarray(positions[cells], dtype=np.float32)
+                trace = go.Scattergl(
+                    x=points[:, 0],
+                    y=points[:, 1],
+                    mode="markers",
+                    marker={"size": 3, "color": colors[group]},
+                    legendgroup=str(group),
+                    showlegend=False,
+                    hoverinfo="skip",
+                )
+                figure.add_trace(trace, row=1, col=side + 1)
+    for group, name in enumerate(names):
+        marker = {"size": 8, "color": colors[group]}
+        figure.add_scattergl(
+            x=[None],
+            y=[None],
+            mode="markers",
+            marker=marker,
+            name=shown_name(name),
+            legendgroup=str(group),
+            showlegend=True,
+            row=1,
+            col=1,
+        )
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.update_layout(legend_title=shown_name(title))
+    return dressed(figure, height=560)
 
 
 def batch_bars(

@@ -76,7 +76,8 @@ def clip_limit(values: npt.NDArray[np.floating]) -> float:
     A gene seen in less than 1 % of the cells ends at its largest value instead, as everything
     would be clipped to nothing. Never below a small positive number.
     """
-    limit = float(np.percentile(values, 99)) if len(values) else 0.0
+    # A value that some cell has: between two cells, a rare gene would end at next to nothing.
+    limit = float(np.percentile(values, 99, method="higher")) if len(values) else 0.0
     if limit <= 0:
         limit = float(np.max(values, initial=0.0))
     return limit if limit > 0 else 1.0

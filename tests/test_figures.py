@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from harmony_core import figures
-from harmony_core.palette import CATEGORICAL
+from harmony_core.palette import CATEGORICAL, MISSING
 from harmony_core.summaries import clip_limit, dots, level_codes, sampled_cells
 
 HOSTILE = "<a href='http://example.org'>CD3E</a>"
@@ -45,10 +45,12 @@ def test_an_empty_group_has_no_expression(
 
 def test_clipping_ends_at_the_99th_percentile_or_the_largest_of_a_rare_gene() -> None:
     values = np.arange(1000, dtype=np.float32)
-    assert clip_limit(values) == pytest.approx(np.percentile(values, 99))
+    assert clip_limit(values) == 990
     rare = np.zeros(1000, dtype=np.float32)
     rare[3] = 2.5
     assert clip_limit(rare) == 2.5
+    rare[4:14] = 2
+    assert clip_limit(rare) == 2  # and not a hundredth of it, between two cells
     assert clip_limit(np.zeros(10, dtype=np.float32)) == 1
 
 
@@ -99,12 +101,33 @@ def test_gene_grid_shows_the_same_colours_before_and_after(
     for i, values in enumerate(expression.values()):
         one, two = figure.data[2 * i : 2 * i + 2]
         np.testing.assert_array_equal(one.marker.color, two.marker.color)
-        limit = np.float32(np.percentile(values, 99))
+        limit = clip_limit(values)
         assert max(one.marker.color) == pytest.approx(limit)
         # Each dot still has the colour of its own cell.
         drawn = {(x, y): c for x, y, c in zip(one.x, one.y, one.marker.color, strict=True)}
         cell = 17
         assert drawn[tuple(before[cell])] == pytest.approx(min(values[cell], limit))
+
+
+def test_before_after_draws_every_cell_once_a_side_in_its_colour() -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.normal(size=(2, 300, 2)).astype(np.float32)
+    codes = rng.integers(-1, 2, 300)
+    figure = figures.before_after(before, after, codes, ("a", HOSTILE))
+    for axis, positions in (("x", before), ("x2", after)):
+        drawn = {
+            (x, y): trace.marker.color
+            for trace in figure.data
+            if trace.xaxis == axis and trace.x[0] is not None
+            for x, y in zip(trace.x, trace.y, strict=True)
+        }
+        assert len(drawn) == 300
+        colors = [*CATEGORICAL[:2], MISSING]
+        assert [drawn[tuple(p)] for p in positions] == [colors[c] for c in codes]
+    assert sum(bool(trace.showlegend) for trace in figure.data) == 3
+    # No group lies on top of another: each is drawn in several turns.
+    turns = [trace.legendgroup for trace in figure.data if trace.xaxis == "x"]
+    assert turns != sorted(turns)
 
 
 def test_gene_grid_says_when_cells_are_sampled(
@@ -134,6 +157,7 @@ def test_names_from_a_file_never_become_markup(
     made = [
         figures.gene_dots(expression, codes, (HOSTILE, "1"), group_title=HOSTILE),
         figures.gene_grid(expression, positions, positions),
+        figures.before_after(positions, positions, codes, (HOSTILE, "1"), title=HOSTILE),
         figures.batch_bars({HOSTILE: 3}, title=HOSTILE),
         figures.violins(np.arange(300.0), codes, (HOSTILE, "1"), title=HOSTILE),
     ]

@@ -6,6 +6,7 @@ Every figure is made without pyplot, so that nothing global is touched.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from harmony_core.errors import ExportError
 from harmony_core.export.files import written_whole
 from harmony_core.palette import MISSING, colors_for
+from harmony_core.plan import SIDES, Side
 from harmony_core.results import RunResults
 from harmony_core.summaries import level_codes
 
@@ -58,6 +60,10 @@ class Colouring:
         return list(colors_for(self.levels).values())
 
 
+Panel = tuple[str, npt.NDArray[np.floating], Colouring]
+"""Title, positions (cells × 2) and colouring of a picture."""
+
+
 def evaluation_figure(
     results: RunResults, path: Path, *, dpi: int = 150, batch: str | None = None
 ) -> None:
@@ -79,29 +85,81 @@ def evaluation_figure(
     ExportError
         If the run is not finished, or the file can't be written.
     """
-    after, before = results.layout("after"), results.layout("before")
-    clusters, obs = results.clusters("after"), results.obs
-    if after is None or before is None or clusters is None or obs is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
     name = batch or results.params.harmony.batch[0]
-    by_batch = Colouring(name, *level_codes(obs[name]))
-    names = tuple(str(i) for i in range(int(clusters.max()) + 1))
-    by_cluster = Colouring("cluster", np.asarray(clusters), names)
-    panels = [
-        (f"After Harmony, by {_short(name)}", after, by_batch),
-        ("After Harmony, by cluster", after, by_cluster),
-        (f"Before Harmony, by {_short(name)}", before, by_batch),
-    ]
+    panels: list[tuple[Side, str | None]] = [("after", name), ("after", None), ("before", name)]
+    save(draw([_panel(results, side, column) for side, column in panels]), path, dpi=dpi)
+
+
+def pair_figure(
+    results: RunResults, path: Path, *, column: str | None = None, dpi: int = 150
+) -> None:
+    """Draw the pictures before and after, coloured by the same column of obs, or by cluster.
+
+    Parameters
+    ----------
+    results
+        A finished run.
+    path
+        The file wanted; its ending chooses PNG, SVG or PDF.
+    column
+        Column of obs; without one, each side is coloured by its own clusters.
+
+    Raises
+    ------
+    ExportError
+        If the run is not finished, has no such column, or the file can't be written.
+    """
+    save(draw([_panel(results, side, column) for side in SIDES]), path, dpi=dpi)
+
+
+def two_runs_figure(
+    first: RunResults,
+    second: RunResults,
+    path: Path,
+    *,
+    names: tuple[str, str] = ("First run", "Second run"),
+    column: str | None = None,
+    dpi: int = 150,
+) -> None:
+    """Draw the corrected pictures of two runs beside each other; see `pair_figure`.
+
+    Parameters
+    ----------
+    names
+        What the runs are called in the titles.
+    column
+        Column of obs, by default the first batch variable of the first run.
+    """
+    chosen = column or first.params.harmony.batch[0]
+    panels = []
+    for name, results in zip(names, (first, second), strict=True):
+        _, positions, colouring = _panel(results, "after", chosen)
+        panels.append((f"{short_name(name)}, by {short_name(chosen)}", positions, colouring))
     save(draw(panels), path, dpi=dpi)
 
 
-def draw(panels: list[tuple[str, npt.NDArray[np.floating], Colouring]]) -> Figure:
+def _panel(results: RunResults, side: Side, column: str | None) -> Panel:
+    positions, clusters, obs = results.layout(side), results.clusters(side), results.obs
+    if positions is None or clusters is None or obs is None:
+        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+    when = "Before Harmony" if side == "before" else "After Harmony"
+    if column is None:
+        names = tuple(str(i) for i in range(int(clusters.max()) + 1))
+        colouring = Colouring("cluster", np.asarray(clusters), names)
+        return f"{when}, by cluster", positions, colouring
+    if column not in obs:
+        raise ExportError(f"The data have no column {column!r} to colour by.")
+    colouring = Colouring(column, *level_codes(obs[column]))
+    return f"{when}, by {short_name(column)}", positions, colouring
+
+
+def draw(panels: Sequence[Panel]) -> Figure:
     """Draw pictures side by side, each with its legend below it.
 
     Parameters
     ----------
     panels
-        Title, positions (cells × 2) and colouring of each.
+        One for each picture.
     """
     from matplotlib.figure import Figure
 
@@ -217,12 +275,13 @@ def _legend_shape(colouring: Colouring) -> tuple[int, int]:
 
 
 def _names(colouring: Colouring) -> list[str]:
-    names = [_short(level) for level in colouring.levels]
+    names = [short_name(level) for level in colouring.levels]
     if len(names) > _MOST_NAMES:
         names = [*names[: _MOST_NAMES - 1], f"and {len(names) - _MOST_NAMES + 1:,} more"]
     return names
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """Return a name from a file on one line, and not endless."""
     text = " ".join(name.split()) or "(empty)"
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"

@@ -1,0 +1,114 @@
+"""Every picture as a file: complete, vector text, self-contained, names harmless."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+
+from harmony_core.data.ingest import ingest
+from harmony_core.data.store import Dataset, Store
+from harmony_core.errors import ExportError, ParameterError
+from harmony_core.export.figures import pair_figure, two_runs_figure
+from harmony_core.export.gene_figures import convergence_figure, dots_figure, genes_figure
+from harmony_core.export.interactive import write_interactive
+from harmony_core.export.pictures import write_pictures
+from harmony_core.pipeline import Pipeline
+from harmony_core.results import RunResults
+from tests.conftest import SMALL
+
+HOSTILE = "</script><b>$x$"
+COLUMN = "<script>$y$"
+
+
+@pytest.fixture(scope="module")
+def finished(dataset: Dataset) -> RunResults:
+    Pipeline(dataset, SMALL).run()
+    return RunResults(dataset, SMALL)
+
+
+@pytest.fixture(scope="module")
+def hostile(simulated: ad.AnnData, kept_store: Store) -> RunResults:
+    """A run whose batches, genes and file have names that mean something in HTML and TeX."""
+    adata = simulated.copy()
+    adata.obs[COLUMN] = np.where(adata.obs["batch"] == "A", HOSTILE, "_b")
+    adata.var_names = ["CD3D", "CD3E", HOSTILE, *adata.var_names[3:]]
+    dataset = ingest(kept_store, adata, name=HOSTILE)
+    harmony = replace(SMALL.harmony, batch=(COLUMN,))
+    params = replace(SMALL, harmony=harmony, label=None)
+    Pipeline(dataset, params).run()
+    return RunResults(dataset, params)
+
+
+def test_a_folder_of_pictures(hostile: RunResults, tmp_path: Path) -> None:
+    formats = ("png", "svg", "pdf", "html")
+    paths = write_pictures(hostile, tmp_path / "new" / "pictures", formats=formats)
+    drawn = {"harmony_batch_evaluation", "before_after_batch_1", "before_after_cluster"}
+    drawn |= {"convergence", "genes", "genes_by_cluster"}
+    expected = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg", "pdf")}
+    assert {path.name for path in paths} == expected | {"harmony_pictures.html"}
+    assert {path.name for path in paths[0].parent.iterdir()} == {path.name for path in paths}
+    svg = (paths[0].parent / "before_after_batch_1.svg").read_text("utf-8")
+    assert "&lt;/script&gt;&lt;b&gt;$x$" in svg  # text stays text
+    assert "_b" in svg
+
+
+def test_two_runs_beside_each_other(finished: RunResults, tmp_path: Path) -> None:
+    other = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.5,)))
+    Pipeline(finished.dataset, other).run()
+    second = RunResults(finished.dataset, other)
+    path = tmp_path / "two.svg"
+    two_runs_figure(finished, second, path, names=("theta 2", "theta 0.5"))
+    text = path.read_text("utf-8")
+    assert text.index("theta 2, by batch") < text.index("theta 0.5, by batch")
+
+
+def test_a_chosen_column_and_chosen_genes(finished: RunResults, tmp_path: Path) -> None:
+    pair_figure(finished, tmp_path / "a.svg", column="true_type")
+    text = (tmp_path / "a.svg").read_text("utf-8")
+    assert "Before Harmony, by true_type" in text
+    symbols = finished.dataset.symbols[:2].tolist()
+    genes_figure(finished, tmp_path / "b.svg", genes=symbols)
+    dots_figure(finished, tmp_path / "c.svg", genes=symbols)
+    for name in ("b.svg", "c.svg"):
+        assert all(symbol in (tmp_path / name).read_text("utf-8") for symbol in symbols)
+    convergence_figure(finished, tmp_path / "d.svg")
+    assert "iterations" in (tmp_path / "d.svg").read_text("utf-8")
+
+
+def test_genes_that_the_data_lack(finished: RunResults, tmp_path: Path) -> None:
+    # The simulated genes are none of the textbook's: the rest is drawn without them.
+    names = {path.stem for path in write_pictures(finished, tmp_path / "a", formats=("svg",))}
+    assert "genes" not in names
+    assert "harmony_batch_evaluation" in names
+    with pytest.raises(ExportError, match="none of these genes: CD3E"):
+        write_pictures(finished, tmp_path / "b", formats=("svg",), genes=["CD3E"])
+
+
+def test_the_interactive_page_needs_no_network_and_runs_no_name(
+    hostile: RunResults, tmp_path: Path
+) -> None:
+    path = tmp_path / "pictures.html"
+    write_interactive(hostile, path)
+    page = path.read_text("utf-8")
+    assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=", page)
+    assert HOSTILE not in page
+    assert COLUMN not in page
+    # Within the script's own data, too: a closing tag would end the script there.
+    assert page.count("</script>") == page.count("<script")
+
+
+def test_refusals(finished: RunResults, dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="'gif' is no format; available: png, svg"):
+        write_pictures(finished, tmp_path, formats=("png", "gif"))
+    with pytest.raises(ExportError, match="no column 'nope'"):
+        pair_figure(finished, tmp_path / "a.png", column="nope")
+    other = replace(SMALL, harmony=replace(SMALL.harmony, theta=(7.5,)))
+    unfinished = RunResults(dataset, other)
+    with pytest.raises(ExportError, match="not finished"):
+        write_interactive(unfinished, tmp_path / "a.html")
+    assert list(tmp_path.iterdir()) == []
