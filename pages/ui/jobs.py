@@ -80,7 +80,8 @@ def _poll(dataset: Dataset, params: RunParams, drawn: int) -> None:
 
 
 def load(path: Path, name: str) -> None:
-    """Start reading a file into the store; the page then shows `loading`."""
+    """Start reading a file into the store, instead of any other; the page then shows `loading`."""
+    services.runner().drop(f"{state.viewer()}:load")
     st.session_state[_LOAD] = (
         services.runner().submit_load(f"{state.viewer()}:load", path, name),
         str(path),
@@ -99,8 +100,8 @@ def loading() -> bool:
         _clean_up(job, Path(path))
         if progress.state == "finished":
             state.choose_dataset(progress.result)
-            st.toast(f"{name} is loaded.")
-        elif progress.state == "failed":
+            st.rerun()
+        if progress.state == "failed":
             st.error(progress.message)
             st.caption("The dataset you had before is still in hand.")
         return False

@@ -92,12 +92,11 @@ def test_own_h5ad_and_what_is_not_one(page: Page, serve: Serve, tmp_path: Path) 
     open_tune(page, serve("app.py"))
     page.get_by_role("link", name="Data", exact=True).click()
     expect(page.get_by_role("heading", name="Kang PBMC")).to_be_visible()
-    for name in ("text.h5ad", "broken.h5ad"):
+    refused = {"text.h5ad": "is not an HDF5 file", "broken.h5ad": "is cut short"}
+    for name, sentence in refused.items():
         page.locator('input[type="file"]').set_input_files(tmp_path / name)
-        expect(page.get_by_text(name).last).to_be_visible()
-        expect(page.get_by_text("The dataset you had before is still in hand.")).to_be_visible(
-            timeout=WORK
-        )
+        expect(page.get_by_role("alert").get_by_text(sentence)).to_be_visible(timeout=WORK)
+        expect(page.get_by_text("The dataset you had before is still in hand.")).to_be_visible()
         expect(page.get_by_role("heading", name="Kang PBMC")).to_be_visible()
     shoot(page, "data-refused")
     page.locator('input[type="file"]').set_input_files(tmp_path / "own.h5ad")
