@@ -83,6 +83,7 @@ def prepare(
     """
     import anndata as ad
     import scanpy as sc
+    import threadpoolctl
 
     n_cells, n_genes = matrix.shape
     notes: list[str] = []
@@ -121,9 +122,11 @@ def prepare(
             f"{n_pcs} principal components instead of {params.n_pcs}: "
             f"there are {len(cells):,} cells and {int(variable.sum()):,} variable genes."
         )
-    with warnings.catch_warnings():
+    selected = adata[:, variable].copy()
+    # One thread: with more, the last digits depend on how many there are, and with them
+    # everything that follows.
+    with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
         warnings.simplefilter("ignore", FutureWarning)
-        selected = adata[:, variable].copy()
         sc.pp.pca(selected, n_comps=n_pcs, random_state=params.seed)
     return Prepared(
         cells=cells,

@@ -233,6 +233,7 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 import scipy.sparse as sp
+import threadpoolctl
 from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 """
 
@@ -323,7 +324,8 @@ if expression.n_vars > N_TOP_GENES:
     expression.var["variable"] = expression.var["highly_variable"]
 variable = expression[:, expression.var["variable"]].copy()
 n_pcs = min(N_PCS, variable.n_vars - 1, variable.n_obs - 1)
-sc.pp.pca(variable, n_comps=n_pcs, random_state=PREPARE_SEED)
+with threadpoolctl.threadpool_limits(1):  # the last digits depend on the number of threads
+    sc.pp.pca(variable, n_comps=n_pcs, random_state=PREPARE_SEED)
 before = np.ascontiguousarray(variable.obsm["X_pca"], dtype=np.float32)
 """
 

@@ -85,7 +85,6 @@ def load(path: Path, name: str) -> None:
     st.session_state[_LOAD] = (
         services.runner().submit_load(f"{state.viewer()}:load", path, name),
         str(path),
-        name,
     )
 
 
@@ -93,7 +92,7 @@ def loading() -> bool:
     """Draw the load under way, if there is one; a finished one becomes the dataset in hand."""
     if _LOAD not in st.session_state:
         return False
-    job, path, name = st.session_state[_LOAD]
+    job, path = st.session_state[_LOAD]
     progress = services.runner().follow(job, services.store().uploads_folder / job)
     if progress.is_over:
         del st.session_state[_LOAD]
