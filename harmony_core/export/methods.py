@@ -1,0 +1,120 @@
+"""A paragraph of methods, and its references, ready to paste."""
+
+from __future__ import annotations
+
+from harmony_core.errors import ExportError
+from harmony_core.export.record import versions
+from harmony_core.neighbors import EXACT_UP_TO
+from harmony_core.results import RunResults
+
+REFERENCES = {
+    "scanpy": "Wolf FA, Angerer P, Theis FJ. SCANPY: large-scale single-cell gene expression data "
+    "analysis. Genome Biol 19:15 (2018). doi:10.1186/s13059-017-1382-0",
+    "harmony": "Korsunsky I, et al. Fast, sensitive and accurate integration of single-cell data "
+    "with Harmony. Nat Methods 16:1289-1296 (2019). doi:10.1038/s41592-019-0619-0",
+    "faiss": "Douze M, et al. The Faiss library. arXiv:2401.08281 (2024). "
+    "doi:10.48550/arXiv.2401.08281",
+    "umap": "McInnes L, Healy J, Melville J. UMAP: uniform manifold approximation and projection "
+    "for dimension reduction. arXiv:1802.03426 (2018). doi:10.48550/arXiv.1802.03426",
+    "leiden": "Traag VA, Waltman L, van Eck NJ. From Louvain to Leiden: guaranteeing "
+    "well-connected communities. Sci Rep 9:5233 (2019). doi:10.1038/s41598-019-41695-z",
+}
+
+
+def methods_paragraph(results: RunResults) -> tuple[str, tuple[str, ...]]:
+    """Return what was done, in the past tense of a paper, and the works it cites by number.
+
+    Raises
+    ------
+    ExportError
+        If the run is not finished.
+    """
+    harmony, prepared, obs = results.harmony, results.stage("prepare"), results.obs
+    if harmony is None or prepared is None or obs is None:
+        raise ExportError("This run is not finished, so there is nothing complete to say yet.")
+    cited: list[str] = []
+
+    def cite(name: str) -> str:
+        if name not in cited:
+            cited.append(name)
+        return f"[{cited.index(name) + 1}]"
+
+    p, used = results.params, versions()
+    sentences = _preparation(results, cite("scanpy") if p.prepare.basis is None else "", used)
+    sentences.append(_correction(results, cite("harmony"), used))
+    exact = len(obs) <= EXACT_UP_TO
+    search = "exhaustively" if exact else "with an inverted-file index"
+    sentences.append(
+        f"A graph of the {p.graph.n_neighbors} nearest neighbours of each cell, found {search} "
+        f"with faiss {used['faiss-cpu']} {cite('faiss')}, was laid out by UMAP (umap-learn "
+        f"{used['umap-learn']}, min_dist {p.layout.min_dist:g}, spread {p.layout.spread:g}) "
+        f"{cite('umap')} and clustered by Leiden at resolution {p.clusters.shown:g} "
+        f"({p.clusters.flavor} {used['igraph' if p.clusters.flavor == 'igraph' else 'leidenalg']}) "
+        f"{cite('leiden')}."
+    )
+    if results.markers("after"):
+        sentences.append(
+            "Marker genes of clusters were ranked by Wilcoxon's rank-sum test on uncorrected, "
+            "log-normalised expression."
+        )
+    sentences.append(
+        "Mixing of batches was measured by LISI at perplexity 30 against its expectation under "
+        "permuted batches, and by matched-cluster mixing; over-correction was looked for by the "
+        "detector of Harmony Explorer "
+        f"{used['harmony-explorer']}{_with_labels(results)}. All seeds are in the settings."
+    )
+    return " ".join(sentences), tuple(REFERENCES[name] for name in cited)
+
+
+def _preparation(results: RunResults, scanpy: str, used: dict[str, str]) -> list[str]:
+    p, prepared, obs = results.params.prepare, results.stage("prepare"), results.obs
+    assert prepared is not None
+    assert obs is not None
+    n_pcs = prepared.arrays["embedding"].shape[1]
+    if p.basis is not None:
+        return [
+            f"{len(obs):,} cells were taken with the embedding {p.basis} ({n_pcs} dimensions) that "
+            "came with the data."
+        ]
+    kind = results.dataset.meta["kind"]
+    sentences = []
+    if kind == "counts":
+        sentences.append(
+            f"Of {results.dataset.n_cells:,} cells, the {len(obs):,} with {p.min_genes:,} to "
+            f"{p.max_genes:,} genes and at most {p.max_mito:g} % mitochondrial counts were kept, "
+            f"and the {len(prepared.arrays['genes']):,} genes seen in at least {p.min_cells} of "
+            "them."
+        )
+        normalised = "Counts were normalised to 10,000 a cell and log-transformed"
+    elif kind == "normalised":
+        normalised = "Expression, which came normalised, was log-transformed"
+    else:
+        normalised = "Expression came log-normalised"
+    sentences.append(
+        f"{normalised} (scanpy {used['scanpy']} {scanpy}); "
+        f"{int(prepared.arrays['variable'].sum()):,} variable genes were chosen within each batch, "
+        f"and {n_pcs} principal components computed from them."
+    )
+    return sentences
+
+
+def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
+    p, harmony = results.params.harmony, results.harmony
+    assert harmony is not None
+    theta = ", ".join(f"{value:g} for {name}" for name, value in zip(p.batch, p.theta, strict=True))
+    ridge = f"lambda estimated with alpha {p.alpha:g}" if p.lamb is None else f"lambda {p.lamb:g}"
+    ended = {
+        "converged": f"converged after {harmony['iterations']} iterations",
+        "limit": f"was stopped at the limit of {harmony['iterations']} iterations",
+        "rose": f"ended after {harmony['iterations']} iterations, when its objective rose",
+        "none": "was allowed no iteration",
+    }[harmony["stop_reason"]]
+    return (
+        f"Differences between the levels of {', '.join(p.batch)} were corrected with Harmony "
+        f"{cited} (harmonypy {used['harmonypy']}; theta {theta}; sigma {p.sigma:g}; "
+        f"{harmony['nclust']} soft clusters; tau {p.tau:g}; {ridge}), which {ended}."
+    )
+
+
+def _with_labels(results: RunResults) -> str:
+    return f" and by purity of the labels in {results.params.label}" if results.params.label else ""
