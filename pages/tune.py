@@ -105,7 +105,7 @@ def _headline(shown: Shown) -> None:
     if results is None or results.assessment is None:
         return
     metrics = results.assessment["metrics"]
-    left, right = st.columns([2, 7], gap="medium")
+    left, right = st.columns([1, 3], gap="small")
     with left:
         panels.heading(Verdict.from_dict(results.assessment["verdict"]), dimmed=old)
     with right:
@@ -167,7 +167,6 @@ def _pictures(shown: Shown) -> None:
     after = before if after is None else after
     judged, _ = shown.having("layout_before", "layout_after", "assess")
     colour = colouring.choose(source, clustered, judged)
-    evidence.note_on_marks(shown.dataset)
     settings = _settings_in_words(source.params)
     event = twin(
         Picture("Before Harmony", before, alt="Uncorrected."),
@@ -178,6 +177,7 @@ def _pictures(shown: Shown) -> None:
         hover=colouring.hover(source),
         selected=evidence.marked(source),
     )
+    evidence.note_on_marks(shown.dataset)
     if event.selection is not None:
         colouring.describe_selection(source, event.selection)
 
