@@ -230,9 +230,6 @@ def _genes(shown: Shown) -> None:
         key="gene-grid",
         config={"displayModeBar": False},
     )
-    st.caption(
-        "Colour: log-normalised expression before correction, clipped at the 99th percentile."
-    )
 
 
 def _convergence(shown: Shown) -> None:
