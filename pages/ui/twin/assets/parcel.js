@@ -9,4 +9,10 @@ export default function ({ data, parentElement }) {
   parentElement.twinParcel = data;
   // The view may have asked already: Streamlit gives no order in which elements come alive.
   document.dispatchEvent(new CustomEvent("twin-parcel"));
+  return () => {
+    // Where the page around it changes, Streamlit makes a new element before it removes the old
+    // one; until then the view may have found the old one under the same address.
+    delete parentElement.dataset.twinParcel;
+    document.dispatchEvent(new CustomEvent("twin-parcel"));
+  };
 }
