@@ -281,4 +281,11 @@ def spawned_worker(store: Store) -> Executor:
     """Return an executor of one spawned process that keeps compiled code in the store."""
     # Read by numba when the worker imports it; a second start then compiles nothing.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_give_way)
+
+
+def _give_way() -> None:
+    """Let the page process go first: what it draws is seen at once."""
+    if hasattr(os, "nice"):
+        os.nice(5)
