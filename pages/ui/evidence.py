@@ -18,6 +18,7 @@ OWN_PANEL = "My own genes"
 """Of the marker-gene plot's panels, the one whose genes are typed."""
 
 PANEL_KEY, GENES_KEY = "panel", "own-genes"
+_TIMES_CLEARED = "evidence-cleared"
 
 
 def table(found: Verdict, results: RunResults) -> None:
@@ -28,7 +29,7 @@ def table(found: Verdict, results: RunResults) -> None:
         "Click a row: its cells are marked in both pictures, and its genes open below. The mark "
         "stays while you try other settings."
     )
-    key = f"evidence-{results.plan.run}"
+    key = f"evidence-{results.plan.run}-{st.session_state.get(_TIMES_CLEARED, 0)}"
     st.dataframe(
         pd.DataFrame([_row(row) for row in found.evidence]),
         hide_index=True,
@@ -83,8 +84,9 @@ def mark(results: RunResults, row: Evidence) -> None:
 
 
 def clear(dataset: Dataset) -> None:
-    """Mark nothing any more."""
+    """Mark nothing any more; the table, under a new key, forgets the chosen row too."""
     st.session_state.pop(_key(dataset), None)
+    st.session_state[_TIMES_CLEARED] = st.session_state.get(_TIMES_CLEARED, 0) + 1
 
 
 def marked(results: RunResults) -> npt.NDArray[np.bool_] | None:

@@ -1,0 +1,47 @@
+"""Evidence marks cells, the search for settings starts and stops, the page opens by its address."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Serve
+from tests.browser.test_app import WORK, open_tune, shoot
+
+ROW_HEIGHT = 35
+"""Of Streamlit's table, whose cells are painted, so that none can be asked for by name."""
+
+
+def test_a_click_on_evidence_marks_its_cells_and_opens_its_genes(page: Page, serve: Serve) -> None:
+    open_tune(page, serve("app.py"))
+    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=30_000)
+    table = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
+    table.click(position={"x": 16, "y": 1.5 * ROW_HEIGHT})
+    expect(page.get_by_text("Marked:")).to_be_visible(timeout=30_000)
+    expect(page.locator(".hx-twin")).to_contain_text("of 4,000 cells selected")
+    genes = page.get_by_role("textbox", name="Genes, separated by commas or spaces")
+    expect(genes).not_to_have_value("")
+    shoot(page, "evidence-marked")
+    page.get_by_role("button", name="Unmark").click()
+    expect(page.get_by_text("Marked:")).to_have_count(0)
+    expect(page.locator(".hx-twin")).not_to_contain_text("cells selected")
+
+
+def test_the_search_for_settings_starts_and_can_be_cancelled(page: Page, serve: Serve) -> None:
+    open_tune(page, serve("app.py"))
+    page.get_by_role("button", name="Suggest settings").click()
+    expect(page.get_by_text("of 12 settings").first).to_be_visible()
+    expect(page.get_by_text("2 of 12 settings").first).to_be_visible(timeout=WORK)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("of 12 settings")).to_have_count(0)
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    shoot(page, "suggest-cancelled")
+
+
+def test_the_diagnostics_page_opens_by_its_address(page: Page, serve: Serve) -> None:
+    page.goto(f"{serve('app.py')}/evidence")
+    expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=30_000)
+    page.get_by_role("radio", name="Neighbours").click()
+    page.get_by_role("button", name="Find neighbours").click()
+    expect(page.get_by_text("Of the 30 nearest neighbours")).to_be_visible(timeout=WORK)
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    shoot(page, "diagnostics-neighbours")
