@@ -108,10 +108,9 @@ def prepared(draft: Draft) -> Design:
 
 def simulated(n_per_scenario: int, *, held_out: bool) -> Iterator[Draft]:
     """Draw each of the simulator's scenarios some times, with strengths and sizes varied."""
-    # Seeds of the two sets never meet.
-    rng = np.random.default_rng(20_000 if held_out else 10_000)
-    for name in SCENARIOS:
-        for _ in range(n_per_scenario):
+    for which, name in enumerate(SCENARIOS):
+        for at in range(n_per_scenario):
+            rng = _rng(1, held_out, which, at)
             scenario, seed = _vary(name, rng), int(rng.integers(2**31))
             cells = simulate(scenario, seed=seed)
             without = simulate(scenario, seed=seed, batch_effect=False)
@@ -140,10 +139,10 @@ def injected(source: dict[str, ad.AnnData], n_per_type: int, *, held_out: bool) 
     Each design draws its halves, its effect (thinned counts, or genes scaled) and which half
     loses the type.
     """
-    rng = np.random.default_rng(40_000 if held_out else 30_000)
     control = source["control"]
-    for removed in REMOVABLE:
+    for which, removed in enumerate(REMOVABLE):
         for at in range(n_per_type):
+            rng = _rng(2, held_out, which, at)
             effect = ("scaled", "thinned")[at % 2]
             cells = _draw_cells(control, rng)
             counts = sp.csr_matrix(control.X[cells], dtype=np.float32)
@@ -152,9 +151,7 @@ def injected(source: dict[str, ad.AnnData], n_per_type: int, *, held_out: bool) 
             kept = ~((types == removed) & (second == bool(rng.integers(2))))
             counts, types, second = counts[kept], types[kept], second[kept]
             batch = np.where(second, "changed", "as is")
-            changed = (
-                _thin(counts, second, rng) if effect == "thinned" else _scale(counts, second, rng)
-            )
+            changed, without = _EFFECTS[effect](counts, second, rng)
             yield Draft(
                 name=f"{effect}-{removed}-{at}",
                 kind="injected",
@@ -163,7 +160,7 @@ def injected(source: dict[str, ad.AnnData], n_per_type: int, *, held_out: bool) 
                 counts=changed,
                 batch=batch,
                 types=types,
-                without=counts,
+                without=without,
             )
 
 
@@ -171,9 +168,9 @@ def stimulation(
     source: dict[str, ad.AnnData], n_per_type: int, *, held_out: bool
 ) -> Iterator[Draft]:
     """Put control and stimulated cells together after removing a type from one of them."""
-    rng = np.random.default_rng(60_000 if held_out else 50_000)
-    for removed in REMOVABLE:
+    for which, removed in enumerate(REMOVABLE):
         for at in range(n_per_type):
+            rng = _rng(3, held_out, which, at)
             # Which condition loses the type differs between the two sets.
             loses = ("control", "stimulated")[(at + held_out) % 2]
             parts, types, batch = [], [], []
@@ -194,6 +191,11 @@ def stimulation(
                 types=np.concatenate(types),
                 without=None,
             )
+
+
+def _rng(kind: int, held_out: bool, which: int, at: int) -> np.random.Generator:
+    """Seed each design by itself, so that asking for more of them changes none."""
+    return np.random.default_rng([kind, int(held_out), which, at])
 
 
 def load_kang(path: Path | None) -> dict[str, ad.AnnData]:
@@ -247,19 +249,47 @@ def _draw_cells(adata: ad.AnnData, rng: np.random.Generator, *, part: float = 1.
     return np.sort(rng.choice(usable, n, replace=False))
 
 
-def _thin(counts: sp.csr_matrix, cells: np.ndarray, rng: np.random.Generator) -> sp.csr_matrix:
-    """Keep only part of the counts of some cells, as shallower sequencing would."""
+def _thinned(
+    counts: sp.csr_matrix, second: np.ndarray, rng: np.random.Generator
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Keep part of the counts of some cells, as shallower sequencing would.
+
+    Without the effect all cells are as shallow: what thinning loses is no fault of a correction.
+    """
+    part = rng.uniform(0.35, 0.6)
+    return _thin(counts, second, part, rng), _thin(counts, np.ones_like(second), part, rng)
+
+
+def _scaled(
+    counts: sp.csr_matrix, second: np.ndarray, rng: np.random.Generator
+) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Multiply each gene's counts in some cells by a factor of its own, drawn around 1.
+
+    Without the effect the same cells are drawn anew with factor 1, so the noise is the same.
+    """
+    factor = np.exp(rng.normal(0.0, rng.uniform(0.25, 0.5), counts.shape[1]))
+    return (
+        _redraw(counts, second, factor, rng),
+        _redraw(counts, second, np.ones_like(factor), rng),
+    )
+
+
+_EFFECTS = {"thinned": _thinned, "scaled": _scaled}
+
+
+def _thin(
+    counts: sp.csr_matrix, cells: np.ndarray, part: float, rng: np.random.Generator
+) -> sp.csr_matrix:
     result = counts.copy()
     of_cells = np.repeat(cells, np.diff(counts.indptr))
-    part = rng.uniform(0.35, 0.6)
     result.data[of_cells] = rng.binomial(counts.data[of_cells].astype(int), part)
     result.eliminate_zeros()
     return result
 
 
-def _scale(counts: sp.csr_matrix, cells: np.ndarray, rng: np.random.Generator) -> sp.csr_matrix:
-    """Multiply each gene's counts in some cells by a factor of its own, drawn around 1."""
-    factor = np.exp(rng.normal(0.0, rng.uniform(0.25, 0.5), counts.shape[1]))
+def _redraw(
+    counts: sp.csr_matrix, cells: np.ndarray, factor: np.ndarray, rng: np.random.Generator
+) -> sp.csr_matrix:
     result = counts.copy()
     of_cells = np.repeat(cells, np.diff(counts.indptr))
     result.data[of_cells] = rng.poisson(counts.data[of_cells] * factor[counts.indices[of_cells]])

@@ -164,8 +164,9 @@ def suggested(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _candidate(row: Row) -> Candidate:
     settings = HarmonyParams(batch=("batch",), theta=(row["theta"],), sigma=row["sigma"])
-    gap = row["gap"] if row["judged"] else None
-    return Candidate(settings=settings, mcm=row["mcm"], gap=gap, flagged=row["flagged"])
+    return Candidate(
+        settings=settings, mcm=row["mcm"], score=row["score"] if row["judged"] else None
+    )
 
 
 def _offer_quality(chosen: Sequence[Row | None]) -> dict[str, Any]:

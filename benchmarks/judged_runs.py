@@ -55,12 +55,11 @@ def judged_runs(
     before = (_mean_batch_lisi(design.raw, design.codes) - 1) / max(null, 1e-9)
     rows = []
     for sigma in sigmas:
-        floor = nearest_neighbors(_harmony(design, 0.0, sigma), WIDE)
         for theta in thetas:
             embedding = _harmony(design, theta, sigma)
             near = nearest_neighbors(embedding, WIDE)
             row = _truth(design, near)
-            row |= _label_free(design, reference, near, floor)
+            row |= _label_free(design, reference, near)
             row |= _labelled(design, near, labels, names, lisi_raw)
             row |= {
                 "design": draft.name,
@@ -101,13 +100,11 @@ def _truth(design: Design, near: Neighbors) -> dict[str, Any]:
     }
 
 
-def _label_free(
-    design: Design, reference: Reference, near: Neighbors, floor: Neighbors
-) -> dict[str, Any]:
+def _label_free(design: Design, reference: Reference, near: Neighbors) -> dict[str, Any]:
     found = score(
         reference,
         near.indices,
-        floor.indices,
+        design.raw.indices,
         expression=design.expression,
         batch_names=[str(name) for name in np.unique(design.draft.batch)],
         condition=design.draft.condition,

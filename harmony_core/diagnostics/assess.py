@@ -134,7 +134,7 @@ def assess(given: Inputs) -> Assessment:
         found = score(
             reference,
             given.near_after,
-            given.near_floor,
+            given.near_before,
             expression=given.expression,
             batch_names=variable.levels,
             gene_names=given.symbols,

@@ -36,12 +36,12 @@ class ClusterScores:
     judged
         Whether there are enough cells and cross-batch neighbours.
     conflict
-        Transfer conflict minus that at theta 0; 0 where not judged.
+        Transfer conflict after minus before; 0 where not judged.
     gap
-        Cross-batch gap; 0 where not judged.
+        Cross-batch gap minus the batch's median; 0 where not judged.
     residual
         Difference to the cross-batch neighbours minus the batch's common one, pre-clusters ×
-        judged genes (or components); NaN where not judged.
+        judged genes (or components, in standard deviations); NaN where not judged.
     """
 
     edges: Counts
@@ -116,42 +116,40 @@ class Contrast:
 def score_partitions(
     reference: Reference,
     indices_after: Ints,
-    indices_floor: Ints,
+    indices_before: Ints,
     contrast: Contrast,
     expression: Expression | None,
 ) -> list[ClusterScores]:
     """Score the pre-clusters of each partition; parameters as for ``detector.score``."""
     after = indices_after[:, : limit.N_NEIGHBORS]
-    floor = indices_floor[:, : limit.N_NEIGHBORS]
+    before = indices_before[:, : limit.N_NEIGHBORS]
     sums = contrast.sums(*_values(reference, expression))
     return [
-        _score_partition(reference, partition, after, floor, own)
+        _score_partition(reference, partition, after, before, own)
         for partition, own in zip(reference.partitions, sums, strict=True)
     ]
 
 
 def _score_partition(
-    reference: Reference, partition: Partition, after: Ints, floor: Ints, sums: Floats
+    reference: Reference, partition: Partition, after: Ints, before: Ints, sums: Floats
 ) -> ClusterScores:
     codes = reference.codes
     edges, between, share, judged = _mixing(codes, partition, after)
-    conflict = share * _conflict(codes, partition, after)
-    _, _, floor_share, floor_judged = _mixing(codes, partition, floor)
-    at_floor = np.where(floor_judged, floor_share * _conflict(codes, partition, floor), 0.0)
+    rise = _conflict(codes, partition, after) - _conflict(codes, partition, before)
     enough = judged & (partition.sizes >= limit.MIN_CELLS_CONFLICT)
-    residual = _residual(partition.batch, edges, judged, -sums / np.maximum(edges, 1)[:, None])
-    if reference.has_genes:
-        differs = (np.abs(residual) > np.log(limit.GAP_FOLD)).mean(1)
-    else:
-        apart = np.linalg.norm(np.nan_to_num(residual), axis=1)
-        differs = np.minimum(apart / np.maximum(partition.nearest, 1e-9), 1.0)
+    difference = -sums / np.maximum(edges, 1)[:, None]
+    if not reference.has_genes:
+        difference /= partition.sd
+    residual = _residual(partition.batch, edges, judged, difference)
+    tolerated = np.log(limit.GAP_FOLD) if reference.has_genes else limit.GAP_PC_SD
+    excess = np.maximum(np.abs(np.nan_to_num(residual)) - tolerated, 0.0)
     return ClusterScores(
         edges=edges,
         between=between,
         share=share,
         judged=judged,
-        conflict=np.where(enough, conflict - at_floor, 0.0),
-        gap=np.where(judged, share * differs, 0.0),
+        conflict=np.where(enough, rise, 0.0),
+        gap=_above_median(partition.batch, judged, share * np.sqrt((excess**2).sum(1))),
         residual=residual,
     )
 
@@ -168,10 +166,25 @@ def _mixing(
 
 
 def _conflict(codes: Ints, partition: Partition, indices: Ints) -> Floats:
-    mean: Floats = kernels.mean_conflict(
-        indices, codes, partition.pre, partition.conflict, len(partition.sizes)
+    """Part of all neighbours of a pre-cluster that look like another cluster of its batch."""
+    n_clusters = len(partition.sizes)
+    total: Floats = kernels.sum_over_edges(
+        indices, codes, partition.pre, partition.conflict, n_clusters
     )
-    return mean / TABLE_STEPS
+    return np.asarray(total / TABLE_STEPS / (partition.sizes * indices.shape[1]))
+
+
+def _above_median(batch_of: Ints, judged: Flags, values: Floats) -> Floats:
+    """Subtract from each judged pre-cluster the median of its batch; 0 where not judged.
+
+    A batch effect that differs between cell types sets all of them apart, over-correction a few.
+    """
+    result = np.zeros(len(values))
+    for batch in np.unique(batch_of[judged]):
+        own = judged & (batch_of == batch)
+        typical = np.median(values[own]) if own.sum() >= limit.GAP_MIN_CLUSTERS else 0.0
+        result[own] = values[own] - typical
+    return result
 
 
 def _residual(batch_of: Ints, edges: Counts, judged: Flags, difference: Floats) -> Floats:

@@ -2,8 +2,13 @@
 
 Every cross-batch neighbour of a pre-cluster is asked: by the genes that tell this batch's own
 clusters apart, and after removing the shift between the batches, does it look like this cluster,
-or like another cluster of the same batch (conflict)? And all of them together: are they still
-different in many genes, more than the batch's other clusters are from theirs (gap)?
+or like another cluster of the same batch (conflict)? And all of them together: do they still
+differ from the pre-cluster, more than the neighbours of the batch's other pre-clusters do (gap)?
+
+Both were re-chosen on the choosing designs of benchmarks/diagnostics.py. Conflict is a part of all
+neighbours and is compared with the uncorrected data, so no run at theta 0 is needed; gap is the
+size of the differences rather than the number of genes, and the batch's median is taken off,
+which is what a batch effect that differs between cell types leaves everywhere.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from harmony_core.errors import DataError
 def score(
     reference: Reference,
     indices_after: Ints,
-    indices_floor: Ints,
+    indices_before: Ints,
     *,
     expression: Expression | None,
     batch_names: Sequence[str],
@@ -43,8 +48,8 @@ def score(
     indices_after
         Nearest neighbours in the corrected embedding, cells × 30 or more, nearest first, itself
         left out.
-    indices_floor
-        The same for the run with theta 0 and otherwise the same settings.
+    indices_before
+        The same in the uncorrected embedding.
     expression
         The matrix that the reference was built from; not looked at where it was built without.
         CSC is used as it is; CSR is converted each time.
@@ -64,9 +69,9 @@ def score(
     DataError
         If the reference judges genes but no expression is given, or if cells differ.
     """
-    _check(reference, indices_after, indices_floor, expression)
+    _check(reference, indices_after, indices_before, expression)
     contrast = Contrast.of(reference, indices_after)
-    scores = score_partitions(reference, indices_after, indices_floor, contrast, expression)
+    scores = score_partitions(reference, indices_after, indices_before, contrast, expression)
     return summarise(
         reference,
         scores,
@@ -78,11 +83,11 @@ def score(
     )
 
 
-def _check(reference: Reference, after: Ints, floor: Ints, expression: Expression | None) -> None:
+def _check(reference: Reference, after: Ints, before: Ints, expression: Expression | None) -> None:
     n = len(reference.codes)
-    if len(after) != n or len(floor) != n:
+    if len(after) != n or len(before) != n:
         raise DataError(
-            f"The reference has {n} cells, the neighbours {len(after)} and {len(floor)}; "
+            f"The reference has {n} cells, the neighbours {len(after)} and {len(before)}; "
             "they must be the same cells."
         )
     if reference.has_genes and expression is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +26,12 @@ def summarise(
     condition: bool,
 ) -> Detection:
     """Turn scores into run-level numbers and rows of evidence; parameters as for ``score``."""
-    gap_max = gap_limit(has_genes=reference.has_genes, condition=condition)
+    limits = Limits.of(has_genes=reference.has_genes, condition=condition)
     conflict = gap = None
     if all(s.judged.any() for s in scores):
-        conflict = float(min(s.conflict.max() for s in scores))
+        conflict = float(np.mean([s.conflict.max() for s in scores]))
         gap = float(np.mean([s.gap.max() for s in scores]))
-    run_score = max((conflict or 0.0) / limit.CONFLICT_MAX, (gap or 0.0) / gap_max)
+    run_score = limits.score(conflict or 0.0, gap or 0.0)
     names = cluster_names(reference, reference.evidence, batch_names, gene_names)
     return Detection(
         conflict=conflict,
@@ -41,7 +42,7 @@ def summarise(
         score=run_score,
         mcm=matched.mcm,
         clusters=_cluster_rows(
-            reference, scores[EVIDENCE], names, lost, batch_names, gene_names, gap_max
+            reference, scores[EVIDENCE], names, lost, batch_names, gene_names, limits
         ),
         resolution=RESOLUTIONS[EVIDENCE],
         matched=_matched_rows(reference, matched, batch_names, gene_names),
@@ -49,11 +50,27 @@ def summarise(
     )
 
 
-def gap_limit(*, has_genes: bool, condition: bool) -> float:
-    """Return the largest gap that is not flagged."""
-    if not has_genes:
-        return limit.GAP_MAX_PC
-    return limit.GAP_MAX_CONDITION if condition else limit.GAP_MAX
+@dataclass(frozen=True)
+class Limits:
+    """The largest conflict and gap that are not flagged."""
+
+    conflict: float
+    gap: float
+
+    @classmethod
+    def of(cls, *, has_genes: bool, condition: bool) -> Limits:
+        """Choose by what was judged, and whether the batch variable is a condition."""
+        if has_genes and condition:
+            return cls(limit.CONFLICT_MAX_CONDITION, limit.GAP_MAX_CONDITION)
+        if has_genes:
+            return cls(limit.CONFLICT_MAX, limit.GAP_MAX)
+        if condition:
+            return cls(limit.CONFLICT_MAX_PC_CONDITION, limit.GAP_MAX_PC_CONDITION)
+        return cls(limit.CONFLICT_MAX_PC, limit.GAP_MAX_PC)
+
+    def score(self, conflict: float, gap: float) -> float:
+        """Return the larger of the two over its limit: above 1 is flagged."""
+        return max(conflict / self.conflict, gap / self.gap)
 
 
 def cluster_names(
@@ -87,7 +104,7 @@ def _cluster_rows(
     lost: Sequence[Lost],
     batch_names: Sequence[str],
     gene_names: Sequence[str],
-    gap_max: float,
+    limits: Limits,
 ) -> tuple[ClusterRow, ...]:
     partition = reference.evidence
     rows = []
@@ -115,12 +132,7 @@ def _cluster_rows(
                 merged_part=float(part),
                 genes=_gene_names(reference, top, gene_names),
                 lost_genes=_gene_names(reference, lost_genes[: limit.EVIDENCE_GENES], gene_names),
-                score=float(
-                    max(
-                        scores.conflict[cluster] / limit.CONFLICT_MAX,
-                        scores.gap[cluster] / gap_max,
-                    )
-                ),
+                score=limits.score(float(scores.conflict[cluster]), float(scores.gap[cluster])),
             )
         )
     return tuple(rows)

@@ -88,20 +88,18 @@ def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> 
 
 
 @_compiled
-def mean_conflict(
+def sum_over_edges(
     neighbors: Array, batch: Array, group: Array, table: Array, n_groups: int
 ) -> Array:
-    """Mean of ``table[neighbour, own group]`` over each group's cross-batch neighbours."""
+    """Sum of ``table[neighbour, own group]`` over each group's cross-batch neighbours."""
     total = np.zeros(n_groups)
-    edges = np.zeros(n_groups)
     for i in range(neighbors.shape[0]):
         own = group[i]
         for k in range(neighbors.shape[1]):
             j = neighbors[i, k]
             if batch[j] != batch[i]:
                 total[own] += table[j, own]
-                edges[own] += 1
-    return total / np.maximum(edges, 1)
+    return total
 
 
 @_compiled

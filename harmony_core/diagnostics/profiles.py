@@ -28,12 +28,15 @@ class Profiles:
         Batch of each pre-cluster.
     mean, variance
         Pre-clusters × genes.
+    are_genes
+        Whether the columns are genes; components otherwise, whose unit is anybody's guess.
     """
 
     sizes: Ints
     batch: Ints
     mean: Floats
     variance: Floats
+    are_genes: bool
 
     @property
     def n_batches(self) -> int:
@@ -41,9 +44,11 @@ class Profiles:
 
     @property
     def pooled_sd(self) -> Floats:
-        """Standard deviation within pre-clusters, plus a floor (genes)."""
-        within = (self.sizes[:, None] * self.variance).sum(0) / self.sizes.sum()
-        return np.asarray(np.sqrt(within) + limit.SD_FLOOR)
+        """Standard deviation within pre-clusters (columns), for genes plus a floor."""
+        within = np.sqrt((self.sizes[:, None] * self.variance).sum(0) / self.sizes.sum())
+        if self.are_genes:
+            return np.asarray(within + limit.SD_FLOOR)
+        return np.where(within > 0, within, 1.0)
 
     def of_batch(self, batch: int, *, min_cells: int) -> npt.NDArray[np.intp]:
         """Return the pre-clusters of a batch that have enough cells."""
@@ -84,7 +89,9 @@ def choose_genes(expression: sparse.csc_matrix) -> Ints:
     return np.sort(best[score[best] > 0]).astype(np.int32)
 
 
-def profile(values: sparse.csc_matrix, columns: Ints, pre: Ints, batch_codes: Ints) -> Profiles:
+def profile(
+    values: sparse.csc_matrix, columns: Ints, pre: Ints, batch_codes: Ints, *, are_genes: bool
+) -> Profiles:
     """Compute the moments of each pre-cluster over some columns."""
     n_clusters = int(pre.max()) + 1
     total, squares = kernels.moments(
@@ -99,46 +106,74 @@ def profile(values: sparse.csc_matrix, columns: Ints, pre: Ints, batch_codes: In
         batch=batch,
         mean=mean,
         variance=np.maximum(squares / sizes[:, None] - mean**2, 0.0),
+        are_genes=are_genes,
     )
 
 
 def distinctness(profiles: Profiles, clusters: npt.NDArray[np.intp]) -> tuple[Floats, Ints]:
-    """How distinct each two pre-clusters of one batch are, and the genes that say so.
+    """How distinct each two pre-clusters of one batch are, and the columns that say so.
 
-    Splits of one state count little: the number of differentially expressed genes is taken
-    relative to the batch's median pair.
+    Splits of one state count little: what separates two pre-clusters is taken relative to the
+    batch's median pair. For genes it is the number that are differentially expressed, for
+    components the squared distance.
 
     Parameters
     ----------
     clusters
-        Pre-clusters of one batch.
+        At least two pre-clusters of one batch.
 
     Returns
     -------
     Distinctness from 0 to 1, clusters × clusters, and the union of each pair's top genes
-    (ascending columns of the profiles).
+    (ascending columns of the profiles; all of them, if they are components).
     """
-    n = len(clusters)
+    if profiles.are_genes:
+        separation, columns = _differing_genes(profiles, clusters)
+    else:
+        centres = profiles.mean[clusters] / profiles.pooled_sd
+        squared = (centres**2).sum(1)
+        separation = np.maximum(squared[:, None] + squared - 2 * centres @ centres.T, 0.0)
+        columns = np.arange(profiles.mean.shape[1], dtype=np.int32)
+    typical = max(float(np.median(separation[~np.eye(len(clusters), dtype=bool)])), 1e-9)
+    span = limit.DISTINCT_HIGH - limit.DISTINCT_LOW
+    distinct = np.clip((separation / typical - limit.DISTINCT_LOW) / span, 0.0, 1.0)
+    if profiles.are_genes:
+        distinct[separation < limit.DE_MIN_GENES] = 0.0
+    return distinct, columns
+
+
+def _differing_genes(profiles: Profiles, clusters: npt.NDArray[np.intp]) -> tuple[Floats, Ints]:
+    """Count the genes in which each two pre-clusters differ, and collect each pair's top ones."""
     mean, error = profiles.mean[clusters], profiles.variance[clusters]
     error = error / profiles.sizes[clusters][:, None]
-    counts = np.zeros((n, n))
+    counts = np.zeros((len(clusters), len(clusters)))
     chosen = np.zeros(mean.shape[1], dtype=bool)
-    for x in range(n):
+    for x in range(len(clusters)):
         difference = np.abs(mean[x] - mean)
         t = difference / np.sqrt(error[x] + error + limit.DE_VARIANCE_FLOOR)
         differs = (t > limit.DE_T) & (difference > np.log(limit.DE_FOLD))
         counts[x] = differs.sum(1)
         t[~differs] = 0.0
         top = np.argsort(-t, axis=1, kind="stable")[:, : limit.DE_TOP]
-        kept = np.take_along_axis(differs, top, axis=1)
-        chosen[top[kept]] = True
-    if n < 2:
-        return np.zeros((n, n)), np.flatnonzero(chosen).astype(np.int32)
-    typical = max(float(np.median(counts[~np.eye(n, dtype=bool)])), 1e-9)
-    span = limit.DISTINCT_HIGH - limit.DISTINCT_LOW
-    distinct = np.clip((counts / typical - limit.DISTINCT_LOW) / span, 0.0, 1.0)
-    distinct[counts < limit.DE_MIN_GENES] = 0.0
-    return distinct, np.flatnonzero(chosen).astype(np.int32)
+        chosen[top[np.take_along_axis(differs, top, axis=1)]] = True
+    return counts, np.flatnonzero(chosen).astype(np.int32)
+
+
+def partners(profiles: Profiles) -> Ints:
+    """Match the pre-clusters of each two batches (pairs × 2)."""
+    centred = profiles.centred(min_cells=limit.MIN_CELLS_MATCHED)
+    of_batch = [
+        profiles.of_batch(batch, min_cells=limit.MIN_CELLS_MATCHED)
+        for batch in range(profiles.n_batches)
+    ]
+    sd = profiles.pooled_sd
+    pairs = [
+        pair
+        for at, first in enumerate(of_batch)
+        for second in of_batch[at + 1 :]
+        for pair in best_pairs(centred, sd, first, second, min_r=limit.PARTNER_R)
+    ]
+    return np.asarray(pairs, dtype=np.int32).reshape(-1, 2)
 
 
 def best_pairs(
@@ -178,11 +213,14 @@ def markers(profiles: Profiles, batch_mean: Floats, batch_sd: Floats) -> tuple[I
     Returns
     -------
     Columns of the profiles, pre-clusters × 30, best first, -1 where there are fewer, and the
-    mean z of the same genes. A pre-cluster with fewer than five markers has none.
+    mean z of the same genes. A pre-cluster with fewer than five markers has none, and none has
+    any among components.
     """
     n_clusters = len(profiles.sizes)
     found = np.full((n_clusters, limit.MARKER_TOP), -1, dtype=np.int32)
     z_found = np.zeros((n_clusters, limit.MARKER_TOP))
+    if not profiles.are_genes:
+        return found, z_found
     sizes = profiles.sizes[:, None].astype(float)
     total = sizes * profiles.mean
     squares = sizes * (profiles.variance + profiles.mean**2)

@@ -20,10 +20,9 @@ from harmony_core.diagnostics.preclusters import (
     neighbors_within_batches,
 )
 from harmony_core.diagnostics.profiles import (
-    Profiles,
-    best_pairs,
     choose_genes,
     markers,
+    partners,
     profile,
 )
 from harmony_core.diagnostics.transfer import conflict_table
@@ -54,8 +53,8 @@ class Partition:
         Mean z of the same genes.
     partners
         Mutually best pairs of pre-clusters of two batches, pairs × 2.
-    nearest
-        Distance of each pre-cluster to the nearest other one of its batch, in the embedding.
+    sd
+        Standard deviation of each judged column within pre-clusters.
     conflict
         Cells × pre-clusters, steps of 1/255; see ``transfer.conflict_table``.
     """
@@ -66,7 +65,7 @@ class Partition:
     markers: Ints
     marker_z: npt.NDArray[np.float32]
     partners: Ints
-    nearest: npt.NDArray[np.float32]
+    sd: npt.NDArray[np.float32]
     conflict: npt.NDArray[np.uint8]
 
     def rank_in_batch(self, cluster: int) -> int:
@@ -198,7 +197,7 @@ def build_reference(
     within = neighbors_within_batches(embedding, codes, seed=seed)
     partitions = []
     for pre in leiden_within_batches(within, RESOLUTIONS, seed=seed):
-        profiles = profile(values, genes, pre, codes)
+        profiles = profile(values, genes, pre, codes, are_genes=has_genes)
         top, z = markers(profiles, batch_mean, batch_sd)
         partitions.append(
             Partition(
@@ -207,8 +206,8 @@ def build_reference(
                 batch=profiles.batch,
                 markers=top,
                 marker_z=z.astype(np.float32),
-                partners=_partners(profiles),
-                nearest=_nearest(embedding, pre, profiles.batch),
+                partners=partners(profiles),
+                sd=profiles.pooled_sd.astype(np.float32),
                 conflict=conflict_table(judged, profiles, within),
             )
         )
@@ -253,46 +252,6 @@ def _batch_moments(
     sizes = np.maximum(np.bincount(codes, minlength=n_batches), 1)[:, None]
     mean = total / sizes
     return mean, np.sqrt(np.maximum(squares / sizes - mean**2, 0.0))
-
-
-def _partners(profiles: Profiles) -> Ints:
-    """Match the pre-clusters of each two batches (pairs × 2)."""
-    centred = profiles.centred(min_cells=limit.MIN_CELLS_MATCHED)
-    of_batch = [
-        profiles.of_batch(batch, min_cells=limit.MIN_CELLS_MATCHED)
-        for batch in range(profiles.n_batches)
-    ]
-    sd = profiles.pooled_sd
-    pairs = [
-        pair
-        for at, first in enumerate(of_batch)
-        for second in of_batch[at + 1 :]
-        for pair in best_pairs(centred, sd, first, second, min_r=limit.PARTNER_R)
-    ]
-    return np.asarray(pairs, dtype=np.int32).reshape(-1, 2)
-
-
-def _nearest(embedding: npt.NDArray[np.float32], pre: Ints, batch: Ints) -> npt.NDArray[np.float32]:
-    """Distance of each pre-cluster's centre to the nearest other one of its batch."""
-    centres = centres_of(embedding, pre, len(batch))
-    result = np.full(len(batch), np.inf, dtype=np.float32)
-    for level in range(int(batch.max()) + 1):
-        own = np.flatnonzero(batch == level)
-        if len(own) > 1:
-            apart = np.linalg.norm(centres[own][:, None] - centres[own], axis=2)
-            np.fill_diagonal(apart, np.inf)
-            result[own] = apart.min(1)
-    return result
-
-
-def centres_of(
-    embedding: npt.NDArray[np.float32], groups: Ints, n_groups: int
-) -> npt.NDArray[np.float64]:
-    """Return the mean of each group of cells (groups × dimensions)."""
-    total = np.column_stack(
-        [np.bincount(groups, weights=column, minlength=n_groups) for column in embedding.T]
-    )
-    return np.asarray(total / np.maximum(np.bincount(groups, minlength=n_groups), 1)[:, None])
 
 
 def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:

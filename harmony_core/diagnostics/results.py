@@ -33,10 +33,11 @@ class ClusterRow:
     share
         Cross-batch part of its neighbours over the part expected from batch sizes; at most 1.
     conflict
-        Part of its mixing that is with cells that look like another cluster of its batch,
-        minus the same at theta 0.
+        Part of all its neighbours that are of another batch and look like another cluster of its
+        own batch, minus the same before correction.
     gap
-        Share times the fraction of genes in which it differs from its new neighbours.
+        How much it still differs from its new neighbours: share times the size of the log fold
+        changes beyond twofold, minus the median of its batch's pre-clusters.
     lost
         Share times the fraction of its markers that its new neighbours lack; ``None`` without
         markers.
@@ -121,14 +122,14 @@ class Detection:
     Parameters
     ----------
     conflict
-        Worst pre-cluster's conflict, the least of the three references; ``None`` where nothing
+        Worst pre-cluster's conflict, the mean of the three references; ``None`` where nothing
         could be judged.
     gap
         Worst pre-cluster's gap, the mean of the three references; ``None`` likewise.
     gap_basis
         Whether gap and conflict were computed on genes, or on components for want of genes.
     condition
-        Whether the batch variable was said to be a condition, which raises the gap's threshold.
+        Whether the batch variable was said to be a condition, which raises the thresholds.
     flagged
         Whether conflict or gap is above its threshold.
     score

@@ -22,26 +22,23 @@ class Candidate:
         Of the run.
     mcm
         Matched-cluster mixing; ``None`` where it could not be computed.
-    gap
-        Cross-batch gap of the worst pre-cluster; ``None`` likewise.
-    flagged
-        Whether the label-free detector flags the run.
+    score
+        Of the label-free detector, 1 being flagged; ``None`` where nothing could be judged.
     purity_loss
         Of the worst label; ``None`` without labels.
     """
 
     settings: HarmonyParams
     mcm: float | None
-    gap: float | None
-    flagged: bool
+    score: float | None
     purity_loss: float | None = None
 
     @property
     def allowed(self) -> bool:
         """Whether nothing speaks against the run."""
-        gentle = self.gap is not None and self.gap <= limit.SUGGEST_GAP_MAX
+        gentle = self.score is not None and self.score <= limit.SUGGEST_SCORE_MAX
         pure = self.purity_loss is None or self.purity_loss <= limit.PURITY_LOSS_RED
-        return self.mcm is not None and gentle and pure and not self.flagged
+        return self.mcm is not None and gentle and pure
 
 
 def grid(settings: HarmonyParams) -> tuple[HarmonyParams, ...]:

@@ -51,21 +51,37 @@ PURITY_LOSS_RED = _add(
     "purity_loss_red", 0.10, "A label that lost more purity than this was over-corrected.", _OWN
 )
 CONFLICT_MAX = _add(
-    "conflict_max", 0.095, "Transfer conflict (minus that at theta 0) above this is flagged.", _OWN
-)
-GAP_MAX = _add("gap_max", 0.010, "Cross-batch gap above this is flagged.", _OWN)
-GAP_MAX_CONDITION = _add(
-    "gap_max_condition",
-    0.019,
-    "The same where the batch variable is a condition, which moves genes by itself.",
+    "conflict_max",
+    0.07,
+    "Transfer conflict (part of the neighbours, rise over the uncorrected data) that is flagged.",
     _OWN,
 )
+CONFLICT_MAX_CONDITION = _add(
+    "conflict_max_condition",
+    0.14,
+    "The same where the batch variable is a condition, which changes cells by itself.",
+    _OWN,
+)
+CONFLICT_MAX_PC = _add(
+    "conflict_max_pc", 0.07, "Transfer conflict flagged without expression.", _OWN
+)
+CONFLICT_MAX_PC_CONDITION = _add(
+    "conflict_max_pc_condition", 0.165, "The same under a condition.", _OWN
+)
+GAP_MAX = _add(
+    "gap_max",
+    1.0,
+    "Cross-batch gap (size of the log fold changes beyond twofold) that is flagged.",
+    _OWN,
+)
+GAP_MAX_CONDITION = _add("gap_max_condition", 4.5, "The same under a condition.", _OWN)
 GAP_MAX_PC = _add(
     "gap_max_pc",
-    0.20,
-    "Gap above this is flagged where it had to be computed on components, not genes.",
+    3.5,
+    "Cross-batch gap flagged where it had to be computed on components, not genes.",
     _OWN,
 )
+GAP_MAX_PC_CONDITION = _add("gap_max_pc_condition", 7.4, "The same under a condition.", _OWN)
 LOST_MARKERS = _add(
     "lost_markers", 0.10, "Lost markers above this support a flag and name genes.", _OWN
 )
@@ -165,7 +181,7 @@ PARTNER_R = _add(
     "partner_r", 0.5, "Correlation above which mutually best pre-clusters are partners.", _OWN
 )
 SD_FLOOR = _add("sd_floor", 0.05, "Added to a gene's pooled standard deviation.", _OWN)
-GAP_FOLD = _add("gap_fold", 2.0, "Fold change of a residual from which a gene counts as gap.", _OWN)
+GAP_FOLD = _add("gap_fold", 2.0, "Fold change of a residual that a gap tolerates.", _OWN)
 GAP_MIN_CLUSTERS = _add_count(
     "gap_min_clusters",
     3,
@@ -175,7 +191,7 @@ GAP_MIN_CLUSTERS = _add_count(
 GAP_PC_SD = _add(
     "gap_pc_sd",
     1.0,
-    "Pooled standard deviations from which a component counts as gap.",
+    "Pooled standard deviations of a residual that a gap on components tolerates.",
     _OWN,
 )
 MARKER_T = _add("marker_t", 5.0, "Welch t from which a gene marks a pre-cluster.", _OWN)
@@ -196,7 +212,12 @@ NAME_GENES = _add_count("name_genes", 3, "Markers in the name of a pre-cluster."
 
 # --- Suggest ---------------------------------------------------------------------------------
 
-SUGGEST_GAP_MAX = _add("suggest_gap_max", 0.0075, "Largest gap of a setting that is offered.", _OWN)
+SUGGEST_SCORE_MAX = _add(
+    "suggest_score_max",
+    0.7,
+    "Largest detector score of a setting that is offered; 1 is flagged.",
+    _OWN,
+)
 
 # --- Advice ----------------------------------------------------------------------------------
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from harmony_core.diagnostics.suggest import Candidate, grid, offer
+from harmony_core.diagnostics.thresholds import SUGGEST_SCORE_MAX
 from harmony_core.params import HarmonyParams
 
 BASE = HarmonyParams(batch=("donor", "chip"), theta=(3.0, 0.5), tau=5.0)
 
 
 def candidate(mcm: float | None, **changes: object) -> Candidate:
-    values = {"settings": BASE, "mcm": mcm, "gap": 0.005, "flagged": False, **changes}
+    values = {"settings": BASE, "mcm": mcm, "score": 0.4, **changes}
     return Candidate(**values)
 
 
@@ -25,20 +26,20 @@ def test_best_mixed_of_the_allowed_is_offered() -> None:
     good = candidate(0.8)
     others = [
         candidate(0.7),
-        candidate(0.99, flagged=True),
-        candidate(0.98, gap=0.008),
+        candidate(0.99, score=1.2),
+        candidate(0.98, score=SUGGEST_SCORE_MAX + 0.01),
         candidate(0.97, purity_loss=0.11),
-        candidate(0.96, gap=None),
+        candidate(0.96, score=None),
         candidate(None),
     ]
     assert offer([*others, good]) is good
 
 
 def test_none_is_offered_where_all_are_suspect() -> None:
-    assert offer([candidate(0.9, flagged=True), candidate(0.8, gap=0.02)]) is None
+    assert offer([candidate(0.9, score=1.0), candidate(0.8, score=2.0)]) is None
     assert offer([]) is None
 
 
 def test_limits_themselves_are_allowed() -> None:
-    edge = candidate(0.5, gap=0.0075, purity_loss=0.10)
+    edge = candidate(0.5, score=SUGGEST_SCORE_MAX, purity_loss=0.10)
     assert offer([edge]) is edge
