@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import NoReturn
 
-from harmony_core.commands import correct
+from harmony_core.commands import check, completion, correct, export, report
 from harmony_core.commands.shared import one_line
 from harmony_core.errors import HarmonyExplorerError, InputError
 
@@ -19,6 +19,10 @@ DEBUG_VARIABLE = "HARMONY_EXPLORER_DEBUG"
 
 _COMMANDS = {
     "correct": (correct, "correct a file, judge the result and write both"),
+    "check": (check, "say what is recognised in a file, before anything runs"),
+    "export": (export, "turn a run's file into scripts, figures, tables, settings"),
+    "report": (report, "turn a run's file into a self-contained page"),
+    "completion": (completion, "print what makes a shell complete these commands"),
 }
 
 
@@ -78,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
+
+
+def command_parsers() -> dict[str, argparse.ArgumentParser]:
+    """Return a parser of each command's own arguments, by the command's name."""
+    parsers = {name: argparse.ArgumentParser(prog=name) for name in _COMMANDS}
+    for name, parser in parsers.items():
+        _COMMANDS[name][0].add_arguments(parser)
+    return parsers
 
 
 def _complain(message: str, status: int) -> int:

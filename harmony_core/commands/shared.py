@@ -52,6 +52,8 @@ class TerminalProgress:
         self._text = ""
 
     def __call__(self, step: str, share: float) -> None:
+        if step not in self._titles:
+            return
         number = list(self._titles).index(step) + 1
         percent = f" {share:.0%}" if share > 0 else ""
         self.say(f"[{number}/{len(self._titles)}] {self._titles[step]}{percent}")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 RECORD_KEY = "harmony_explorer"
 """Entry of uns in a file that we wrote."""
 
-_MORE = ("anndata", "h5py", "numba", "numpy", "pandas", "pynndescent", "scikit-learn", "scipy")
+_MORE = (
+    *("anndata", "h5py", "numba", "numpy", "pandas", "pynndescent", "scikit-learn", "scipy"),
+    "threadpoolctl",
+)
 
 
 def versions() -> dict[str, str]:

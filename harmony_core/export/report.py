@@ -36,8 +36,9 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1c2430; max-width: 62rem; m
 h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; margin: .6rem 0; font-size: .9rem; }
 th, td { border-bottom: 1px solid #d5dae2; padding: .25rem .7rem .25rem 0; text-align: left;
-         vertical-align: top; overflow-wrap: anywhere; }
-th { border-bottom: 2px solid #8a94a3; } td.number { text-align: right; white-space: nowrap; }
+         vertical-align: top; }
+th { border-bottom: 2px solid #8a94a3; } td { overflow-wrap: anywhere; min-width: 3rem; }
+td.number { text-align: right; white-space: nowrap; }
 img { max-width: 100%; } .small { font-size: .85rem; color: #4a5563; }
 .verdict { border-left: .5rem solid; padding: .4rem 1rem; margin: 1rem 0; }
 .green { border-color: #1b7f4d; } .amber { border-color: #c07800; } .red { border-color: #90000c; }
@@ -252,7 +253,7 @@ def _evidence(evidence: Sequence[dict[str, Any]]) -> list[Safe]:
 
 
 def _metric(name: str) -> str:
-    return GLOSSARY[name].title if name in GLOSSARY else name.replace("_", " ")
+    return GLOSSARY[name].title if name in GLOSSARY else name.replace("_", " ").capitalize()
 
 
 def _runs(runs: Sequence[RunResults]) -> Safe:

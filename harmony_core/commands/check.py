@@ -1,0 +1,94 @@
+"""``harmony-explorer check``: what is recognised in a file, before anything runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from harmony_core.commands.shared import check_input, one_line, plain_json
+
+EXAMPLES = """\
+examples:
+  harmony-explorer check pbmc.h5ad
+  harmony-explorer check pbmc.h5ad --batch donor --label cell_type --json
+
+exit status:
+  0  the file can be used, and so can the columns that were named
+  2  it can't; one line on standard error says why
+"""
+
+_SHOWN = 12
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("input", type=Path, metavar="INPUT", help="the data")
+    parser.add_argument(
+        "--batch", action="append", default=[], metavar="KEY", help="check this batch variable"
+    )
+    parser.add_argument("--label", metavar="KEY", help="column of known cell types")
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    from harmony_core.data.check import check
+    from harmony_core.data.columns import batch_column
+    from harmony_core.data.read import load
+    from harmony_core.errors import DataError
+
+    check_input(args.input)
+    loaded = load(args.input)
+    obs = loaded.adata.obs
+    if args.label is not None and args.label not in obs:
+        available = ", ".join(map(str, obs.columns)) or "none"
+        raise DataError(f"There is no column {args.label!r} for labels; available: {available}.")
+    for name in args.batch:
+        batch_column(obs, name)
+    found = check(loaded.adata).to_dict()
+    found["warnings"] = [*loaded.notes, *found["warnings"]]
+    found["format"] = loaded.format
+    found["design"] = {name: _design(obs, name, args.label) for name in args.batch}
+    if args.json:
+        print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n".join(one_line(line) for line in _lines(found)))
+
+
+def _design(obs: Any, batch: str, label: str | None) -> list[dict[str, str]]:
+    import pandas as pd
+
+    from harmony_core.diagnostics.coded import Coded
+    from harmony_core.diagnostics.design import check_design
+
+    columns = [
+        Coded.of(str(name), values.to_numpy())
+        for name, values in obs.items()
+        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= 200
+    ]
+    labels = None if label is None else Coded.of(label, obs[label].to_numpy())
+    findings = check_design(Coded.of(batch, obs[batch].to_numpy()), columns, label=labels)
+    return [{"level": f.level, "sentence": f.sentence} for f in findings]
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    matrices = ", ".join(f"{where} ({kind})" for where, kind in found["matrices"].items())
+    embeddings = ", ".join(f"{e['name']} ({e['n_dims']})" for e in found["embeddings"])
+    lines = [
+        f"{found['format']}: {found['n_cells']:,} cells, {found['n_genes']:,} genes",
+        f"expression: {matrices or 'none'}; used: {found['expression'] or 'none'}",
+        f"embeddings: {embeddings or 'none'}",
+        f"organism: {found['organism'] or 'not recognised'}",
+    ]
+    for candidate in found["batch_candidates"][:_SHOWN]:
+        sizes = ", ".join(f"{k} {v:,}" for k, v in list(candidate["sizes"].items())[:_SHOWN])
+        more = f" and {n} more" if (n := len(candidate["sizes"]) - _SHOWN) > 0 else ""
+        lines.append(f"batch variable? {candidate['name']}: {sizes}{more}")
+    lines.append(f"labels? {', '.join(found['label_candidates'][:_SHOWN]) or 'none'}")
+    lines += [f"note: {warning}" for warning in found["warnings"]]
+    for name, findings in found["design"].items():
+        lines.append(f"{name} can be the batch variable")
+        lines += [f"{finding['level']}: {finding['sentence']}" for finding in findings]
+    return lines
