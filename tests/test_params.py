@@ -29,9 +29,10 @@ def test_json_and_back() -> None:
 
 def test_one_theta_serves_all_variables_and_types_do_not_matter() -> None:
     assert HarmonyParams(batch=("a", "b"), theta=(2,)) == HarmonyParams(batch=("a", "b"))
-    assert HarmonyParams(batch=("a",), tau=1).to_dict() == HarmonyParams(
-        batch=("a",), tau=1.0
-    ).to_dict()
+    assert (
+        HarmonyParams(batch=("a",), tau=1).to_dict()
+        == HarmonyParams(batch=("a",), tau=1.0).to_dict()
+    )
 
 
 @pytest.mark.parametrize(
