@@ -77,7 +77,7 @@ class Inputs:
     ----------
     before, after
         Embeddings (cells × dimensions).
-    near_before, near_after, near_floor
+    near_before, near_after
         Neighbours in the uncorrected and corrected embedding, and in that of theta 0.
     lisi_before, lisi_after
         From `lisi_numbers`, for the same variables.
@@ -93,7 +93,6 @@ class Inputs:
     after: Floats
     near_before: Ints
     near_after: Ints
-    near_floor: Ints
     lisi_before: LisiNumbers
     lisi_after: LisiNumbers
     variables: Sequence[Coded]
@@ -158,6 +157,7 @@ def assess(given: Inputs) -> Assessment:
             batch_variable=name,
             labels=labels,
             mixing_before=mixed_before.ratio,
+            mcm_before=mcm_before,
         )
     return Assessment(
         before=before,

@@ -94,6 +94,13 @@ NULL_MIXING = _add(
     "nothing to correct.",
     _OWN,
 )
+NULL_MCM = _add(
+    "null_mcm",
+    0.9,
+    "Matched-cluster mixing before correction from which on there is nothing to correct; unlike "
+    "iLISI it allows for batches that differ in composition.",
+    _OWN,
+)
 MOVED_MIN = _add(
     "moved_min",
     1e-3,

@@ -133,6 +133,7 @@ def judge(
     batch_variable: str,
     labels: Sequence[LabelRow] = (),
     mixing_before: float | None = None,
+    mcm_before: float | None = None,
 ) -> Verdict:
     """Judge one run for one batch variable.
 
@@ -149,6 +150,8 @@ def judge(
     mixing_before
         iLISI of the uncorrected data against its permuted expectation (0 to about 1); ``None``
         where it is not known.
+    mcm_before
+        Matched-cluster mixing of the uncorrected data; ``None`` likewise.
 
     Returns
     -------
@@ -156,7 +159,7 @@ def judge(
     """
     over = _label_evidence(labels, batch_variable)
     suspects = _cluster_evidence(detection, batch_variable)
-    nothing = _nothing_to_correct(mixing_before)
+    nothing = _nothing_to_correct(mixing_before, mcm_before)
     under = detection.mcm is not None and detection.mcm < limit.MCM_LOW
     if any(label.loss > limit.PURITY_LOSS_RED for label in labels):
         kind: Kind = "over"
@@ -241,7 +244,10 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
     )
 
 
-def _nothing_to_correct(mixing_before: float | None) -> bool:
+def _nothing_to_correct(mixing_before: float | None, mcm_before: float | None) -> bool:
+    """Whether the batches are mixed before correction, as far as their composition allows."""
+    if mcm_before is not None:
+        return mcm_before >= limit.NULL_MCM
     return mixing_before is not None and mixing_before >= limit.NULL_MIXING
 
 

@@ -196,6 +196,14 @@ def test_nothing_to_correct() -> None:
     assert [a.changes for a in merged.advice] == [{"max_iter": 0}]
 
 
+def test_matched_mixing_before_outranks_ilisi() -> None:
+    # Batches of different composition: iLISI falls short of its null without any batch effect.
+    verdict = judge(CLEAN, facts(), batch_variable="stim", mixing_before=0.75, mcm_before=0.95)
+    assert verdict.kind == "null"
+    verdict = judge(CLEAN, facts(), batch_variable="stim", mixing_before=0.99, mcm_before=0.5)
+    assert verdict.kind == "good"
+
+
 def test_without_partners_and_labels_it_cannot_be_judged() -> None:
     alone = dataclasses.replace(CLEAN, mcm=None, matched=())
     assert judge(alone, facts(), batch_variable="stim").kind == "unjudged"
