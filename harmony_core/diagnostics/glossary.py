@@ -68,8 +68,9 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "conflict": Entry(
         "Conflict",
-        "Part of a pre-cluster’s new neighbours that, by the genes that tell its own batch’s "
-        "clusters apart, look like another cluster of its batch; minus the same at theta 0.",
+        "Part of a pre-cluster’s neighbours that are of another batch and, by the genes that tell "
+        "its own batch’s clusters apart, look like another cluster of its batch; minus the same "
+        "before correction.",
         "Less is better.",
         "Best single sign of merging without labels, yet misses some on real cells; most false "
         "alarms are near misses.",
@@ -77,11 +78,11 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "gap": Entry(
         "Gap",
-        "Fraction of genes in which a pre-cluster differs from its new neighbours in other "
-        "batches, beyond what differs between the batches anyway, times how far it mixed.",
-        "Less is better.",
+        "How much a pre-cluster still differs from its new neighbours in other batches: size of "
+        "the differences beyond twofold, times how far it mixed, minus the median of its batch.",
+        "Less is better; below 0 it differs less than the batch’s clusters usually do.",
         "Sees types that replace each other; weaker on real cells than in simulation, and raised "
-        "by conditions that move genes.",
+        "by conditions that change genes in some types only.",
         _OURS,
     ),
     "lost": Entry(

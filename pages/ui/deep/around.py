@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from harmony_core import figure_maps
 from harmony_core.diagnostics.coded import Coded
@@ -11,6 +12,7 @@ from harmony_core.diagnostics.composition import neighbor_composition
 from harmony_core.diagnostics.results import Detection
 from harmony_core.results import RunResults
 from pages.ui.background import Group
+from pages.ui.text import plain
 
 _STEPS = ("neighbors_before", "neighbors_after")
 
@@ -23,11 +25,8 @@ def draw(results: RunResults) -> None:
         return
     groups = _groups(results)
     of, among = st.columns(2)
-    rows = of.segmented_control("Rows", list(groups), default=next(iter(groups)), key="around-of")
-    kinds = among.segmented_control(
-        "Columns", list(groups), default=next(iter(groups)), key="around-among"
-    )
-    row, kind = groups[rows or next(iter(groups))], groups[kinds or next(iter(groups))]
+    row = groups[_pick(of, "Rows", list(groups), list(groups)[-1])]
+    kind = groups[_pick(among, "Columns", list(groups), next(iter(groups)))]
     st.caption(
         "Of the 30 nearest neighbours of each row’s cells, the part that falls into each column. "
         "Labels that were apart before and share neighbours after have been mixed."
@@ -43,6 +42,13 @@ def draw(results: RunResults) -> None:
         )
 
 
+def _pick(place: DeltaGenerator, title: str, names: list[str], default: str) -> str:
+    picked = place.segmented_control(
+        title, names, default=default, format_func=plain, key=f"around-{title}"
+    )
+    return str(picked or default)
+
+
 def _fetch(results: RunResults) -> None:
     group = Group("neighbours", results.dataset, *_STEPS)
     if not group.watch(what="searches"):
@@ -51,16 +57,13 @@ def _fetch(results: RunResults) -> None:
 
 
 def _groups(results: RunResults) -> dict[str, Coded]:
-    """Return what cells may be grouped by: batch, label, label in each batch, pre-cluster."""
+    """Return what cells may be grouped by: batch, label, pre-cluster, label in each batch."""
     obs, params = results.obs, results.params
     if obs is None or results.assessment is None:
         raise RuntimeError("neighbours were asked for before the run was judged")
     found = {name: Coded.of(name, obs[name].to_numpy()) for name in params.harmony.batch}
     if params.label is not None:
         found[params.label] = Coded.of(params.label, obs[params.label].to_numpy())
-        first = params.harmony.batch[0]
-        both = obs[params.label].astype("string") + " · " + obs[first].astype("string")
-        found[f"{params.label} · {first}"] = Coded.of("both", both.to_numpy())
     stage = results.stage("assess")
     if stage is not None and "preclusters" in stage.arrays:
         detection = next(iter(results.assessment["detections"].values()))
@@ -68,4 +71,8 @@ def _groups(results: RunResults) -> dict[str, Coded]:
         found["Pre-cluster"] = Coded(
             "Pre-cluster", np.asarray(stage.arrays["preclusters"][0]), names
         )
+    if params.label is not None:
+        first = params.harmony.batch[0]
+        both = obs[params.label].astype("string") + " · " + obs[first].astype("string")
+        found[f"{params.label} · {first}"] = Coded.of("both", both.to_numpy())
     return found

@@ -26,7 +26,7 @@ def clusters(results: RunResults) -> None:
     variable = variables[0]
     if len(variables) > 1:
         variable = st.segmented_control(
-            "Batch variable", variables, default=variable, key="deep-variable"
+            "Batch variable", variables, default=variable, format_func=plain, key="deep-variable"
         ) or variable  # fmt: skip
     found = Detection.from_dict(assessment["detections"][variable])
     st.caption(
@@ -60,7 +60,7 @@ def clusters(results: RunResults) -> None:
         columns={
             "Mixed": _TWO(format="%.2f", help=explain.tip("share")),
             "Conflict": _TWO(format="%.3f", help=explain.tip("conflict")),
-            "Gap": _TWO(format="%.4f", help=explain.tip("gap")),
+            "Gap": _TWO(format="%.2f", help=explain.tip("gap")),
             "Lost markers": _TWO(format="%.2f", help=explain.tip("lost")),
             "Against its limit": _TWO(format="%.2f ×", help="Above 1 it is flagged."),
             "Part": _TWO(format="%.2f", help="Part of its cross-batch neighbours that are there."),
