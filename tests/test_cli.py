@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,8 +40,13 @@ def counts(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def done(counts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(
+    counts: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
     """Folder with the outputs of one run, made by the real command in a process of its own."""
+    assert request.config.cache is not None
+    # What numba compiles is kept between test runs, and not where the user's own is.
+    environment = {"NUMBA_CACHE_DIR": str(request.config.cache.mkdir("numba")), **os.environ}
     folder = tmp_path_factory.mktemp("done")
     command = [
         *(sys.executable, "-m", "harmony_core.cli", "correct", str(counts)),
@@ -48,7 +54,7 @@ def done(counts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--out", str(folder / "out.h5ad"), "--report", str(folder / "report.json")),
         *("--figure", str(folder / "evaluation.png"), "--home", str(folder / "home")),
     ]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     # Quiet where nobody watches.
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
     return folder

@@ -107,7 +107,11 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
 
 
 @pytest.fixture(scope="module")
-def cases(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+def cases(
+    simulated: ad.AnnData,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> dict[str, Case]:
     """Every case's run and, beside it, what its script wrote; one fresh process runs them all."""
     store = Store(tmp_path_factory.mktemp("store"))
     made: dict[str, Case] = {}

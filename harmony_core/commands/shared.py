@@ -30,7 +30,7 @@ def working_store(home: Path | None) -> Iterator[Any]:
     from harmony_core.data.store import HOME_VARIABLE, Store
 
     kept = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
-    compiled = (kept or Path(platformdirs.user_cache_dir("harmony-explorer"))) / "numba"
+    compiled = Path(platformdirs.user_cache_dir("harmony-explorer")) / "numba"
     with contextlib.suppress(OSError):
         compiled.mkdir(parents=True, exist_ok=True)
         # Read by numba when it is imported: compiling takes half a minute, the first time only.
