@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import NoReturn
 
-from harmony_core.commands import check, completion, correct, export, report
+from harmony_core.commands import check, completion, correct, diagnose, export, report
 from harmony_core.commands.shared import one_line
 from harmony_core.errors import HarmonyExplorerError, InputError
 
@@ -20,6 +20,7 @@ DEBUG_VARIABLE = "HARMONY_EXPLORER_DEBUG"
 _COMMANDS = {
     "correct": (correct, "correct a file, judge the result and write both"),
     "check": (check, "say what is recognised in a file, before anything runs"),
+    "diagnose": (diagnose, "judge an embedding that any tool corrected"),
     "export": (export, "turn a run's file into scripts, figures, tables, settings"),
     "report": (report, "turn a run's file into a self-contained page"),
     "completion": (completion, "print what makes a shell complete these commands"),
