@@ -56,7 +56,6 @@ class Material:
     after: np.ndarray
     near_before: Neighbors
     near_after: Neighbors
-    near_floor: Neighbors
     expression: sp.csc_matrix
     genes: list[str]
     reference: Reference
@@ -105,21 +104,13 @@ def make(n_cells: int) -> Material:
     before = timed(
         "pca", lambda: PCA(COMPONENTS, svd_solver="arpack", random_state=0).fit_transform(logs)
     ).astype(np.float32)
-    after, floor = (
-        timed(
-            name,
-            lambda t=theta: correct(
-                before, [drawn.batch], HarmonyParams(batch=("batch",), theta=(t,))
-            ),
-        )
-        for name, theta in (("harmony", 2.0), ("harmony, theta 0", 0.0))
-    )
+    params = HarmonyParams(batch=("batch",))
+    after = timed("harmony", lambda: correct(before, [drawn.batch], params))
     near = [
         timed(name, lambda X=X: nearest_neighbors(X))
         for name, X in (
             ("neighbours before", before),
             ("neighbours after", after.embedding),
-            ("neighbours at theta 0", floor.embedding),
         )
     ]
     expression = logs.tocsc()
@@ -145,7 +136,7 @@ def interactive(m: Material) -> dict[str, Callable[[], Any]]:
         "detector: conflict, gap, lost markers, matched mixing": lambda: score(
             m.reference,
             after,
-            m.near_floor.indices,
+            before,
             expression=m.expression,
             batch_names=m.batch.levels,
             gene_names=m.genes,

@@ -103,7 +103,7 @@ class Pipeline:
         key = self.plan.keys[name]
         compute = getattr(self, f"_{key.stage}")
         side = name.rpartition("_")[2]
-        arguments = () if side not in ("before", "after", "floor") else (side,)
+        arguments = () if side not in ("before", "after") else (side,)
         return self.dataset.computed(key, lambda: compute(*arguments))
 
     def _check(self) -> None:
@@ -206,12 +206,11 @@ class Pipeline:
         names = ("cells", "genes", "variable", "totals", "embedding", "variance_ratio")
         return {name: getattr(result, name) for name in names}, {"notes": list(result.notes)}
 
-    def _correct(self, side: str = "after") -> Computed:
+    def _correct(self) -> Computed:
         from harmony_core.correct import correct
 
-        params = self.plan.floor_params if side == "floor" else self.params
-        batches = [self.column(name) for name in params.harmony.batch]
-        result = correct(self.embedding("before"), batches, params.harmony)
+        batches = [self.column(name) for name in self.params.harmony.batch]
+        result = correct(self.embedding("before"), batches, self.params.harmony)
         R = result.soft_clusters
         arrays = {"embedding": result.embedding, "soft_cluster": R.argmax(axis=1).astype(np.int16)}
         for i, (column, levels) in enumerate(zip(batches, result.levels, strict=True)):
@@ -230,7 +229,7 @@ class Pipeline:
         }
 
     def _neighbors(self, side: str) -> Computed:
-        source = "floor" if side == "floor" else {"before": "prepare", "after": "correct"}[side]
+        source = "prepare" if side == "before" else "correct"
         embedding = self.stage(source).arrays["embedding"]
         found = nearest_neighbors(embedding, WIDTH, seed=self.params.harmony.seed)
         return {"indices": found.indices, "distances": found.distances}, {}
@@ -353,7 +352,6 @@ class Pipeline:
                 after=self.embedding("after"),
                 near_before=self.neighbors("before").indices,
                 near_after=self.neighbors("after").indices,
-                near_floor=self.neighbors("floor").indices,
                 lisi_before=self.lisi("before"),
                 lisi_after=self.lisi("after"),
                 variables=self.variables,

@@ -6,7 +6,7 @@ Light on purpose: a page plans a run to see what the store already has.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import metadata
 from typing import Literal
@@ -27,9 +27,9 @@ _RECIPES: Mapping[str, int] = {
     "layout": 1,
     "clusters": 1,
     "markers": 1,
-    "reference": 1,
+    "reference": 2,
     "lisi": 1,
-    "assess": 2,
+    "assess": 3,
     "scib": 1,
 }
 """Raise a stage's number when its code changes what it computes."""
@@ -57,15 +57,13 @@ STEPS: tuple[Step, ...] = (
     Step("neighbors_before", "Finding neighbours before correction", ("prepare",), False),
     Step("layout_before", "Drawing the picture before correction", ("neighbors_before",)),
     Step("neighbors_after", "Finding neighbours after correction", ("correct",), False),
-    Step("floor", "Running Harmony at theta 0, to compare with", ("prepare",), False),
-    Step("neighbors_floor", "Finding neighbours without the penalty", ("floor",), False),
     Step("reference", "Describing each batch on its own", ("prepare",), False),
     Step("lisi_before", "Measuring mixing before correction", ("neighbors_before",), False),
     Step("lisi_after", "Measuring mixing after correction", ("neighbors_after",), False),
     Step(
         "assess",
         "Judging the correction",
-        ("reference", "neighbors_floor", "lisi_before", "lisi_after"),
+        ("reference", "lisi_before", "lisi_after"),
     ),
     Step(
         "layout_after", "Drawing the picture after correction", ("layout_before", "neighbors_after")
@@ -120,11 +118,9 @@ class Plan:
 
         prepare = add("prepare", "prepare", *prepare_by)
         correct = add("correct", "correct", prepare.digest, p.harmony.to_dict())
-        floor_params = replace(p.harmony, theta=(0.0,) * len(p.harmony.batch))
-        floor = add("floor", "correct", prepare.digest, floor_params.to_dict())
         variables = [list(p.harmony.batch), p.label]
         near: dict[str, StageKey] = {}
-        for side, source in (("before", prepare), ("after", correct), ("floor", floor)):
+        for side, source in (("before", prepare), ("after", correct)):
             near[side] = add(f"neighbors_{side}", "neighbors", source.digest, WIDTH)
         graph = p.graph.to_dict()
         first = add("layout_before", "layout", near["before"].digest, graph, p.layout.to_dict())
@@ -138,15 +134,9 @@ class Plan:
             add(f"scib_{side}", "scib", clusters.digest, variables)
         add(
             *("assess", "assess", reference.digest, variables, p.condition),
-            *(correct.digest, floor.digest, near["before"].digest),
+            *(correct.digest, near["before"].digest),
         )
         return keys
-
-    @property
-    def floor_params(self) -> RunParams:
-        """The same run with theta 0."""
-        harmony = replace(self.params.harmony, theta=(0.0,) * len(self.params.harmony.batch))
-        return replace(self.params, harmony=harmony)
 
     @property
     def is_finished(self) -> bool:

@@ -78,7 +78,7 @@ class Inputs:
     before, after
         Embeddings (cells × dimensions).
     near_before, near_after
-        Neighbours in the uncorrected and corrected embedding, and in that of theta 0.
+        Neighbours in the uncorrected and in the corrected embedding.
     lisi_before, lisi_after
         From `lisi_numbers`, for the same variables.
     variables, references
