@@ -141,7 +141,7 @@ def _score_partition(
     if not reference.has_genes:
         difference /= partition.sd
     residual = _residual(partition.batch, edges, judged, difference)
-    tolerated = np.log(limit.GAP_FOLD) if reference.has_genes else limit.GAP_PC_SD
+    tolerated = np.log(limit.GAP_FOLD) if reference.has_genes else 0.0
     excess = np.maximum(np.abs(np.nan_to_num(residual)) - tolerated, 0.0)
     return ClusterScores(
         edges=edges,

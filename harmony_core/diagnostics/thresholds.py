@@ -63,10 +63,10 @@ CONFLICT_MAX_CONDITION = _add(
     _OWN,
 )
 CONFLICT_MAX_PC = _add(
-    "conflict_max_pc", 0.07, "Transfer conflict flagged without expression.", _OWN
+    "conflict_max_pc", 0.055, "Transfer conflict flagged without expression.", _OWN
 )
 CONFLICT_MAX_PC_CONDITION = _add(
-    "conflict_max_pc_condition", 0.165, "The same under a condition.", _OWN
+    "conflict_max_pc_condition", 0.085, "The same under a condition.", _OWN
 )
 GAP_MAX = _add(
     "gap_max",
@@ -77,11 +77,11 @@ GAP_MAX = _add(
 GAP_MAX_CONDITION = _add("gap_max_condition", 4.5, "The same under a condition.", _OWN)
 GAP_MAX_PC = _add(
     "gap_max_pc",
-    3.5,
-    "Cross-batch gap flagged where it had to be computed on components, not genes.",
+    2.0,
+    "Cross-batch gap, in standard deviations, flagged where it had to be computed on components.",
     _OWN,
 )
-GAP_MAX_PC_CONDITION = _add("gap_max_pc_condition", 7.4, "The same under a condition.", _OWN)
+GAP_MAX_PC_CONDITION = _add("gap_max_pc_condition", 4.4, "The same under a condition.", _OWN)
 LOST_MARKERS = _add(
     "lost_markers", 0.10, "Lost markers above this support a flag and name genes.", _OWN
 )
@@ -193,12 +193,6 @@ GAP_MIN_CLUSTERS = _add_count(
     "gap_min_clusters",
     3,
     "Judged pre-clusters of a batch from which their median is its common shift.",
-    _OWN,
-)
-GAP_PC_SD = _add(
-    "gap_pc_sd",
-    1.0,
-    "Pooled standard deviations of a residual that a gap on components tolerates.",
     _OWN,
 )
 MARKER_T = _add("marker_t", 5.0, "Welch t from which a gene marks a pre-cluster.", _OWN)
