@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -22,7 +23,7 @@ from sklearn.metrics import adjusted_rand_score
 from harmony_core.data.ingest import ingest_file
 from harmony_core.data.store import Dataset, Store
 from harmony_core.errors import ExportError
-from harmony_core.export import evaluation_figure, write_h5ad
+from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
 from harmony_core.export.figures import Colouring, draw, save
 from harmony_core.export.files import in_words, written_whole
 from harmony_core.palette import CATEGORICAL, colors_for
@@ -220,6 +221,53 @@ def test_exporting_our_own_export_replaces_and_does_not_pile_up(
     for part in ("obs", "obsm", "obsp", "uns"):
         assert set(getattr(first, part)) == set(getattr(second, part))
     np.testing.assert_array_equal(first.obsm["X_pca"], second.obsm["X_pca"])
+
+
+def test_zarr_holds_the_same(finished: RunResults, corrected: ad.AnnData, tmp_path: Path) -> None:
+    path = tmp_path / "corrected.zarr"
+    for _ in range(2):  # the second time replaces the first
+        assert write_zarr(finished, path) == ()
+        again = ad.read_zarr(path)
+        pd.testing.assert_frame_equal(again.obs, corrected.obs)
+        assert (again.X != corrected.X).nnz == 0
+        for part in ("obsm", "obsp", "uns"):
+            assert set(getattr(again, part)) == set(getattr(corrected, part))
+        np.testing.assert_array_equal(again.obsm["X_pca_harmony"], corrected.obsm["X_pca_harmony"])
+        assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(ExportError, match="is a folder"):
+        write_zarr(finished, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").is_file()
+
+
+def test_lzf_holds_the_same(finished: RunResults, corrected: ad.AnnData, tmp_path: Path) -> None:
+    write_h5ad(finished, tmp_path / "fast.h5ad", compression="lzf")
+    again = ad.read_h5ad(tmp_path / "fast.h5ad")
+    assert (again.X != corrected.X).nnz == 0
+    pd.testing.assert_frame_equal(again.obs, corrected.obs)
+    with h5py.File(tmp_path / "fast.h5ad") as file:
+        assert file["X/data"].compression == "lzf"
+
+
+def test_cellxgene_opens_it(corrected: ad.AnnData, written: Path) -> None:
+    """What its documentation asks of a file: unique names, layouts that are finite numbers."""
+    assert corrected.obs_names.is_unique
+    assert corrected.var_names.is_unique
+    layouts = [name for name in corrected.obsm if name.startswith("X_")]
+    assert "X_umap" in layouts
+    for name in layouts:
+        values = corrected.obsm[name]
+        assert values.ndim == 2
+        assert values.shape[1] >= 2
+        assert values.dtype.kind == "f"
+        assert np.isfinite(values).all()
+    for name in corrected.obs:
+        kind = corrected.obs[name].dtype
+        assert isinstance(kind, pd.CategoricalDtype) or kind.kind in "fiub"
+    with h5py.File(written) as file:
+        assert file.attrs["encoding-type"] == "anndata"
+        assert file["X/data"].compression == "gzip"
 
 
 @contextmanager

@@ -116,7 +116,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     output = parser.add_argument_group("output")
     output.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="the corrected data, .h5ad"
+        "--out", type=Path, required=True, metavar="FILE", help="the corrected data, .h5ad or .zarr"
+    )
+    output.add_argument(
+        "--compression",
+        choices=("gzip", "lzf"),
+        default="gzip",
+        help="of an h5ad: gzip is smaller, lzf faster (gzip)",
     )
     output.add_argument("--report", type=Path, metavar="FILE", help="numbers and verdict, .json")
     output.add_argument(
@@ -134,7 +140,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     params = params_of(args)
     check_input(args.input)
-    check_output(args.out, "--out", source=args.input, endings=(".h5ad",))
+    check_output(args.out, "--out", source=args.input, endings=(".h5ad", ".zarr"))
     check_output(args.report, "--report", source=args.input, endings=(".json",))
     endings = (".png", ".svg", ".pdf")
     check_output(args.figure, "--figure", source=args.input, endings=endings)
@@ -204,11 +210,15 @@ def _compute(
 def _write(
     args: argparse.Namespace, results: RunResults, seconds: dict[str, float]
 ) -> tuple[str, ...]:
-    from harmony_core.export import evaluation_figure, write_h5ad
+    from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
     from harmony_core.export.run_report import run_report
 
     start = time.perf_counter()
-    notes = write_h5ad(results, args.out, input_path=str(args.input.resolve()))
+    came_from = str(args.input.resolve())
+    if args.out.suffix.lower() == ".zarr":
+        notes = write_zarr(results, args.out, input_path=came_from)
+    else:
+        notes = write_h5ad(results, args.out, compression=args.compression, input_path=came_from)
     if args.figure is not None:
         evaluation_figure(results, args.figure)
     if args.report is not None:

@@ -86,11 +86,13 @@ def check_output(path: Path | None, option: str, *, source: Path, endings: tuple
     endings
         Endings that are known.
     """
+    from harmony_core.export.files import is_zarr
+
     if path is None:
         return
     if path.suffix.lower() not in endings:
         raise ParameterError(f"{option} {str(path)!r} must end in {' or '.join(endings)}.")
-    if path.is_dir():
+    if path.is_dir() and not (path.suffix.lower() == ".zarr" and is_zarr(path)):
         raise FileError(f"{option} {str(path)!r} is a folder; give the name of a file.")
     folder = path.resolve().parent
     if not folder.is_dir():

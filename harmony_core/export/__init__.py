@@ -5,6 +5,6 @@ is meant for a worker or a terminal: what is heavy is imported when it is called
 """
 
 from harmony_core.export.figures import evaluation_figure
-from harmony_core.export.h5ad import write_h5ad
+from harmony_core.export.h5ad import write_h5ad, write_zarr
 
-__all__ = ["evaluation_figure", "write_h5ad"]
+__all__ = ["evaluation_figure", "write_h5ad", "write_zarr"]

@@ -17,7 +17,9 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
-def written_whole(path: Path, *, needs: int | None = None) -> Iterator[Path]:
+def written_whole(
+    path: Path, *, needs: int | None = None, as_folder: bool = False
+) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its name when the block succeeds.
 
     Whatever happens in the block, nothing half-written is left, and a file that was there before
@@ -29,6 +31,8 @@ def written_whole(path: Path, *, needs: int | None = None) -> Iterator[Path]:
         The file wanted; a file of that name is replaced.
     needs
         Most bytes that it may take, for the message about a full disk.
+    as_folder
+        What is written is a folder; one of that name is replaced if it holds zarr data.
 
     Raises
     ------
@@ -36,8 +40,8 @@ def written_whole(path: Path, *, needs: int | None = None) -> Iterator[Path]:
         If the folder is missing or can't be written, or the disk is full.
     """
     path = Path(path)
-    if path.is_dir():
-        raise ExportError(f"{path.name!r} is a folder; give the name of a file.")
+    if path.is_dir() and not (as_folder and is_zarr(path)):
+        raise ExportError(f"{path.name!r} is a folder; give another name.")
     try:
         folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
     except OSError as error:
@@ -45,11 +49,18 @@ def written_whole(path: Path, *, needs: int | None = None) -> Iterator[Path]:
     try:
         temporary = folder / path.name
         yield temporary
+        if path.is_dir():
+            path.rename(folder / "replaced")
         temporary.replace(path)
     except OSError as error:
         raise ExportError(_sentence(path, error, needs)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a folder holds zarr data, of either format."""
+    return (path / ".zgroup").is_file() or (path / "zarr.json").is_file()
 
 
 class WatchedFile(io.RawIOBase):

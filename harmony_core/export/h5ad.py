@@ -1,4 +1,4 @@
-"""The corrected data as an h5ad that scanpy, Seurat's readers and cellxgene open.
+"""The corrected data as an h5ad, or zarr, that scanpy, Seurat's readers and cellxgene open.
 
 What came in stays as it came, bit for bit, for the cells that were kept; ours is added beside it.
 A column of obs keeps its name and ours takes another. Where the data bring an embedding, graph or
@@ -7,9 +7,10 @@ ranking of a name that scanpy's tools look for, ours takes that name and theirs 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,6 +62,25 @@ def write_h5ad(
     """
     adata, notes = corrected_adata(results, input_path=input_path)
     _write(adata, Path(path), compression)
+    return notes
+
+
+def write_zarr(results: RunResults, path: Path, *, input_path: str = "") -> tuple[str, ...]:
+    """Write the corrected data as a zarr folder; see `write_h5ad`."""
+    import anndata
+    import zarr
+
+    path = Path(path)
+    adata, notes = corrected_adata(results, input_path=input_path)
+    with (
+        written_whole(path, needs=_bytes(adata), as_folder=True) as temporary,
+        warnings.catch_warnings(),
+        anndata.settings.override(allow_write_nullable_strings=True),
+    ):
+        warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
+        group = zarr.open_group(str(temporary), mode="w", zarr_format=2)
+        with _explained(path):
+            anndata.io.write_elem(group, "/", adata)
     return notes
 
 
@@ -268,18 +288,25 @@ def _write(adata: AnnData, path: Path, compression: Compression) -> None:
         WatchedFile(temporary) as disk,
     ):
         warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
-        try:
-            with h5py.File(disk, "w") as file:
-                options = {"compression": compression}
-                anndata.io.write_elem(file, "/", adata, dataset_kwargs=options)
-        except Exception as error:
-            reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
-            raise ExportError(
-                f"{path.name!r} could not be written: a part of the data has no place in an h5ad "
-                f"({reason})."
-            ) from error
+        with _explained(path), h5py.File(disk, "w") as file:
+            options = {"compression": compression}
+            anndata.io.write_elem(file, "/", adata, dataset_kwargs=options)
         if disk.failed is not None:
             raise disk.failed
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn whatever a writing library raises, disk errors apart, into one sentence."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
+        raise ExportError(
+            f"{path.name!r} could not be written: a part of the data has no place in it ({reason})."
+        ) from error
 
 
 def _bytes(adata: AnnData) -> int:
