@@ -7,6 +7,9 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Serve
 from tests.browser.test_app import WORK, open_tune, shoot
 
+SOON = 30_000
+"""Milliseconds for a page on a machine that has other work."""
+
 ROW_HEIGHT = 35
 """Of Streamlit's table, whose cells are painted, so that none can be asked for by name."""
 
@@ -15,30 +18,31 @@ def test_a_click_on_evidence_marks_its_cells_and_opens_its_genes(page: Page, ser
     url = serve("app.py")
     open_tune(page, url)
     page.get_by_role("link", name="Data", exact=True).click()
-    page.get_by_role("button", name="Open", exact=True).click()
+    page.locator(".st-key-open-sibling button").click()
+    expect(page.get_by_text("2,400 cells").first).to_be_visible(timeout=SOON)
     page.get_by_role("link", name="Tune", exact=True).click()
-    expect(page.get_by_text("Two batches with a sibling").first).to_be_visible(timeout=30_000)
-    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=30_000)
+    expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=SOON)
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON)
     table = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
     table.click(position={"x": 16, "y": 1.5 * ROW_HEIGHT})
-    expect(page.get_by_text("Marked:")).to_be_visible(timeout=30_000)
-    expect(page.locator(".hx-twin")).to_contain_text("of 2,400 cells selected")
+    expect(page.get_by_text("Marked:")).to_be_visible(timeout=SOON)
+    expect(page.locator(".hx-twin")).to_contain_text("of 2,400 cells selected", timeout=SOON)
     genes = page.get_by_role("textbox", name="Genes, separated by commas or spaces")
     expect(genes).not_to_have_value("")
     shoot(page, "evidence-marked")
     page.get_by_role("button", name="Unmark").click()
-    expect(page.get_by_text("Marked:")).to_have_count(0)
-    expect(page.locator(".hx-twin")).not_to_contain_text("cells selected")
+    expect(page.get_by_text("Marked:")).to_have_count(0, timeout=SOON)
+    expect(page.locator(".hx-twin")).not_to_contain_text("cells selected", timeout=SOON)
 
 
 def test_the_search_for_settings_starts_and_can_be_cancelled(page: Page, serve: Serve) -> None:
     open_tune(page, serve("app.py"))
     page.get_by_role("button", name="Suggest settings").click()
-    expect(page.get_by_text("of 12 settings").first).to_be_visible()
+    expect(page.get_by_text("of 12 settings").first).to_be_visible(timeout=SOON)
     expect(page.get_by_text("2 of 12 settings").first).to_be_visible(timeout=WORK)
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("of 12 settings")).to_have_count(0)
-    expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    expect(page.get_by_text("of 12 settings")).to_have_count(0, timeout=SOON)
+    expect(page.get_by_role("button", name="Go on")).to_be_visible(timeout=SOON)
     shoot(page, "suggest-cancelled")
 
 
@@ -47,9 +51,13 @@ def test_the_diagnostics_page_opens_by_its_address(page: Page, serve: Serve) -> 
     # The very first request to a new server takes Streamlit's older path and finds no page.
     open_tune(page, url)
     page.goto(f"{url}/evidence")
-    expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=SOON)
     page.get_by_role("radio", name="Neighbours").click()
-    page.get_by_role("button", name="Find neighbours").click()
-    expect(page.get_by_text("Of the 30 nearest neighbours")).to_be_visible(timeout=WORK)
-    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    find = page.get_by_role("button", name="Find neighbours")
+    shown = page.get_by_text("Of the 30 nearest neighbours")
+    expect(find.or_(shown)).to_be_visible(timeout=SOON)
+    if find.is_visible():  # unless the search for settings has left them in the store
+        find.click()
+    expect(shown).to_be_visible(timeout=WORK)
+    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=SOON)
     shoot(page, "diagnostics-neighbours")
