@@ -24,6 +24,7 @@ from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.pipeline import Pipeline
 from harmony_core.plan import STEPS, Plan
 
+
 def default_run(sample: Sample) -> RunParams:
     """Return the settings that a sample opens with."""
     return RunParams(
