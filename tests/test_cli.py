@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 
 from harmony_core import cli
 from harmony_core.commands.correct import params_of
-from harmony_core.commands.shared import one_line, plain_json
+from harmony_core.commands.shared import TerminalProgress, one_line, plain_json
 from harmony_core.data.store import HOME_VARIABLE
 from harmony_core.export.settings import write_settings
 from harmony_core.params import RunParams
@@ -382,3 +383,50 @@ def test_messages_never_carry_control_characters() -> None:
 def test_numbers_that_json_lacks_become_null() -> None:
     values = {"a": [1.0, float("nan")], 2: (float("inf"), "x")}
     assert plain_json(values) == {"a": [1.0, None], "2": [None, "x"]}
+
+
+class Terminal(io.StringIO):
+    """A stream that a person watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_on_a_terminal_and_silence_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        progress = TerminalProgress({"a": "First", "b": "Second"})
+        progress("a", 0.0)
+        progress("b", 0.5)
+        progress("on demand", 0.5)
+        progress.say("")
+        text = stream.getvalue()
+        assert ("[1/2] First" in text, "[2/2] Second 50%" in text) == (shown, shown)
+        assert "\n" not in text
+        if shown:
+            assert text.endswith("\r\x1b[2K")
+
+
+def test_a_terminal_hears_the_verdict(
+    counts: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = io.StringIO()
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr("sys.stdout", stdout)
+    arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
+    out = tmp_path / "out.h5ad"
+    assert cli.main([*arguments, "--home", str(done / "home"), "--out", str(out)]) == 0
+    level = json.loads((done / "report.json").read_text("utf-8"))["verdict"]["level"]
+    assert stdout.getvalue().startswith(f"{level}: ")
+    assert stdout.getvalue().endswith(f"Written to {out}.\n")
+
+
+def test_zarr_comes_out_where_it_is_asked_for(counts: Path, done: Path, tmp_path: Path) -> None:
+    arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
+    out = tmp_path / "out.zarr"
+    for _ in range(2):
+        assert cli.main([*arguments, "--home", str(done / "home"), "--out", str(out)]) == 0
+    first, second = ad.read_h5ad(done / "out.h5ad"), ad.read_zarr(out)
+    np.testing.assert_array_equal(first.obsm["X_pca_harmony"], second.obsm["X_pca_harmony"])
