@@ -137,9 +137,9 @@ def test_dropped_mid_run_it_stops_between_stages(
     params = fresh()
     compute = Pipeline._correct
 
-    def correct_and_drop(self: Pipeline, side: str = "after") -> Any:
+    def correct_and_drop(self: Pipeline, *side: str) -> Any:
         hands.runner.drop("ada")
-        return compute(self, side)
+        return compute(self, *side)
 
     monkeypatch.setattr(Pipeline, "_correct", correct_and_drop)
     name = hands.runner.submit_run("ada", dataset, params)
