@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Weights = tuple[npt.NDArray[np.int64], Ints, npt.NDArray[np.float32]]
 Lost = tuple[float | None, Ints]
 Expression = sparse.csc_matrix | sparse.csr_matrix
 
@@ -62,13 +63,16 @@ class Contrast:
 
     Parameters
     ----------
+    codes
+        Batch of each cell.
     weights
         What ``kernels.weighted_sums`` takes; a cell has a negative weight in its own atom.
     members
         For each partition, which atoms (columns) make up a pre-cluster (row).
     """
 
-    weights: tuple[npt.NDArray[np.int64], Ints, npt.NDArray[np.float32]]
+    codes: Ints
+    weights: Weights
     members: list[Floats]
 
     @classmethod
@@ -89,27 +93,39 @@ class Contrast:
             atom.astype(np.int32),
             len(first),
         )
-        return cls(weights=weights, members=members)
+        return cls(codes=reference.codes, weights=weights, members=members)
 
     def sums(self, values: sparse.csc_matrix, columns: Ints) -> list[Floats]:
         """Return neighbours' sum minus own sum, pre-clusters × columns, for each partition."""
-        sums = self._over_atoms(values, columns, self.weights)
+        scale = np.ones((int(self.codes.max()) + 1, len(columns)), dtype=np.float32)
+        sums = self._over_atoms(values, columns, self.weights, scale)
         return [member @ sums for member in self.members]
 
-    def neighbor_sums(self, values: sparse.csc_matrix, columns: Ints, partition: int) -> Floats:
-        """Return the neighbours' sum only, for one partition."""
+    def neighbor_sums(
+        self,
+        values: sparse.csc_matrix,
+        columns: Ints,
+        partition: int,
+        scale: npt.NDArray[np.float32],
+    ) -> Floats:
+        """Return the neighbours' sum only, for one partition.
+
+        ``scale`` multiplies the values of a cell by its batch's row (batches × columns).
+        """
         starts, groups, amounts = self.weights
         weights = (starts, groups, np.maximum(amounts, 0.0))
-        return self.members[partition] @ self._over_atoms(values, columns, weights)
+        return self.members[partition] @ self._over_atoms(values, columns, weights, scale)
 
     def _over_atoms(
         self,
         values: sparse.csc_matrix,
         columns: Ints,
-        weights: tuple[npt.NDArray[np.int64], Ints, npt.NDArray[np.float32]],
+        weights: Weights,
+        scale: npt.NDArray[np.float32],
     ) -> Floats:
         matrix = (values.indptr, values.indices, values.data)
-        sums: Floats = kernels.weighted_sums(matrix, columns, weights, self.members[0].shape[1])
+        n_atoms = self.members[0].shape[1]
+        sums: Floats = kernels.weighted_sums(matrix, columns, weights, n_atoms, self.codes, scale)
         return sums
 
 
@@ -222,10 +238,7 @@ def lost_markers(
     used = np.unique(partition.markers[partition.markers >= 0])
     values, columns = _values(reference, expression)
     scale = 1.0 / (reference.batch_sd[:, used] + np.float32(limit.Z_SD_FLOOR))
-    scaled = values[:, columns[used]]
-    genes_of_entries = np.repeat(np.arange(len(used)), np.diff(scaled.indptr))
-    scaled.data *= scale[reference.codes[scaled.indices], genes_of_entries]
-    sums = contrast.neighbor_sums(scaled, np.arange(len(used), dtype=np.int32), EVIDENCE)
+    sums = contrast.neighbor_sums(values, columns[used], EVIDENCE, scale)
     by_batch = np.zeros((n_clusters, reference.n_batches))
     for batch in range(reference.n_batches):
         theirs = partition.batch == batch

@@ -48,12 +48,14 @@ def weighted_sums(
     columns: Array,
     weights: tuple[Array, Array, Array],
     n_groups: int,
+    batch: Array,
+    scale: Array,
 ) -> Array:
     """Weighted sums of rows per group, where a row may count in several groups.
 
     ``matrix`` is the indptr, indices and data of a CSC matrix; ``weights`` the starts, groups and
     weights: row j counts in ``groups[starts[j]:starts[j + 1]]`` with the weights at the same
-    places. Returns groups × columns.
+    places, its values times ``scale[batch[j]]`` (batches × columns). Returns groups × columns.
     """
     indptr, indices, data = matrix
     starts, groups, amounts = weights
@@ -62,8 +64,8 @@ def weighted_sums(
     for at in range(len(columns)):
         acc[:] = 0.0
         for e in range(indptr[columns[at]], indptr[columns[at] + 1]):
-            x = data[e]
             cell = indices[e]
+            x = data[e] * scale[batch[cell], at]
             for w in range(starts[cell], starts[cell + 1]):
                 acc[groups[w]] += x * amounts[w]
         result[:, at] = acc
