@@ -231,7 +231,7 @@ class Pipeline:
     def _neighbors(self, side: str) -> Computed:
         source = "prepare" if side == "before" else "correct"
         embedding = self.stage(source).arrays["embedding"]
-        found = nearest_neighbors(embedding, WIDTH, seed=self.params.harmony.seed)
+        found = nearest_neighbors(embedding, WIDTH, seed=self.params.prepare.seed)
         return {"indices": found.indices, "distances": found.distances}, {}
 
     def _layout(self, side: str) -> Computed:

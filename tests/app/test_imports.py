@@ -50,6 +50,7 @@ def test_only_one_file_imports_harmonypy() -> None:
     users = [
         path.name
         for path in (ROOT / "harmony_core").rglob("*.py")
-        if "import harmonypy" in path.read_text("utf-8")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Import) and node.names[0].name == "harmonypy"
     ]
     assert users == ["correct.py"]

@@ -67,7 +67,7 @@ def test_loaded(app: AppTest, page: str) -> None:
 def test_tune_shows_kang_with_its_verdict_at_once(app: AppTest) -> None:
     app.run()
     text = _text(app)
-    assert "Possibly over" in text
+    assert "Looks right" in text
     assert [m.label for m in app.metric] == [
         "Matched-cluster mixing",
         "iLISI against chance",

@@ -38,7 +38,7 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
     open_tune(page, serve("app.py"))
-    expect(page.get_by_text("Possibly over-corrected").first).to_be_visible()
+    expect(page.get_by_text("Looks right").first).to_be_visible()
     shoot(page, "tune-at-first-sight")
     mixing = page.get_by_test_id("stMetricValue").first
     before = mixing.inner_text()
