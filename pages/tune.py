@@ -76,7 +76,9 @@ class Shown:
 
 def _draw(shown: Shown, progress: Progress) -> None:
     params = shown.current.params
-    jobs.status(shown.dataset, params, progress)
+    # A container even when it is empty: what follows keeps its place, and the pictures their zoom.
+    with st.container():
+        jobs.status(shown.dataset, params, progress)
     _headline(shown)
     _pictures(shown)
     _explanation(shown)

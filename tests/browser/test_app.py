@@ -47,7 +47,7 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     theta.focus()
     for _ in range(8):
         page.keyboard.press("ArrowLeft")
-    expect(page.get_by_text("theta 0 · sigma 0.1")).to_be_visible(timeout=WORK)
+    expect(page.get_by_text("theta 0 · sigma 0.1").first).to_be_visible(timeout=WORK)
     settle(page)
     expect(page.get_by_text("Under-corrected", exact=False).first).to_be_visible()
     assert mixing.inner_text() != before
@@ -75,7 +75,7 @@ def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Cancel").click(timeout=30_000)
     expect(page.get_by_text("Cancelled.")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("theta 2 · sigma 0.1")).to_be_visible()
+    expect(page.get_by_text("theta 2 · sigma 0.1").first).to_be_visible()
     expect(page.get_by_test_id("stMetricValue").first).to_be_visible()
 
 
