@@ -21,6 +21,14 @@ from harmony_core.diagnostics.advice import (
 )
 from harmony_core.diagnostics.results import Detection, LabelRow
 from harmony_core.diagnostics.run_state import run_advice, run_sentences
+from harmony_core.diagnostics.wording import (
+    cluster_sentences,
+    condition_sentence,
+    good_sentence,
+    label_sentences,
+    lost_sentences,
+    under_sentence,
+)
 
 Level = Literal["green", "amber", "red"]
 Kind = Literal["over", "suspect", "under", "unjudged", "null", "good"]
@@ -172,9 +180,10 @@ def judge(
     else:
         kind = "null" if nothing else "good"
 
-    sentences = [*_label_sentences(labels, over), *_cluster_sentences(suspects, labels, over)]
+    sentences = [*label_sentences(labels, over), *cluster_sentences(suspects, labels, over)]
+    sentences += lost_sentences(detection, suspects)
     if under:
-        sentences.append(_under_sentence(detection, batch_variable))
+        sentences.append(under_sentence(detection, batch_variable))
     if kind == "unjudged":
         sentences.append(
             f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
@@ -186,9 +195,9 @@ def judge(
             "are already mixed as if batch were drawn by lot. Use the uncorrected data."
         )
     if kind == "good":
-        sentences.append(_good_sentence(detection, labels))
+        sentences.append(good_sentence(detection, labels))
     if detection.condition:
-        sentences.append(_condition_sentence(batch_variable, suspects))
+        sentences.append(condition_sentence(batch_variable, suspects))
     sentences += run_sentences(facts)
     advice: list[Advice] = []
     if nothing:
@@ -292,80 +301,3 @@ def _cluster_evidence(detection: Detection, batch_variable: str) -> list[Evidenc
         )
         for row in rows
     ]
-
-
-def _label_sentences(labels: Sequence[LabelRow], over: Sequence[Evidence]) -> list[str]:
-    loss = {label.name: label.loss for label in labels}
-    sentences = []
-    for row in over:
-        sure = loss[row.name] > limit.PURITY_LOSS_RED
-        partner = f" with “{row.merged_with}”" if row.merged_with else " with other labels"
-        where = f" (most in batch “{row.batch}”)" if row.batch else ""
-        sentences.append(
-            f"Over-corrected: “{row.name}” was mixed{partner}{where}; "
-            if sure
-            else f"“{row.name}” may have been mixed{partner}{where}; "
-        )
-        sentences[-1] += (
-            f"{_percent(loss[row.name])} of its nearest neighbours changed to another label."
-        )
-    return sentences
-
-
-def _cluster_sentences(
-    suspects: Sequence[Evidence], labels: Sequence[LabelRow], over: Sequence[Evidence]
-) -> list[str]:
-    if not suspects:
-        return []
-    worst = suspects[0]
-    partner = f" among {worst.merged_with}" if worst.merged_with else " among other cells"
-    genes = f": look at {', '.join(worst.genes)}" if worst.genes else ""
-    sentences = [
-        f"{worst.name} now lies{partner}, and the two still differ. Either two states were "
-        f"merged, or the batch effect differs by cell type{genes}."
-    ]
-    if len(suspects) > 1:
-        sentences.append(f"The same holds for {len(suspects) - 1} more, listed as evidence.")
-    if labels and not over:
-        sentences.append(
-            "The labels given do not show it; they may be coarser than what was merged."
-        )
-    return sentences
-
-
-def _under_sentence(detection: Detection, batch_variable: str) -> str:
-    text = (
-        f"Under-corrected: clusters that match between the batches of “{batch_variable}” reach "
-        f"{_percent(detection.mcm or 0.0)} of the mixing that their sizes allow"
-    )
-    if detection.matched:
-        worst = detection.matched[0]
-        text += f"; furthest apart are {worst.name} and {worst.partner}"
-    return text + "."
-
-
-def _good_sentence(detection: Detection, labels: Sequence[LabelRow]) -> str:
-    if detection.mcm is None:
-        mixing = "How well matching clusters mixed can't be said: none match between batches."
-    else:
-        how = "well mixed" if detection.mcm >= limit.MCM_GOOD else "partly mixed"
-        mixing = f"Matching clusters are {how} ({_percent(detection.mcm)})."
-    if labels:
-        return f"No label lost its neighbours to another, so nothing was over-corrected. {mixing}"
-    return (
-        f"No sign of over-correction found. {mixing} Without labels this check misses about "
-        f"{_percent(limit.MISS_RATE_REAL)} of over-corrected runs on real cells."
-    )
-
-
-def _condition_sentence(batch_variable: str, suspects: Sequence[Evidence]) -> str:
-    text = (
-        f"“{batch_variable}” is a condition, so aligning it is a choice: what its levels do to "
-        "cells disappears from the corrected embedding. Compare them on the uncorrected expression"
-    )
-    genes = suspects[0].genes if suspects else ()
-    return text + (f", for example {', '.join(genes[:3])}." if genes else ".")
-
-
-def _percent(part: float) -> str:
-    return f"{100 * part:.0f} %"

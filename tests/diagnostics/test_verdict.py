@@ -97,6 +97,16 @@ def test_detector_alone_is_never_red() -> None:
     assert (row.batch, row.merged_with, row.cells) == ("ctrl", MERGED.merged_with, 80)
 
 
+def test_lost_markers_are_named_where_they_are_many() -> None:
+    said = judge(FLAGGED, facts(), batch_variable="stim").sentences
+    assert "Its new neighbours lack markers of it: LYZ." in said
+    few = dataclasses.replace(MERGED, lost=0.1)
+    said = judge(
+        dataclasses.replace(FLAGGED, clusters=(few,)), facts(), batch_variable="stim"
+    ).sentences
+    assert not any("lack markers" in sentence for sentence in said)
+
+
 def test_worst_cluster_is_evidence_where_only_other_resolutions_flag() -> None:
     calm = dataclasses.replace(MERGED, score=0.8)
     verdict = judge(dataclasses.replace(FLAGGED, clusters=(calm,)), facts(), batch_variable="stim")
