@@ -17,6 +17,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -68,7 +69,10 @@ def main() -> None:
     drafts = itertools.chain(simulated(n_simulated, held_out=held_out), real)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, mp_context=context, initializer=one_thread) as pool:
-        rows = [row for found in pool.map(run, drafts) for row in found]
+        rows = []
+        for found in pool.map(run, drafts):
+            rows += found
+            print(f"{time.time() - started:5.0f} s  {found[0]['design']}", file=sys.stderr)
     report = summarise(rows)
     report["seeds"] = "held-out" if held_out else "choosing"
     report["real_source"] = "full" if options.kang else "shipped sample"

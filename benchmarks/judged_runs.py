@@ -45,7 +45,7 @@ def judged_runs(
     Parameters
     ----------
     with_scib
-        Also compute the scIB total of the settings that *Suggest* tries.
+        Also compute the scIB total of the settings that *Suggest* tries, in simulated designs.
     """
     design = prepared(draft)
     reference = build_reference(design.embedding, design.codes, design.expression, seed=0)
@@ -72,7 +72,7 @@ def judged_runs(
                 "mcm_before": matched_mixing(reference, design.raw.indices).mcm,
                 "replaced": float(neighbors_replaced(design.raw.indices, near.indices).mean()),
             }
-            if with_scib and theta in THETAS and sigma in SIGMAS:
+            if with_scib and draft.kind == "simulated" and theta in THETAS and sigma in SIGMAS:
                 row["scib_total"] = _scib_total(design, embedding, near, labels)
             rows.append(row)
     return rows
