@@ -308,6 +308,7 @@ def test_zoom_legend_and_selection_survive_a_slider_move(view: View) -> None:
     view.settled()
     corner = view.hover("left", 24.5 + 5 / 1.5, 19.5 + 5 / 1.5)
     name = corner.inner_text()
+    view.settled()
     before = {side: view.painted(side) for side in ("left", "right")}
 
     view.page.get_by_role("slider").focus()

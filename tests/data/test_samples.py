@@ -54,10 +54,12 @@ def test_the_chain_gives_the_shipped_results(shipped: Store, tmp_path: Path, key
     kept = RunResults(shipped.dataset(dataset.fingerprint), params)
     assert dataset.meta == kept.dataset.meta
     np.testing.assert_allclose(fresh.embedding("after"), kept.embedding("after"), atol=2e-2)
-    # UMAP may differ in the last digits between processors, and then wander; what it shows stays.
-    near = [nearest_neighbors(np.array(r.layout("after")), 30).indices for r in (fresh, kept)]
-    same = [len(set(a) & set(b)) for a, b in zip(*near, strict=True)]
-    assert np.mean(same) / 30 > 0.5
+    # UMAP is chaotic: last digits that differ between processors move whole islands. What two
+    # layouts must share is how well they show the embedding's neighbours.
+    neighbors = nearest_neighbors(np.array(kept.embedding("after")), 15).indices
+    shown = [_share_shown(r.layout("after"), neighbors) for r in (fresh, kept)]
+    assert shown[0] == pytest.approx(shown[1], abs=0.02)
+    assert shown[1] > 0.05
     assert fresh.assessment is not None
     assert kept.assessment is not None
     assert fresh.assessment["verdict"]["kind"] == kept.assessment["verdict"]["kind"]
@@ -65,6 +67,13 @@ def test_the_chain_gives_the_shipped_results(shipped: Store, tmp_path: Path, key
         numbers = kept.assessment["metrics"][side][sample.batch]
         for name, value in fresh.assessment["metrics"][side][sample.batch].items():
             assert value == pytest.approx(numbers[name], abs=0.02)
+
+
+def _share_shown(layout: np.ndarray | None, neighbors: np.ndarray) -> float:
+    """Mean share of each cell's nearest neighbours that are also nearest in the layout."""
+    assert layout is not None
+    near = nearest_neighbors(np.array(layout), neighbors.shape[1]).indices
+    return float(np.mean([np.isin(a, b).mean() for a, b in zip(near, neighbors, strict=True)]))
 
 
 def test_the_sibling_sample_is_over_corrected_by_default(shipped: Store) -> None:
