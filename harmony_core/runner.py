@@ -82,11 +82,21 @@ class Runner:
         self._executor: Executor | None = None
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.RLock()
+        self._closed = False
 
-    def start(self) -> None:
-        """Start the worker and its warm-up, without waiting for either."""
+    def start(self, delay: float = 0.0) -> None:
+        """Start the worker and its warm-up after `delay` seconds, without waiting for either.
+
+        A job that comes earlier starts the worker at once.
+        """
+        timer = threading.Timer(delay, self._warm_up)
+        timer.daemon = True
+        timer.start()
+
+    def _warm_up(self) -> None:
         with self._lock:
-            self._submit(warm_up)
+            if self._executor is None and not self._closed:
+                self._submit(warm_up)
 
     def submit_run(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
         """Ask for a run on behalf of a viewer, who thereby drops any earlier wish.
@@ -199,6 +209,7 @@ class Runner:
     def close(self) -> None:
         """Cancel everything and end the worker."""
         with self._lock:
+            self._closed = True
             for job in self._jobs.values():
                 (job.folder / "cancel").touch()
             self._jobs.clear()

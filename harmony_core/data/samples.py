@@ -73,9 +73,9 @@ SAMPLES: Mapping[str, Sample] = {
 FIRST = "kang"
 
 
-def install(store: Store) -> None:
-    """Put every sample that is not there yet into the store."""
-    for sample in SAMPLES.values():
+def install(store: Store, *keys: str) -> None:
+    """Put these samples, or all, into the store where they are not there yet."""
+    for sample in (SAMPLES[key] for key in keys or SAMPLES):
         if not sample.archive.is_file():
             continue
         with zipfile.ZipFile(sample.archive) as archive:
@@ -107,6 +107,6 @@ def _write_matrix(source: Path, folder: Path) -> None:
 
 def fingerprint(store: Store, key: str) -> str:
     """Return a sample's fingerprint, putting it into the store first if need be."""
-    install(store)
+    install(store, key)
     with zipfile.ZipFile(SAMPLES[key].archive) as archive:
         return str(json.loads(archive.read("fingerprint.json")))

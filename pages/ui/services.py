@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harmony_core.data import samples
 from harmony_core.data.store import Store
 from harmony_core.runner import Runner
 
 
+WARM_UP_DELAY = 2.5
+"""Seconds before the worker starts: its imports would slow the first picture down."""
+
+
 @st.cache_resource(show_spinner=False)
 def store() -> Store:
-    """Return the store, with the sample data in it."""
-    opened = Store()
-    samples.install(opened)
-    return opened
+    """Return the store."""
+    return Store()
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda runner: runner.close())
 def runner() -> Runner:
-    """Return the runner, its worker already warming up."""
+    """Return the runner, its worker about to warm up."""
     started = Runner(store())
-    started.start()
+    started.start(WARM_UP_DELAY)
     return started

@@ -14,7 +14,7 @@ SCRIPT = f"""
 import sys
 from streamlit.testing.v1 import AppTest
 from harmony_core.runner import Runner
-Runner.start = lambda self: None  # the worker's own imports are its own affair
+Runner.start = lambda self, delay: None  # the worker's own imports are its own affair
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
 for page in ("pages/data.py", "pages/export.py", "pages/diagnostics.py", "pages/tune.py"):
