@@ -13,6 +13,7 @@ from harmony_core.diagnostics.verdict import Verdict
 from harmony_core.errors import ParameterError
 from harmony_core.markers import PANEL, find_genes
 from harmony_core.params import RunParams
+from harmony_core.plan import SIDES
 from harmony_core.results import RunResults
 from harmony_core.runner import Progress
 from pages.ui import (
@@ -70,6 +71,13 @@ class Shown:
         """Return the newest run that has these steps, and whether it is the previous one."""
         for results in (self.current, self.previous):
             if all(results.stage(step) is not None for step in steps):
+                return results, results is not self.current
+        return None, False
+
+    def pictured(self) -> tuple[RunResults | None, bool]:
+        """Return the newest run that has both pictures, if only as a preview."""
+        for results in (self.current, self.previous):
+            if all(results.picture(side) is not None for side in SIDES):
                 return results, results is not self.current
         return None, False
 
@@ -154,7 +162,7 @@ def _with_changes(params: RunParams, advice: Advice) -> RunParams:
 
 
 def _pictures(shown: Shown) -> None:
-    results, old = shown.having("layout_before", "layout_after")
+    results, old = shown.pictured()
     if results is None or results.obs is None:
         first = shown.current.layout("before")
         if first is None:
@@ -162,14 +170,16 @@ def _pictures(shown: Shown) -> None:
             return
     clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
     source = results or shown.current
-    before = source.layout("before")
-    after = source.layout("after")
+    before = source.picture("before")
+    after = source.picture("after")
     if before is None:
         return
     after = before if after is None else after
     judged, _ = shown.having("layout_before", "layout_after", "assess")
     colour = colouring.choose(source, clustered, judged)
     settings = _settings_in_words(source.params)
+    if source.is_preview:
+        settings += " · preview, the full picture follows"
     event = twin(
         Picture("Before Harmony", before, alt="Uncorrected."),
         Picture("After Harmony", after, note=settings, alt=_alt(shown), dimmed=old or not results),
@@ -200,7 +210,7 @@ def _genes(shown: Shown) -> None:
     st.subheader(
         "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
     )
-    results, _ = shown.having("layout_before", "layout_after")
+    results, _ = shown.pictured()
     if results is None:
         return
     if not len(shown.dataset.symbols):
@@ -226,8 +236,8 @@ def _genes(shown: Shown) -> None:
     st.plotly_chart(
         figures.gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
-            results.layout("before"),
-            results.layout("after"),
+            results.picture("before"),
+            results.picture("after"),
         ),
         key="gene-grid",
         config={"displayModeBar": False},
