@@ -39,10 +39,11 @@ from generated import cells, machine, peak_gb
 
 from harmony_core.data.samples import SAMPLES
 from harmony_core.data.store import Dataset, Store
+from harmony_core.executors import spawned_worker
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.plan import SIDES
 from harmony_core.results import RunResults
-from harmony_core.runner import Runner, spawned_worker
+from harmony_core.runner import Runner
 
 Row = dict[str, Any]
 

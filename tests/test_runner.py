@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -12,13 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harmony_core import runner as runner_module
 from harmony_core.data.store import Dataset, Store
+from harmony_core.errors import HarmonyExplorerError
+from harmony_core.executors import SCHEDULER_VARIABLE, executor_for, spawned_worker
 from harmony_core.params import RunParams
 from harmony_core.pipeline import Pipeline
 from harmony_core.results import RunResults
-from harmony_core.runner import Progress, Runner, spawned_worker
+from harmony_core.runner import Progress, Runner
 from harmony_core.worker import ProgressWriter, read_progress
 from tests.conftest import SMALL
 
@@ -259,6 +264,91 @@ def test_a_killed_process_restarts_the_work_unseen(
         assert RunResults(dataset, params).harmony is not None
     finally:
         runner.close()
+
+
+def hang(*_: Any) -> str:
+    """Stand in for a library call that knows of no cancel mark."""
+    time.sleep(600)
+    return ""
+
+
+def answer(*arguments: Any) -> str:
+    """Stand in for a run that is soon done."""
+    ProgressWriter(Path(arguments[-1])).write("finished", share=1.0)
+    return ""
+
+
+def test_a_call_that_never_ends_gives_way_to_who_waits(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "PATIENCE", 0.2)
+    runner = Runner(kept_store)
+    try:
+        monkeypatch.setattr(runner_module, "compute", hang)
+        endless = runner.submit_run("ada", dataset, fresh())
+        _wait(lambda: runner._jobs[endless].future.running())  # type: ignore[union-attr]
+        monkeypatch.setattr(runner_module, "compute", answer)
+        soon = runner.submit_run("ben", dataset, fresh())
+        runner.drop("ada")
+        _wait(lambda: runner.follow(soon, dataset.run_folder(soon)).state == "finished")
+    finally:
+        runner.close()
+
+
+def test_a_cluster_computes_the_same_bytes(
+    tmp_path: Path, dataset: Dataset, kept_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is an optional extra")
+    here = replace(with_theta(2.5), prepare=replace(SMALL.prepare, n_pcs=9))
+    Pipeline(dataset, here).run("correct", "neighbors_after")
+    elsewhere = Store(tmp_path)
+    shutil.copytree(dataset.folder, elsewhere.home / "datasets" / dataset.fingerprint)
+    copy = elsewhere.dataset(dataset.fingerprint)
+    shutil.rmtree(copy.folder / "stages")
+    (copy.folder / "stages").mkdir()
+    # Threads of this process stand in for other machines; the protocol between them is TCP.
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as cluster:
+        monkeypatch.setenv(SCHEDULER_VARIABLE, cluster.scheduler_address)
+        runner = Runner(elsewhere)
+        try:
+            name = runner.submit_steps("ada", copy, here, "correct", "neighbors_after")
+            folder = runner.steps_folder(copy, here, "correct", "neighbors_after")
+            _wait(lambda: runner.follow(name, folder).is_over)
+        finally:
+            runner.close()
+    for step in ("correct", "neighbors_after"):
+        found, known = RunResults(copy, here).stage(step), RunResults(dataset, here).stage(step)
+        assert found is not None
+        assert known is not None
+        for array, values in known.arrays.items():
+            assert np.asarray(values).tobytes() == np.asarray(found.arrays[array]).tobytes()
+
+
+def test_a_scheduler_that_does_not_answer_is_a_sentence(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("distributed", reason="Dask is an optional extra")
+    monkeypatch.setenv(SCHEDULER_VARIABLE, "nonsense")
+    with pytest.raises(HarmonyExplorerError, match="unset it to compute on this machine"):
+        executor_for(kept_store)
+    runner, params = Runner(kept_store), fresh()
+    name = runner.submit_run("ada", dataset, params)
+    found = runner.follow(name, dataset.run_folder(name))
+    assert found.state == "failed"
+    assert "nonsense" in found.message
 
 
 def _wait(condition: Callable[[], bool], most: float = 120) -> None:
