@@ -23,7 +23,7 @@ WIDTH = 90
 _RECIPES: Mapping[str, int] = {
     "prepare": 1,
     "correct": 1,
-    "neighbors": 1,
+    "neighbors": 2,
     "layout": 2,
     "preview": 1,
     "clusters": 1,

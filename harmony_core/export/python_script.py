@@ -208,6 +208,7 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
     values |= {
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
+        "NEIGHBORS_SEED": prepare.seed,
         "MIN_DIST": params.layout.min_dist,
         "SPREAD": params.layout.spread,
         "EPOCHS_FROM_SCRATCH": EPOCHS_FROM_SCRATCH,
