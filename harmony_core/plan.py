@@ -30,7 +30,7 @@ _RECIPES: Mapping[str, int] = {
     "markers": 1,
     "reference": 2,
     "lisi": 1,
-    "assess": 3,
+    "assess": 4,
     "scib": 1,
 }
 """Raise a stage's number when its code changes what it computes."""
