@@ -104,6 +104,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument(
         "--max-mito", type=float, metavar="PERCENT", help="most mitochondrial counts (20)"
     )
+    prepare.add_argument(
+        "--max-doublet",
+        type=float,
+        metavar="SCORE",
+        help="largest doublet score, 0 to 1 (none is computed)",
+    )
+    prepare.add_argument(
+        "--scale",
+        action="store_const",
+        const=True,
+        help="bring variable genes to unit variance before the components",
+    )
+    prepare.add_argument(
+        "--skip-dims", type=int, metavar="N", help="leading dimensions of --basis to leave out (0)"
+    )
     view = parser.add_argument_group("neighbours, pictures, clusters")
     view.add_argument("--n-neighbors", type=int, metavar="N", help="neighbours of a cell (15)")
     view.add_argument("--min-dist", type=float, metavar="X", help="UMAP's least distance (0.3)")
