@@ -81,7 +81,7 @@ def scree(variance_ratio: npt.NDArray[np.floating]) -> go.Figure:
     )
     figure.update_xaxes(title="Component", rangemode="tozero")
     # Most of the curve lies near the bottom of a linear axis, where its end can't be seen.
-    figure.update_yaxes(title="Variance explained, %", type="log", dtick=1)
+    figure.update_yaxes(title="Variance explained, %", type="log", dtick="D2")
     return dressed(figure, height=280)
 
 

@@ -49,14 +49,13 @@ def _draw(finding: Finding) -> None:
 
 def compare(dataset: Dataset, chosen: Variables) -> None:
     """Draw batch against another column, as a picture and as a table."""
+    if {c.name for c in columns(dataset.fingerprint, dataset)} <= {chosen.batch[0]}:
+        return
     with st.expander("Batch against other columns: table, picture, association", expanded=True):
         left, right = st.columns(2)
         name = left.selectbox("Batch variable", chosen.batch, key=f"{dataset.fingerprint}:design")
         batch = coded(dataset, str(name))
         others = {c.name: c for c in columns(dataset.fingerprint, dataset) if c.name != name}
-        if not others:
-            st.caption("There is no other column to compare it with.")
-            return
         tied = _associations(dataset.fingerprint, str(name), dataset)
         ranked = sorted(others, key=lambda c: (c != chosen.label, -tied[c]))
         second = right.selectbox("Against", ranked, key=f"{dataset.fingerprint}:against")

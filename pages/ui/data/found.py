@@ -34,8 +34,8 @@ def overview(dataset: Dataset) -> None:
     if meta["run"]:
         st.success("This file was written by Harmony Explorer; its run's settings are restored.")
     _read_otherwise(dataset)
-    for warning in meta["warnings"]:
-        st.caption(f"ℹ️ {plain(warning, longest=500)}")
+    if meta["warnings"]:
+        st.caption("\n".join(f"- {plain(warning, longest=500)}" for warning in meta["warnings"]))
 
 
 def _sentences(dataset: Dataset) -> Iterator[str]:

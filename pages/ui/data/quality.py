@@ -118,6 +118,8 @@ def _distributions(
         drawn.append(("Doublet score", scores, (now.max_doublet,)))
     for column, (title, values, limits) in zip(st.columns(len(drawn)), drawn, strict=True):
         known = np.isfinite(values)
+        # A threshold far beyond all cells would press them into a corner of the picture.
+        limits = tuple(x for x in limits if x <= 1.3 * values[known].max(initial=0))
         column.plotly_chart(
             figures.violins(
                 values[known], batch.codes[known], batch.levels, title=title, limits=limits

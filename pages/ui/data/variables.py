@@ -140,7 +140,7 @@ def _unsuitable(dataset: Dataset, candidates: set[str]) -> None:
     reasons = why_not(dataset.fingerprint, dataset)
     others = [c for c in dataset.obs.columns if c not in candidates and c in reasons]
     if others:
-        with st.expander(f"Why {len(others)} other columns can't be"):
+        with st.expander(f"Columns that can't be, and why ({len(others)})"):
             for name in others[:50]:
                 st.caption(f"{plain(name)}: {plain(reasons[name], longest=300)}")
 
