@@ -32,6 +32,7 @@ def choose() -> None:
             found = fingerprint(services.store(), key)
             in_hand = state.dataset().fingerprint == found
             if st.button("On screen" if in_hand else "Open", key=f"open-{key}", disabled=in_hand):
+                loading.forget_refused()
                 state.choose_dataset(found)
                 st.rerun()
     with columns[-1]:
@@ -53,6 +54,7 @@ def _upload() -> None:
         "table of metadata or an embedding is matched to the cells by name. The files stay on "
         "this machine.",
     )
+    st.caption("h5ad, 10x, zarr, loom, h5mu, or tables")
     if uploads:
         st.session_state[_UPLOADS] = taken + 1
         loading.receive(uploads)

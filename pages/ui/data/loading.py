@@ -46,7 +46,7 @@ def begin(request: LoadRequest) -> None:
     """Begin to read files, instead of any others; may be a widget's callback."""
     viewer = f"{state.viewer()}:load"
     services.runner().drop(viewer)
-    _forget_refused(but=request)
+    forget_refused(but=request)
     job = services.runner().submit_load(viewer, request)
     st.session_state[_UNDER_WAY] = (job, request.to_dict())
 
@@ -143,11 +143,12 @@ def _offer_sample(sample: dict[str, Any], request: LoadRequest) -> None:
     button.button("Read a sample", key="read-sample", on_click=begin, args=(wanted,))
 
 
-def _forget_refused(*, but: LoadRequest) -> None:
+def forget_refused(*, but: LoadRequest | None = None) -> None:
+    """Forget why a file was refused, and the file, unless it is asked for once more."""
     refused = st.session_state.pop(_REFUSED, {})
     if "request" in refused:
         old = LoadRequest.from_dict(refused["request"])
-        if old.paths != but.paths:
+        if but is None or old.paths != but.paths:
             _delete_uploads(old)
 
 

@@ -38,7 +38,7 @@ def choose(dataset: Dataset) -> Variables:
     explained = variance_by_column(dataset, current)
     _candidates(dataset, explained)
     key = f"{dataset.fingerprint}:"
-    left, middle, right = st.columns([2, 2, 1.4])
+    left, middle, right = st.columns([2, 2, 1.4], vertical_alignment="bottom")
     with left:
         ranked = [c["name"] for c in dataset.meta["candidates"]]
         batch = st.multiselect(
