@@ -8,6 +8,7 @@ wrong, the value that was found, and what to do.
     HarmonyExplorerError
     ├── InputError            what the user gave cannot be used
     │   ├── FileError         the file cannot be read
+    │   │   └── TooLarge      it would not fit into memory
     │   ├── DataError         the matrix, embedding or metadata is unsuitable
     │   │   └── BatchError    the batch variable is unsuitable
     │   └── ParameterError    a setting is out of range (also a ValueError)
@@ -17,6 +18,9 @@ wrong, the value that was found, and what to do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 
 class HarmonyExplorerError(Exception):
@@ -29,6 +33,19 @@ class InputError(HarmonyExplorerError):
 
 class FileError(InputError):
     """A file cannot be read, or is not what its name says."""
+
+
+class TooLarge(FileError):
+    """A file would not fit into memory.
+
+    Attributes
+    ----------
+    sample
+        Where some of its cells could be read: the number of its ``cells`` and the ``columns`` that
+        they may be drawn by. Filled in by whoever can offer that.
+    """
+
+    sample: Mapping[str, Any] | None = None
 
 
 class DataError(InputError):

@@ -48,6 +48,8 @@ RANGES: Mapping[str, Range] = {
     "max_mito": Range(low=0, high=100, step=1),
     "n_top_genes": Range(low=50, high=20_000, step=100),
     "n_pcs": Range(low=2, high=200, step=1),
+    "max_doublet": Range(low=0, high=1, step=0.05),
+    "skip_dims": Range(low=0, high=10, step=1),
     "theta": Range(low=0, high=100, step=0.25, slider_high=10),
     "sigma": Range(low=0.01, high=0.5, step=0.01),
     "nclust": Range(low=2, high=200, step=1),
@@ -110,10 +112,19 @@ class PrepareParams(_Group):
         A gene is kept if at least this many cells have a count of it.
     max_mito
         Largest mitochondrial share of a cell's counts, in percent.
+    max_doublet
+        Largest doublet score (Scrublet's, computed within each batch), 0 to 1; ``None`` computes
+        none and keeps all.
     n_top_genes
         Variable genes, chosen within each batch and then merged.
+    scale
+        Whether each variable gene is brought to variance 1 (and cut off at 10) before the
+        components are computed. Rare and noisy genes then weigh as much as all others.
     n_pcs
         Principal components; fewer where the data have fewer.
+    skip_dims
+        Leading dimensions of ``basis`` that are left out, for example the first of an LSI where it
+        follows depth. Ignored without ``basis``.
     """
 
     basis: str | None = None
@@ -121,14 +132,22 @@ class PrepareParams(_Group):
     max_genes: int = 6000
     min_cells: int = 3
     max_mito: float = 20.0
+    max_doublet: float | None = None
     n_top_genes: int = 3000
+    scale: bool = False
     n_pcs: int = 50
+    skip_dims: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        names = ("min_genes", "max_genes", "min_cells", "n_top_genes", "n_pcs", "seed")
+        names = ("min_genes", "max_genes", "min_cells", "n_top_genes", "n_pcs", "skip_dims", "seed")
         self._check(*names, "max_mito")
         self._check_whole(*names)
+        if not isinstance(self.scale, bool):
+            raise ParameterError(f"scale must be true or false, not {self.scale!r}.")
+        if self.max_doublet is not None:
+            self._check("max_doublet")
+            object.__setattr__(self, "max_doublet", float(self.max_doublet))
         if self.min_genes > self.max_genes:
             raise ParameterError(
                 f"min_genes ({self.min_genes}) is above max_genes ({self.max_genes}), "

@@ -175,7 +175,7 @@ class Pipeline:
         genes = np.asarray(prepared["genes"])
         kept = whole[:, genes][self.cells]
         values = log_normalised(kept, prepared["totals"], kind=self.dataset.meta["kind"])
-        symbols = self.dataset.symbols.to_numpy(dtype=str)[genes]
+        symbols = self._symbols[genes]
         return Expression(sp.csc_matrix(values), symbols, np.asarray(prepared["variable"]))
 
     @property
@@ -189,24 +189,59 @@ class Pipeline:
 
     # Stages
 
+    @cached_property
+    def _symbols(self) -> npt.NDArray[np.str_]:
+        return self.dataset.symbols.to_numpy(dtype=str)
+
+    def _quality(self) -> Computed:
+        from harmony_core.prepare import cell_quality
+
+        if self._matrix is None:
+            raise _nothing_to_prepare(self.dataset)
+        return asdict(cell_quality(self._matrix.tocsr(), self._symbols)), {}
+
+    def _doublets(self) -> Computed:
+        from harmony_core.prepare import CellQuality, doublet_scores, within_thresholds
+
+        if self._matrix is None or self.dataset.meta["kind"] != "counts":
+            raise DataError("Doublets are scored from counts, and these data have none.")
+        quality = CellQuality(**{k: np.asarray(a) for k, a in self.stage("quality").arrays.items()})
+        kept = np.flatnonzero(within_thresholds(quality, self.params.prepare))
+        scores = np.full(self.dataset.n_cells, np.nan, dtype=np.float32)
+        batch = self.dataset.obs[self.params.harmony.batch[0]].to_numpy()[kept]
+        counts = self._matrix.tocsr()[kept]
+        scores[kept] = doublet_scores(counts, batch, seed=self.params.prepare.seed)
+        return {"scores": scores}, {}
+
     def _prepare(self) -> Computed:
         from harmony_core.prepare import from_basis, prepare
 
         p, kind, matrix = self.params.prepare, self.dataset.meta["kind"], self._matrix
         if p.basis is not None:
-            result = from_basis(self.dataset.embedding(p.basis), matrix, kind=kind)
+            embedding = self.dataset.embedding(p.basis)
+            result = from_basis(embedding, matrix, kind=kind, skip_dims=p.skip_dims)
         elif matrix is None:
             raise _nothing_to_prepare(self.dataset)
         else:
             result = prepare(
                 matrix.tocsr(),
-                self.dataset.symbols.to_numpy(dtype=str),
+                self._symbols,
                 self.dataset.obs[self.params.harmony.batch[0]].to_numpy(),
                 p,
                 kind=kind,
+                doublets=self._doublet_scores(),
             )
-        names = ("cells", "genes", "variable", "totals", "embedding", "variance_ratio")
+        names = (
+            *("cells", "genes", "variable", "variable_in", "totals", "embedding"),
+            "variance_ratio",
+        )
         return {name: getattr(result, name) for name in names}, {"notes": list(result.notes)}
+
+    def _doublet_scores(self) -> npt.NDArray[np.float32] | None:
+        wanted = self.params.prepare.max_doublet is not None
+        if not wanted or self.dataset.meta["kind"] != "counts":
+            return None
+        return np.asarray(self.stage("doublets").arrays["scores"])
 
     def _correct(self) -> Computed:
         from harmony_core.correct import correct

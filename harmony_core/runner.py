@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harmony_core import executors
+from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Dataset, Store, digest, write_json
 from harmony_core.errors import HarmonyExplorerError
 from harmony_core.params import RunParams
@@ -30,7 +31,7 @@ from harmony_core.worker import (
     Progress,
     compute,
     export_run,
-    load_file,
+    load_files,
     read_progress,
     warm_up,
 )
@@ -155,14 +156,14 @@ class Runner:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def submit_load(self, viewer: str, path: Path, name: str) -> str:
-        """Ask for a file to be read into the store; `Progress.result` is then its fingerprint."""
-        job_name = "load-" + digest(str(path), name, time.time_ns())
+    def submit_load(self, viewer: str, request: LoadRequest) -> str:
+        """Ask for files to be read into the store; `Progress.result` is then the fingerprint."""
+        job_name = "load-" + digest(request.to_dict(), time.time_ns())
         folder = self.store.uploads_folder / job_name
         folder.mkdir(mode=0o700)
-        arguments = (str(self.store.home), str(path), name, str(folder))
+        arguments = (str(self.store.home), request.to_dict(), str(folder))
         with self._lock:
-            self._want(job_name, viewer, _Job(load_file, arguments, folder))
+            self._want(job_name, viewer, _Job(load_files, arguments, folder))
         return job_name
 
     def submit_export(self, viewer: str, dataset: Dataset, params: RunParams) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Store, write_json
-from harmony_core.errors import Cancelled, HarmonyExplorerError
+from harmony_core.errors import Cancelled, HarmonyExplorerError, TooLarge
 from harmony_core.params import RunParams
-from harmony_core.plan import Plan, Step
+from harmony_core.plan import LOADING, Plan, Step
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ class Progress:
         Why it failed, for the user.
     result
         What a finished load returns: the dataset's fingerprint.
+    sample
+        Where a file was too large but some of its cells could be read: the number of its
+        ``cells`` and the ``columns`` that they may be drawn by.
     """
 
     state: State
@@ -46,6 +50,7 @@ class Progress:
     share: float = 0.0
     message: str = ""
     result: str = ""
+    sample: Mapping[str, Any] | None = None
 
     @property
     def is_over(self) -> bool:
@@ -114,17 +119,30 @@ def compute(home: str, fingerprint: str, params: dict[str, Any], folder: str, *s
     return _guarded(writer, work)
 
 
-def load_file(home: str, path: str, name: str, folder: str) -> str:
-    """Read a file into the store in the worker."""
-    writer = ProgressWriter(Path(folder))
+def load_files(home: str, request: dict[str, Any], folder: str) -> str:
+    """Read files into the store in the worker."""
+    writer = ProgressWriter(Path(folder), LOADING)
+    wanted = LoadRequest.from_dict(request)
 
     def work() -> str:
-        from harmony_core.data.ingest import ingest_file
+        from harmony_core.data.ingest import ingest_request
 
-        writer.write("running", step="Reading and checking the file")
-        return str(ingest_file(Store(home), Path(path), name=name).fingerprint)
+        try:
+            return ingest_request(Store(home), wanted, writer.step).fingerprint
+        except TooLarge as error:
+            error.sample = _sample_of(wanted)
+            raise
 
     return _guarded(writer, work)
+
+
+def _sample_of(request: LoadRequest) -> dict[str, Any] | None:
+    """Return what a sample of a file that is too large can be drawn by, if it can be drawn."""
+    from harmony_core.data.h5ad_sample import cells_and_columns
+
+    if len(request.paths) != 1 or request.max_cells is not None:
+        return None
+    return cells_and_columns(Path(request.paths[0]), request.name)
 
 
 def export_run(home: str, fingerprint: str, params: dict[str, Any], folder: str) -> str:
@@ -150,6 +168,8 @@ def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
         result = work()
     except Cancelled:
         writer.write("cancelled")
+    except TooLarge as error:
+        writer.write("failed", message=str(error), sample=error.sample)
     except HarmonyExplorerError as error:
         writer.write("failed", message=str(error))
     except MemoryError:

@@ -83,7 +83,9 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
             harmony=HarmonyParams(
                 batch=("batch", HOSTILE), theta=(1.0, 3.0), tau=5, lamb=1.0, nclust=9, seed=3
             ),
-            prepare=PrepareParams(min_genes=20, max_genes=220, n_pcs=12, seed=4),
+            prepare=PrepareParams(
+                min_genes=20, max_genes=220, max_doublet=0.1, scale=True, n_pcs=12, seed=4
+            ),
             graph=GraphParams(n_neighbors=10),
             clusters=ClusterParams(resolutions=(0.4, 1.0), shown=1.0, flavor="leidenalg", seed=2),
         ),
@@ -100,7 +102,7 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
         _embedding_only,
         RunParams(
             harmony=HarmonyParams(batch=("batch",), sigma=0.2),
-            prepare=PrepareParams(basis="X_mine"),
+            prepare=PrepareParams(basis="X_mine", skip_dims=1),
         ),
     ),
 }
@@ -278,7 +280,7 @@ def test_the_notebook_holds_the_same_steps(cases: dict[str, Case]) -> None:
 
 
 def test_a_run_without_a_recorded_input_asks_for_it(cases: dict[str, Case]) -> None:
-    about = record(cases["counts"].results)
+    about = record(cases["counts"].results) | {"input": ""}
     script = cases["counts"].folder / "asks.py"
     write_python_script(about, script)
     assert "give the h5ad file of the run" in _run(script).stderr

@@ -45,6 +45,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 HOME_VARIABLE = "HARMONY_EXPLORER_HOME"
 SIZE_VARIABLE = "HARMONY_EXPLORER_CACHE_GB"
 DEFAULT_SIZE_GB = 5.0
+UPLOADS_KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,13 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def evict(self, limit_gb: float | None = None) -> None:
-        """Delete what was used longest ago, stages first, until the store fits its limit."""
+        """Delete what was used longest ago, stages first, until the store fits its limit.
+
+        Uploads that a session left behind go after a day.
+        """
+        for upload in self.uploads_folder.iterdir():
+            if time.time() - _used(upload) > UPLOADS_KEPT_SECONDS:
+                shutil.rmtree(upload, ignore_errors=True)
         if limit_gb is None:
             limit_gb = float(os.environ.get(SIZE_VARIABLE, DEFAULT_SIZE_GB))
         stages = [p for p in self.datasets_folder.glob("*/stages/*/info.json")]

@@ -71,7 +71,7 @@ def suggested(meta: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     prepare: dict[str, Any] = {}
     if meta["kind"] in ("none", "scaled") and meta["embeddings"]:
-        prepare["basis"] = meta["embeddings"][0]
+        prepare["basis"] = (meta.get("uncorrected") or meta["embeddings"])[0]
     return RunParams.from_dict(
         {
             "harmony": HarmonyParams(batch=tuple(meta["suggested"]["batch"])).to_dict(),
