@@ -9,10 +9,11 @@ import streamlit as st
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
-    from pages.ui import services, state
+    from pages.ui import address, services, state
 
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
+    address.restore()
     # Addresses differ from file names: Streamlit's older mechanism would otherwise take a first
     # request for /tune and run that page without this file.
     pages = [

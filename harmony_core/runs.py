@@ -43,15 +43,26 @@ def kept_runs(dataset: Dataset) -> list[RunParams]:
 
 def differing(runs: Iterable[RunParams]) -> list[str]:
     """Return the settings, as ``group.name``, that are not the same in all of these runs."""
-    flat = [_flat(params) for params in runs]
-    names = list(flat[0]) if flat else []
-    return [name for name in names if any(one[name] != flat[0][name] for one in flat)]
+    found = [flat(params) for params in runs]
+    names = list(found[0]) if found else []
+    return [name for name in names if any(one[name] != found[0][name] for one in found)]
+
+
+def flat(params: RunParams) -> dict[str, Any]:
+    """Return all settings of a run as plain values by ``group.name``."""
+    found: dict[str, Any] = {}
+    for group, values in params.to_dict().items():
+        if isinstance(values, dict):
+            found |= {f"{group}.{name}": value for name, value in values.items()}
+        else:
+            found[group] = values
+    return found
 
 
 def settings(params: RunParams, names: Sequence[str]) -> dict[str, Any]:
     """Return some settings of a run by their names as `differing` gives them."""
-    flat = _flat(params)
-    return {name: flat[name] for name in names}
+    every = flat(params)
+    return {name: every[name] for name in names}
 
 
 def summary(results: RunResults, names: Sequence[str] = ()) -> dict[str, Any] | None:
@@ -105,13 +116,3 @@ def candidate(results: RunResults) -> Candidate | None:
 def _known(metrics: Iterable[Mapping[str, float | None]], name: str) -> list[float]:
     values = [of_variable.get(name) for of_variable in metrics]
     return [value for value in values if value is not None]
-
-
-def _flat(params: RunParams) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for group, values in params.to_dict().items():
-        if isinstance(values, dict):
-            flat |= {f"{group}.{name}": value for name, value in values.items()}
-        else:
-            flat[group] = values
-    return flat

@@ -16,6 +16,7 @@ from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from harmony_core.runner import Progress
 from pages.ui import (
+    address,
     colouring,
     controls,
     evidence,
@@ -52,6 +53,7 @@ def main() -> None:
         state.show(dataset, params)
     shown = Shown(dataset, params)
     _draw(shown, progress)
+    address.write(dataset, params)
 
 
 class Shown:
@@ -78,6 +80,7 @@ def _draw(shown: Shown, progress: Progress) -> None:
     params = shown.current.params
     # A container even when it is empty: what follows keeps its place, and the pictures their zoom.
     with st.container():
+        address.problems()
         jobs.status(shown.dataset, params, progress)
     _headline(shown)
     _pictures(shown)
@@ -138,7 +141,7 @@ def _advice(found: Verdict, shown: Shown) -> None:
     for i, advice in enumerate(found.advice[:3]):
         text, button = st.columns([3, 1], vertical_alignment="center")
         text.caption(plain(advice.sentence, longest=500))
-        if advice.changes:
+        if advice.changes and advice.changes.get("max_iter") != 0:  # sliders begin at one
             button.button(
                 "Try it",
                 key=f"advice-{i}",
