@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harmony_core.data.store import Dataset, write_json
@@ -16,6 +18,8 @@ from harmony_core.errors import InputError
 from harmony_core.params import RunParams
 from harmony_core.plan import Plan
 from harmony_core.results import RunResults
+
+LONGEST_LABEL = 60
 
 
 def note(dataset: Dataset, params: RunParams) -> None:
@@ -39,6 +43,44 @@ def kept_runs(dataset: Dataset) -> list[RunParams]:
             if plan.run == path.parent.name and plan.has("assess"):
                 noted.append((path.stat().st_mtime_ns, params))
     return [params for _, params in sorted(noted, key=lambda found: -found[0])]
+
+
+def comparable(dataset: Dataset, params: RunParams) -> list[RunParams]:
+    """Return the kept runs with the same preparation, batch variables and label, newest first."""
+    return [
+        run
+        for run in kept_runs(dataset)
+        if run.prepare == params.prepare
+        and run.harmony.batch == params.harmony.batch
+        and (run.label, run.condition) == (params.label, params.condition)
+    ]
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a user has written on a run."""
+
+    name: str = ""
+    pinned: bool = False
+
+
+def label_of(dataset: Dataset, params: RunParams) -> Label:
+    """Return what is written on a run; an empty label where nothing is."""
+    try:
+        values = json.loads(_label_path(dataset, params).read_text("utf-8"))
+        return Label(str(values["name"]), bool(values["pinned"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return Label()
+
+
+def set_label(dataset: Dataset, params: RunParams, label: Label) -> None:
+    """Write on a run; its name is put on one line and cut to `LONGEST_LABEL`."""
+    name = " ".join(label.name.split())[:LONGEST_LABEL]
+    write_json(_label_path(dataset, params), {"name": name, "pinned": label.pinned})
+
+
+def _label_path(dataset: Dataset, params: RunParams) -> Path:
+    return dataset.run_folder(Plan(dataset, params).run) / "label.json"
 
 
 def differing(runs: Iterable[RunParams]) -> list[str]:
