@@ -80,23 +80,28 @@ def nearest_neighbors(
     Douze et al., The Faiss library, 10.48550/arXiv.2401.08281
     """
     data = np.ascontiguousarray(X, dtype=np.float32)
-    n, dims = data.shape
+    n = len(data)
     if n < 2:
         raise DataError("Neighbours need at least two cells.")
     k = min(k, n - 1)
     if exact is None:
         exact = n <= EXACT_UP_TO
+    squared, found = search_index(data, exact=exact, seed=seed).search(data, k + 1)
+    return Neighbors(*_without_self(found, squared))
+
+
+def search_index(data: npt.NDArray[np.float32], *, exact: bool, seed: int = 0) -> Any:
+    """Return a faiss index of points (points × dimensions), exhaustive or an inverted file."""
+    n, dims = data.shape
     if exact:
         index: Any = faiss.IndexFlatL2(dims)
     else:
-        lists = int(np.sqrt(n))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dims), dims, lists)
+        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dims), dims, int(np.sqrt(n)))
         index.cp.seed = seed + 1
         index.nprobe = _PROBES
         index.train(data)
     index.add(data)
-    squared, found = index.search(data, k + 1)
-    return Neighbors(*_without_self(found, squared))
+    return index
 
 
 def _without_self(

@@ -141,7 +141,7 @@ def _genes(shown: Shown) -> None:
     st.subheader(
         "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
     )
-    results, _ = shown.having("layout_before", "layout_after")
+    results, _ = shown.pictured()
     if results is None:
         return
     if not len(shown.dataset.symbols):
@@ -167,8 +167,8 @@ def _genes(shown: Shown) -> None:
     st.plotly_chart(
         figures.gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
-            results.layout("before"),
-            results.layout("after"),
+            results.picture("before"),
+            results.picture("after"),
         ),
         key="gene-grid",
         config={"displayModeBar": False},

@@ -14,6 +14,7 @@ from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from pages.ui import panels
 from pages.ui.background import Group
+from pages.ui.compare import settings_in_words
 from pages.ui.text import plain
 from pages.ui.twin import Picture
 
@@ -47,11 +48,11 @@ def picture(results: RunResults) -> Picture | None:
     if not st.session_state.get(_switch(results.dataset)) or not _is_ready(results):
         return None
     here, last = _here(results), _last(results)
+    note = f"{here} of {last} · {settings_in_words(results.params)}"
     if here == 0:
-        return Picture("Before the first iteration", results.layout("before"), note=f"0 of {last}")
-    run = film.frames(results)[here - 1]
-    title = f"After iteration {here}"
-    return Picture(title, run.layout("after"), note=f"{here} of {last}", alt="A frame of the film.")
+        return Picture("Before the first iteration", results.layout("before"), note=note)
+    positions = film.frames(results)[here - 1].layout("after")
+    return Picture(f"After iteration {here}", positions, note=note, alt="A frame of the film.")
 
 
 def panel(results: RunResults) -> None:

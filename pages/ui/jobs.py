@@ -59,9 +59,10 @@ def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
 
 
 def ready(dataset: Dataset, params: RunParams) -> int:
-    """Return how many stages of a run the store has."""
+    """Return how many of the stages that a page shows the store has."""
     keys = RunResults(dataset, params).plan.keys
-    return sum(dataset.is_finished(keys[step.name]) for step in STEPS)
+    shown = [step.name for step in STEPS if step.is_result] + ["preview_after"]
+    return sum(dataset.is_finished(keys[name]) for name in shown)
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -18,18 +18,21 @@ def draw(shown: Shown, pace: float | None) -> None:
     pace
         Seconds after which the fragment draws itself again; None if it does not.
     """
-    results, old = shown.having("layout_before", "layout_after")
+    results, old = shown.pictured()
     source = results or shown.current
-    before, after = source.layout("before"), source.layout("after")
+    before, after = source.picture("before"), source.picture("after")
     if source.obs is None or before is None:
         st.info("The first picture of these data takes a moment to prepare.")
         return
     film.advance(source)
+    note = compare.settings_in_words(source.params)
+    if source.is_preview:
+        note += " · preview, the full picture follows"
     left = Picture("Before Harmony", before, alt="Uncorrected.")
     right = Picture(
         "After Harmony",
         before if after is None else after,
-        note=compare.settings_in_words(source.params),
+        note=note,
         alt=_alt(shown),
         dimmed=old or not results,
     )
@@ -50,7 +53,7 @@ def draw(shown: Shown, pace: float | None) -> None:
     )
     if event.selection is not None:
         colouring.describe_selection(source, event.selection)
-    if after is not None:
+    if after is not None and not source.is_preview:
         film.panel(source)
     address.write(shown.dataset, shown.current.params)
     if film.pace(shown.dataset) != pace:

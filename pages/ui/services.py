@@ -7,7 +7,6 @@ import streamlit as st
 from harmony_core.data.store import Store
 from harmony_core.runner import Runner
 
-
 WARM_UP_DELAY = 2.5
 """Seconds before the worker starts: its imports would slow the first picture down."""
 

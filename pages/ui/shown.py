@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
+from harmony_core.plan import SIDES
 from harmony_core.results import RunResults
 from pages.ui import state
 
@@ -24,5 +25,12 @@ class Shown:
         """Return the newest run that has these steps, and whether it is the previous one."""
         for results in (self.current, self.previous):
             if all(results.stage(step) is not None for step in steps):
+                return results, results is not self.current
+        return None, False
+
+    def pictured(self) -> tuple[RunResults | None, bool]:
+        """Return the newest run that has both pictures, if only as a preview."""
+        for results in (self.current, self.previous):
+            if all(results.picture(side) is not None for side in SIDES):
                 return results, results is not self.current
         return None, False
