@@ -19,6 +19,7 @@ def main() -> None:
     pages = [
         st.Page("pages/data.py", title="Data", url_path="choose-data"),
         st.Page("pages/tune.py", title="Tune", url_path="tuning", default=True),
+        st.Page("pages/markers.py", title="Marker genes", url_path="marker-genes"),
         st.Page("pages/diagnostics.py", title="Diagnostics", url_path="evidence"),
         st.Page("pages/export.py", title="Take away", url_path="take-away"),
     ]

@@ -1,4 +1,4 @@
-"""Results in, plotly figures out; only this file and `figure_maps` of the core import plotly.
+"""Results in, plotly figures out; only this file, `figure_maps` and `figure_genes` import plotly.
 
 Names of genes, batches and clusters come from the user's file; plotly reads some of HTML in any
 text, so they pass through `shown_name` first.

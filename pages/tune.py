@@ -23,6 +23,7 @@ from pages.ui import (
     jobs,
     panels,
     pictures,
+    presentation,
     stability,
     state,
     suggest,
@@ -43,10 +44,11 @@ def main() -> None:
         names = ", ".join(plain(b) for b in chosen.harmony.batch)
         st.caption(f"{dataset.n_cells:,} cells, corrected for {names}")
         try:
-            params = controls.run_controls(dataset, chosen)
+            params = controls.run_controls(dataset, chosen, more=not presentation.is_on())
         except ParameterError as error:
             st.error(str(error))
             return
+        presentation.switch()
     state.choose_settings(dataset, params)
     progress = jobs.request(dataset, params)
     if progress.state == "finished":
@@ -65,15 +67,17 @@ def _draw(shown: Shown, progress: Progress) -> None:
     _headline(shown)
     st.fragment(pictures.draw, run_every=film.pace(shown.dataset))(shown, film.pace(shown.dataset))
     evidence.note_on_marks(shown.dataset)
-    history.panel(shown)
+    if not presentation.is_on():
+        history.panel(shown)
     _explanation(shown)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _genes(shown)
     with right:
         _convergence(shown)
-    _search(shown)
-    _where_the_time_went(shown.current)
+    if not presentation.is_on():
+        _search(shown)
+        _where_the_time_went(shown.current)
 
 
 def _search(shown: Shown) -> None:
@@ -112,7 +116,8 @@ def _explanation(shown: Shown) -> None:
         panels.explanation(found, condition=condition)
     with right:
         _advice(found, shown)
-    evidence.table(found, results)
+    if not presentation.is_on():
+        evidence.table(found, results)
 
 
 def _advice(found: Verdict, shown: Shown) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.results import RunResults
-from pages.ui import address, colouring, compare, evidence, film
+from pages.ui import address, colouring, compare, evidence, film, presentation
+from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.shown import Shown
 from pages.ui.twin import Picture, twin
 
@@ -50,6 +51,8 @@ def draw(shown: Shown, pace: float | None) -> None:
         batch=colouring.batch(source),
         hover=colouring.hover(source),
         selected=evidence.marked(source),
+        height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
+        presentation=presentation.is_on(),
     )
     if event.selection is not None:
         colouring.describe_selection(source, event.selection)
