@@ -39,6 +39,8 @@ def violins_by_batch(
     title
         The gene.
     """
+    # One bandwidth for all: its own would make a violin of mostly zeros a spike beside the others.
+    bandwidth = max(float(np.max(values, initial=0.0)) / 20, 0.05)
     figure = go.Figure()
     for batch, color in enumerate(colors_for(batch_levels).values()):
         cells = [np.flatnonzero((codes == g) & (batches == batch)) for g in range(len(levels))]
@@ -53,7 +55,7 @@ def violins_by_batch(
                 line={"color": color, "width": 1.2},
                 points=False,
                 spanmode="hard",
-                scalemode="width",
+                bandwidth=bandwidth,
                 meanline={"visible": True},
                 hoveron="violins",
             )

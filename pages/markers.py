@@ -44,9 +44,9 @@ def main() -> None:
         return
     picked = st.segmented_control(
         "View", list(_VIEWS), default=next(iter(_VIEWS)), key="marker-view",
-        label_visibility="collapsed", persist_state="session",
+        label_visibility="collapsed", persist_state="session", required=True,
     )  # fmt: skip
-    _VIEWS[picked or next(iter(_VIEWS))](results)
+    _VIEWS[picked](results)
 
 
 def _pictured() -> RunResults | None:
@@ -115,7 +115,7 @@ def _violins(results: RunResults) -> None:
 def _top(results: RunResults) -> None:
     picked = st.segmented_control(
         "Clusters", list(_SIDE_WORDS), default="After correction", key="marker-side",
-        label_visibility="collapsed",
+        label_visibility="collapsed", required=True,
     )  # fmt: skip
     side: Side = "before" if picked == "Before correction" else "after"
     rows = _marker_rows(results, side)

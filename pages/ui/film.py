@@ -48,7 +48,7 @@ def picture(results: RunResults) -> Picture | None:
     if not st.session_state.get(_switch(results.dataset)) or not _is_ready(results):
         return None
     here, last = _here(results), _last(results)
-    note = f"{here} of {last} · {settings_in_words(results.params)}"
+    note = f"of {last} · {settings_in_words(results.params)}"
     if here == 0:
         return Picture("Before the first iteration", results.layout("before"), note=note)
     positions = film.frames(results)[here - 1].layout("after")
@@ -86,7 +86,7 @@ def _controls(results: RunResults) -> None:
     playing = bool(st.session_state.get(_playing(results.dataset)))
     back, play, step, where = st.columns([1, 1, 1, 5], vertical_alignment="bottom")
     back.button(
-        "Step back", key="film-back", disabled=here == 0, on_click=_go, args=(results, here - 1),
+        "Back", key="film-back", disabled=here == 0, on_click=_go, args=(results, here - 1),
         width="stretch",
     )  # fmt: skip
     play.button(

@@ -22,7 +22,7 @@ def choose(dataset: Dataset) -> Found:
     """Draw the choice and return what of it the data have; what they lack is said."""
     st.session_state.setdefault(CHOICE_KEY, PANELS)
     picked = st.segmented_control(
-        "Genes", [PANELS, PASTE, TABLE], key=CHOICE_KEY, persist_state="session"
+        "Genes", [PANELS, PASTE, TABLE], key=CHOICE_KEY, persist_state="session", required=True
     )
     sets: GeneSets = {}
     try:

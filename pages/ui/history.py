@@ -7,16 +7,19 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from harmony_core import runs
+from harmony_core import figure_genes, runs
 from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
+from harmony_core.summaries import level_codes
 from pages.ui import compare, controls
 from pages.ui.panels import HEADINGS
 from pages.ui.shown import Shown
 
 ALWAYS = ("harmony.theta", "harmony.sigma")
 """Settings that are told even where all runs share them."""
+
+MOST_PICTURES = 8
 
 TITLES = {
     "mcm": "Matched mixing",
@@ -49,10 +52,29 @@ def panel(shown: Shown) -> None:
                 title: st.column_config.NumberColumn(format="%.3f") for title in TITLES.values()
             },
         )
+        _small(dataset, by_name, titles)
         _one(dataset, by_name, titles)
         st.markdown("**Compare two runs in the pictures**")
         compare.choose(shown, titles)
         compare.what_changed(shown)
+
+
+def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+    """Draw the runs that have a picture, small, in the colours of the first batch variable."""
+    found = {key: RunResults(dataset, run) for key, run in by_name.items()}
+    pictures = {titles[key]: results.layout("after") for key, results in found.items()}
+    drawn = {title: positions for title, positions in pictures.items() if positions is not None}
+    first = next(iter(found.values()))
+    if len(drawn) < 2 or first.obs is None:
+        return
+    codes, levels = level_codes(first.obs[first.params.harmony.batch[0]])
+    st.plotly_chart(
+        figure_genes.small_multiples(dict(list(drawn.items())[:MOST_PICTURES]), codes, levels),
+        key="small-multiples",
+        config={"displayModeBar": False},
+    )
+    if len(drawn) > MOST_PICTURES:
+        st.caption(f"The first {MOST_PICTURES} of {len(drawn)} pictures; pin a run to see it here.")
 
 
 def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:

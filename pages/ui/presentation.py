@@ -8,7 +8,10 @@ KEY = "presentation"
 PICTURE_HEIGHT, PROJECTED_HEIGHT = 520, 600
 
 # A rule that outweighs Streamlit's own, whatever the order of the two.
-_LARGER = "<style>html:root { font-size: 20px }</style>"
+_LARGER = """<style>
+html:root { font-size: 18px }
+html:root [data-testid="stMetricValue"] { font-size: 1.05rem }
+</style>"""
 
 
 def switch() -> bool:
