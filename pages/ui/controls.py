@@ -114,7 +114,7 @@ def _main_sliders(key: str, now: HarmonyParams) -> HarmonyParams:
     if not automatic:
         nclust = int(
             st.slider(
-                "nclust", 5, 200, now.nclust or 50, help=_NCLUST, key=f"{key}nclust",
+                "nclust", 2, 200, now.nclust or 50, help=_NCLUST, key=f"{key}nclust",
                 persist_state="session",
             )
         )  # fmt: skip

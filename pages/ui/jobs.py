@@ -119,31 +119,6 @@ def _poll_load(job: str) -> None:
         services.runner().drop(f"{state.viewer()}:load")
 
 
-def exported(dataset: Dataset, params: RunParams) -> Path | None:
-    """Return the folder with a run's files, writing them in the worker first if need be."""
-    runner = services.runner()
-    name = runner.submit_export(f"{state.viewer()}:export", dataset, params)
-    folder = runner.export_folder(dataset, params)
-    progress = runner.follow(name, folder)
-    if progress.state == "finished":
-        return folder
-    if progress.is_over:
-        st.error(progress.message or "Writing the files was cancelled.")
-        if st.button("Write them again"):
-            shutil.rmtree(folder, ignore_errors=True)
-            st.rerun()
-        return None
-    _poll_export(name, folder)
-    return None
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def _poll_export(name: str, folder: Path) -> None:
-    if services.runner().follow(name, folder).is_over:
-        st.rerun(scope="app")
-    st.progress(0.5, text="Writing the files …")
-
-
 def _clean_up(job: str, uploaded: Path) -> None:
     uploads = services.store().uploads_folder
     shutil.rmtree(uploads / job, ignore_errors=True)
