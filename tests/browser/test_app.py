@@ -73,7 +73,7 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     assert {"neighbors", "rank_genes_groups"} <= set(adata.uns)
     assert (adata.X.data == np.round(adata.X.data)).all()
     script = download(page, "Python script", tmp_path).read_text("utf-8")
-    assert "THETA" in script
+    assert "harmonypy.run_harmony(" in script
     compile(script, "script", "exec")
     report = download(page, "report", tmp_path)
     shoot(page, "take-away")
