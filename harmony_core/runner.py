@@ -44,11 +44,19 @@ PATIENCE = 5.0
 """Seconds after which an abandoned computation that does not stop by itself is ended."""
 
 _MAX_RETRIES = 1
+_STOPPED_TWICE = (
+    "The computation stopped twice without an answer, most likely for lack of memory. Everything "
+    "finished is kept; try fewer cells or close other programs."
+)
+_NOTHING_WRITTEN = (
+    "Nothing could be written into the store; most likely its disk is full. Make room, or give it "
+    "another folder by HARMONY_EXPLORER_HOME."
+)
 
 
 @dataclass
 class _Job:
-    """One computation and the viewers who wait for it."""
+    """One computation and the viewers who wait for it; once lost, it says why."""
 
     work: Callable[..., str]
     arguments: tuple[Any, ...]
@@ -57,7 +65,7 @@ class _Job:
     viewers: set[str] = field(default_factory=set)
     future: Future[str] | None = None
     retries: int = 0
-    lost: bool = False
+    lost: str = ""
     yielding: bool = False
 
     @property
@@ -166,36 +174,45 @@ class Runner:
             self._want(job_name, viewer, _Job(load_files, arguments, folder))
         return job_name
 
-    def submit_export(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
-        """Ask for a finished run's files, which end up in its `export_folder`."""
-        folder = self.export_folder(dataset, params)
-        name = f"export-{folder.parent.name}"
+    def submit_export(
+        self, viewer: str, dataset: Dataset, params: RunParams, offer: str, **how: Any
+    ) -> str:
+        """Ask for one form of a finished run, which ends up in its `export_folder`.
+
+        Parameters
+        ----------
+        offer, how
+            See `harmony_core.worker.export_run`; plain JSON values.
+
+        Returns
+        -------
+        The name by which to `follow` it; `Progress.result` is then the name of the file.
+        """
+        folder = self.export_folder(dataset, params, offer, **how)
+        name = f"export-{folder.name}"
         with self._lock:
-            if read_progress(folder).is_over:
-                return name
-            folder.mkdir(exist_ok=True)
-            arguments = (str(self.store.home), dataset.fingerprint, params.to_dict(), str(folder))
-            self._want(name, viewer, _Job(export_run, arguments, folder))
+            if read_progress(folder).state != "finished":
+                folder.mkdir(parents=True, exist_ok=True)
+                home, fingerprint = str(self.store.home), dataset.fingerprint
+                arguments = (home, fingerprint, params.to_dict(), str(folder), offer, how)
+                self._want(name, viewer, _Job(export_run, arguments, folder))
         return name
 
-    def export_folder(self, dataset: Dataset, params: RunParams) -> Path:
-        """Return where a run's files are written."""
-        return dataset.run_folder(Plan(dataset, params).run) / "files"
+    def export_folder(self, dataset: Dataset, params: RunParams, offer: str, **how: Any) -> Path:
+        """Return where one form of a run is written; the same wish has the same folder."""
+        run = Plan(dataset, params).run
+        return dataset.run_folder(run) / "files" / digest(run, offer, how)
 
     def follow(self, name: str, folder: Path) -> Progress:
         """Return where a job stands."""
         with self._lock:
             job = self._jobs.get(name)
-            lost = job is not None and job.lost
+            lost = "" if job is None else job.lost
         progress = read_progress(folder)
         if job is not None and progress.state == "cancelled":
             return Progress("waiting")  # it only made way, or its cancelled forerunner wrote late
         if lost and not progress.is_over:
-            return Progress(
-                "failed",
-                message="The computation stopped twice without an answer, most likely for lack of "
-                "memory. Everything finished is kept; try fewer cells or close other programs.",
-            )
+            return Progress("failed", message=lost)
         return progress
 
     def drop(self, viewer: str, *, but: str = "") -> None:
@@ -307,13 +324,17 @@ class Runner:
         if job.yielding:
             job.yielding = False
             return
-        if future.cancelled() or not executors.is_lost(future.exception()):
+        if future.cancelled() or future.exception() is None:
             del self._jobs[name]
+            return
+        if not executors.is_lost(future.exception()):
+            log.error("%s could not say how it went", name, exc_info=future.exception())
+            job.lost = _NOTHING_WRITTEN
             return
         log.warning("The worker died during %s", name)
         if read_progress(job.folder).state == "running":
             job.retries += 1  # one that was still waiting is not to blame
         if job.retries > _MAX_RETRIES:
-            job.lost = True
+            job.lost = _STOPPED_TWICE
         elif not job.background:
             self._launch(name, job)

@@ -63,6 +63,13 @@ def choose_settings(of: Dataset, params: RunParams) -> None:
     st.session_state[SETTINGS][of.fingerprint] = params.to_dict()
 
 
+def start_from(of: Dataset, params: RunParams) -> None:
+    """Choose settings for a dataset on every page: its widgets begin anew from them."""
+    choose_settings(of, params)
+    for key in [k for k in st.session_state if str(k).startswith(f"{of.fingerprint}:")]:
+        del st.session_state[key]
+
+
 def suggested(meta: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the settings that a dataset brings along or that its columns suggest."""
     if meta.get("run"):
