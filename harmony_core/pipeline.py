@@ -117,7 +117,7 @@ class Pipeline:
         for name in p.harmony.batch:
             values = batch_column(obs, name)
             if p.prepare.basis is None and self._matrix is not None:
-                check_matrix(self._matrix.tocsr(), values, name)
+                check_matrix(self._matrix, values, name)
         if p.label is not None and p.label not in obs:
             available = ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
@@ -189,6 +189,13 @@ class Pipeline:
 
     # Stages
 
+    def _by_cell(self) -> sp.csr_matrix:
+        """Return the stored expression by cell, in memory of its own."""
+        matrix = self._matrix
+        if matrix is None:
+            raise _nothing_to_prepare(self.dataset)
+        return matrix.tocsr()
+
     @cached_property
     def _symbols(self) -> npt.NDArray[np.str_]:
         return self.dataset.symbols.to_numpy(dtype=str)
@@ -196,40 +203,37 @@ class Pipeline:
     def _quality(self) -> Computed:
         from harmony_core.prepare import cell_quality
 
-        if self._matrix is None:
-            raise _nothing_to_prepare(self.dataset)
-        return asdict(cell_quality(self._matrix.tocsr(), self._symbols)), {}
+        return asdict(cell_quality(self._by_cell(), self._symbols)), {}
 
     def _doublets(self) -> Computed:
         from harmony_core.prepare import CellQuality, doublet_scores, within_thresholds
 
-        if self._matrix is None or self.dataset.meta["kind"] != "counts":
+        if self.dataset.meta["kind"] != "counts":
             raise DataError("Doublets are scored from counts, and these data have none.")
         quality = CellQuality(**{k: np.asarray(a) for k, a in self.stage("quality").arrays.items()})
         kept = np.flatnonzero(within_thresholds(quality, self.params.prepare))
         scores = np.full(self.dataset.n_cells, np.nan, dtype=np.float32)
         batch = self.dataset.obs[self.params.harmony.batch[0]].to_numpy()[kept]
-        counts = self._matrix.tocsr()[kept]
+        counts = self._by_cell()[kept]
         scores[kept] = doublet_scores(counts, batch, seed=self.params.prepare.seed)
         return {"scores": scores}, {}
 
     def _prepare(self) -> Computed:
         from harmony_core.prepare import from_basis, prepare
 
-        p, kind, matrix = self.params.prepare, self.dataset.meta["kind"], self._matrix
+        p, kind = self.params.prepare, self.dataset.meta["kind"]
         if p.basis is not None:
             embedding = self.dataset.embedding(p.basis)
-            result = from_basis(embedding, matrix, kind=kind, skip_dims=p.skip_dims)
-        elif matrix is None:
-            raise _nothing_to_prepare(self.dataset)
+            result = from_basis(embedding, self._matrix, kind=kind, skip_dims=p.skip_dims)
         else:
             result = prepare(
-                matrix.tocsr(),
+                self._by_cell(),
                 self._symbols,
                 self.dataset.obs[self.params.harmony.batch[0]].to_numpy(),
                 p,
                 kind=kind,
                 doublets=self._doublet_scores(),
+                overwrite=True,
             )
         names = (
             *("cells", "genes", "variable", "variable_in", "totals", "embedding"),

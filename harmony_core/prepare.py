@@ -6,6 +6,7 @@ Every number is scanpy's; what is ours is the order, the defaults and what is sa
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ MITO_PREFIXES = ("MT-", "mt-", "Mt-")
 TARGET_SUM = 1e4
 LARGEST_SCALED = 10
 FEWEST_FOR_DOUBLETS = 100
+_CELLS_PER_BLOCK = 10_000
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def prepare(
     *,
     kind: str = "counts",
     doublets: npt.NDArray[np.floating] | None = None,
+    overwrite: bool = False,
 ) -> Prepared:
     """Run quality control, normalisation, variable-gene choice and PCA.
 
@@ -84,6 +87,9 @@ def prepare(
         ``log`` or ``scaled``. Only counts are filtered and normalised.
     doublets
         Doublet score of every cell, needed where ``params`` have a ``max_doublet``.
+    overwrite
+        Whether the matrix's memory may be used, so that large data are not copied whole. The
+        results are the same.
 
     Raises
     ------
@@ -99,16 +105,17 @@ def prepare(
     cells = np.arange(n_cells, dtype=np.int32)
     genes = np.arange(n_genes, dtype=np.int32)
     totals = np.ones(n_cells, dtype=np.float32)
-    X = sp.csr_matrix(matrix, dtype=np.float32)
+    X = sp.csr_matrix(matrix, dtype=np.float32, copy=not overwrite)
+    del matrix
     if kind == "counts":
         keep = within_thresholds(cell_quality(X, symbols), params)
         if params.max_doublet is not None and doublets is not None:
             keep &= ~(doublets > params.max_doublet)
         _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
-        cells, X = cells[keep], X[keep]
-        keep_genes = np.asarray(X.getnnz(axis=0)).ravel() >= params.min_cells
+        keep_genes = _cells_of_each_gene(X, keep) >= params.min_cells
         _require(int(keep_genes.sum()), n_genes, "genes are seen in enough cells", 20, "min_cells")
-        genes, X = genes[keep_genes], X[:, keep_genes]
+        cells, genes = cells[keep], genes[keep_genes]
+        X = _compacted(X, keep, keep_genes)
         totals = np.asarray(X.sum(axis=1), dtype=np.float32).ravel()
         if len(cells) < n_cells:
             notes.append(f"{n_cells - len(cells):,} of {n_cells:,} cells were left out.")
@@ -135,6 +142,7 @@ def prepare(
             f"there are {len(cells):,} cells and {int(variable.sum()):,} variable genes."
         )
     selected = adata[:, variable].copy()
+    del adata, X
     # One thread: with more, the last digits depend on how many there are, and with them
     # everything that follows.
     with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
@@ -153,6 +161,39 @@ def prepare(
         variance_ratio=np.asarray(selected.uns["pca"]["variance_ratio"], dtype=np.float32),
         notes=tuple(notes),
     )
+
+
+def _blocks(n_cells: int) -> Iterator[slice]:
+    for start in range(0, n_cells, _CELLS_PER_BLOCK):
+        yield slice(start, min(start + _CELLS_PER_BLOCK, n_cells))
+
+
+def _cells_of_each_gene(X: sp.csr_matrix, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Count the kept cells in which each gene is seen."""
+    found = np.zeros(X.shape[1], dtype=np.int64)
+    for block in _blocks(X.shape[0]):
+        found += np.bincount(X[block][keep[block]].indices, minlength=X.shape[1])
+    return found
+
+
+def _compacted(
+    X: sp.csr_matrix, keep: npt.NDArray[np.bool_], keep_genes: npt.NDArray[np.bool_]
+) -> sp.csr_matrix:
+    """Return the kept cells and genes in the memory of ``X``, which is not valid afterwards.
+
+    What is kept of a block of cells is never larger than the block, so that it fits where the block
+    or an earlier one was.
+    """
+    data, indices = X.data, X.indices
+    indptr = [np.zeros(1, dtype=X.indptr.dtype)]
+    end = 0
+    for block in _blocks(X.shape[0]):
+        kept = X[block][keep[block]][:, keep_genes]
+        start, end = end, end + kept.nnz
+        data[start:end], indices[start:end] = kept.data, kept.indices
+        indptr.append(start + kept.indptr[1:])
+    parts = (data[:end], indices[:end], np.concatenate(indptr).astype(X.indptr.dtype))
+    return sp.csr_matrix(parts, shape=(int(keep.sum()), int(keep_genes.sum())))
 
 
 @dataclass(frozen=True)

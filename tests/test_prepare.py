@@ -10,6 +10,7 @@ import pytest
 import scanpy as sc
 import scipy.sparse as sp
 
+from harmony_core import prepare as prepare_module
 from harmony_core.errors import DataError
 from harmony_core.params import PrepareParams
 from harmony_core.prepare import (
@@ -142,3 +143,17 @@ def test_leading_dimensions_of_an_embedding_are_left_out() -> None:
     assert any("first dimension was left out" in note for note in ours.notes)
     with pytest.raises(DataError, match="at least 2 must remain"):
         from_basis(embedding, None, kind="none", skip_dims=2)
+
+
+@pytest.mark.parametrize("kind", ["counts", "normalised"])
+def test_memory_that_may_be_used_changes_nothing(
+    simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    names, batch = simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy()
+    untouched = sp.csr_matrix(simulated.X, dtype=np.float32, copy=True)
+    first = prepare(untouched, names, batch, PARAMS, kind=kind)
+    assert (untouched != simulated.X).nnz == 0
+    monkeypatch.setattr(prepare_module, "_CELLS_PER_BLOCK", 37)
+    second = prepare(untouched, names, batch, PARAMS, kind=kind, overwrite=True)
+    for name in ("cells", "genes", "variable", "totals", "embedding"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))

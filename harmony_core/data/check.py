@@ -19,7 +19,6 @@ from harmony_core.data.genes import mitochondrial, organism, symbol_column
 from harmony_core.data.report import (
     MatrixInfo,
     Report,
-    count_problems,
     warn_about,
 )
 from harmony_core.data.values import (
@@ -123,13 +122,19 @@ def check_matrix(matrix: Any, batch: pd.Series[Any], name: str) -> None:
     BatchError
         Some batches hold counts and others log values.
     """
-    n_bad, _, _ = count_problems(matrix)
+    n_bad = _n_not_finite(matrix)
     if n_bad:
         raise DataError(
             f"The expression matrix has {n_bad:,} missing or infinite values; replace them, or "
             "take another layer."
         )
     check_same_kind(value_kind_per_batch(matrix, batch), name)
+
+
+def _n_not_finite(matrix: Any) -> int:
+    values = matrix.data if hasattr(matrix, "indptr") else np.asarray(matrix).ravel()
+    step = 10_000_000
+    return sum(int((~np.isfinite(values[i : i + step])).sum()) for i in range(0, len(values), step))
 
 
 def best_matrix(adata: Any) -> MatrixInfo | None:

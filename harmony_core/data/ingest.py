@@ -206,6 +206,9 @@ def _matrix(adata: AnnData, report: Report) -> tuple[sp.csc_matrix | None, list[
     values, var = expression(adata, report.expression.where)
     if hasattr(values, "to_memory"):
         values = values.to_memory()
+    if hasattr(values, "tocsc"):
+        # Halved before it is turned: both copies would be of the wider kind otherwise.
+        values = values.astype(np.float32, copy=False)
     matrix = sp.csc_matrix(values, dtype=np.float32)
     matrix.sort_indices()
     named = var[report.symbol_column] if report.symbol_column else var.index

@@ -189,19 +189,24 @@ class Dataset:
         path = self.folder / "var.parquet"
         return pd.Index(pd.read_parquet(path)["symbol"]) if path.is_file() else pd.Index([])
 
-    @cached_property
+    @property
     def matrix(self) -> Arrays | None:
-        """The expression matrix by gene (CSC ``data``, ``indices``, ``indptr``), or None."""
+        """The expression matrix by gene (CSC ``data``, ``indices``, ``indptr``), or None.
+
+        Opened anew each time: what has been read through a memory map counts as memory in use
+        until the map is closed.
+        """
         folder = self.folder / "matrix"
         return _load_arrays(folder) if folder.is_dir() else None
 
     def gene(self, position: int) -> npt.NDArray[np.float32]:
         """Return one gene's stored values over all cells (not normalised if they are counts)."""
-        if self.matrix is None:
+        matrix = self.matrix
+        if matrix is None:
             raise DataError("These data have no expression values, only an embedding.")
-        start, end = self.matrix["indptr"][position : position + 2]
+        start, end = matrix["indptr"][position : position + 2]
         values = np.zeros(self.n_cells, dtype=np.float32)
-        values[self.matrix["indices"][start:end]] = self.matrix["data"][start:end]
+        values[matrix["indices"][start:end]] = matrix["data"][start:end]
         return values
 
     def embedding(self, name: str) -> npt.NDArray[np.float32]:
