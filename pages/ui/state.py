@@ -53,7 +53,9 @@ def settings(of: Dataset) -> RunParams | None:
     """Return the settings chosen for a dataset, at first those that suit it; None if none do."""
     chosen = st.session_state[SETTINGS].get(of.fingerprint)
     if chosen is None:
-        chosen = suggested(of.meta)
+        # A sketch begins with the settings of the data that it was drawn from.
+        whole = (of.meta.get("reading") or {}).get("sketch_of")
+        chosen = st.session_state[SETTINGS].get(whole) or suggested(of.meta)
         st.session_state[SETTINGS][of.fingerprint] = chosen
     return None if chosen is None else RunParams.from_dict(chosen)
 
