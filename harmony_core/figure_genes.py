@@ -88,11 +88,10 @@ def small_multiples(
     codes
         Group of each cell as an index into ``levels``; negative where it has none.
     """
-    columns = min(per_row, len(pictures))
-    rows = -(-len(pictures) // columns)
+    rows = -(-len(pictures) // per_row)
     titles = [shown_name(title) for title in pictures]
     figure = make_subplots(
-        rows, columns, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.25 / rows
+        rows, per_row, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.25 / rows
     )
     palette = np.array([*colors_for(levels).values(), MISSING])
     for i, positions in enumerate(pictures.values()):
@@ -107,8 +106,8 @@ def small_multiples(
                 hoverinfo="skip",
                 marker={"size": 2.5, "color": palette[np.asarray(codes)[drawn]].tolist()},
             ),
-            row=i // columns + 1,
-            col=i % columns + 1,
+            row=i // per_row + 1,
+            col=i % per_row + 1,
         )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)

@@ -64,13 +64,14 @@ def main() -> None:
 
 def _draw(shown: Shown, progress: Progress) -> None:
     params = shown.current.params
-    # A container even when it is empty: what follows keeps its place, and the pictures their zoom.
+    # Containers even when empty: what follows keeps its place, and with it zoom and open panels.
     with st.container():
         address.problems()
         jobs.status(shown.dataset, params, progress)
     _headline(shown)
     st.fragment(pictures.draw, run_every=film.pace(shown.dataset))(shown, film.pace(shown.dataset))
-    evidence.note_on_marks(shown.dataset)
+    with st.container():
+        evidence.note_on_marks(shown.dataset)
     if not presentation.is_on():
         history.panel(shown)
     _explanation(shown)
@@ -182,6 +183,7 @@ def _genes(shown: Shown) -> None:
         key="gene-grid",
         config={"displayModeBar": False},
     )
+    st.page_link("pages/markers.py", label="More on the Marker genes page")
 
 
 def _convergence(shown: Shown) -> None:

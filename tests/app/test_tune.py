@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -19,7 +20,8 @@ from harmony_core.pipeline import Pipeline
 from harmony_core.plan import Plan
 from harmony_core.results import RunResults
 from harmony_core.runner import Runner
-from pages.ui import services
+from harmony_core.summaries import clip_limit
+from pages.ui import colouring, services
 from tests.conftest import SMALL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -274,3 +276,26 @@ def test_advice_that_no_slider_can_follow_has_no_button(
     small.run()
     assert "Work with the uncorrected embedding" in _text(small)
     assert [b.key for b in small.button if b.label == "Try it"] == ["advice-1"]
+
+
+def test_a_link_holds_a_theta_for_each_of_several_batch_variables(app: AppTest) -> None:
+    app.query_params |= {"batch": ["condition", "marker_based_type"], "theta": ["1.5", "3"]}
+    app.run()
+    assert not app.exception
+    assert not app.warning
+    assert [s.value for s in app.sidebar.slider if s.label.startswith("theta for")] == [1.5, 3.0]
+    assert app.query_params["theta"] == ["1.5", "3.0"]
+    _button(app, "Strong").click().run()
+    assert app.query_params["theta"] == ["4.0", "4.0"]
+
+
+def test_a_rare_genes_colours_end_where_they_do_on_paper() -> None:
+    values = np.zeros(400, dtype=np.float32)
+    values[:4] = 3.0
+
+    class _Results:
+        def gene(self, position: int) -> Any:
+            return values
+
+    found = colouring.gene_values(_Results(), "RARE", 0)  # type: ignore[arg-type]
+    assert found.vmax == clip_limit(values) == 3.0
