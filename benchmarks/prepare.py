@@ -65,7 +65,7 @@ def generate(path: Path, *, cells: int, genes: int, per_cell: int, seed: int = 0
             counted: list[np.ndarray] = []
             for row in rows:
                 # Molecules drawn one by one; several of a gene become its count.
-                drawn = rng.random(int(per_cell * rng.lognormal(0.4, 0.3)))
+                drawn = rng.random(int(per_cell * rng.lognormal(0.17, 0.3)))
                 found = np.searchsorted(cumulative[types[row], batches[row]], drawn)
                 gene, n = np.unique(np.minimum(found, genes - 1), return_counts=True)
                 seen.append(gene.astype(np.int32))

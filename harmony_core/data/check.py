@@ -66,7 +66,7 @@ def check(adata: Any) -> Report:
     best = best_matrix(adata)
     embeddings = tuple(find_embeddings(adata.obsm, adata.obs, _depth(adata, best)))
     usable = [e for e in embeddings if not e.is_layout and e.n_bad == 0]
-    usable.sort(key=lambda embedding: embedding.is_corrected)
+    usable.sort(key=lambda embedding: embedding.preference)
     first = np.asarray(adata.obsm[usable[0].name]) if usable else None
     candidates = rank_batch_columns(adata.obs, embedding=first)
     matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))

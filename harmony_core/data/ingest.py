@@ -194,10 +194,11 @@ def _expression_meta(found: Report) -> dict[str, Any]:
 def _embedding_meta(found: Report) -> dict[str, Any]:
     """Return what a page says of the embeddings, those to start from first."""
     kept = [e for e in found.embeddings if not e.is_layout]
+    usable = [e for e in kept if e.n_bad == 0 and not e.is_corrected]
     return {
         "embeddings": [e.name for e in kept],
         "embedding_facts": {e.name: {**asdict(e), "follows_depth": e.follows_depth} for e in kept},
-        "uncorrected": [e.name for e in kept if e.n_bad == 0 and not e.is_corrected],
+        "uncorrected": [e.name for e in sorted(usable, key=lambda e: e.preference)],
     }
 
 

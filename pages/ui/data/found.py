@@ -11,13 +11,6 @@ from harmony_core.data.store import Dataset
 from pages.ui.data import loading
 from pages.ui.text import plain
 
-_KINDS = {
-    "counts": "they will be normalised and log-transformed",
-    "normalised": "they will be log-transformed, but not normalised again",
-    "log": "they are normalised and log-transformed already, and neither is done again",
-    "scaled": "they are used as they are",
-    "mixed": "bring all cells to counts before anything is corrected",
-}
 _GENES = {
     "intersection": "Genes that all files have",
     "union": "Every gene (0 where a file lacks it)",
@@ -46,7 +39,9 @@ def _sentences(dataset: Dataset) -> Iterator[str]:
         yield "There is no expression, only an embedding; gene plots stay empty."
     else:
         holds = matrices.get(where, "counts" if meta["kind"] == "counts" else "values")
-        yield f"{plain(where)} holds {plain(holds)}: {_KINDS[meta['kind']]}."
+        # What that means for other kinds is among the findings below.
+        follows = ", which will be normalised and log-transformed"
+        yield f"{plain(where)} holds {plain(holds)}{follows if meta['kind'] == 'counts' else ''}."
         others = [f"{plain(w)} ({plain(k)})" for w, k in matrices.items() if w != where]
         if others:
             yield f"Not used: {', '.join(others[:6])}."
