@@ -18,6 +18,13 @@ wrong, the value that was found, and what to do.
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a write for which there is no room."""
+
 
 class HarmonyExplorerError(Exception):
     """Root of the tree; its text is written for the user."""
@@ -53,3 +60,12 @@ class Cancelled(HarmonyExplorerError):
 
 class WorkerLost(HarmonyExplorerError):
     """The process that computed a run died before it finished."""
+
+
+def full_disk(error: OSError) -> str:
+    """Return a sentence if an error says that a disk is full; empty if it says anything else."""
+    if error.errno not in NO_ROOM:
+        return ""
+    path = error.filename2 or error.filename
+    where = f" of {str(Path(os.fsdecode(path)).parent)!r}" if isinstance(path, str | bytes) else ""
+    return f"There is no room left on the disk{where}; make room there and try again."
