@@ -321,7 +321,7 @@ class Pipeline:
             return {}, {"symbols": [], "why_empty": "These data have no expression values."}
         shown = self.stage(f"clusters_{side}").arrays[f"leiden_{self.params.clusters.shown:g}"]
         ranked = cluster_markers(expression.by_cell, np.asarray(shown))
-        names = ("genes", "scores", "log2_fold_change", "p_adjusted")
+        names = ("genes", "scores", "log2_fold_change", "p_values", "p_adjusted")
         arrays = {name: getattr(ranked, name) for name in names}
         used, inverse = np.unique(ranked.genes, return_inverse=True)
         arrays["symbol"] = inverse.reshape(ranked.genes.shape).astype(np.int32)

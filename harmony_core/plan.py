@@ -29,7 +29,7 @@ _RECIPES: Mapping[str, int] = {
     "layout": 2,
     "preview": 1,
     "clusters": 1,
-    "markers": 1,
+    "markers": 2,
     "reference": 2,
     "lisi": 1,
     "assess": 4,

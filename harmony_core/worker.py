@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Store, write_json
-from harmony_core.errors import Cancelled, HarmonyExplorerError, TooLarge
+from harmony_core.errors import Cancelled, HarmonyExplorerError, TooLarge, full_disk
 from harmony_core.params import RunParams
 from harmony_core.plan import LOADING, Plan, Step
 
@@ -218,11 +218,12 @@ def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
         )
     except Exception as error:
         log.exception("A job failed")
-        writer.write(
-            "failed",
-            message=f"This did not work because of a fault in the program ({type(error).__name__})."
-            " Other settings may still work; the log has the details.",
+        full = full_disk(error) if isinstance(error, OSError) else ""
+        fault = (
+            f"This did not work because of a fault in the program ({type(error).__name__})."
+            " Other settings may still work; the log has the details."
         )
+        writer.write("failed", message=full or fault)
     else:
         writer.write("finished", share=1.0, result=result)
         return result

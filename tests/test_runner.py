@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -356,3 +357,63 @@ def _wait(condition: Callable[[], bool], most: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+# Exports
+
+
+@pytest.fixture(scope="module")
+def finished(dataset: Dataset) -> RunParams:
+    Pipeline(dataset, SMALL).run()
+    return SMALL
+
+
+def test_a_form_is_made_once_and_again_when_asked_otherwise(
+    hands: Hands, dataset: Dataset, finished: RunParams
+) -> None:
+    def ask(**how: Any) -> tuple[str, Path]:
+        name = hands.runner.submit_export("ada", dataset, finished, "settings", **how)
+        return name, hands.runner.export_folder(dataset, finished, "settings", **how)
+
+    toml, json_ = {"chosen": {"settings": "toml"}}, {"chosen": {"settings": "json"}}
+    name, folder = ask(**toml)
+    assert hands.state(name, folder) == "waiting"
+    hands.now.run_next()
+    progress = hands.runner.follow(name, folder)
+    assert (progress.state, progress.result) == ("finished", "simulated_harmony_settings.toml")
+    assert (folder / progress.result).read_text("utf-8").startswith("# Settings")
+    assert (folder / "notes.txt").read_text() == ""
+    ask(**toml)
+    assert hands.waiting == 0
+    other, elsewhere = ask(**json_)
+    assert (other, elsewhere) != (name, folder)
+    hands.now.run_next()
+    assert hands.runner.follow(other, elsewhere).result.endswith(".json")
+
+
+def test_an_export_that_fails_says_why_and_can_be_asked_for_again(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    params = fresh()  # not computed
+    folder = hands.runner.export_folder(dataset, params, "h5ad")
+    for _ in range(2):
+        name = hands.runner.submit_export("ada", dataset, params, "h5ad")
+        hands.now.run_next()
+        progress = hands.runner.follow(name, folder)
+        assert progress.state == "failed"
+        assert "not finished" in progress.message
+    assert not list(folder.glob("*.h5ad"))
+
+
+def test_a_disk_too_full_to_say_so(hands: Hands, dataset: Dataset, finished: RunParams) -> None:
+    name = hands.runner.submit_export("ada", dataset, finished, "python")
+    folder = hands.runner.export_folder(dataset, finished, "python")
+    future, _, _ = hands.now.queue.pop()
+    future.set_running_or_notify_cancel()
+    future.set_exception(OSError(errno.ENOSPC, "No space left on device"))
+    progress = hands.runner.follow(name, folder)
+    assert progress.state == "failed"
+    assert "most likely its disk is full" in progress.message
+    hands.runner.submit_export("ada", dataset, finished, "python")
+    hands.now.run_next()
+    assert hands.state(name, folder) == "finished"

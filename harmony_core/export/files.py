@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harmony_core.errors import Cancelled, ExportError
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from harmony_core.errors import NO_ROOM, Cancelled, ExportError
 
 
 @contextlib.contextmanager
@@ -152,7 +150,7 @@ def _sentence(path: Path, error: OSError, needs: int | None) -> str:
             f"{path.name!r} could not be written because the folder {str(path.parent)!r} is "
             "protected; choose another."
         )
-    why = "there is no room left" if error.errno in _NO_ROOM else error.strerror or "disk error"
+    why = "there is no room left" if error.errno in NO_ROOM else error.strerror or "disk error"
     room = []
     if needs is not None:
         room.append(f"it may take up to {in_words(needs)}")

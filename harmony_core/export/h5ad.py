@@ -233,17 +233,14 @@ def _add_markers(entries: Entries, results: RunResults, side: Side) -> None:
 
 def _ranked(arrays: Any, gene_names: npt.NDArray[Any]) -> dict[str, Any] | None:
     """Return marker genes as scanpy writes them: one record array a quantity, one field a group."""
-    from scipy.stats import norm
-
-    genes, scores = np.asarray(arrays["genes"]), np.asarray(arrays["scores"])
+    genes = np.asarray(arrays["genes"])
     tested = np.flatnonzero((genes >= 0).all(axis=1))
     if len(tested) == 0:
         return None
     columns = {
         "names": (gene_names[genes], "O"),
-        "scores": (scores, "float32"),
-        # The store keeps the z scores; two-sided p values follow from them.
-        "pvals": (2 * norm.sf(np.abs(scores.astype(np.float64))), "float64"),
+        "scores": (np.asarray(arrays["scores"]), "float32"),
+        "pvals": (np.asarray(arrays["p_values"]), "float64"),
         "pvals_adj": (np.asarray(arrays["p_adjusted"]), "float64"),
         "logfoldchanges": (np.asarray(arrays["log2_fold_change"]), "float32"),
     }
