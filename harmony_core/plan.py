@@ -32,7 +32,7 @@ _RECIPES: Mapping[str, int] = {
     "markers": 2,
     "reference": 2,
     "lisi": 1,
-    "assess": 4,
+    "assess": 5,
     "scib": 1,
 }
 """Raise a stage's number when its code changes what it computes."""

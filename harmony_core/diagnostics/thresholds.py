@@ -52,7 +52,7 @@ PURITY_LOSS_RED = _add(
 )
 CONFLICT_MAX = _add(
     "conflict_max",
-    0.07,
+    0.063,
     "Transfer conflict (part of the neighbours, rise over the uncorrected data) that is flagged.",
     _OWN,
 )
@@ -70,7 +70,7 @@ CONFLICT_MAX_PC_CONDITION = _add(
 )
 GAP_MAX = _add(
     "gap_max",
-    1.0,
+    0.9,
     "Cross-batch gap (size of the log fold changes beyond twofold) that is flagged.",
     _OWN,
 )
@@ -119,7 +119,7 @@ MEMORY_HIGH = _add(
 )
 MISS_RATE_REAL = _add(
     "miss_rate_real",
-    0.51,
+    0.44,
     "Part of over-corrected runs on real cells that the label-free check misses; not a cut-off.",
     "benchmarks/diagnostics.py, held-out designs",
 )
