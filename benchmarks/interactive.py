@@ -39,10 +39,11 @@ from generated import cells, machine, peak_gb
 
 from harmony_core.data.samples import SAMPLES
 from harmony_core.data.store import Dataset, Store
+from harmony_core.executors import spawned_worker
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.plan import SIDES
 from harmony_core.results import RunResults
-from harmony_core.runner import Runner, spawned_worker
+from harmony_core.runner import Runner
 
 Row = dict[str, Any]
 
@@ -170,7 +171,8 @@ def measure(name: str, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str
 
 
 def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str, Any]:
-    dataset = _ingest(store, file)
+    data = np.load(file)
+    dataset = ingest_cells(store, data["embedding"], data["batch"], data["label"])
     executor = spawned_worker(store)
     runner = Runner(store, lambda: executor)
     runner.start()
@@ -200,15 +202,17 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
     }
 
 
-def _ingest(store: Store, file: Path) -> Dataset:
+def ingest_cells(
+    store: Store, embedding: np.ndarray, batch: np.ndarray, label: np.ndarray
+) -> Dataset:
+    """Put cells with an embedding and no expression into a store."""
     import anndata as ad
 
     from harmony_core.data.ingest import ingest
 
-    data = np.load(file)
-    names = [f"cell {i}" for i in range(len(data["batch"]))]
-    obs = pd.DataFrame({"batch": data["batch"], "label": data["label"]}, index=names)
-    return ingest(store, ad.AnnData(obs=obs, obsm={"X_pca": data["embedding"]}), name=file.stem)
+    names = [f"cell {i}" for i in range(len(batch))]
+    obs = pd.DataFrame({"batch": batch, "label": label}, index=names)
+    return ingest(store, ad.AnnData(obs=obs, obsm={"X_pca": embedding}), name="generated")
 
 
 def _move(runner: Runner, dataset: Dataset, params: RunParams) -> dict[str, float]:
@@ -239,14 +243,14 @@ def _peer(file: str, moves: tuple[HarmonyParams, ...]) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     data = np.load(file)
     embedding, batch = data["embedding"], data["batch"]
-    _recipe(
+    recipe(
         *(
             np.tile(a, (1 + WARM_CELLS // len(a),) + (1,) * (a.ndim - 1))[:WARM_CELLS]
             for a in (embedding, batch)
         ),
         DEFAULT,
     )
-    found = [_recipe(embedding, batch, move) for move in moves]
+    found = [recipe(embedding, batch, move) for move in moves]
     answer = {
         name: statistics.median(f[name] for f in found)
         for name in ("harmony", "picture", "everything")
@@ -261,7 +265,7 @@ def _peer(file: str, moves: tuple[HarmonyParams, ...]) -> dict[str, Any]:
     return answer
 
 
-def _recipe(embedding: np.ndarray, batch: np.ndarray, p: HarmonyParams) -> dict[str, Any]:
+def recipe(embedding: np.ndarray, batch: np.ndarray, p: HarmonyParams) -> dict[str, Any]:
     import anndata as ad
     import harmonypy
     import scanpy as sc

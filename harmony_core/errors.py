@@ -8,6 +8,7 @@ wrong, the value that was found, and what to do.
     HarmonyExplorerError
     ├── InputError            what the user gave cannot be used
     │   ├── FileError         the file cannot be read
+    │   │   └── TooLarge      it would not fit into memory
     │   ├── DataError         the matrix, embedding or metadata is unsuitable
     │   │   └── BatchError    the batch variable is unsuitable
     │   └── ParameterError    a setting is out of range (also a ValueError)
@@ -17,6 +18,15 @@ wrong, the value that was found, and what to do.
 """
 
 from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a write for which there is no room."""
 
 
 class HarmonyExplorerError(Exception):
@@ -29,6 +39,19 @@ class InputError(HarmonyExplorerError):
 
 class FileError(InputError):
     """A file cannot be read, or is not what its name says."""
+
+
+class TooLarge(FileError):
+    """A file would not fit into memory.
+
+    Attributes
+    ----------
+    sample
+        Where some of its cells could be read: the number of its ``cells`` and the ``columns`` that
+        they may be drawn by. Filled in by whoever can offer that.
+    """
+
+    sample: Mapping[str, Any] | None = None
 
 
 class DataError(InputError):
@@ -53,3 +76,12 @@ class Cancelled(HarmonyExplorerError):
 
 class WorkerLost(HarmonyExplorerError):
     """The process that computed a run died before it finished."""
+
+
+def full_disk(error: OSError) -> str:
+    """Return a sentence if an error says that a disk is full; empty if it says anything else."""
+    if error.errno not in NO_ROOM:
+        return ""
+    path = error.filename2 or error.filename
+    where = f" of {str(Path(os.fsdecode(path)).parent)!r}" if isinstance(path, str | bytes) else ""
+    return f"There is no room left on the disk{where}; make room there and try again."

@@ -1,4 +1,4 @@
-"""Results in, plotly figures out; only this file, `figure_maps` and `figure_genes` import plotly.
+"""Results in, plotly figures out; of the core, only this file and `figure_*` import plotly.
 
 Names of genes, batches and clusters come from the user's file; plotly reads some of HTML in any
 text, so they pass through `shown_name` first.

@@ -48,6 +48,8 @@ RANGES: Mapping[str, Range] = {
     "max_mito": Range(low=0, high=100, step=1),
     "n_top_genes": Range(low=50, high=20_000, step=100),
     "n_pcs": Range(low=2, high=200, step=1),
+    "max_doublet": Range(low=0, high=1, step=0.05),
+    "skip_dims": Range(low=0, high=10, step=1),
     "theta": Range(low=0, high=100, step=0.25, slider_high=10),
     "sigma": Range(low=0.01, high=0.5, step=0.01),
     "nclust": Range(low=2, high=200, step=1),
@@ -94,6 +96,15 @@ class _Group:
             if not isinstance(getattr(self, name), int):
                 raise ParameterError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
 
+    def _as_floats(self, *names: str) -> None:
+        """Make 2 and 2.0 one value: the same settings must have the same key."""
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                object.__setattr__(self, name, tuple(float(v) for v in value))
+            elif value is not None:
+                object.__setattr__(self, name, float(value))
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareParams(_Group):
@@ -110,10 +121,19 @@ class PrepareParams(_Group):
         A gene is kept if at least this many cells have a count of it.
     max_mito
         Largest mitochondrial share of a cell's counts, in percent.
+    max_doublet
+        Largest doublet score (Scrublet's, computed within each batch), 0 to 1; ``None`` computes
+        none and keeps all.
     n_top_genes
         Variable genes, chosen within each batch and then merged.
+    scale
+        Whether each variable gene is brought to variance 1 (and cut off at 10) before the
+        components are computed. Rare and noisy genes then weigh as much as all others.
     n_pcs
         Principal components; fewer where the data have fewer.
+    skip_dims
+        Leading dimensions of ``basis`` that are left out, for example the first of an LSI where it
+        follows depth. Ignored without ``basis``.
     """
 
     basis: str | None = None
@@ -121,14 +141,23 @@ class PrepareParams(_Group):
     max_genes: int = 6000
     min_cells: int = 3
     max_mito: float = 20.0
+    max_doublet: float | None = None
     n_top_genes: int = 3000
+    scale: bool = False
     n_pcs: int = 50
+    skip_dims: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        names = ("min_genes", "max_genes", "min_cells", "n_top_genes", "n_pcs", "seed")
+        names = ("min_genes", "max_genes", "min_cells", "n_top_genes", "n_pcs", "skip_dims", "seed")
         self._check(*names, "max_mito")
         self._check_whole(*names)
+        if not isinstance(self.scale, bool):
+            raise ParameterError(f"scale must be true or false, not {self.scale!r}.")
+        if self.max_doublet is not None:
+            self._check("max_doublet")
+            object.__setattr__(self, "max_doublet", float(self.max_doublet))
+        self._as_floats("max_mito")
         if self.min_genes > self.max_genes:
             raise ParameterError(
                 f"min_genes ({self.min_genes}) is above max_genes ({self.max_genes}), "
@@ -197,21 +226,21 @@ class HarmonyParams(_Group):
             )
         for value in theta:
             RANGES["theta"].check("theta", value)
-        # The same settings must have the same key, whether they were typed as 2 or 2.0.
-        object.__setattr__(self, "theta", tuple(float(t) for t in theta))
+        object.__setattr__(self, "theta", theta)
         self._check(
             *("sigma", "max_iter", "tau", "alpha", "block_size", "max_iter_kmeans", "seed"),
             *("epsilon_cluster", "epsilon_harmony"),
         )
         self._check_whole("max_iter", "max_iter_kmeans", "seed")
-        for name in ("sigma", "tau", "alpha", "block_size", "epsilon_cluster", "epsilon_harmony"):
-            object.__setattr__(self, name, float(getattr(self, name)))
         if self.nclust is not None:
             self._check("nclust")
             self._check_whole("nclust")
         if self.lamb is not None:
             self._check("lamb")
-            object.__setattr__(self, "lamb", float(self.lamb))
+        self._as_floats(
+            *("theta", "sigma", "tau", "alpha", "lamb", "block_size"),
+            *("epsilon_cluster", "epsilon_harmony"),
+        )
 
     def nclust_for(self, n_cells: int) -> int:
         """Return the number of soft clusters in effect for ``n_cells`` cells."""
@@ -253,6 +282,8 @@ class LayoutParams(_Group):
 
     def __post_init__(self) -> None:
         self._check("min_dist", "spread", "seed")
+        self._check_whole("seed")
+        self._as_floats("min_dist", "spread")
         if self.min_dist > self.spread:
             raise ParameterError(
                 f"min_dist ({self.min_dist:g}) is above spread ({self.spread:g}); "
@@ -278,8 +309,11 @@ class ClusterParams(_Group):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for value in self.resolutions:
+        for value in (*self.resolutions, self.shown):
             RANGES["resolution"].check("resolution", value)
+        self._as_floats("resolutions", "shown")
+        self._check("seed")
+        self._check_whole("seed")
         if self.shown not in self.resolutions:
             raise ParameterError(
                 f"The resolution shown ({self.shown:g}) is not among those computed "

@@ -117,7 +117,7 @@ class Pipeline:
         for name in p.harmony.batch:
             values = batch_column(obs, name)
             if p.prepare.basis is None and self._matrix is not None:
-                check_matrix(self._matrix.tocsr(), values, name)
+                check_matrix(self._matrix, values, name)
         if p.label is not None and p.label not in obs:
             available = ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
@@ -175,7 +175,7 @@ class Pipeline:
         genes = np.asarray(prepared["genes"])
         kept = whole[:, genes][self.cells]
         values = log_normalised(kept, prepared["totals"], kind=self.dataset.meta["kind"])
-        symbols = self.dataset.symbols.to_numpy(dtype=str)[genes]
+        symbols = self._symbols[genes]
         return Expression(sp.csc_matrix(values), symbols, np.asarray(prepared["variable"]))
 
     @property
@@ -189,24 +189,63 @@ class Pipeline:
 
     # Stages
 
+    def _by_cell(self) -> sp.csr_matrix:
+        """Return the stored expression by cell, in memory of its own."""
+        matrix = self._matrix
+        if matrix is None:
+            raise _nothing_to_prepare(self.dataset)
+        return matrix.tocsr()
+
+    @cached_property
+    def _symbols(self) -> npt.NDArray[np.str_]:
+        return self.dataset.symbols.to_numpy(dtype=str)
+
+    def _quality(self) -> Computed:
+        from harmony_core.prepare import cell_quality
+
+        return asdict(cell_quality(self._by_cell(), self._symbols)), {}
+
+    def _doublets(self) -> Computed:
+        from harmony_core.prepare import CellQuality, doublet_scores, within_thresholds
+
+        if self.dataset.meta["kind"] != "counts":
+            raise DataError("Doublets are scored from counts, and these data have none.")
+        quality = CellQuality(**{k: np.asarray(a) for k, a in self.stage("quality").arrays.items()})
+        kept = np.flatnonzero(within_thresholds(quality, self.params.prepare))
+        scores = np.full(self.dataset.n_cells, np.nan, dtype=np.float32)
+        batch = self.dataset.obs[self.params.harmony.batch[0]].to_numpy()[kept]
+        counts = self._by_cell()[kept]
+        scores[kept] = doublet_scores(counts, batch, seed=self.params.prepare.seed)
+        return {"scores": scores}, {}
+
     def _prepare(self) -> Computed:
         from harmony_core.prepare import from_basis, prepare
 
-        p, kind, matrix = self.params.prepare, self.dataset.meta["kind"], self._matrix
+        p, kind = self.params.prepare, self.dataset.meta["kind"]
         if p.basis is not None:
-            result = from_basis(self.dataset.embedding(p.basis), matrix, kind=kind)
-        elif matrix is None:
-            raise _nothing_to_prepare(self.dataset)
+            embedding = self.dataset.embedding(p.basis)
+            result = from_basis(embedding, self._matrix, kind=kind, skip_dims=p.skip_dims)
         else:
             result = prepare(
-                matrix.tocsr(),
-                self.dataset.symbols.to_numpy(dtype=str),
+                self._by_cell(),
+                self._symbols,
                 self.dataset.obs[self.params.harmony.batch[0]].to_numpy(),
                 p,
                 kind=kind,
+                doublets=self._doublet_scores(),
+                overwrite=True,
             )
-        names = ("cells", "genes", "variable", "totals", "embedding", "variance_ratio")
+        names = (
+            *("cells", "genes", "variable", "variable_in", "totals", "embedding"),
+            "variance_ratio",
+        )
         return {name: getattr(result, name) for name in names}, {"notes": list(result.notes)}
+
+    def _doublet_scores(self) -> npt.NDArray[np.float32] | None:
+        wanted = self.params.prepare.max_doublet is not None
+        if not wanted or self.dataset.meta["kind"] != "counts":
+            return None
+        return np.asarray(self.stage("doublets").arrays["scores"])
 
     def _correct(self) -> Computed:
         from harmony_core.correct import correct
@@ -282,7 +321,7 @@ class Pipeline:
             return {}, {"symbols": [], "why_empty": "These data have no expression values."}
         shown = self.stage(f"clusters_{side}").arrays[f"leiden_{self.params.clusters.shown:g}"]
         ranked = cluster_markers(expression.by_cell, np.asarray(shown))
-        names = ("genes", "scores", "log2_fold_change", "p_adjusted")
+        names = ("genes", "scores", "log2_fold_change", "p_values", "p_adjusted")
         arrays = {name: getattr(ranked, name) for name in names}
         used, inverse = np.unique(ranked.genes, return_inverse=True)
         arrays["symbol"] = inverse.reshape(ranked.genes.shape).astype(np.int32)

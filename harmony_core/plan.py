@@ -21,16 +21,18 @@ WIDTH = 90
 """Neighbours searched: three times LISI's perplexity of 30; everything else uses the first few."""
 
 _RECIPES: Mapping[str, int] = {
-    "prepare": 1,
+    "quality": 1,
+    "doublets": 1,
+    "prepare": 2,
     "correct": 1,
-    "neighbors": 1,
+    "neighbors": 2,
     "layout": 2,
     "preview": 1,
     "clusters": 1,
-    "markers": 1,
+    "markers": 2,
     "reference": 2,
     "lisi": 1,
-    "assess": 3,
+    "assess": 5,
     "scib": 1,
 }
 """Raise a stage's number when its code changes what it computes."""
@@ -78,10 +80,20 @@ STEPS: tuple[Step, ...] = (
 """In the order in which they are computed; what a user waits for most comes first."""
 
 ON_DEMAND: tuple[Step, ...] = (
+    Step("quality", "Counting genes and molecules of each cell"),
+    Step("doublets", "Scoring doublets batch by batch", ("quality",)),
     Step("scib_before", "Scoring the uncorrected data as scIB does", ("clusters_before",)),
     Step("scib_after", "Scoring the corrected data as scIB does", ("clusters_after",)),
 )
 """Computed only where somebody asks."""
+
+
+LOADING: tuple[Step, ...] = (
+    Step("read", "Reading the file"),
+    Step("check", "Looking at what it holds"),
+    Step("keep", "Putting it into the store"),
+)
+"""What happens to a file before any run."""
 
 
 class Plan:
@@ -118,6 +130,9 @@ class Plan:
             keys[name] = StageKey(stage, digest(_RECIPES[stage], library_versions(), *parts))
             return keys[name]
 
+        add("quality", "quality", self.dataset.meta["kind"])
+        thresholds = [p.prepare.min_genes, p.prepare.max_genes, p.prepare.max_mito]
+        add("doublets", "doublets", *thresholds, p.prepare.seed, p.harmony.batch[0])
         prepare = add("prepare", "prepare", *prepare_by)
         correct = add("correct", "correct", prepare.digest, p.harmony.to_dict())
         variables = [list(p.harmony.batch), p.label]

@@ -6,6 +6,7 @@ Every number is scanpy's; what is ours is the order, the defaults and what is sa
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from harmony_core.params import PrepareParams
 
 MITO_PREFIXES = ("MT-", "mt-", "Mt-")
 TARGET_SUM = 1e4
+LARGEST_SCALED = 10
+FEWEST_FOR_DOUBLETS = 100
+_CELLS_PER_BLOCK = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class Prepared:
         Positions of the kept genes (int32).
     variable
         For each kept gene, whether it is variable (bool).
+    variable_in
+        For each kept gene, in how many batches it is among the most variable (int16); zeros where
+        genes were not chosen within batches.
     totals
         Counts per kept cell over the kept genes (float32); the divisor of normalisation. Ones if
         the matrix was normalised already.
@@ -46,6 +53,7 @@ class Prepared:
     cells: npt.NDArray[np.int32]
     genes: npt.NDArray[np.int32]
     variable: npt.NDArray[np.bool_]
+    variable_in: npt.NDArray[np.int16]
     totals: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float32]
     variance_ratio: npt.NDArray[np.float32]
@@ -59,6 +67,8 @@ def prepare(
     params: PrepareParams,
     *,
     kind: str = "counts",
+    doublets: npt.NDArray[np.floating] | None = None,
+    overwrite: bool = False,
 ) -> Prepared:
     """Run quality control, normalisation, variable-gene choice and PCA.
 
@@ -75,6 +85,11 @@ def prepare(
     kind
         What the values are: ``counts`` (also with fractions), ``normalised`` (not yet logged),
         ``log`` or ``scaled``. Only counts are filtered and normalised.
+    doublets
+        Doublet score of every cell, needed where ``params`` have a ``max_doublet``.
+    overwrite
+        Whether the matrix's memory may be used, so that large data are not copied whole. The
+        results are the same.
 
     Raises
     ------
@@ -90,14 +105,17 @@ def prepare(
     cells = np.arange(n_cells, dtype=np.int32)
     genes = np.arange(n_genes, dtype=np.int32)
     totals = np.ones(n_cells, dtype=np.float32)
-    X = sp.csr_matrix(matrix, dtype=np.float32)
+    X = sp.csr_matrix(matrix, dtype=np.float32, copy=not overwrite)
+    del matrix
     if kind == "counts":
-        keep = passing_cells(X, symbols, params)
+        keep = within_thresholds(cell_quality(X, symbols), params)
+        if params.max_doublet is not None and doublets is not None:
+            keep &= ~(doublets > params.max_doublet)
         _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
-        cells, X = cells[keep], X[keep]
-        keep_genes = np.asarray(X.getnnz(axis=0)).ravel() >= params.min_cells
+        keep_genes = _cells_of_each_gene(X, keep) >= params.min_cells
         _require(int(keep_genes.sum()), n_genes, "genes are seen in enough cells", 20, "min_cells")
-        genes, X = genes[keep_genes], X[:, keep_genes]
+        cells, genes = cells[keep], genes[keep_genes]
+        X = _compacted(X, keep, keep_genes)
         totals = np.asarray(X.sum(axis=1), dtype=np.float32).ravel()
         if len(cells) < n_cells:
             notes.append(f"{n_cells - len(cells):,} of {n_cells:,} cells were left out.")
@@ -114,8 +132,9 @@ def prepare(
         sc.pp.log1p(adata)
     if kind == "scaled":  # variance says nothing after scaling
         variable = np.ones(adata.n_vars, dtype=bool)
+        variable_in = np.zeros(adata.n_vars, dtype=np.int16)
     else:
-        variable = _variable_genes(adata, params.n_top_genes)
+        variable, variable_in = _variable_genes(adata, params.n_top_genes)
     n_pcs = min(params.n_pcs, int(variable.sum()) - 1, len(cells) - 1)
     if n_pcs < params.n_pcs:
         notes.append(
@@ -123,15 +142,20 @@ def prepare(
             f"there are {len(cells):,} cells and {int(variable.sum()):,} variable genes."
         )
     selected = adata[:, variable].copy()
+    del adata, X
     # One thread: with more, the last digits depend on how many there are, and with them
     # everything that follows.
     with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
         warnings.simplefilter("ignore", FutureWarning)
+        if params.scale:
+            selected.X = selected.X.toarray()
+            sc.pp.scale(selected, max_value=LARGEST_SCALED)
         sc.pp.pca(selected, n_comps=n_pcs, random_state=params.seed)
     return Prepared(
         cells=cells,
         genes=genes,
         variable=variable,
+        variable_in=variable_in,
         totals=totals,
         embedding=np.ascontiguousarray(selected.obsm["X_pca"], dtype=np.float32),
         variance_ratio=np.asarray(selected.uns["pca"]["variance_ratio"], dtype=np.float32),
@@ -139,15 +163,124 @@ def prepare(
     )
 
 
-def passing_cells(
-    counts: sp.csr_matrix, symbols: npt.NDArray[Any], params: PrepareParams
-) -> npt.NDArray[np.bool_]:
-    """Return which cells are within the thresholds on genes and mitochondrial share."""
-    n_genes = counts.getnnz(axis=1)
-    mito = mitochondrial_percent(counts, symbols)
-    return np.asarray(
-        (n_genes >= params.min_genes) & (n_genes <= params.max_genes) & (mito <= params.max_mito)
+def _blocks(n_cells: int) -> Iterator[slice]:
+    for start in range(0, n_cells, _CELLS_PER_BLOCK):
+        yield slice(start, min(start + _CELLS_PER_BLOCK, n_cells))
+
+
+def _cells_of_each_gene(X: sp.csr_matrix, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Count the kept cells in which each gene is seen."""
+    found = np.zeros(X.shape[1], dtype=np.int64)
+    for block in _blocks(X.shape[0]):
+        found += np.bincount(X[block][keep[block]].indices, minlength=X.shape[1])
+    return found
+
+
+def _compacted(
+    X: sp.csr_matrix, keep: npt.NDArray[np.bool_], keep_genes: npt.NDArray[np.bool_]
+) -> sp.csr_matrix:
+    """Return the kept cells and genes in the memory of ``X``, which is not valid afterwards.
+
+    What is kept of a block of cells is never larger than the block, so that it fits where the block
+    or an earlier one was.
+    """
+    data, indices = X.data, X.indices
+    indptr = [np.zeros(1, dtype=X.indptr.dtype)]
+    end = 0
+    for block in _blocks(X.shape[0]):
+        kept = X[block][keep[block]][:, keep_genes]
+        start, end = end, end + kept.nnz
+        data[start:end], indices[start:end] = kept.data, kept.indices
+        indptr.append(start + kept.indptr[1:])
+    parts = (data[:end], indices[:end], np.concatenate(indptr).astype(X.indptr.dtype))
+    return sp.csr_matrix(parts, shape=(int(keep.sum()), int(keep_genes.sum())))
+
+
+@dataclass(frozen=True)
+class CellQuality:
+    """What cells are judged by, one number a cell.
+
+    Attributes
+    ----------
+    n_genes
+        Genes with a count.
+    counts
+        Sum of all counts.
+    mito
+        Mitochondrial share of them, in percent; 0 for an empty cell.
+    """
+
+    n_genes: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.float32]
+    mito: npt.NDArray[np.float32]
+
+
+def cell_quality(counts: sp.csr_matrix, symbols: npt.NDArray[Any]) -> CellQuality:
+    """Compute what cells are judged by.
+
+    Parameters
+    ----------
+    counts
+        Cells × genes.
+    symbols
+        Gene symbols.
+    """
+    return CellQuality(
+        n_genes=np.asarray(counts.getnnz(axis=1), dtype=np.int32),
+        counts=np.asarray(counts.sum(axis=1), dtype=np.float32).ravel(),
+        mito=mitochondrial_percent(counts, symbols),
     )
+
+
+def within_thresholds(quality: CellQuality, params: PrepareParams) -> npt.NDArray[np.bool_]:
+    """Return which cells are within the thresholds on genes and mitochondrial share."""
+    n_genes = quality.n_genes
+    return np.asarray(
+        (n_genes >= params.min_genes)
+        & (n_genes <= params.max_genes)
+        & (quality.mito <= params.max_mito)
+    )
+
+
+def doublet_scores(
+    counts: sp.csr_matrix, batch: npt.NDArray[Any], *, seed: int = 0
+) -> npt.NDArray[np.float32]:
+    """Score each cell for being two in one droplet, with Scrublet within each batch.
+
+    Parameters
+    ----------
+    counts
+        Cells that passed the other thresholds × genes.
+    batch
+        Batch of each; two cells of different batches never shared a droplet.
+    seed
+        Of the simulated doublets.
+
+    Returns
+    -------
+    0 (as any single cell) to 1; 0 in batches of fewer than 100 cells, which are too few to tell.
+
+    References
+    ----------
+    Wolock, Lopez and Klein 2019, 10.1016/j.cels.2018.11.005
+    """
+    import anndata as ad
+    import scanpy as sc
+    import threadpoolctl
+
+    scores = np.zeros(counts.shape[0], dtype=np.float32)
+    names = np.asarray(batch).astype(str)
+    for level in np.unique(names):
+        members = np.flatnonzero(names == level)
+        if len(members) < FEWEST_FOR_DOUBLETS:
+            continue
+        part = ad.AnnData(sp.csr_matrix(counts[members], dtype=np.float32))
+        with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
+            warnings.simplefilter("ignore")
+            # The threshold only marks cells, which is left to the user.
+            sc.pp.scrublet(part, threshold=0.25, random_state=seed, verbose=False)
+        scores[members] = part.obs["doublet_score"].to_numpy()
+    return scores
 
 
 def mitochondrial_percent(
@@ -196,12 +329,18 @@ def log_normalised_gene(
     return np.asarray(log_normalised(column, totals, kind=kind).toarray().ravel())
 
 
-def _variable_genes(adata: Any, n_top: int) -> npt.NDArray[np.bool_]:
-    """Choose variable genes within each batch (scanpy's Seurat flavour), merged by rank."""
+def _variable_genes(adata: Any, n_top: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int16]]:
+    """Choose variable genes within each batch (scanpy's Seurat flavour), merged by rank.
+
+    Returns
+    -------
+    Which genes are variable, and in how many batches each is.
+    """
     import scanpy as sc
 
+    unknown = np.zeros(adata.n_vars, dtype=np.int16)
     if adata.n_vars <= n_top:
-        return np.ones(adata.n_vars, dtype=bool)
+        return np.ones(adata.n_vars, dtype=bool), unknown
     sizes = adata.obs["batch"].value_counts()
     with warnings.catch_warnings():
         # Tiny batches have genes without variation; scanpy divides by it and says so.
@@ -212,7 +351,8 @@ def _variable_genes(adata: Any, n_top: int) -> npt.NDArray[np.bool_]:
             batch_key="batch" if sizes.min() >= 20 else None,
             flavor="seurat",
         )
-    return np.asarray(adata.var["highly_variable"], dtype=bool)
+    found = adata.var.get("highly_variable_nbatches", unknown)
+    return np.asarray(adata.var["highly_variable"], dtype=bool), np.asarray(found, dtype=np.int16)
 
 
 def _require(kept: int, total: int, what: str, least: int, setting: str) -> None:
@@ -224,7 +364,11 @@ def _require(kept: int, total: int, what: str, least: int, setting: str) -> None
 
 
 def from_basis(
-    embedding: npt.NDArray[np.floating], matrix: sp.csc_matrix | None, *, kind: str
+    embedding: npt.NDArray[np.floating],
+    matrix: sp.csc_matrix | None,
+    *,
+    kind: str,
+    skip_dims: int = 0,
 ) -> Prepared:
     """Take an embedding as it came: every cell and gene is kept, only totals are computed.
 
@@ -236,8 +380,24 @@ def from_basis(
         Stored expression (cells × genes), or None where the data have none.
     kind
         What the stored values are, see `prepare`.
+    skip_dims
+        Leading dimensions to leave out.
+
+    Raises
+    ------
+    DataError
+        If fewer than two dimensions are left.
     """
     n = len(embedding)
+    if embedding.shape[1] - skip_dims < 2:
+        raise DataError(
+            f"The embedding has {embedding.shape[1]} dimensions, so {skip_dims} cannot be left "
+            "out; at least 2 must remain."
+        )
+    notes = ["Preparation was skipped; the embedding in the file was corrected."]
+    if skip_dims:
+        first = "Its first dimension was" if skip_dims == 1 else f"Its first {skip_dims} were"
+        notes.append(f"{first} left out.")
     n_genes = 0 if matrix is None else matrix.shape[1]
     totals = np.ones(n, dtype=np.float32)
     if matrix is not None and kind == "counts":
@@ -246,8 +406,9 @@ def from_basis(
         cells=np.arange(n, dtype=np.int32),
         genes=np.arange(n_genes, dtype=np.int32),
         variable=np.ones(n_genes, dtype=bool),
+        variable_in=np.zeros(n_genes, dtype=np.int16),
         totals=totals,
-        embedding=np.array(embedding, dtype=np.float32),
+        embedding=np.array(embedding[:, skip_dims:], dtype=np.float32),
         variance_ratio=np.zeros(0, dtype=np.float32),
-        notes=("Preparation was skipped; the embedding in the file was corrected.",),
+        notes=tuple(notes),
     )

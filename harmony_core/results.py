@@ -26,6 +26,7 @@ class MarkerTable:
     symbols: tuple[str, ...]
     scores: npt.NDArray[np.float32]
     log2_fold_change: npt.NDArray[np.float32]
+    p_values: npt.NDArray[np.float64]
     p_adjusted: npt.NDArray[np.float64]
 
 
@@ -111,6 +112,7 @@ class RunResults:
                 symbols=tuple(s for s in symbols[a["symbol"][g]].tolist() if s),
                 scores=a["scores"][g],
                 log2_fold_change=a["log2_fold_change"][g],
+                p_values=a["p_values"][g],
                 p_adjusted=a["p_adjusted"][g],
             )
             for g in range(len(a["genes"]))

@@ -107,6 +107,32 @@ def settings(params: RunParams, names: Sequence[str]) -> dict[str, Any]:
     return {name: every[name] for name in names}
 
 
+def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
+    """Return a run's theta, sigma and some other settings as a person writes them.
+
+    Parameters
+    ----------
+    names
+        Settings to tell beside theta and sigma, as `differing` gives them.
+
+    Examples
+    --------
+    >>> from harmony_core.params import HarmonyParams
+    >>> in_words(RunParams(harmony=HarmonyParams(batch=("donor",))), ["layout.spread"])
+    'theta 2, sigma 0.1, spread 1'
+    """
+    told = settings(params, list(dict.fromkeys(["harmony.theta", "harmony.sigma", *names])))
+    return ", ".join(f"{name.rpartition('.')[2]} {_in_words(v)}" for name, v in told.items())
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(map(_in_words, value))
+    if value is None:
+        return "automatic"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def summary(results: RunResults, names: Sequence[str] = ()) -> dict[str, Any] | None:
     """Summarise a judged run; None if it is not judged.
 

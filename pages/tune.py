@@ -24,6 +24,7 @@ from pages.ui import (
     panels,
     pictures,
     presentation,
+    sketch,
     stability,
     state,
     suggest,
@@ -49,7 +50,10 @@ def main() -> None:
             st.error(str(error))
             return
         presentation.switch()
+        sketch.commit(dataset, params)
     state.choose_settings(dataset, params)
+    if sketch.undecided(dataset, params):
+        return
     progress = jobs.request(dataset, params)
     if progress.state == "finished":
         state.show(dataset, params)

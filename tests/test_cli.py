@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -363,6 +364,24 @@ def test_a_wrong_settings_file_is_refused_by_name(
     refused([*arguments, str(counts)], capsys, "must end in .toml or .json")
 
 
+def test_a_full_disk_is_said(
+    counts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def copyfile(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr("harmony_core.data.ingest.shutil.copyfile", copyfile)
+    command = ["correct", str(counts), "--batch", "batch", "--out", str(tmp_path / "out.h5ad")]
+    assert cli.main(command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("harmony-explorer: There is no room left on the disk of '")
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_has_examples_and_loads_nothing_heavy() -> None:
     code = (
         "import sys\nfrom harmony_core.cli import main\n"
@@ -430,3 +449,22 @@ def test_zarr_comes_out_where_it_is_asked_for(counts: Path, done: Path, tmp_path
         assert cli.main([*arguments, "--home", str(done / "home"), "--out", str(out)]) == 0
     first, second = ad.read_h5ad(done / "out.h5ad"), ad.read_zarr(out)
     np.testing.assert_array_equal(first.obsm["X_pca_harmony"], second.obsm["X_pca_harmony"])
+
+
+def test_several_files_are_checked_and_corrected_as_one(
+    simulated: ad.AnnData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = []
+    for name in ("A", "B"):
+        path = tmp_path / f"lane{name}.h5ad"
+        simulated[(simulated.obs["batch"] == name).to_numpy()].copy().write_h5ad(path)
+        paths.append(str(path))
+    assert cli.main(["check", *paths, "--batch", "file", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n_cells"] == simulated.n_obs
+    assert "file" in found["design"]
+    assert cli.main(["check", *paths, str(tmp_path / "none.h5ad")]) == 2
+    assert "There is no file" in capsys.readouterr().err
+    out = tmp_path / "out.h5ad"
+    assert cli.main(["correct", *paths, "--batch", "file", *QUICK, "--out", str(out)]) == 0
+    assert set(ad.read_h5ad(out).obs["file"]) == {"laneA", "laneB"}

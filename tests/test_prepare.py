@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anndata as ad
 import numpy as np
 import pytest
 import scanpy as sc
 import scipy.sparse as sp
 
+from harmony_core import prepare as prepare_module
 from harmony_core.errors import DataError
 from harmony_core.params import PrepareParams
 from harmony_core.prepare import (
+    doublet_scores,
+    from_basis,
     log_normalised,
     log_normalised_gene,
     mitochondrial_percent,
@@ -88,3 +93,67 @@ def test_thresholds_that_leave_nothing_are_refused(simulated: ad.AnnData) -> Non
         prepare(
             simulated.X, simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy(), strict
         )
+
+
+def test_scaling_is_scanpys(simulated: ad.AnnData, by_hand: ad.AnnData) -> None:
+    scaled = replace(PARAMS, scale=True)
+    ours = prepare(
+        simulated.X, simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy(), scaled
+    )
+    theirs = by_hand[:, by_hand.var["highly_variable"]].copy()
+    theirs.X = theirs.X.toarray()
+    sc.pp.scale(theirs, max_value=10)
+    sc.pp.pca(theirs, n_comps=PARAMS.n_pcs, random_state=0)
+    np.testing.assert_allclose(np.abs(ours.embedding), np.abs(theirs.obsm["X_pca"]), atol=1e-2)
+
+
+def test_in_how_many_batches_a_gene_is_variable(simulated: ad.AnnData, by_hand: ad.AnnData) -> None:
+    batch = simulated.obs["batch"].to_numpy()
+    ours = prepare(simulated.X, simulated.var_names.to_numpy(), batch, PARAMS)
+    np.testing.assert_array_equal(ours.variable_in, by_hand.var["highly_variable_nbatches"])
+
+
+def test_simulated_doublets_score_higher(simulated: ad.AnnData) -> None:
+    counts = sp.csr_matrix(simulated.X)
+    types = simulated.obs["true_type"].astype(str).to_numpy()
+    batch = simulated.obs["batch"].astype(str).to_numpy()
+    rng = np.random.default_rng(0)
+    in_a = np.flatnonzero(batch == "A")
+    pairs = [rng.choice(in_a, 2, replace=False) for _ in range(60)]
+    pairs = [(i, j) for i, j in pairs if types[i] != types[j]][:20]
+    doublets = sp.vstack([counts[i] + counts[j] for i, j in pairs])
+    everything = sp.csr_matrix(sp.vstack([counts, doublets]))
+    scores = doublet_scores(everything, np.append(batch, ["A"] * len(pairs)))
+    assert np.median(scores[400:]) > 2 * np.median(scores[in_a])
+    assert (doublet_scores(counts[:50], batch[:50]) == 0).all()  # too few to tell
+
+
+def test_doublets_above_the_limit_are_left_out(simulated: ad.AnnData) -> None:
+    names, batch = simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy()
+    scores = np.linspace(0, 1, simulated.n_obs)
+    limited = replace(PARAMS, min_genes=0, max_genes=1000, max_doublet=0.5)
+    ours = prepare(simulated.X, names, batch, limited, doublets=scores)
+    np.testing.assert_array_equal(ours.cells, np.flatnonzero(scores <= 0.5))
+
+
+def test_leading_dimensions_of_an_embedding_are_left_out() -> None:
+    embedding = np.arange(12.0).reshape(4, 3)
+    ours = from_basis(embedding, None, kind="none", skip_dims=1)
+    np.testing.assert_array_equal(ours.embedding, embedding[:, 1:])
+    assert any("first dimension was left out" in note for note in ours.notes)
+    with pytest.raises(DataError, match="at least 2 must remain"):
+        from_basis(embedding, None, kind="none", skip_dims=2)
+
+
+@pytest.mark.parametrize("kind", ["counts", "normalised"])
+def test_memory_that_may_be_used_changes_nothing(
+    simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    names, batch = simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy()
+    untouched = sp.csr_matrix(simulated.X, dtype=np.float32, copy=True)
+    first = prepare(untouched, names, batch, PARAMS, kind=kind)
+    assert (untouched != simulated.X).nnz == 0
+    monkeypatch.setattr(prepare_module, "_CELLS_PER_BLOCK", 37)
+    second = prepare(untouched, names, batch, PARAMS, kind=kind, overwrite=True)
+    for name in ("cells", "genes", "variable", "totals", "embedding"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))

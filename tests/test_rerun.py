@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anndata as ad
+import nbformat
 import numpy as np
 import pytest
 import scanpy as sc
+from nbclient import NotebookClient
 
 from harmony_core.data.ingest import ingest_file
 from harmony_core.data.store import Store
@@ -83,7 +85,9 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
             harmony=HarmonyParams(
                 batch=("batch", HOSTILE), theta=(1.0, 3.0), tau=5, lamb=1.0, nclust=9, seed=3
             ),
-            prepare=PrepareParams(min_genes=20, max_genes=220, n_pcs=12, seed=4),
+            prepare=PrepareParams(
+                min_genes=20, max_genes=220, max_doublet=0.1, scale=True, n_pcs=12, seed=4
+            ),
             graph=GraphParams(n_neighbors=10),
             clusters=ClusterParams(resolutions=(0.4, 1.0), shown=1.0, flavor="leidenalg", seed=2),
         ),
@@ -100,7 +104,7 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
         _embedding_only,
         RunParams(
             harmony=HarmonyParams(batch=("batch",), sigma=0.2),
-            prepare=PrepareParams(basis="X_mine"),
+            prepare=PrepareParams(basis="X_mine", skip_dims=1),
         ),
     ),
 }
@@ -277,8 +281,24 @@ def test_the_notebook_holds_the_same_steps(cases: dict[str, Case]) -> None:
     assert len({c["id"] for c in found["cells"]}) == len(found["cells"])
 
 
+def test_jupyter_executes_the_notebook(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["counts"]
+    found = nbformat.read(case.folder / "harmony_rerun.ipynb", as_version=4)
+    nbformat.validate(found)
+    client = NotebookClient(
+        found, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    executed = client.execute()
+    outputs = [o for c in executed.cells if c.cell_type == "code" for o in c.outputs]
+    assert "Wrote rerun.h5ad" in str(outputs)
+    ours, script = ad.read_h5ad(tmp_path / "rerun.h5ad"), ad.read_h5ad(case.folder / "script.h5ad")
+    for name in ("X_pca_harmony", "X_umap"):
+        np.testing.assert_array_equal(ours.obsm[name], script.obsm[name])
+    assert ours.obs["leiden"].tolist() == script.obs["leiden"].tolist()
+
+
 def test_a_run_without_a_recorded_input_asks_for_it(cases: dict[str, Case]) -> None:
-    about = record(cases["counts"].results)
+    about = record(cases["counts"].results) | {"input": ""}
     script = cases["counts"].folder / "asks.py"
     write_python_script(about, script)
     assert "give the h5ad file of the run" in _run(script).stderr

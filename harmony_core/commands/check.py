@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from harmony_core.commands.shared import check_input, one_line, plain_json
+from harmony_core.commands.shared import add_inputs, one_line, plain_json, request_of
 
 EXAMPLES = """\
 examples:
   harmony-explorer check pbmc.h5ad
+  harmony-explorer check lane1.zip lane2.zip --batch file
+  harmony-explorer check embeddings.csv metadata.csv
   harmony-explorer check pbmc.h5ad --batch donor --label cell_type --json
 
 exit status:
@@ -24,7 +25,7 @@ _SHOWN = 12
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("input", type=Path, metavar="INPUT", help="the data")
+    add_inputs(parser, "the data; several files become one dataset")
     parser.add_argument(
         "--batch", action="append", default=[], metavar="KEY", help="check this batch variable"
     )
@@ -36,11 +37,10 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from harmony_core.data.check import check
     from harmony_core.data.columns import batch_column
-    from harmony_core.data.read import load
+    from harmony_core.data.read import load_request
     from harmony_core.errors import DataError
 
-    check_input(args.input)
-    loaded = load(args.input)
+    loaded = load_request(request_of(args))
     obs = loaded.adata.obs
     if args.label is not None and args.label not in obs:
         available = ", ".join(map(str, obs.columns)) or "none"

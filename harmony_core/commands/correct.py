@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from harmony_core.commands.shared import (
     TerminalProgress,
-    check_input,
+    add_inputs,
     check_output,
     one_line,
+    request_of,
     working_store,
     write_report,
 )
@@ -20,11 +21,13 @@ from harmony_core.errors import ParameterError
 from harmony_core.params import ClusterParams, RunParams
 
 if TYPE_CHECKING:
+    from harmony_core.data.request import LoadRequest
     from harmony_core.results import RunResults
 
 EXAMPLES = """\
 examples:
   harmony-explorer correct pbmc.h5ad --batch donor --out corrected.h5ad
+  harmony-explorer correct lane1.h5 lane2.h5 --batch file --out corrected.h5ad
   harmony-explorer correct pbmc.h5ad --batch donor --batch chemistry --theta 2 1 \\
       --label cell_type --out corrected.h5ad --report report.json --figure evaluation.png
   harmony-explorer correct pbmc.h5ad --config settings.toml --out corrected.h5ad
@@ -58,7 +61,7 @@ _HARMONY = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments; what is left out takes the defaults of `RunParams`."""
     main = parser.add_argument_group("what to correct")
-    main.add_argument("input", type=Path, metavar="INPUT", help="the data, an h5ad file")
+    add_inputs(main, "the data in any known format; several files become one dataset")
     main.add_argument(
         "--batch",
         action="append",
@@ -104,6 +107,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument(
         "--max-mito", type=float, metavar="PERCENT", help="most mitochondrial counts (20)"
     )
+    prepare.add_argument(
+        "--max-doublet",
+        type=float,
+        metavar="SCORE",
+        help="largest doublet score, 0 to 1 (none is computed)",
+    )
+    prepare.add_argument(
+        "--scale",
+        action="store_const",
+        const=True,
+        help="bring variable genes to unit variance before the components",
+    )
+    prepare.add_argument(
+        "--skip-dims", type=int, metavar="N", help="leading dimensions of --basis to leave out (0)"
+    )
     view = parser.add_argument_group("neighbours, pictures, clusters")
     view.add_argument("--n-neighbors", type=int, metavar="N", help="neighbours of a cell (15)")
     view.add_argument("--min-dist", type=float, metavar="X", help="UMAP's least distance (0.3)")
@@ -139,18 +157,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     params = params_of(args)
-    check_input(args.input)
-    check_output(args.out, "--out", source=args.input, endings=(".h5ad", ".zarr"))
-    check_output(args.report, "--report", source=args.input, endings=(".json",))
-    endings = (".png", ".svg", ".pdf")
-    check_output(args.figure, "--figure", source=args.input, endings=endings)
+    request = request_of(args)
+    for source in args.input:
+        check_output(args.out, "--out", source=source, endings=(".h5ad", ".zarr"))
+        check_output(args.report, "--report", source=source, endings=(".json",))
+        check_output(args.figure, "--figure", source=source, endings=(".png", ".svg", ".pdf"))
 
     from harmony_core.plan import STEPS
 
     progress = TerminalProgress({step.name: step.title for step in STEPS})
     try:
         with working_store(args.home) as store:
-            results, seconds = _compute(store, args, params, progress)
+            results, seconds = _compute(store, request, params, progress)
             progress.say("Writing")
             notes = _write(args, results, seconds)
     finally:
@@ -192,15 +210,15 @@ def params_of(args: argparse.Namespace) -> RunParams:
 
 
 def _compute(
-    store: Any, args: argparse.Namespace, params: RunParams, progress: TerminalProgress
+    store: Any, request: LoadRequest, params: RunParams, progress: TerminalProgress
 ) -> tuple[RunResults, dict[str, float]]:
-    from harmony_core.data.ingest import ingest_file
+    from harmony_core.data.ingest import ingest_request
     from harmony_core.pipeline import Pipeline
     from harmony_core.results import RunResults
 
     start = time.perf_counter()
     progress.say("Reading and checking the file")
-    dataset = ingest_file(store, args.input, name=args.input.name)
+    dataset = ingest_request(store, request)
     read = round(time.perf_counter() - start, 4)
     Pipeline(dataset, params, progress).run()
     results = RunResults(dataset, params)
@@ -214,7 +232,7 @@ def _write(
     from harmony_core.export.run_report import run_report
 
     start = time.perf_counter()
-    came_from = str(args.input.resolve())
+    came_from = str(args.input[0].resolve()) if len(args.input) == 1 else ""
     if args.out.suffix.lower() == ".zarr":
         notes = write_zarr(results, args.out, input_path=came_from)
     else:

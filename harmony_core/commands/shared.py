@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import math
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harmony_core.data.request import LoadRequest
 from harmony_core.errors import FileError, ParameterError
 
 
@@ -64,6 +66,42 @@ class TerminalProgress:
             self._stream.write(f"\r\x1b[2K{text}")
             self._stream.flush()
             self._text = text
+
+
+def add_inputs(parser: argparse._ActionsContainer, text: str) -> None:
+    """Describe the arguments that say which files are read, and how."""
+    parser.add_argument("input", type=Path, nargs="+", metavar="INPUT", help=text)
+    parser.add_argument(
+        "--genes",
+        choices=("intersection", "union"),
+        default="intersection",
+        help="of several files: genes that all have, or every one (intersection)",
+    )
+    parser.add_argument("--modality", metavar="NAME", help="of an h5mu (gene expression)")
+    parser.add_argument(
+        "--cells-in",
+        choices=("rows", "columns"),
+        help="where the cells of a text table are (as the names tell)",
+    )
+
+
+def request_of(args: argparse.Namespace) -> LoadRequest:
+    """Return what `add_inputs` describes.
+
+    Raises
+    ------
+    FileError
+        One of the files is not there.
+    """
+    for path in args.input:
+        check_input(path)
+    return LoadRequest(
+        paths=tuple(str(path.resolve()) for path in args.input),
+        names=tuple(path.name for path in args.input),
+        genes=args.genes,
+        modality=args.modality,
+        cells_in=args.cells_in,
+    )
 
 
 def check_input(path: Path) -> None:

@@ -19,7 +19,6 @@ from harmony_core.data.genes import mitochondrial, organism, symbol_column
 from harmony_core.data.report import (
     MatrixInfo,
     Report,
-    count_problems,
     warn_about,
 )
 from harmony_core.data.values import (
@@ -67,7 +66,7 @@ def check(adata: Any) -> Report:
     best = best_matrix(adata)
     embeddings = tuple(find_embeddings(adata.obsm, adata.obs, _depth(adata, best)))
     usable = [e for e in embeddings if not e.is_layout and e.n_bad == 0]
-    usable.sort(key=lambda embedding: embedding.is_corrected)
+    usable.sort(key=lambda embedding: embedding.preference)
     first = np.asarray(adata.obsm[usable[0].name]) if usable else None
     candidates = rank_batch_columns(adata.obs, embedding=first)
     matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))
@@ -123,13 +122,19 @@ def check_matrix(matrix: Any, batch: pd.Series[Any], name: str) -> None:
     BatchError
         Some batches hold counts and others log values.
     """
-    n_bad, _, _ = count_problems(matrix)
+    n_bad = _n_not_finite(matrix)
     if n_bad:
         raise DataError(
             f"The expression matrix has {n_bad:,} missing or infinite values; replace them, or "
             "take another layer."
         )
     check_same_kind(value_kind_per_batch(matrix, batch), name)
+
+
+def _n_not_finite(matrix: Any) -> int:
+    values = matrix.data if hasattr(matrix, "indptr") else np.asarray(matrix).ravel()
+    step = 10_000_000
+    return sum(int((~np.isfinite(values[i : i + step])).sum()) for i in range(0, len(values), step))
 
 
 def best_matrix(adata: Any) -> MatrixInfo | None:

@@ -77,7 +77,9 @@ def combine(
     notes.extend(_gene_notes(single, labels, genes))
     if any(len(part.adata.obsm) for _, part in parts):
         notes.append("Embeddings of single files are left out, as their axes differ.")
-    return Loaded(joined, f"{len(parts)} files", tuple(notes))
+    differ = any(part.n_vars != len(_common(single)) for part in single)
+    choices = {"genes": genes} if differ else {}
+    return Loaded(joined, f"{len(parts)} files", tuple(notes), choices=choices)
 
 
 def _unique(labels: Sequence[str]) -> list[str]:

@@ -55,6 +55,11 @@ class EmbeddingInfo:
         """Whether the first dimension should be dropped."""
         return self.depth_correlation is not None and abs(self.depth_correlation) > FOLLOWS_DEPTH
 
+    @property
+    def preference(self) -> tuple[bool, bool, bool]:
+        """Sorts the one to start from first: uncorrected, principal components, not of depth."""
+        return (self.is_corrected, self.name != "X_pca", self.follows_depth)
+
 
 def find_embeddings(
     obsm: Any, obs: pd.DataFrame, depth: NDArray[Any] | None = None

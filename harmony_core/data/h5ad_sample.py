@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harmony_core.data.columns import is_missing, shown
 from harmony_core.data.hdf5 import open_checked
 from harmony_core.data.loaded import Loaded, check_fits, unchanged
-from harmony_core.errors import FileError
+from harmony_core.errors import FileError, HarmonyExplorerError
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -128,6 +128,24 @@ def read_h5ad_sample(
             adata.raw = raw
     note = f"{len(rows):,} of {len(obs):,} cells of {name} were drawn at random."
     return Loaded(adata, "sample of an h5ad", (note,))
+
+
+def cells_and_columns(path: Path, name: str) -> dict[str, Any] | None:
+    """Return the number of ``cells`` of an h5ad and the ``columns`` that they may be drawn by.
+
+    None where `read_h5ad_sample` could not read it.
+    """
+    from anndata.io import read_elem
+
+    try:
+        with open_checked(path, name, limit=math.inf) as file:
+            if "encoding-type" not in file["obs"].attrs or "var" not in file:
+                return None
+            obs = read_elem(file["obs"])
+    except (HarmonyExplorerError, KeyError):
+        return None
+    columns = [str(c) for c in obs if obs[c].dtype.kind not in "fc" and obs[c].nunique() <= 2_000]
+    return {"cells": len(obs), "columns": columns}
 
 
 def take_sample(loaded: Loaded, name: str, *, n_cells: int, by: str | None = None) -> Loaded:

@@ -57,7 +57,7 @@ def read_h5mu(
         check_consistent(adata, name)
     if len(modalities) > 1:
         notes.insert(0, f"Of the modalities {listed(modalities)}, {shown(chosen)} is shown.")
-    return Loaded(adata, "h5mu", tuple(notes), modalities)
+    return Loaded(adata, "h5mu", tuple(notes), modalities, {"modality": chosen})
 
 
 def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,10 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.data.check import Report, ValueKind, check, check_batch, expression
+from harmony_core.data.fingerprint import fingerprint as digest_of
+from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Dataset, Store
+from harmony_core.data.values import check_same_kind
 from harmony_core.errors import BatchError, HarmonyExplorerError
 
 if TYPE_CHECKING:
@@ -36,18 +39,49 @@ _KINDS = {
 
 
 def ingest_file(store: Store, path: Path, *, name: str) -> Dataset:
-    """Read a file into the store; a file read before is not read again.
+    """Read a file into the store; see `ingest_request`."""
+    request = replace(LoadRequest.of_path(Path(path)), names=(name,))
+    return ingest_request(store, request)
+
+
+def ingest_request(
+    store: Store, request: LoadRequest, report: Callable[[str, float], None] | None = None
+) -> Dataset:
+    """Read files into the store; data that are there already are not written again.
+
+    Parameters
+    ----------
+    request
+        The files, and how to read them.
+    report
+        Hears of the steps of `harmony_core.plan.LOADING`; cancels by raising.
 
     Raises
     ------
     FileError, DataError
-        If it cannot be read or used; nothing is left in the store then.
+        If they cannot be read or used; nothing is left in the store then.
     """
-    from harmony_core.data.read import load
+    from harmony_core.data.read import load_request
 
-    loaded = load(path, name=name)
-    source = path if loaded.format == "h5ad" else None
-    return ingest(store, loaded.adata, name=name, source=source, notes=loaded.notes)
+    report = report or (lambda step, share: None)
+    report("read", 0.0)
+    loaded = load_request(request)
+    paths = [Path(path) for path in request.paths]
+    return ingest(
+        store,
+        loaded.adata,
+        name=request.name,
+        source=paths[0] if loaded.format == "h5ad" else None,
+        notes=loaded.notes,
+        reading={
+            "format": loaded.format,
+            "inputs": [] if request.is_upload or request.sketch_of else [str(p) for p in paths],
+            "sketch_of": request.sketch_of,
+            "modalities": list(loaded.modalities),
+            "choices": dict(loaded.choices),
+        },
+        report=report,
+    )
 
 
 def ingest(
@@ -58,6 +92,8 @@ def ingest(
     source: Path | None = None,
     suggested: dict[str, Any] | None = None,
     notes: Iterable[str] = (),
+    reading: dict[str, Any] | None = None,
+    report: Callable[[str, float], None] | None = None,
 ) -> Dataset:
     """Take data into the store.
 
@@ -74,16 +110,22 @@ def ingest(
         otherwise the likeliest are taken.
     notes
         What was noticed while reading.
+    reading
+        How they were read: ``format``, ``inputs``, ``modalities``, ``choices``.
+    report
+        As in `ingest_request`.
 
     Raises
     ------
     DataError
         If the data can't be used.
     """
+    report = report or (lambda step, share: None)
+    report("check", 0.0)
     if source is None:
         adata = _writable(adata)
-    report = check(adata)
-    matrix, symbols, gene_ids = _matrix(adata, report)
+    recognised = check(adata)
+    matrix, symbols, gene_ids = _matrix(adata, recognised)
     obs = _readable(adata.obs)
     obs.index = pd.Index(_unique(adata.obs_names))
     embeddings = {
@@ -91,16 +133,19 @@ def ingest(
             adata.obsm[e.name].toarray() if sp.issparse(adata.obsm[e.name]) else adata.obsm[e.name],
             dtype=np.float32,
         )
-        for e in report.embeddings
+        for e in recognised.embeddings
         if not e.is_layout
     }
-    fingerprint = _fingerprint(matrix, obs, embeddings, symbols)
+    report("check", 0.5)
+    fingerprint = digest_of(adata)
     with store.new_dataset(fingerprint) as folder:
         if folder is not None:
+            report("keep", 0.0)
             if source is None:
                 adata.write_h5ad(folder / "source.h5ad", compression="gzip")
             else:
                 shutil.copyfile(source, folder / "source.h5ad")
+            report("keep", 0.5)
             obs.to_parquet(folder / "obs.parquet")
             if matrix is not None:
                 var = pd.DataFrame({"symbol": symbols}, index=pd.Index(gene_ids, dtype=str))
@@ -108,27 +153,53 @@ def ingest(
                 _save(folder / "matrix", data=matrix.data, indices=matrix.indices,
                       indptr=matrix.indptr)  # fmt: skip
             _save(folder / "embeddings", **{str(i): e for i, e in enumerate(embeddings.values())})
-            run = _run_inside(adata)
             meta = {
                 "name": name,
                 "n_cells": adata.n_obs,
-                "n_genes": report.n_genes,
-                "kind": "none" if report.expression is None else _KINDS[report.expression.kind],
-                "where": "" if report.expression is None else report.expression.where,
-                "embeddings": list(embeddings),
-                "warnings": [*notes, *report.warnings],
-                "suggested": suggested or _suggested(report),
-                "candidates": [
-                    {"name": c.name, "reasons": list(c.reasons), "is_condition": c.is_condition}
-                    for c in report.batch_candidates
-                ],
-                "labels": list(report.label_candidates),
-                "organism": report.organism,
-                "run": run,
+                **_expression_meta(recognised),
+                **_embedding_meta(recognised),
+                "warnings": [*notes, *recognised.warnings],
+                "suggested": suggested or _suggested(recognised),
+                "candidates": [asdict(c) for c in recognised.batch_candidates],
+                "labels": list(recognised.label_candidates),
+                "reading": reading or {},
+                "run": _run_inside(adata, list(embeddings)),
             }
             # Written last: a folder without it is not a dataset.
             (folder / "dataset.json").write_text(json.dumps(meta), "utf-8")
     return store.dataset(fingerprint)
+
+
+def _expression_meta(found: Report) -> dict[str, Any]:
+    """Return what a page says of the matrices and their genes."""
+    used = found.expression
+    mixed: dict[str, str] = {}
+    for column, kinds in {} if used is None else used.kinds_by_column.items():
+        try:
+            check_same_kind(dict(kinds), column)
+        except BatchError as error:
+            mixed[column] = str(error)
+    return {
+        "n_genes": found.n_genes,
+        "kind": "none" if used is None else _KINDS[used.kind],
+        "where": "" if used is None else used.where,
+        "matrices": {m.where: m.kind.value for m in found.matrices},
+        "mixed_kinds": mixed,
+        "organism": found.organism,
+        "n_mito": found.n_mito,
+        "symbol_column": found.symbol_column,
+    }
+
+
+def _embedding_meta(found: Report) -> dict[str, Any]:
+    """Return what a page says of the embeddings, those to start from first."""
+    kept = [e for e in found.embeddings if not e.is_layout]
+    usable = [e for e in kept if e.n_bad == 0 and not e.is_corrected]
+    return {
+        "embeddings": [e.name for e in kept],
+        "embedding_facts": {e.name: {**asdict(e), "follows_depth": e.follows_depth} for e in kept},
+        "uncorrected": [e.name for e in sorted(usable, key=lambda e: e.preference)],
+    }
 
 
 def _matrix(adata: AnnData, report: Report) -> tuple[sp.csc_matrix | None, list[str], list[str]]:
@@ -137,6 +208,9 @@ def _matrix(adata: AnnData, report: Report) -> tuple[sp.csc_matrix | None, list[
     values, var = expression(adata, report.expression.where)
     if hasattr(values, "to_memory"):
         values = values.to_memory()
+    if hasattr(values, "tocsc"):
+        # Halved before it is turned: both copies would be of the wider kind otherwise.
+        values = values.astype(np.float32, copy=False)
     matrix = sp.csc_matrix(values, dtype=np.float32)
     matrix.sort_indices()
     named = var[report.symbol_column] if report.symbol_column else var.index
@@ -183,28 +257,6 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(obs)))
 
 
-def _fingerprint(
-    matrix: sp.csc_matrix | None,
-    obs: pd.DataFrame,
-    embeddings: dict[str, npt.NDArray[np.float32]],
-    symbols: list[str],
-) -> str:
-    """Return a digest of the content that matters: matrix, genes, embeddings, obs."""
-    found = hashlib.blake2b(digest_size=12)
-    if matrix is not None:
-        for part in (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data):
-            found.update(np.ascontiguousarray(part).data)
-        found.update(json.dumps(symbols).encode())
-    for name, values in embeddings.items():
-        found.update(json.dumps([name, values.shape]).encode())
-        found.update(np.ascontiguousarray(values).data)
-    found.update(json.dumps([*obs.columns, *obs.index]).encode())
-    for name in obs.columns:
-        hashed = pd.util.hash_pandas_object(obs[name], index=False)
-        found.update(np.ascontiguousarray(hashed.to_numpy()).data)
-    return found.hexdigest()
-
-
 def _suggested(report: Report) -> dict[str, Any]:
     first = report.batch_candidates[0] if report.batch_candidates else None
     labels = [c for c in report.label_candidates if first is None or c != first.name]
@@ -215,21 +267,23 @@ def _suggested(report: Report) -> dict[str, Any]:
     }
 
 
-def _run_inside(adata: AnnData) -> dict[str, Any] | None:
-    """Return the settings of the run in a file that we wrote, to be taken up from its PCA."""
+def _run_inside(adata: AnnData, embeddings: list[str]) -> dict[str, Any] | None:
+    """Return the settings of the run in a file that we wrote, to be taken up from its embedding."""
     from harmony_core.params import RunParams
 
-    written = adata.uns.get(RESULT_KEY)
-    if not isinstance(written, str) or "X_pca" not in adata.obsm:
-        return None
     try:
-        params = RunParams.from_dict(json.loads(written)["params"])
+        written = json.loads(adata.uns[RESULT_KEY])
+        params = RunParams.from_dict(written["params"])
         for name in params.harmony.batch:
             check_batch(adata.obs[name], name, adata.n_obs)
-    except (ValueError, KeyError, TypeError, HarmonyExplorerError, BatchError):
+        # Other names may have been taken, so the record says where the embedding is.
+        basis = written.get("basis") or params.prepare.basis or "X_pca"
+    except (ValueError, KeyError, TypeError, AttributeError, HarmonyExplorerError):
+        return None
+    if basis not in embeddings:
         return None
     run = params.to_dict()
-    run["prepare"]["basis"] = run["prepare"]["basis"] or "X_pca"
+    run["prepare"]["basis"] = basis
     return run
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harmony_core.errors import FileError
+from harmony_core.errors import FileError, TooLarge
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -34,16 +34,20 @@ class Loaded:
         Whole sentences: what was recognised, and what was left out.
     modalities
         What else could be chosen, where the file holds several kinds of measurements.
+    choices
+        What was decided while reading and could be decided otherwise: ``modality``, ``cells_in``,
+        ``genes``, by the names that `harmony_core.data.request.LoadRequest` gives them.
     """
 
     adata: ad.AnnData
     format: str
     notes: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_fits(n_bytes: float, name: str, *, limit: float | None = None) -> None:
-    """Raise FileError if arrays of this size would not fit into memory.
+    """Raise TooLarge if arrays of this size would not fit into memory.
 
     Parameters
     ----------
@@ -57,7 +61,7 @@ def check_fits(n_bytes: float, name: str, *, limit: float | None = None) -> None
     allowed = free_memory() * _SHARE_OF_MEMORY if limit is None else limit
     needed = n_bytes * _READING_NEEDS
     if needed > allowed:
-        raise FileError(
+        raise TooLarge(
             f"{name} needs about {_gigabytes(needed)} of memory and {_gigabytes(allowed)} can be "
             "used; take a sample of its cells, or a machine with more memory."
         )

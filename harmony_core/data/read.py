@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import anndata as ad
 
     from harmony_core.data.combine import Genes
+    from harmony_core.data.request import LoadRequest
     from harmony_core.data.table_roles import Side
 
 
@@ -87,6 +88,26 @@ def load(
     if max_cells is None:
         return loaded
     return take_sample(loaded, shown(name), n_cells=max_cells, by=sample_by)
+
+
+def load_request(request: LoadRequest) -> Loaded:
+    """Read what a page or a command asks for; see `load` and `load_many`."""
+    if len(request.paths) == 1:
+        return load(
+            request.paths[0],
+            name=request.names[0],
+            modality=request.modality,
+            cells_in=request.cells_in,
+            max_cells=request.max_cells,
+            sample_by=request.sample_by,
+        )
+    return load_many(
+        request.paths,
+        names=request.names,
+        genes=request.genes,
+        modality=request.modality,
+        cells_in=request.cells_in,
+    )
 
 
 def load_many(

@@ -152,4 +152,4 @@ def put_together(
         adata, more = attach(adata, table)
         notes.extend(more)
     kind = f"{base.format} with tables" if rest else base.format
-    return Loaded(adata, kind, tuple(notes), base.modalities)
+    return dataclasses.replace(base, adata=adata, format=kind, notes=tuple(notes))

@@ -45,6 +45,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 HOME_VARIABLE = "HARMONY_EXPLORER_HOME"
 SIZE_VARIABLE = "HARMONY_EXPLORER_CACHE_GB"
 DEFAULT_SIZE_GB = 5.0
+UPLOADS_KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -124,17 +125,23 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def evict(self, limit_gb: float | None = None) -> None:
-        """Delete what was used longest ago, stages first, until the store fits its limit."""
+        """Delete what was used longest ago until the store fits its limit.
+
+        Files to take away go first, then stages, then datasets. Uploads that a session left
+        behind go after a day.
+        """
+        for upload in self.uploads_folder.iterdir():
+            if time.time() - _used(upload) > UPLOADS_KEPT_SECONDS:
+                shutil.rmtree(upload, ignore_errors=True)
         if limit_gb is None:
             limit_gb = float(os.environ.get(SIZE_VARIABLE, DEFAULT_SIZE_GB))
-        stages = [p for p in self.datasets_folder.glob("*/stages/*/info.json")]
-        stages.sort(key=lambda p: _used(p))
         excess = _tree_size(self.home) - limit_gb * 1e9
-        for info in stages:
-            if excess <= 0:
-                return
-            excess -= _tree_size(info.parent)
-            shutil.rmtree(info.parent, ignore_errors=True)
+        for pattern in ("runs/*/files/*/progress.json", "stages/*/info.json"):
+            for mark in sorted(self.datasets_folder.glob(f"*/{pattern}"), key=_used):
+                if excess <= 0:
+                    return
+                excess -= _tree_size(mark.parent)
+                shutil.rmtree(mark.parent, ignore_errors=True)
         datasets = sorted(self.datasets_folder.glob("*/dataset.json"), key=_used)
         for meta in datasets[:-1]:  # the one used last is on somebody's screen
             if excess <= 0:
@@ -182,19 +189,24 @@ class Dataset:
         path = self.folder / "var.parquet"
         return pd.Index(pd.read_parquet(path)["symbol"]) if path.is_file() else pd.Index([])
 
-    @cached_property
+    @property
     def matrix(self) -> Arrays | None:
-        """The expression matrix by gene (CSC ``data``, ``indices``, ``indptr``), or None."""
+        """The expression matrix by gene (CSC ``data``, ``indices``, ``indptr``), or None.
+
+        Opened anew each time: what has been read through a memory map counts as memory in use
+        until the map is closed.
+        """
         folder = self.folder / "matrix"
         return _load_arrays(folder) if folder.is_dir() else None
 
     def gene(self, position: int) -> npt.NDArray[np.float32]:
         """Return one gene's stored values over all cells (not normalised if they are counts)."""
-        if self.matrix is None:
+        matrix = self.matrix
+        if matrix is None:
             raise DataError("These data have no expression values, only an embedding.")
-        start, end = self.matrix["indptr"][position : position + 2]
+        start, end = matrix["indptr"][position : position + 2]
         values = np.zeros(self.n_cells, dtype=np.float32)
-        values[self.matrix["indices"][start:end]] = self.matrix["data"][start:end]
+        values[matrix["indices"][start:end]] = matrix["data"][start:end]
         return values
 
     def embedding(self, name: str) -> npt.NDArray[np.float32]:

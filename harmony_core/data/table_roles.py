@@ -58,7 +58,7 @@ def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
     adata = anndata.AnnData(matrix, obs=with_plain_columns(obs), var=with_plain_columns(var))
     guessed = "" if cells_in else " (recognised by the names)"
     note = f"The cells of {table.name} are in its {side}{guessed}."
-    return Loaded(adata, "text table", (*table.notes, note))
+    return Loaded(adata, "text table", (*table.notes, note), choices={"cells_in": side})
 
 
 def from_long(table: Table) -> Loaded:

@@ -21,7 +21,7 @@ from harmony_core.diagnostics.thresholds import (
 )
 
 Ints = NDArray[np.integer[Any]]
-Kind = Literal["one_batch", "missing", "association", "nesting", "exclusive"]
+Kind = Literal["one_batch", "missing", "association", "nesting", "exclusive", "advice"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ def cramers_v(first: Ints, second: Ints) -> float | None:
     ----------
     Bergsma 2013, 10.1016/j.jkss.2012.10.002
     """
-    table = _crosstab(first, second)
+    table = crosstab(first, second)
     table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
     n, (rows, columns) = table.sum(), table.shape
     if min(rows, columns) < 2:
@@ -90,7 +90,7 @@ def cramers_v(first: Ints, second: Ints) -> float | None:
 
 def is_nested(inner: Ints, outer: Ints) -> bool:
     """Return whether every level of ``inner`` lies within a single level of ``outer``."""
-    table = _crosstab(inner, outer)
+    table = crosstab(inner, outer)
     return bool(((table > 0).sum(axis=1) <= 1).all())
 
 
@@ -99,7 +99,7 @@ def exclusive_labels(labels: Ints, batch: Ints) -> dict[int, int]:
 
     Judged are labels with at least 20 cells; 99 % of them must be in the batch.
     """
-    table = _crosstab(labels, batch)
+    table = crosstab(labels, batch)
     total = table.sum(axis=1)
     found = (total >= EXCLUSIVE_MIN_CELLS) & (table.max(axis=1) >= EXCLUSIVE_SHARE * total)
     return {int(i): int(table[i].argmax()) for i in np.flatnonzero(found)}
@@ -127,7 +127,7 @@ def closest_relative(
     -------
     ``None`` where no other label with 15 cells lives in another batch.
     """
-    size = _crosstab(labels, batch)
+    size = crosstab(labels, batch)
     centre = _centres(labels, batch, embedding, size)
     enough = size >= MIN_CELLS_PURITY
     near: list[Relative] = []
@@ -298,7 +298,8 @@ def _exclusive(
     return found
 
 
-def _crosstab(first: Ints, second: Ints) -> NDArray[np.int64]:
+def crosstab(first: Ints, second: Ints) -> NDArray[np.int64]:
+    """Count cells by the levels of two columns; cells without a value in either are left out."""
     known = (first >= 0) & (second >= 0)
     shape = (int(np.max(first, initial=0)) + 1, int(np.max(second, initial=0)) + 1)
     table = np.zeros(shape, dtype=np.int64)

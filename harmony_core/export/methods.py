@@ -73,15 +73,21 @@ def _preparation(results: RunResults, scanpy: str, used: dict[str, str]) -> list
     n_pcs = prepared.arrays["embedding"].shape[1]
     if p.basis is not None:
         return [
-            f"{len(obs):,} cells were taken with the embedding {p.basis} ({n_pcs} dimensions) that "
-            "came with the data."
+            f"{len(obs):,} cells were taken with the embedding {p.basis} ({n_pcs} dimensions"
+            f"{_skipped(p.skip_dims)}) that came with the data."
         ]
     kind = results.dataset.meta["kind"]
     sentences = []
     if kind == "counts":
+        doublets = (
+            ""
+            if p.max_doublet is None
+            else f" and a doublet score of at most {p.max_doublet:g} (Scrublet, within each batch)"
+        )
         sentences.append(
             f"Of {results.dataset.n_cells:,} cells, the {len(obs):,} with {p.min_genes:,} to "
-            f"{p.max_genes:,} genes and at most {p.max_mito:g} % mitochondrial counts were kept, "
+            f"{p.max_genes:,} genes, at most {p.max_mito:g} % mitochondrial counts{doublets} "
+            "were kept, "
             f"and the {len(prepared.arrays['genes']):,} genes seen in at least {p.min_cells} of "
             "them."
         )
@@ -93,9 +99,14 @@ def _preparation(results: RunResults, scanpy: str, used: dict[str, str]) -> list
     sentences.append(
         f"{normalised} (scanpy {used['scanpy']} {scanpy}); "
         f"{int(prepared.arrays['variable'].sum()):,} variable genes were chosen within each batch, "
+        f"{'scaled to unit variance, ' if p.scale else ''}"
         f"and {n_pcs} principal components computed from them."
     )
     return sentences
+
+
+def _skipped(n: int) -> str:
+    return "" if n == 0 else f", without the first {n}" if n > 1 else ", without the first"
 
 
 def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:

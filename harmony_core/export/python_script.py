@@ -118,7 +118,8 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
     ]
     if params.prepare.basis is None:
         if kind == "counts":
-            steps.append(Step("Quality control", text.QUALITY))
+            doublets = "" if params.prepare.max_doublet is None else text.DOUBLETS
+            steps.append(Step("Quality control", text.QUALITY + doublets + text.KEPT_GENES))
         steps.append(Step("Normalisation", text.normalisation(kind, filtered=True)))
         steps.append(Step("Variable genes and principal components", text.PCA))
     else:
@@ -188,9 +189,13 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
     }
     if prepare.basis is None:
         values["SYMBOLS"] = record["symbol_column"]
-        names = ("min_genes", "max_genes", "max_mito", "min_cells", "n_top_genes", "n_pcs")
+        names = ("min_genes", "max_genes", "max_mito", "min_cells", "n_top_genes", "scale", "n_pcs")
         values |= {name.upper(): getattr(prepare, name) for name in names}
+        if prepare.max_doublet is not None:
+            values["MAX_DOUBLET"] = prepare.max_doublet
         values["PREPARE_SEED"] = prepare.seed
+    else:
+        values["SKIP_DIMS"] = prepare.skip_dims
     values["HARMONY"] = {
         "theta": list(harmony.theta),
         "sigma": harmony.sigma,
@@ -208,6 +213,7 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
     values |= {
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
+        "NEIGHBORS_SEED": prepare.seed,
         "MIN_DIST": params.layout.min_dist,
         "SPREAD": params.layout.spread,
         "EPOCHS_FROM_SCRATCH": EPOCHS_FROM_SCRATCH,

@@ -78,6 +78,24 @@ mito = np.asarray(X[:, is_mito].sum(axis=1), dtype=np.float32).ravel()
 mito = np.divide(100 * mito, total, out=np.zeros_like(total), where=total > 0)
 n_genes = X.getnnz(axis=1)
 cells = np.flatnonzero((n_genes >= MIN_GENES) & (n_genes <= MAX_GENES) & (mito <= MAX_MITO))
+"""
+
+DOUBLETS = """\
+first = list(BATCHES)[0]
+batch = adata.obs[first].astype(str).to_numpy()[cells]
+scores = np.zeros(len(cells), dtype=np.float32)
+for level in np.unique(batch):
+    members = np.flatnonzero(batch == level)
+    if len(members) < 100:  # too few to tell
+        continue
+    part = ad.AnnData(X[cells[members]])
+    with threadpoolctl.threadpool_limits(1):
+        sc.pp.scrublet(part, threshold=0.25, random_state=PREPARE_SEED, verbose=False)
+    scores[members] = part.obs["doublet_score"].to_numpy()
+cells = cells[~(scores > MAX_DOUBLET)]
+"""
+
+KEPT_GENES = """\
 kept_genes = np.flatnonzero(X[cells].getnnz(axis=0) >= MIN_CELLS)
 X = X[cells][:, kept_genes]
 """
@@ -118,13 +136,16 @@ if expression.n_vars > N_TOP_GENES:
 variable = expression[:, expression.var["variable"]].copy()
 n_pcs = min(N_PCS, variable.n_vars - 1, variable.n_obs - 1)
 with threadpoolctl.threadpool_limits(1):  # the last digits depend on the number of threads
+    if SCALE:
+        variable.X = variable.X.toarray()
+        sc.pp.scale(variable, max_value=10)
     sc.pp.pca(variable, n_comps=n_pcs, random_state=PREPARE_SEED)
 before = np.ascontiguousarray(variable.obsm["X_pca"], dtype=np.float32)
 """
 
 BASIS = """\
 cells = np.arange(adata.n_obs)
-before = np.array(adata.obsm[BASIS], dtype=np.float32)
+before = np.array(adata.obsm[BASIS][:, SKIP_DIMS:], dtype=np.float32)
 """
 
 HARMONY = """\
@@ -147,7 +168,8 @@ def neighbours(embedding):
     index = faiss.IndexFlatL2(dimensions)
     if n > 20_000:
         index = faiss.IndexIVFFlat(index, dimensions, int(np.sqrt(n)))
-        index.cp.seed, index.nprobe = HARMONY["random_state"] + 1, 12
+        index.cp.seed, index.nprobe = NEIGHBORS_SEED + 1, 12
+        index.cp.max_points_per_centroid = 64
         index.train(data)
     index.add(data)
     squared, found = index.search(data, min(WIDTH, n - 1) + 1)

@@ -95,7 +95,9 @@ def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start:
         "basis": record.get("basis") or prepare.basis or "X_pca",
         "batch": list(harmony.batch),
         "n_top_genes": prepare.n_top_genes,
+        "scale_genes": prepare.scale,
         "n_pcs": prepare.n_pcs,
+        "skip_dims": prepare.skip_dims if prepare.basis else 0,
         "theta": list(harmony.theta),
         "sigma": harmony.sigma,
         "nclust": record["harmony"]["nclust"],
@@ -221,6 +223,12 @@ read_embedding <- function(name, key) {
   values
 }
 
+# The dimensions that the run corrected.
+read_start <- function(key) {
+  values <- read_embedding(basis, key)
+  values[, seq_len(ncol(values)) > skip_dims, drop = FALSE]
+}
+
 cells <- read_names("obs")
 columns <- as.data.frame(lapply(setNames(batch, batch), read_column), row.names = cells)
 names(columns) <- batch
@@ -238,30 +246,30 @@ object <- CreateSeuratObject(counts = expression, meta.data = columns)
 _OBJECT_OF_EMBEDDING = """\
 # The Seurat object; the data have no expression, so the dimensions stand in for genes.
 
-object <- CreateSeuratObject(counts = as(t(read_embedding(basis, "PC")), "CsparseMatrix"),
+object <- CreateSeuratObject(counts = as(t(read_start("PC")), "CsparseMatrix"),
                              meta.data = columns)
 """
 
 _COUNTS = """\
-# From counts to principal components. As in the run, variable genes are chosen within each batch
-# and genes are centred but not scaled; the choice itself is Seurat's, so the genes differ in part.
-# Cells and genes were filtered already.
+# From counts to principal components. As in the run, variable genes are chosen within each batch,
+# and genes are centred but scaled only if scale_genes is TRUE; the choice itself is Seurat's, so
+# the genes differ in part. Cells and genes were filtered already.
 
 if (start == "counts") {
   object[["RNA"]] <- split(object[["RNA"]], f = object[[batch[1], drop = TRUE]])
   object <- FindVariableFeatures(object, nfeatures = n_top_genes)
   object[["RNA"]] <- JoinLayers(object[["RNA"]])
-  object <- ScaleData(object, do.scale = FALSE)
+  object <- ScaleData(object, do.scale = scale_genes)
   object <- RunPCA(object, npcs = min(n_pcs, length(VariableFeatures(object)) - 1))
 } else {
-  object[["pca"]] <- CreateDimReducObject(read_embedding(basis, "PC_"), key = "PC_", assay = "RNA")
+  object[["pca"]] <- CreateDimReducObject(read_start("PC_"), key = "PC_", assay = "RNA")
 }
 """
 
 _NO_COUNTS = """\
 # The embedding that was corrected
 
-object[["pca"]] <- CreateDimReducObject(read_embedding(basis, "PC_"), key = "PC_", assay = "RNA")
+object[["pca"]] <- CreateDimReducObject(read_start("PC_"), key = "PC_", assay = "RNA")
 """
 
 _HARMONY = """\

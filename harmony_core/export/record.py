@@ -71,13 +71,20 @@ def record(
         "versions": versions(),
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "input": input_path,
+        "input": input_path or _only_input(dataset.meta),
         "digest": content_digest(adata, where, columns, params.prepare.basis),
         "where": where,
         "kind": dataset.meta["kind"],
         "symbol_column": symbol_column(var) if where else None,
         "harmony": {k: v for k, v in results.harmony.items() if k != "seconds"},
     }
+
+
+def _only_input(meta: Mapping[str, Any]) -> str:
+    """Return where the data came from, if that is one h5ad, which a script can read."""
+    reading = meta.get("reading", {})
+    paths = reading.get("inputs", []) if reading.get("format") == "h5ad" else []
+    return str(paths[0]) if len(paths) == 1 else ""
 
 
 def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:

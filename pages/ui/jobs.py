@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import streamlit as st
 
 from harmony_core.data.store import Dataset
@@ -17,7 +14,6 @@ from pages.ui import services, state
 POLL_SECONDS = 0.25
 
 _CANCELLED = "cancelled_run"
-_LOAD = "load"
 
 
 def request(dataset: Dataset, params: RunParams) -> Progress:
@@ -78,74 +74,3 @@ def _poll(dataset: Dataset, params: RunParams, drawn: int) -> None:
         st.session_state[_CANCELLED] = run
         st.session_state.pop("requested", None)
         st.rerun(scope="app")
-
-
-def load(path: Path, name: str) -> None:
-    """Start reading a file into the store, instead of any other; the page then shows `loading`."""
-    services.runner().drop(f"{state.viewer()}:load")
-    st.session_state[_LOAD] = (
-        services.runner().submit_load(f"{state.viewer()}:load", path, name),
-        str(path),
-    )
-
-
-def loading() -> bool:
-    """Draw the load under way, if there is one; a finished one becomes the dataset in hand."""
-    if _LOAD not in st.session_state:
-        return False
-    job, path = st.session_state[_LOAD]
-    progress = services.runner().follow(job, services.store().uploads_folder / job)
-    if progress.is_over:
-        del st.session_state[_LOAD]
-        _clean_up(job, Path(path))
-        if progress.state == "finished":
-            state.choose_dataset(progress.result)
-            st.rerun()
-        if progress.state == "failed":
-            st.error(progress.message)
-            st.caption("The dataset you had before is still in hand.")
-        return False
-    _poll_load(job)
-    return True
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def _poll_load(job: str) -> None:
-    progress = services.runner().follow(job, services.store().uploads_folder / job)
-    if progress.is_over:
-        st.rerun(scope="app")
-    st.progress(0.3, text=f"{progress.step or 'Waiting for the worker'} …")
-    if st.button("Cancel", key="cancel-load"):
-        services.runner().drop(f"{state.viewer()}:load")
-
-
-def exported(dataset: Dataset, params: RunParams) -> Path | None:
-    """Return the folder with a run's files, writing them in the worker first if need be."""
-    runner = services.runner()
-    name = runner.submit_export(f"{state.viewer()}:export", dataset, params)
-    folder = runner.export_folder(dataset, params)
-    progress = runner.follow(name, folder)
-    if progress.state == "finished":
-        return folder
-    if progress.is_over:
-        st.error(progress.message or "Writing the files was cancelled.")
-        if st.button("Write them again"):
-            shutil.rmtree(folder, ignore_errors=True)
-            st.rerun()
-        return None
-    _poll_export(name, folder)
-    return None
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def _poll_export(name: str, folder: Path) -> None:
-    if services.runner().follow(name, folder).is_over:
-        st.rerun(scope="app")
-    st.progress(0.5, text="Writing the files …")
-
-
-def _clean_up(job: str, uploaded: Path) -> None:
-    uploads = services.store().uploads_folder
-    shutil.rmtree(uploads / job, ignore_errors=True)
-    if uploaded.parent.parent == uploads:
-        shutil.rmtree(uploaded.parent, ignore_errors=True)

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Serve
+from tests.data.formats import matrix_folder, zipped
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
@@ -34,6 +37,17 @@ def settle(page: Page) -> None:
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=WORK)
 
 
+def download(page: Page, what: str, folder: Path) -> Path:
+    """Wait until a file is made and save it."""
+    button = page.get_by_role("button", name=f"Download {what}")
+    expect(button).to_be_visible(timeout=WORK)
+    with page.expect_download() as found:
+        button.click()
+    path = folder / found.value.suggested_filename
+    found.value.save_as(path)
+    return path
+
+
 def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
@@ -54,18 +68,24 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     shoot(page, "tune-theta-0")
 
     page.get_by_role("link", name="Take away").click()
-    button = page.get_by_role("button", name="Download h5ad")
-    expect(button).to_be_visible(timeout=WORK)
-    with page.expect_download() as download:
-        button.click()
-    path = tmp_path / "corrected.h5ad"
-    download.value.save_as(path)
-    shoot(page, "take-away")
-    adata = ad.read_h5ad(path)
+    for what in ("h5ad", "Python script", "report"):
+        page.get_by_role("button", name=f"Make {what}").click()
+    adata = ad.read_h5ad(download(page, "h5ad", tmp_path))
     assert {"X_pca", "X_pca_harmony", "X_umap", "X_umap_uncorrected"} <= set(adata.obsm)
     assert {"condition", "marker_based_type", "leiden"} <= set(adata.obs)
     assert {"neighbors", "rank_genes_groups"} <= set(adata.uns)
     assert (adata.X.data == np.round(adata.X.data)).all()
+    script = download(page, "Python script", tmp_path).read_text("utf-8")
+    assert "harmonypy.run_harmony(" in script
+    compile(script, "script", "exec")
+    report = download(page, "report", tmp_path)
+    shoot(page, "take-away")
+    # From a file, as a colleague opens it; the page fixture sees to it that nothing is loaded.
+    page.goto(report.as_uri())
+    expect(page.get_by_role("heading", name="Runs compared")).to_be_visible()
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    page.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:
@@ -107,6 +127,49 @@ def test_own_h5ad_and_what_is_not_one(page: Page, serve: Serve, tmp_path: Path) 
     expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=WORK)
     settle(page)
     shoot(page, "tune-own")
+
+
+def test_two_tables_and_a_10x_folder_become_one_run(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    genes = [*("ACTB", "GAPDH", "MALAT1", "MT-CO1"), *(f"RPL{i}" for i in range(396))]
+    for number, shift in enumerate((1.0, 1.4)):
+        types = np.arange(200) % 3
+        means = np.random.default_rng(0).gamma(0.6, 4.0, size=(3, 400))[types] * shift
+        counts = rng.poisson(means)
+        if number == 0:
+            table = pd.DataFrame(counts, [f"a{i}" for i in range(200)], genes)
+            table.to_csv(tmp_path / "first lane.csv")
+            continue
+        second = ad.AnnData(
+            sp.csr_matrix(counts.astype(np.float32)),
+            obs=pd.DataFrame(index=[f"b{i}" for i in range(200)]),
+            var=pd.DataFrame({"gene_ids": [f"ENSG{i:011d}" for i in range(400)]}, index=genes),
+        )
+        files = matrix_folder(second[:, :390].copy(), prefix="second_")
+        zipped(files, tmp_path / "second lane.zip")
+    open_tune(page, serve("app.py"))
+    page.get_by_role("link", name="Data", exact=True).click()
+    both = [tmp_path / "first lane.csv", tmp_path / "second lane.zip"]
+    page.locator('input[type="file"]').set_input_files(both)
+    expect(page.get_by_text("400 cells, 390 genes")).to_be_visible(timeout=WORK)
+    expect(page.get_by_text("10 of 400 in 'first lane'")).to_be_visible()
+    expect(page.get_by_text("400 of 400 cells are kept.")).to_be_visible(timeout=WORK)
+    expect(page.get_by_text("Preparing cells and genes")).to_have_count(0, timeout=WORK)
+    shoot(page, "data-two-files")
+    fewest = page.get_by_role("spinbutton", name="Fewest genes a cell")
+    fewest.fill("5000")
+    fewest.press("Enter")
+    expect(page.get_by_text("0 of 400 cells are kept.", exact=True)).to_be_visible(timeout=WORK)
+    fewest.fill("0")
+    fewest.press("Enter")
+    expect(page.get_by_text("400 of 400 cells are kept.")).to_be_visible(timeout=WORK)
+    page.get_by_role("link", name="Go to Tune").click()
+    expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=WORK)
+    settle(page)
+    expect(page.get_by_text("corrected for file")).to_be_visible()
+    shoot(page, "tune-two-files")
 
 
 def test_addresses_never_bypass_the_entry(page: Page, serve: Serve) -> None:

@@ -39,7 +39,8 @@ def test_genes_embeddings_and_obs_come_back(store: Store, simulated: ad.AnnData)
 
 def test_the_fingerprint_is_of_the_content(store: Store, simulated: ad.AnnData) -> None:
     first = ingest(store, simulated, name="one")
-    dense = ad.AnnData(simulated.X.toarray(), obs=simulated.obs, var=simulated.var)
+    dense = simulated.copy()
+    dense.X = simulated.X.toarray()
     assert ingest(store, dense, name="two").fingerprint == first.fingerprint
     changed = simulated.copy()
     changed.X = sp.csr_matrix(changed.X)
@@ -48,6 +49,22 @@ def test_the_fingerprint_is_of_the_content(store: Store, simulated: ad.AnnData) 
     relabelled = simulated.copy()
     relabelled.obs["batch"] = relabelled.obs["batch"].to_numpy()[::-1]
     assert ingest(store, relabelled, name="four").fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("part", ["layers", "uns", "var", "obsm"])
+def test_a_file_that_differs_in_what_no_run_uses_is_exported_as_itself(
+    store: Store, simulated: ad.AnnData, part: str
+) -> None:
+    first = ingest(store, simulated, name="one")
+    other = simulated.copy()
+    if part == "var":
+        other.var["note"] = "more"
+    else:
+        getattr(other, part)["note"] = other.X * 2 if part != "obsm" else np.ones((400, 2))
+    second = ingest(store, other, name="two")
+    assert second.fingerprint != first.fingerprint
+    assert "note" in getattr(ad.read_h5ad(second.source), part)
+    assert ingest(store, other.copy(), name="again").fingerprint == second.fingerprint
 
 
 def test_names_that_repeat_or_are_odd_still_load(store: Store, simulated: ad.AnnData) -> None:
@@ -98,8 +115,13 @@ def test_eviction_drops_what_was_used_longest_ago(store: Store, simulated: ad.An
         info = kept.folder / "stages" / key.folder / "info.json"
         os.utime(info, (1000 + age, 1000 + age))
     kept.finished(keys[0])  # used just now
+    made = kept.run_folder("a") / "files" / "b"
+    made.mkdir(parents=True)
+    (made / "progress.json").write_text("{}")
+    (made / "corrected.h5ad").write_bytes(bytes(500_000))
     size = sum(p.stat().st_size for p in store.home.rglob("*") if p.is_file())
-    store.evict(limit_gb=(size - 2_500_000) / 1e9)
+    store.evict(limit_gb=(size - 3_000_000) / 1e9)
+    assert not made.exists()  # quickly made again, so it goes first
     assert [kept.is_finished(key) for key in keys] == [True, False, False]
     assert store.dataset(kept.fingerprint).n_cells == simulated.n_obs
 

@@ -1,0 +1,98 @@
+"""Where the data come from: a sample, an upload, or a file on the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from harmony_core.data.request import LoadRequest
+from harmony_core.data.samples import SAMPLES, fingerprint
+from harmony_core.data.server_files import allowed_folders, allowed_path, listed_files
+from harmony_core.errors import FileError
+from pages.ui import services, state
+from pages.ui.data import loading
+
+_UPLOADS = "uploads-taken"
+_LIST_SECONDS = 30
+FORMATS = (
+    "h5ad, 10x h5, 10x matrix folders (as zip or tar.gz, or their three files together), AnnData "
+    "zarr (zip), loom, h5mu, and text tables (csv, tsv, txt, also gzipped): counts, or an "
+    "embedding with a table of metadata."
+)
+
+
+def choose() -> None:
+    """Draw the sources; what is read then becomes the dataset in hand."""
+    columns = st.columns(len(SAMPLES) + 1, border=True)
+    for column, (key, sample) in zip(columns, SAMPLES.items(), strict=False):
+        with column:
+            st.markdown(f"**{sample.name}**")
+            st.caption(sample.about)
+            found = fingerprint(services.store(), key)
+            in_hand = state.dataset().fingerprint == found
+            if st.button("On screen" if in_hand else "Open", key=f"open-{key}", disabled=in_hand):
+                loading.forget_refused()
+                state.choose_dataset(found)
+                st.rerun()
+    with columns[-1]:
+        st.markdown("**Your own data**")
+        _upload()
+        if allowed_folders():
+            _on_server()
+    loading.status()
+
+
+def _upload() -> None:
+    taken = st.session_state.setdefault(_UPLOADS, 0)
+    uploads = st.file_uploader(
+        "One file, or several at once",
+        accept_multiple_files=True,
+        # A new widget after each upload: the next one is a dataset of its own.
+        key=f"upload-{taken}",
+        help=f"{FORMATS} Several files at once become one dataset, with the file as a column; a "
+        "table of metadata or an embedding is matched to the cells by name. The files stay on "
+        "this machine.",
+    )
+    st.caption("h5ad, 10x, zarr, loom, h5mu, or tables")
+    if uploads:
+        st.session_state[_UPLOADS] = taken + 1
+        loading.receive(uploads)
+        st.rerun()
+
+
+def _on_server() -> None:
+    files = _names_on_server()
+    chosen = st.multiselect(
+        "Files on the server",
+        list(files),
+        key="server-files",
+        accept_new_options=True,
+        placeholder="Choose, or type a path",
+        help="Files in the folders that the administrator allows. They are read where they lie, "
+        "which needs half the memory of an upload.",
+    )
+    if st.button("Read", key="read-server", disabled=not chosen):
+        try:
+            paths = [allowed_path(files.get(name, name)) for name in chosen]
+        except FileError as error:
+            loading.refuse(str(error))
+            return
+        loading.begin(
+            LoadRequest(paths=tuple(map(str, paths)), names=tuple(path.name for path in paths))
+        )
+
+
+@st.cache_data(ttl=_LIST_SECONDS, show_spinner=False)
+def _files_in(folders: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for path in listed_files():
+        folder = next(Path(f) for f in folders if path.is_relative_to(f))
+        name = path.relative_to(folder).as_posix()
+        found[name if name not in found else str(path)] = str(path)
+    return found
+
+
+def _names_on_server() -> dict[str, str]:
+    """Return the path of each file in the allowed folders, by its name below its folder."""
+    return _files_in(tuple(str(folder) for folder in allowed_folders()))

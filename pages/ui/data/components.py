@@ -1,0 +1,59 @@
+"""Variable genes and components of the chosen preparation, once the worker has computed them."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from harmony_core.data.store import Dataset, StageResult
+from harmony_core.figure_data import gene_overlap, scree
+from harmony_core.params import RunParams
+from pages.ui.data import steps
+from pages.ui.text import plain
+
+_LITTLE = 0.005
+
+
+def draw(
+    dataset: Dataset, params: RunParams, for_genes: DeltaGenerator, for_components: DeltaGenerator
+) -> None:
+    """Draw what preparation gives with these settings into two places of the page."""
+    prepared = steps.result(dataset, params, "prepare", what="Preparing cells and genes")
+    if prepared is None:
+        for place in (for_genes, for_components):
+            place.caption("Drawn when preparation is done.")
+        return
+    with for_genes:
+        _genes(prepared)
+    with for_components:
+        _components(prepared)
+    for note in prepared.info["notes"]:
+        st.caption(f"ℹ️ {plain(note, longest=500)}")
+
+
+def _genes(prepared: StageResult) -> None:
+    variable = np.asarray(prepared.arrays["variable"])
+    counted = np.bincount(np.asarray(prepared.arrays["variable_in"])[variable])
+    n_genes = int(variable.sum())
+    if len(counted) < 2:
+        st.caption(f"{n_genes:,} of {len(variable):,} genes are used, not chosen batch by batch.")
+        return
+    by_batches = counted[1:]
+    n_batches = len(by_batches)
+    st.markdown(
+        f"**{n_genes:,} of {len(variable):,} genes** are used: {by_batches[-1]:,} are variable in "
+        f"{n_batches} batches, {by_batches[0]:,} in one only. Genes that are variable in one batch "
+        "only can carry what is special to it, be it cells or technique."
+    )
+    st.plotly_chart(gene_overlap(by_batches), key="overlap", config={"displayModeBar": False})
+
+
+def _components(prepared: StageResult) -> None:
+    ratio = np.asarray(prepared.arrays["variance_ratio"], dtype=np.float64)
+    n_telling = int((ratio >= _LITTLE).sum())
+    st.markdown(
+        f"**{len(ratio)} components** explain {100 * ratio.sum():.0f} % of the variance of the "
+        f"variable genes; the first {n_telling} explain at least {100 * _LITTLE:g} % each."
+    )
+    st.plotly_chart(scree(ratio), key="scree", config={"displayModeBar": False})

@@ -1,0 +1,135 @@
+"""The design: what is tied to the batch, drawn and said before anything is corrected."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from harmony_core.data.store import Dataset
+from harmony_core.diagnostics.coded import Coded
+from harmony_core.diagnostics.design import Finding, check_design, cramers_v, crosstab
+from harmony_core.diagnostics.variables import advise
+from harmony_core.figure_data import MOST_LEVELS, design_map
+from harmony_core.params import RunParams
+from harmony_core.plan import Plan
+from pages.ui.data.variables import Variables, variance_by_column
+from pages.ui.tables import table
+from pages.ui.text import plain
+
+_MOST_LEVELS = 200
+_MARKS = {"red": ":red[✕]", "amber": ":orange[!]", "green": ":green[✓]"}
+_SHOWN = 6
+
+
+def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
+    """Say what the choice of variables means, and what is tied to them."""
+    explained = variance_by_column(dataset, params)
+    advice = advise(
+        [coded(dataset, name) for name in chosen.batch],
+        dataset.meta["candidates"],
+        columns(dataset.fingerprint, dataset),
+        label=chosen.label,
+        condition=chosen.condition,
+        explained=explained,
+    )
+    found = [f for name in chosen.batch for f in findings(dataset, name, chosen.label, params)]
+    worst_first = [f for level in ("red", "amber", "green") for f in found if f.level == level]
+    for finding in [*advice, *worst_first[:_SHOWN]]:
+        _draw(finding)
+    if len(worst_first) > _SHOWN:
+        with st.expander(f"{len(worst_first) - _SHOWN} more"):
+            for finding in worst_first[_SHOWN:]:
+                _draw(finding)
+
+
+def _draw(finding: Finding) -> None:
+    st.markdown(f"{_MARKS[finding.level]} {plain(finding.sentence, longest=900)}")
+
+
+def compare(dataset: Dataset, chosen: Variables) -> None:
+    """Draw batch against another column, as a picture and as a table."""
+    if {c.name for c in columns(dataset.fingerprint, dataset)} <= {chosen.batch[0]}:
+        return
+    with st.expander("Batch against other columns: table, picture, association", expanded=True):
+        left, right = st.columns(2)
+        name = left.selectbox("Batch variable", chosen.batch, key=f"{dataset.fingerprint}:design")
+        batch = coded(dataset, str(name))
+        others = {c.name: c for c in columns(dataset.fingerprint, dataset) if c.name != name}
+        tied = _associations(dataset.fingerprint, str(name), dataset)
+        ranked = sorted(others, key=lambda c: (c != chosen.label, -tied[c]))
+        second = right.selectbox("Against", ranked, key=f"{dataset.fingerprint}:against")
+        other = others[str(second)]
+        picture, numbers = st.tabs(["Picture", "Tables"])
+        with picture:
+            st.plotly_chart(
+                design_map(batch, other, dark=st.context.theme.type == "dark"),
+                key="design-map",
+                config={"displayModeBar": False},
+            )
+            most = max(len(batch.levels), len(other.levels))
+            if most > MOST_LEVELS:
+                st.caption(f"The {MOST_LEVELS} largest levels are drawn; the table has all.")
+        with numbers:
+            counts = crosstab(batch.codes, other.codes)
+            wide = pd.DataFrame(counts, columns=list(other.levels))
+            wide.insert(0, batch.name if batch.name not in other.levels else "", batch.levels)
+            table(wide, key="design", file="design")
+            st.caption("Association (Cramér's V, bias-corrected): 0 none, 1 one decides the other")
+            rows = [{"Column": c, "Levels": len(others[c].levels), "V": tied[c]} for c in ranked]
+            config = {"V": st.column_config.NumberColumn(format="%.2f")}
+            table(pd.DataFrame(rows), key="tied", file="associations", columns=config)
+
+
+def coded(dataset: Dataset, name: str) -> Coded:
+    """Return a column as numbers."""
+    return _coded(dataset.fingerprint, name, dataset)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _coded(fingerprint: str, name: str, _dataset: Dataset) -> Coded:
+    return Coded.of(name, _dataset.obs[name].to_numpy())
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def columns(fingerprint: str, _dataset: Dataset) -> list[Coded]:
+    """Return the columns that divide the cells into a manageable number of groups."""
+    return [
+        Coded.of(str(name), values.to_numpy())
+        for name, values in _dataset.obs.items()
+        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
+    ]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _associations(fingerprint: str, batch: str, _dataset: Dataset) -> dict[str, float]:
+    codes = coded(_dataset, batch).codes
+    every = columns(fingerprint, _dataset)
+    return {c.name: cramers_v(codes, c.codes) or 0.0 for c in every}
+
+
+def findings(dataset: Dataset, batch: str, label: str | None, params: RunParams) -> list[Finding]:
+    """Check the design for one batch variable, with the embedding where it is prepared."""
+    key = Plan(dataset, params).keys["prepare"]
+    stage = key.folder if dataset.is_finished(key) else ""
+    return _findings(dataset.fingerprint, batch, label, stage, dataset, params)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _findings(
+    fingerprint: str,
+    batch: str,
+    label: str | None,
+    stage: str,
+    _dataset: Dataset,
+    _params: RunParams,
+) -> list[Finding]:
+    prepared = _dataset.finished(Plan(_dataset, _params).keys["prepare"]) if stage else None
+    rows = slice(None) if prepared is None else np.asarray(prepared.arrays["cells"])
+    every = [Coded(c.name, c.codes[rows], c.levels) for c in columns(fingerprint, _dataset)]
+    return check_design(
+        Coded(batch, coded(_dataset, batch).codes[rows], coded(_dataset, batch).levels),
+        every,
+        label=next((c for c in every if c.name == label), None),
+        embedding=None if prepared is None else np.asarray(prepared.arrays["embedding"]),
+    )

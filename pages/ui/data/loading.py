@@ -1,0 +1,157 @@
+"""Reading files in the worker: begun, followed, cancelled, refused; what is on screen stays."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from harmony_core.data.request import LoadRequest
+from harmony_core.data.store import Dataset
+from pages.ui import services, state
+from pages.ui.text import plain
+
+POLL_SECONDS = 0.25
+SAMPLE_CELLS = 20_000
+
+_UNDER_WAY = "load"
+_REFUSED = "load-refused"
+_INPUTS = "load-inputs"
+_EVERY_CELL = "(any)"
+
+
+def receive(uploads: Sequence[Any]) -> None:
+    """Keep uploads on disk, where the worker can read them, and begin to read."""
+    folder = Path(tempfile.mkdtemp(dir=services.store().uploads_folder))
+    paths = [folder / str(number) for number in range(len(uploads))]
+    try:
+        for upload, path in zip(uploads, paths, strict=True):
+            with path.open("wb") as out:
+                shutil.copyfileobj(upload, out)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        reason = error.strerror or "the disk gave an error"
+        st.session_state[_REFUSED] = {"message": f"The files could not be kept: {reason}."}
+        return
+    names = tuple(upload.name for upload in uploads)
+    begin(LoadRequest(paths=tuple(map(str, paths)), names=names, is_upload=True))
+
+
+def begin(request: LoadRequest) -> None:
+    """Begin to read files, instead of any others; may be a widget's callback."""
+    viewer = f"{state.viewer()}:load"
+    services.runner().drop(viewer)
+    forget_refused(but=request)
+    job = services.runner().submit_load(viewer, request)
+    st.session_state[_UNDER_WAY] = (job, request.to_dict())
+
+
+def refuse(message: str) -> None:
+    """Show a sentence instead of reading anything."""
+    st.session_state[_REFUSED] = {"message": message}
+
+
+def status() -> None:
+    """Draw the reading under way, or why the last one was refused."""
+    if _UNDER_WAY in st.session_state:
+        job, values = st.session_state[_UNDER_WAY]
+        progress = services.runner().follow(job, services.store().uploads_folder / job)
+        if not progress.is_over:
+            _poll(job)
+            return
+        del st.session_state[_UNDER_WAY]
+        shutil.rmtree(services.store().uploads_folder / job, ignore_errors=True)
+        request = LoadRequest.from_dict(values)
+        if progress.state == "finished":
+            _take(progress.result, request)
+            st.rerun()
+        if progress.state == "failed":
+            refused = {"message": progress.message, "sample": progress.sample, "request": values}
+            st.session_state[_REFUSED] = refused
+        if not progress.sample:
+            _delete_uploads(request)
+    if _REFUSED in st.session_state:
+        _draw_refused(st.session_state[_REFUSED])
+
+
+def _take(fingerprint: str, request: LoadRequest) -> None:
+    """Take what was read in hand; the files stay as long as they could be read otherwise."""
+    state.choose_dataset(fingerprint)
+    if services.store().dataset(fingerprint).meta["reading"].get("choices"):
+        st.session_state.setdefault(_INPUTS, {})[fingerprint] = request.to_dict()
+    else:
+        _delete_uploads(request)
+
+
+def read_before(dataset: Dataset) -> LoadRequest | None:
+    """Return how a dataset of this session was read, if its files are still there."""
+    values = st.session_state.get(_INPUTS, {}).get(dataset.fingerprint)
+    if values is None:
+        return None
+    request = LoadRequest.from_dict(values)
+    return request if request.still_there else None
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _poll(job: str) -> None:
+    progress = services.runner().follow(job, services.store().uploads_folder / job)
+    if progress.is_over:
+        st.rerun(scope="app")
+    bar, button = st.columns([6, 1], vertical_alignment="center")
+    bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
+    if button.button("Cancel", key="cancel-load", width="stretch"):
+        services.runner().drop(f"{state.viewer()}:load")
+        _, values = st.session_state.pop(_UNDER_WAY)
+        _delete_uploads(LoadRequest.from_dict(values))
+        st.rerun(scope="app")
+
+
+def _draw_refused(refused: dict[str, Any]) -> None:
+    st.error(plain(refused["message"], longest=2000))
+    st.caption("The dataset you had before is still in hand.")
+    sample = refused.get("sample")
+    if sample:
+        _offer_sample(sample, LoadRequest.from_dict(refused["request"]))
+
+
+def _offer_sample(sample: dict[str, Any], request: LoadRequest) -> None:
+    """Offer to read some of the cells of a file that is too large."""
+    number, column, button = st.columns([2, 2, 2], vertical_alignment="bottom")
+    cells = number.number_input(
+        "Cells to draw",
+        40,
+        int(sample["cells"]),
+        min(SAMPLE_CELLS, int(sample["cells"])),
+        1000,
+        key="sample-cells",
+        help=f"The file has {sample['cells']:,} cells; they are drawn at random.",
+    )
+    by = column.selectbox(
+        "As many of each level of",
+        [_EVERY_CELL, *sample["columns"]],
+        key="sample-by",
+        help="The batch column, so that small batches are not lost.",
+    )
+    wanted = replace(
+        request, max_cells=int(cells), sample_by=None if by == _EVERY_CELL else str(by)
+    )
+    button.button("Read a sample", key="read-sample", on_click=begin, args=(wanted,))
+
+
+def forget_refused(*, but: LoadRequest | None = None) -> None:
+    """Forget why a file was refused, and the file, unless it is asked for once more."""
+    refused = st.session_state.pop(_REFUSED, {})
+    if "request" in refused:
+        old = LoadRequest.from_dict(refused["request"])
+        if but is None or old.paths != but.paths:
+            _delete_uploads(old)
+
+
+def _delete_uploads(request: LoadRequest) -> None:
+    if request.is_upload:
+        shutil.rmtree(Path(request.paths[0]).parent, ignore_errors=True)

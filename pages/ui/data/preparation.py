@@ -1,0 +1,117 @@
+"""Preparation: what to start from, and the choices between counts and components."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from harmony_core.data.store import Dataset
+from harmony_core.params import PrepareParams, RunParams
+from pages.ui.data import components, quality
+from pages.ui.data.numbers import number
+from pages.ui.text import plain
+
+_FROM_EXPRESSION = "the expression matrix"
+
+
+def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
+    """Draw what to start from, and return the settings with it."""
+    meta, key = dataset.meta, f"{dataset.fingerprint}:"
+    st.subheader("Preparation")
+    starts = [*([_FROM_EXPRESSION] if meta["kind"] != "none" else []), *meta["embeddings"]]
+    _offer_prepared(dataset, now, f"{key}basis")
+    picked = st.selectbox(
+        "Start from",
+        starts,
+        starts.index(now.basis) if now.basis in starts else 0,
+        key=f"{key}basis",
+        help="An embedding that the file brings along is corrected as it is; otherwise "
+        "principal components are computed from the expression matrix.",
+        persist_state="session",
+    )
+    if picked is None or picked == _FROM_EXPRESSION:
+        return replace(now, basis=None, skip_dims=0)
+    st.caption("Preparation is skipped: that embedding is corrected, with all its cells.")
+    return replace(now, basis=str(picked), skip_dims=_skipped(dataset, str(picked), now))
+
+
+def _offer_prepared(dataset: Dataset, now: PrepareParams, widget: str) -> None:
+    """Offer the embedding of data that were prepared already."""
+    ready = dataset.meta.get("uncorrected", [])
+    if dataset.meta["kind"] not in ("log", "scaled") or not ready or now.basis is not None:
+        return
+    text, button = st.columns([4, 1.4], vertical_alignment="center")
+    text.info(
+        "These data seem prepared already: their values are not counts, and they bring "
+        f"{plain(ready[0])}. Starting from it keeps what was done to them."
+    )
+    button.button(
+        f"Start from {plain(ready[0])}",
+        key="start-from-prepared",
+        on_click=_choose,
+        args=(widget, ready[0]),
+        width="stretch",
+    )
+
+
+def _skipped(dataset: Dataset, basis: str, now: PrepareParams) -> int:
+    facts = dataset.meta.get("embedding_facts", {}).get(basis, {})
+    if facts.get("n_bad"):
+        st.error(
+            f"{plain(basis)} has missing or infinite values in {facts['n_bad']:,} cells and cannot "
+            "be corrected; choose another start."
+        )
+    if facts.get("is_corrected"):
+        st.warning(
+            f"{plain(basis)} seems to be corrected already; start from an uncorrected one, such as "
+            "X\\_pca."
+        )
+    if not facts.get("follows_depth") and not now.skip_dims:
+        return 0
+    if facts.get("follows_depth"):
+        st.warning(
+            f"The first dimension of {plain(basis)} follows the counts per cell (correlation "
+            f"{facts['depth_correlation']:.2f}), so it measures depth rather than cells."
+        )
+    drop = st.toggle(
+        "Leave its first dimension out",
+        bool(now.skip_dims),
+        key=f"{dataset.fingerprint}:skip:{basis}",
+        persist_state="session",
+    )
+    return max(now.skip_dims, 1) if drop else 0
+
+
+def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
+    """Draw the choices of preparation with what they do, and return them."""
+    now = params.prepare
+    if now.basis is not None:
+        return now
+    cells, genes, principal = st.tabs(["Cells", "Variable genes", "Components"])
+    with cells:
+        now = quality.choose(dataset, params)
+    with genes:
+        now = replace(now, n_top_genes=number(dataset, "n_top_genes", now))
+        below_genes = st.container()
+    with principal:
+        left, right = st.columns(2, vertical_alignment="bottom")
+        with left:
+            now = replace(now, n_pcs=number(dataset, "n_pcs", now))
+        with right:
+            scale = st.toggle(
+                "Scale genes to equal variance",
+                now.scale,
+                key=f"{dataset.fingerprint}:scale",
+                help="Each variable gene is brought to variance 1 and cut off at 10. Rare and "
+                "noisy genes then weigh as much as all others.",
+                persist_state="session",
+            )
+        now = replace(now, scale=bool(scale))
+        below_principal = st.container()
+    components.draw(dataset, replace(params, prepare=now), below_genes, below_principal)
+    return now
+
+
+def _choose(widget: str, value: str) -> None:
+    st.session_state[widget] = value

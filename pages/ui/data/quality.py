@@ -1,0 +1,147 @@
+"""Quality control, seen while chosen: distributions per batch, thresholds, the cells kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from harmony_core import figures
+from harmony_core.data.store import Dataset
+from harmony_core.diagnostics.coded import Coded
+from harmony_core.params import PrepareParams, RunParams
+from harmony_core.prepare import CellQuality, within_thresholds
+from pages.ui.data import steps
+from pages.ui.data.design import coded
+from pages.ui.data.numbers import number
+from pages.ui.text import plain
+
+_MOST_BATCHES = 30
+_DOUBLET_SCORE = 0.25
+_SCORING = "Scoring doublets batch by batch"
+
+
+def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
+    """Draw thresholds with the cells they keep, and return them."""
+    now = params.prepare
+    if dataset.meta["kind"] != "counts":
+        st.caption(
+            "The values are not counts, so cells are not filtered: their numbers of genes and "
+            "counts say nothing any more."
+        )
+        return now
+    columns = st.columns(4)
+    for column, name in zip(
+        columns, ("min_genes", "max_genes", "max_mito", "min_cells"), strict=True
+    ):
+        with column:
+            now = replace(now, **{name: number(dataset, name, now)})
+    now = replace(now, max_doublet=_max_doublet(dataset, now))
+    found = steps.result(dataset, params, "quality", what="Counting genes and molecules")
+    if found is None:
+        return now
+    quality = CellQuality(**{name: np.asarray(array) for name, array in found.arrays.items()})
+    keep = within_thresholds(quality, now)
+    scores = None
+    if now.max_doublet is not None:
+        asked = replace(params, prepare=now)
+        scored = steps.result(dataset, asked, "doublets", what=_SCORING)
+        if scored is not None:
+            scores = np.asarray(scored.arrays["scores"])
+            keep &= ~(scores > now.max_doublet)
+    batch = _drawn(coded(dataset, params.harmony.batch[0]))
+    _kept(dataset, batch, keep)
+    _distributions(batch, quality, scores, now)
+    return now
+
+
+def _max_doublet(dataset: Dataset, now: PrepareParams) -> float | None:
+    toggle, value = st.columns([2, 2], vertical_alignment="bottom")
+    wanted = toggle.toggle(
+        "Leave out likely doublets",
+        now.max_doublet is not None,
+        key=f"{dataset.fingerprint}:doublets",
+        help="Scrublet scores each cell within its batch by comparing it with simulated doublets. "
+        "It takes about half a minute for 10,000 cells.",
+        persist_state="session",
+    )
+    if not wanted:
+        return None
+    with value:
+        start = _DOUBLET_SCORE if now.max_doublet is None else now.max_doublet
+        return float(number(dataset, "max_doublet", now, start))
+
+
+def _drawn(batch: Coded) -> Coded:
+    """Return the batches to draw; all cells as one where there are too many."""
+    if len(batch.levels) <= _MOST_BATCHES:
+        return batch
+    return Coded(batch.name, np.zeros_like(batch.codes), ("all batches",))
+
+
+def _kept(dataset: Dataset, batch: Coded, keep: npt.NDArray[np.bool_]) -> None:
+    n_kept = int(keep.sum())
+    st.markdown(f"**{n_kept:,} of {dataset.n_cells:,} cells are kept.**")
+    kept = Coded(batch.name, batch.codes[keep], batch.levels).sizes
+    lost = [level for level, n in batch.sizes.items() if n and kept[level] < n / 2]
+    if lost and n_kept:
+        names = ", ".join(lost[:5])
+        st.warning(
+            plain(
+                f"More than half of the cells of {names} are left out: look whether this batch is "
+                "of lower quality, or only of lower depth.",
+                longest=500,
+            )
+        )
+    st.plotly_chart(
+        figures.batch_bars(batch.sizes, kept=kept, title=f"Cells kept in each {batch.name}"),
+        key="kept",
+        config={"displayModeBar": False},
+    )
+
+
+def _distributions(
+    batch: Coded,
+    quality: CellQuality,
+    scores: npt.NDArray[np.float32] | None,
+    now: PrepareParams,
+) -> None:
+    drawn = [
+        ("Genes a cell", quality.n_genes, (now.min_genes, now.max_genes)),
+        ("Counts a cell", quality.counts, ()),
+        ("Mitochondrial counts, %", quality.mito, (now.max_mito,)),
+    ]
+    if scores is not None and now.max_doublet is not None:
+        drawn.append(("Doublet score", scores, (now.max_doublet,)))
+    for column, (title, values, limits) in zip(st.columns(len(drawn)), drawn, strict=True):
+        known = np.isfinite(values)
+        # A threshold far beyond all cells would press them into a corner of the picture.
+        limits = tuple(x for x in limits if x <= 1.3 * values[known].max(initial=0))
+        column.plotly_chart(
+            figures.violins(
+                values[known], batch.codes[known], batch.levels, title=title, limits=limits
+            ),
+            key=f"quality-{title}",
+            config={"displayModeBar": False},
+        )
+    table = _by_batch(batch, quality, now)
+    with st.expander("Why cells are left out, by batch"):
+        st.dataframe(table, hide_index=True, key="quality-table")
+
+
+def _by_batch(batch: Coded, quality: CellQuality, now: PrepareParams) -> pd.DataFrame:
+    reasons = {
+        "Cells": np.ones(len(batch.codes), dtype=bool),
+        "Too few genes": quality.n_genes < now.min_genes,
+        "Too many genes": quality.n_genes > now.max_genes,
+        "Too much mitochondrial": quality.mito > now.max_mito,
+    }
+    n = len(batch.levels)
+    known = batch.codes >= 0
+    counted = {
+        title: np.bincount(batch.codes[known & of], minlength=n) for title, of in reasons.items()
+    }
+    return pd.DataFrame({"Batch": batch.levels, **counted})

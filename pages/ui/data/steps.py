@@ -1,0 +1,58 @@
+"""Steps of preparation that the Data page shows: asked for by being looked at, one at a time."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from harmony_core.data.store import Dataset, StageResult
+from harmony_core.params import RunParams
+from harmony_core.plan import Plan
+from pages.ui.background import Group
+from pages.ui.text import plain
+
+POLL_SECONDS = 0.4
+
+
+def result(dataset: Dataset, params: RunParams, step: str, *, what: str) -> StageResult | None:
+    """Return a step's result; where there is none yet, ask for it and draw how far it is.
+
+    Parameters
+    ----------
+    step
+        Name from `harmony_core.plan`.
+    what
+        What is being done, for the progress bar.
+    """
+    key = Plan(dataset, params).keys[step]
+    found = dataset.finished(key)
+    if found is not None:
+        return found
+    group = Group(f"data-{step}", dataset, step)
+    stopped = f"stopped:{key.folder}"
+    if st.session_state.get(stopped):
+        st.caption(f"{what}: cancelled.")
+        if st.button("Do it after all", key=f"resume-{step}"):
+            del st.session_state[stopped]
+            st.rerun()
+        return None
+    # By key, so that a setting which does not concern the step does not ask for it again.
+    if [Plan(dataset, run).keys[step] for run in group.runs] != [key]:
+        group.begin([params])
+    standing = group.standing()
+    if standing.failures:
+        st.warning(plain(standing.failures[0], longest=500))
+        return None
+    _poll(group, what, stopped)
+    return None
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _poll(group: Group, what: str, stopped: str) -> None:
+    if group.standing().is_over:
+        st.rerun(scope="app")
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    bar.progress(0.3, text=f"{what} …")
+    if button.button("Cancel", key=f"cancel-{group.name}", width="stretch"):
+        group.cancel()
+        st.session_state[stopped] = True
+        st.rerun(scope="app")

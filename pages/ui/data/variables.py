@@ -1,0 +1,179 @@
+"""Which variable to correct and which to keep: candidates, the choice, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from harmony_core.data.candidates import variance_explained
+from harmony_core.data.columns import batch_column, why_no_batch
+from harmony_core.data.store import Dataset
+from harmony_core.errors import InputError
+from harmony_core.params import RunParams
+from harmony_core.plan import Plan
+from pages.ui import state
+from pages.ui.text import plain
+
+_NO_LABEL = "(none)"
+_MOST_LABELS = 1000
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What the user chose."""
+
+    batch: tuple[str, ...]
+    label: str | None
+    condition: bool
+
+
+def choose(dataset: Dataset) -> Variables:
+    """Draw the candidates and the choice among them."""
+    st.subheader("Which variable to correct, which to keep")
+    current = state.settings(dataset)
+    explained = variance_by_column(dataset, current)
+    _candidates(dataset, explained)
+    key = f"{dataset.fingerprint}:"
+    left, middle, right = st.columns([2, 2, 1.4], vertical_alignment="bottom")
+    with left:
+        ranked = [c["name"] for c in dataset.meta["candidates"]]
+        batch = st.multiselect(
+            "Batch variable(s)",
+            [*ranked, *(c for c in dataset.obs.columns if c not in ranked)],
+            default=list(current.harmony.batch) if current else [],
+            key=f"{key}batch",
+            help="The column (or columns) whose differences Harmony removes: donor, library, "
+            "technology, study. Each gets a theta of its own.",
+            persist_state="session",
+        )
+    with middle:
+        label = _label(dataset, current, batch)
+    with right:
+        condition = st.toggle(
+            "The batch variable is a condition",
+            current.condition if current else False,
+            key=f"{key}condition",
+            help="A treatment, a disease, a time point: something you may want to compare. "
+            "Aligning it is a choice, and the verdict then says what is lost.",
+            persist_state="session",
+        )
+    return Variables(tuple(batch), label, bool(condition))
+
+
+def _label(dataset: Dataset, current: RunParams | None, batch: Sequence[str]) -> str | None:
+    obs, suggested = dataset.obs, dataset.meta["labels"]
+    usable = [c for c in obs.columns if c not in batch and obs[c].nunique() <= _MOST_LABELS]
+    labels = [_NO_LABEL, *sorted(usable, key=lambda c: c not in suggested)]
+    now = current.label if current and current.label in labels else _NO_LABEL
+    chosen = st.selectbox(
+        "Label column",
+        labels,
+        labels.index(now),
+        key=f"{dataset.fingerprint}:label",
+        help="Known cell types, if there are any. They are never given to Harmony; they only judge "
+        "what it did.",
+        persist_state="session",
+    )
+    return None if chosen == _NO_LABEL else str(chosen)
+
+
+def problem(dataset: Dataset, chosen: Variables) -> str | None:
+    """Say why these variables can't be corrected, or None if they can."""
+    for name in chosen.batch:
+        try:
+            batch_column(dataset.obs, name)
+        except InputError as error:
+            return str(error)
+    return None
+
+
+def mixed_kinds(dataset: Dataset, chosen: Variables) -> str | None:
+    """Say that the batches hold different kinds of values, if they do."""
+    mixed = dataset.meta.get("mixed_kinds", {})
+    return next((str(mixed[name]) for name in chosen.batch if name in mixed), None)
+
+
+def _candidates(dataset: Dataset, explained: Mapping[str, float]) -> None:
+    rows = [
+        {
+            "Column": candidate["name"],
+            "Batches": len(candidate["sizes"]) if "sizes" in candidate else None,
+            "Smallest": min(candidate.get("sizes", {"": 0}).values()),
+            "Largest": max(candidate.get("sizes", {"": 0}).values()),
+            "Share of variance": explained.get(candidate["name"]),
+            "Why": "; ".join(r for r in candidate["reasons"] if not _is_in_table(r)),
+        }
+        for candidate in dataset.meta["candidates"]
+    ]
+    if not rows:
+        return
+    st.caption("Columns that could be the batch variable, the likeliest first")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        height=min(36 + 35 * len(rows), 260),
+        key=f"candidates-{dataset.fingerprint}",
+        column_config={
+            "Share of variance": st.column_config.ProgressColumn(
+                format="percent",
+                min_value=0,
+                max_value=1,
+                help="How much of the first ten components' variance lies between its levels, "
+                "before correction. Cell types that differ between batches count too.",
+            ),
+            "Smallest": st.column_config.NumberColumn(help="Cells of the smallest batch."),
+            "Largest": st.column_config.NumberColumn(help="Cells of the largest batch."),
+        },
+    )
+    _unsuitable(dataset, {row["Column"] for row in rows})
+
+
+def _is_in_table(reason: str) -> bool:
+    return " levels of " in reason or "variance" in reason
+
+
+def _unsuitable(dataset: Dataset, candidates: set[str]) -> None:
+    reasons = why_not(dataset.fingerprint, dataset)
+    others = [c for c in dataset.obs.columns if c not in candidates and c in reasons]
+    if others:
+        with st.expander(f"Columns that can't be, and why ({len(others)})"):
+            for name in others[:50]:
+                st.caption(f"{plain(name)}: {plain(reasons[name], longest=300)}")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def why_not(fingerprint: str, _dataset: Dataset) -> dict[str, str]:
+    """Return why columns cannot be batch variables, by their names."""
+    reasons = {str(c): why_no_batch(_dataset.obs[c]) for c in _dataset.obs.columns}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def variance_by_column(dataset: Dataset, params: RunParams | None) -> dict[str, float]:
+    """Return the share of the first components' variance that each candidate explains.
+
+    From the prepared embedding if there is one yet, else from one that the file brought.
+    """
+    names = [c["name"] for c in dataset.meta["candidates"]]
+    if params is not None:
+        key = Plan(dataset, params).keys["prepare"]
+        if dataset.is_finished(key):
+            return _explained(dataset.fingerprint, key.folder, dataset, params)
+    found = {c["name"]: c.get("explained") for c in dataset.meta["candidates"]}
+    return {name: found[name] for name in names if found[name] is not None}
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _explained(
+    fingerprint: str, stage: str, _dataset: Dataset, _params: RunParams
+) -> dict[str, float]:
+    prepared = _dataset.finished(Plan(_dataset, _params).keys["prepare"])
+    if prepared is None:
+        return {}
+    obs = _dataset.obs.iloc[np.asarray(prepared.arrays["cells"])]
+    embedding = np.asarray(prepared.arrays["embedding"])
+    names = [c["name"] for c in _dataset.meta["candidates"][:40]]
+    return {name: variance_explained(embedding, obs[name].astype(str)) for name in names}
