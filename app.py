@@ -9,7 +9,7 @@ import streamlit as st
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
-    from pages.ui import address, services, state
+    from pages.ui import address, presentation, services, state
 
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
@@ -25,6 +25,7 @@ def main() -> None:
     ]
     page = st.navigation(pages, position="top")
     st.html(Path(__file__).parent / "pages" / "ui" / "style.css")
+    presentation.apply()
     page.run()
 
 

@@ -129,8 +129,7 @@ def _value(name: str, text: str, then: Any, *, is_name: bool = False) -> Any:
         raise refusal
     if isinstance(then, int) and not isinstance(value, int):
         raise ParameterError(f"{name} must be a whole number, not {text[:40]!r}.")
-    # The same settings must have the same key, whether the address says 2 or 2.0.
-    return float(value) if isinstance(then, float) and value is not None else value
+    return value
 
 
 def _for_batch(start: RunParams, names: Sequence[str]) -> RunParams:

@@ -188,7 +188,7 @@ def _genes(shown: Shown) -> None:
         key="gene-grid",
         config={"displayModeBar": False},
     )
-    st.page_link("pages/markers.py", label="More on the Marker genes page")
+    st.page_link("pages/markers.py", label="Dot plot, violins and tables")
 
 
 def _convergence(shown: Shown) -> None:

@@ -27,6 +27,9 @@ _PER_CELL = {
 }
 """Diagnostics per cell by the name on screen; `GLOSSARY` explains them."""
 
+_PARTS = ("Neighbours replaced", "Neighbours of another label")
+"""Of these, the ones that are told of a selection: parts of 1, so that their mean can be read."""
+
 _MOST_LEVELS = 200
 """A column with more levels than this can't be told apart by colour."""
 
@@ -188,7 +191,7 @@ def hover(results: RunResults) -> dict[str, Categories | Values | list[str]]:
 
 
 def describe_selection(results: RunResults, selected: npt.NDArray[np.bool_]) -> None:
-    """Say who the selected cells are: how many, of which batches, labels and clusters."""
+    """Say who the selected cells are, and what correction did to what is around them."""
     obs = _obs(results)
     parts = [f"**{int(selected.sum()):,} cells selected**"]
     names = [*results.params.harmony.batch, results.params.label]
@@ -201,6 +204,10 @@ def describe_selection(results: RunResults, selected: npt.NDArray[np.bool_]) -> 
     if codes is not None:
         counts = pd.Series(np.asarray(codes)[selected]).value_counts().head(4)
         parts.append("clusters: " + ", ".join(f"{g} ({n:,})" for g, n in counts.items()))
+    for title, values in per_cell(results).items():
+        if title in _PARTS and np.isfinite(values[selected]).any():
+            mine, everybody = np.nanmean(values[selected]), np.nanmean(values)
+            parts.append(f"{title.lower()}: {mine:.0%} (all cells {everybody:.0%})")
     st.caption(" · ".join(parts))
 
 

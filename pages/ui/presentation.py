@@ -14,17 +14,20 @@ html:root [data-testid="stMetricValue"] { font-size: 1.05rem }
 </style>"""
 
 
-def switch() -> bool:
-    """Draw the switch and return whether it is on."""
-    on = st.toggle(
+def switch() -> None:
+    """Draw the switch."""
+    st.toggle(
         "Presentation",
         key=KEY,
         help="For a projector: larger type and points; only what a class needs to see.",
         persist_state="session",
     )
-    if on:
+
+
+def apply() -> None:
+    """Enlarge the type of whatever page follows, if the switch is on."""
+    if is_on():
         st.html(_LARGER)
-    return on
 
 
 def is_on() -> bool:
