@@ -9,7 +9,7 @@ import streamlit as st
 from harmony_core.data.store import Dataset
 from harmony_core.errors import InputError
 from harmony_core.export.offers import OFFERS
-from harmony_core.export.settings import LARGEST_FILE, loaded_settings
+from harmony_core.export.settings import loaded_settings
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from harmony_core.runs import differing, in_words, kept_runs
@@ -24,6 +24,11 @@ def main() -> None:
     dataset = state.dataset()
     kept = _finished(dataset)
     if kept:
+        if (dataset.meta.get("reading") or {}).get("sketch_of"):
+            st.warning(
+                "These are a sketch of the cells. Run the settings on all cells, on Tune, before "
+                "you take a result away."
+            )
         params = _choose_run(dataset, kept)
         for part, offers in groupby(OFFERS, key=lambda offer: offer.part):
             st.subheader(part)
@@ -65,14 +70,13 @@ def _load_settings(dataset: Dataset) -> None:
     uploaded = st.file_uploader(
         "A settings file, TOML or JSON, as made here; what it leaves out takes its default",
         type=["toml", "json"],
+        max_upload_size=1,
         key="settings-file",
     )
     if uploaded is None:
         return
     if st.session_state.get("loaded-settings") != (uploaded.file_id, dataset.fingerprint):
         try:
-            if uploaded.size > LARGEST_FILE:
-                raise InputError(f"{uploaded.name!r} is too large for a settings file.")
             params = loaded_settings(uploaded.getvalue(), uploaded.name, dataset)
         except InputError as error:
             st.error(plain(error, longest=500))

@@ -161,3 +161,18 @@ def test_bash_completes_options(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         *("--max-iter", "--max-iter-kmeans", "--max-genes", "--max-mito", "--max-doublet")
     }
     assert second == "export"
+
+
+def test_a_report_from_a_runs_file_tells_of_the_run_as_it_was(
+    run_file: Path, finished: RunResults, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    assert cli.main(["report", str(run_file), "--out", str(page)]) == 0
+    text = page.read_text("utf-8")
+    assert "Harmony report: simulated" in text
+    assert finished.dataset.fingerprint in text
+    assert "/somewhere/pbmc.h5ad" in text
+    assert "genes, at most 20 % mitochondrial counts were kept" in text
+    assert "10 principal components computed" in text
+    assert "Preparation was skipped" not in text
+    assert "leiden_uncorrected" not in text  # no column of the user's

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harmony_core.errors import FileError, ParameterError
+from harmony_core.data.store import Dataset
+from harmony_core.errors import BatchError, DataError, FileError, ParameterError
 from harmony_core.export.settings import (
+    LARGEST_FILE,
     checked_settings,
+    loaded_settings,
     parse_settings,
     read_settings,
     settings_text,
@@ -118,3 +121,17 @@ def test_files_that_are_no_settings(
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"must end in \.toml or \.json"):
         write_settings(RunParams(harmony=HarmonyParams(batch=("a",))), tmp_path / "a.yaml")
+
+
+def test_settings_are_taken_only_where_they_fit(dataset: Dataset) -> None:
+    text = settings_text(RunParams(harmony=HarmonyParams(batch=("batch",))))
+    assert loaded_settings(text.encode(), "a.toml", dataset).harmony.batch == ("batch",)
+    with pytest.raises(FileError, match=r"'a\.toml' is too large"):
+        loaded_settings(b"#" * (LARGEST_FILE + 1), "a.toml", dataset)
+    with pytest.raises(ParameterError, match="names no batch variable"):
+        loaded_settings(b"label = 'true_type'", "a.toml", dataset)
+    other = text.replace("[prepare]", "[prepare]\nbasis = 'X_no'")
+    with pytest.raises(DataError, match="no embedding 'X_no' in these data"):
+        loaded_settings(other.encode(), "a.toml", dataset)
+    with pytest.raises(BatchError, match="nope"):
+        loaded_settings(text.replace('"batch"', '"nope"').encode(), "a.toml", dataset)

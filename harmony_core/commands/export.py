@@ -79,9 +79,10 @@ def run(args: argparse.Namespace) -> None:
         raise ParameterError(f"--dpi is {args.dpi}; it must lie between 30 and 2400.")
     if not any(getattr(args, name) for name in (*_FILES, "figures", "tables")):
         raise ParameterError("Say what to write, for example --python FILE; see --help.")
-    write_texts(args, run_record(args.input))
+    record = run_record(args.input)
+    write_texts(args, record)
     if args.report or args.figures or args.tables:
-        write_computed(args)
+        write_computed(args, record)
 
 
 def run_record(path: Path) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def write_texts(args: argparse.Namespace, record: dict[str, Any]) -> None:
         write_settings(RunParams.from_dict(record["params"]), args.settings)
 
 
-def write_computed(args: argparse.Namespace) -> None:
+def write_computed(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """Write the files that need the run's numbers, which are computed from its own file."""
     from harmony_core.export.pictures import write_pictures
     from harmony_core.export.report import write_report
@@ -137,7 +138,7 @@ def write_computed(args: argparse.Namespace) -> None:
     with working_store(args.home) as store:
         results = opened_run(store, args.input)
         if args.report:
-            write_report(results, args.report, input_path=str(args.input.resolve()))
+            write_report(results, args.report, origin=record)
         if args.figures:
             formats = [f for f in args.format if f in FIGURE_FORMATS] or ["png"]
             write_pictures(results, args.figures, formats=formats, dpi=args.dpi, genes=args.genes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harmony_core.commands.export import opened_run
+from harmony_core.commands.export import opened_run, run_record
 from harmony_core.commands.shared import check_input, check_output, working_store
 
 EXAMPLES = """\
@@ -36,4 +36,4 @@ def run(args: argparse.Namespace) -> None:
     check_output(args.out, "--out", source=args.input, endings=(".html",))
     with working_store(args.home) as store:
         results = opened_run(store, args.input)
-        write_report(results, args.out, input_path=str(args.input.resolve()))
+        write_report(results, args.out, origin=run_record(args.input))

@@ -189,7 +189,9 @@ def _draw_dots(
     axes.set_ylim(n_groups - 0.3, -0.7)
     axes.set_ylabel("Cluster")
     axes.tick_params(labelsize=8)
-    figure.colorbar(drawn, ax=axes, shrink=0.5, anchor=(0, 1), label="Mean, of its highest")
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.5, anchor=(0, 1))
+    bar.set_label("Mean, of its highest", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
     sizes = [
         Line2D([], [], marker="o", linestyle="", color="grey", markersize=np.sqrt(120 * share))
         for share in (0.25, 0.5, 1.0)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from harmony_core.errors import ExportError
-from harmony_core.export.record import versions
+from harmony_core.export.record import prepared_facts, versions
 from harmony_core.neighbors import EXACT_UP_TO
+from harmony_core.params import PrepareParams
 from harmony_core.results import RunResults
 
 REFERENCES = {
@@ -21,16 +25,24 @@ REFERENCES = {
 }
 
 
-def methods_paragraph(results: RunResults) -> tuple[str, tuple[str, ...]]:
+def methods_paragraph(
+    results: RunResults, origin: Mapping[str, Any] | None = None
+) -> tuple[str, tuple[str, ...]]:
     """Return what was done, in the past tense of a paper, and the works it cites by number.
+
+    Parameters
+    ----------
+    origin
+        Record of the run, where its results were computed again from a file that holds it: how
+        that file's embedding came about.
 
     Raises
     ------
     ExportError
         If the run is not finished.
     """
-    harmony, prepared, obs = results.harmony, results.stage("prepare"), results.obs
-    if harmony is None or prepared is None or obs is None:
+    obs = results.obs
+    if results.harmony is None or obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to say yet.")
     cited: list[str] = []
 
@@ -40,7 +52,10 @@ def methods_paragraph(results: RunResults) -> tuple[str, tuple[str, ...]]:
         return f"[{cited.index(name) + 1}]"
 
     p, used = results.params, versions()
-    sentences = _preparation(results, cite("scanpy") if p.prepare.basis is None else "", used)
+    prepare, facts = p.prepare, prepared_facts(results)
+    if origin is not None and "prepared" in origin:
+        prepare, facts = PrepareParams.from_dict(origin["params"]["prepare"]), origin["prepared"]
+    sentences = _preparation(prepare, facts, cite("scanpy") if prepare.basis is None else "", used)
     sentences.append(_correction(results, cite("harmony"), used))
     exact = len(obs) <= EXACT_UP_TO
     search = "exhaustively" if exact else "with an inverted-file index"
@@ -66,17 +81,16 @@ def methods_paragraph(results: RunResults) -> tuple[str, tuple[str, ...]]:
     return " ".join(sentences), tuple(REFERENCES[name] for name in cited)
 
 
-def _preparation(results: RunResults, scanpy: str, used: dict[str, str]) -> list[str]:
-    p, prepared, obs = results.params.prepare, results.stage("prepare"), results.obs
-    assert prepared is not None
-    assert obs is not None
-    n_pcs = prepared.arrays["embedding"].shape[1]
+def _preparation(
+    p: PrepareParams, facts: Mapping[str, Any], scanpy: str, used: dict[str, str]
+) -> list[str]:
+    n_pcs = facts["dimensions"]
     if p.basis is not None:
         return [
-            f"{len(obs):,} cells were taken with the embedding {p.basis} ({n_pcs} dimensions"
-            f"{_skipped(p.skip_dims)}) that came with the data."
+            f"{facts['cells_kept']:,} cells were taken with the embedding {p.basis} ({n_pcs} "
+            f"dimensions{_skipped(p.skip_dims)}) that came with the data."
         ]
-    kind = results.dataset.meta["kind"]
+    kind = facts["expression_kind"]
     sentences = []
     if kind == "counts":
         doublets = (
@@ -85,10 +99,10 @@ def _preparation(results: RunResults, scanpy: str, used: dict[str, str]) -> list
             else f" and a doublet score of at most {p.max_doublet:g} (Scrublet, within each batch)"
         )
         sentences.append(
-            f"Of {results.dataset.n_cells:,} cells, the {len(obs):,} with {p.min_genes:,} to "
+            f"Of {facts['cells']:,} cells, the {facts['cells_kept']:,} with {p.min_genes:,} to "
             f"{p.max_genes:,} genes, at most {p.max_mito:g} % mitochondrial counts{doublets} "
             "were kept, "
-            f"and the {len(prepared.arrays['genes']):,} genes seen in at least {p.min_cells} of "
+            f"and the {facts['genes_kept']:,} genes seen in at least {p.min_cells} of "
             "them."
         )
         normalised = "Counts were normalised to 10,000 a cell and log-transformed"
@@ -98,7 +112,7 @@ def _preparation(results: RunResults, scanpy: str, used: dict[str, str]) -> list
         normalised = "Expression came log-normalised"
     sentences.append(
         f"{normalised} (scanpy {used['scanpy']} {scanpy}); "
-        f"{int(prepared.arrays['variable'].sum()):,} variable genes were chosen within each batch, "
+        f"{facts['variable_genes']:,} variable genes were chosen within each batch, "
         f"{'scaled to unit variance, ' if p.scale else ''}"
         f"and {n_pcs} principal components computed from them."
     )

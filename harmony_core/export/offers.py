@@ -155,16 +155,6 @@ OFFERS: tuple[Offer, ...] = (
         compares=True,
     ),
     Offer(
-        "pictures",
-        "Pictures and report",
-        "All pictures",
-        "all pictures",
-        "Every picture for a paper, in one archive; in SVG and PDF, text stays text.",
-        "{stem}_harmony_pictures.zip",
-        forms.pictures,
-        ("figure", "dpi"),
-    ),
-    Offer(
         "two_runs",
         "Pictures and report",
         "Two runs",
@@ -174,6 +164,16 @@ OFFERS: tuple[Offer, ...] = (
         forms.two_runs,
         ("figure", "dpi"),
         needs_other=True,
+    ),
+    Offer(
+        "pictures",
+        "Pictures and report",
+        "All pictures",
+        "all pictures",
+        "Every picture for a paper, in one archive; in SVG and PDF, text stays text.",
+        "{stem}_harmony_pictures.zip",
+        forms.pictures,
+        ("figure", "dpi"),
     ),
     Offer(
         "interactive",

@@ -75,6 +75,7 @@ def record(
         "digest": content_digest(adata, where, columns, params.prepare.basis),
         "where": where,
         "kind": dataset.meta["kind"],
+        "prepared": prepared_facts(results),
         "symbol_column": symbol_column(var) if where else None,
         "harmony": {k: v for k, v in results.harmony.items() if k != "seconds"},
     }
@@ -85,6 +86,30 @@ def _only_input(meta: Mapping[str, Any]) -> str:
     reading = meta.get("reading", {})
     paths = reading.get("inputs", []) if reading.get("format") == "h5ad" else []
     return str(paths[0]) if len(paths) == 1 else ""
+
+
+def prepared_facts(results: RunResults) -> dict[str, Any]:
+    """Return what preparation kept, as plain JSON values.
+
+    Raises
+    ------
+    ExportError
+        If the run was not prepared yet.
+    """
+    prepared, dataset = results.stage("prepare"), results.dataset
+    if prepared is None:
+        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+    return {
+        "cells": dataset.n_cells,
+        "cells_kept": len(prepared.arrays["cells"]),
+        "genes": len(dataset.symbols),
+        "genes_kept": len(prepared.arrays["genes"]),
+        "variable_genes": int(prepared.arrays["variable"].sum()),
+        "dimensions": int(prepared.arrays["embedding"].shape[1]),
+        "expression": dataset.meta["where"],
+        "expression_kind": dataset.meta["kind"],
+        "notes": [*dataset.meta["warnings"], *results.notes],
+    }
 
 
 def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:

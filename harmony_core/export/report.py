@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from harmony_core.export.files import written_whole
 from harmony_core.export.gene_figures import convergence_figure, dots_figure, expression_of
 from harmony_core.export.html import Safe, element, image, joined, table
 from harmony_core.export.methods import methods_paragraph
-from harmony_core.export.run_report import run_report
+from harmony_core.export.run_report import as_it_was, run_report
 from harmony_core.results import RunResults
 from harmony_core.runs import differing, summary
 
@@ -28,6 +28,8 @@ REPORT_NAME = "harmony_report.html"
 _MOST_LEVELS = 200
 _MOST_EVIDENCE = 30
 _TOP_MARKERS = 8
+_OFF = ("label", "basis", "max_doublet")
+"""Settings that are off, not automatic, where they are None."""
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -49,7 +51,12 @@ img { max-width: 100%; } .small { font-size: .85rem; color: #4a5563; }
 
 
 def write_report(
-    results: RunResults, path: Path, *, runs: Sequence[RunResults] = (), input_path: str = ""
+    results: RunResults,
+    path: Path,
+    *,
+    runs: Sequence[RunResults] = (),
+    input_path: str = "",
+    origin: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a run's report as one self-contained HTML file.
 
@@ -63,33 +70,45 @@ def write_report(
         Other judged runs of the same dataset, to compare with.
     input_path
         Where the data came from, if that is known.
+    origin
+        Record of the run, where its results were computed again from a file that holds it: the
+        report then tells of the data and the preparation as they were.
 
     Raises
     ------
     ExportError
         If the run is not finished, or the file can't be written.
     """
-    page = report(results, runs=runs, input_path=input_path)
+    page = report(results, runs=runs, input_path=input_path, origin=origin)
     with written_whole(Path(path), needs=len(page)) as temporary:
         temporary.write_text(page, "utf-8")
 
 
-def report(results: RunResults, *, runs: Sequence[RunResults] = (), input_path: str = "") -> str:
+def report(
+    results: RunResults,
+    *,
+    runs: Sequence[RunResults] = (),
+    input_path: str = "",
+    origin: Mapping[str, Any] | None = None,
+) -> str:
     """Return a run's report as HTML; see `write_report`."""
     if not results.is_finished:
         raise ExportError("This run is not finished, so there is nothing complete to report yet.")
-    found = run_report(results)
-    title = f"Harmony report: {results.dataset.name}"
+    found, ours = run_report(results), set[str]()
+    if origin is not None:
+        found, ours = as_it_was(found, origin), set(origin.get("written", {}).get("obs", ()))
+        input_path = origin.get("input") or input_path
+    title = f"Harmony report: {found['data']['name']}"
     sections = [
         ("Verdict", _verdict(found)),
-        ("Design", _design(results, found)),
+        ("Design", _design(results, found, ours)),
         ("Preparation", _preparation(found)),
         ("Settings", _settings(found)),
         ("Before and after", _pictures(results)),
         ("Marker genes", _markers(results)),
         ("Diagnostics", _diagnostics(results, found)),
         ("Runs compared", _runs([results, *runs]) if runs else None),
-        ("Methods", _methods(results)),
+        ("Methods", _methods(results, origin)),
         ("Versions and data", _versions(found, input_path)),
     ]
     body = [element("h1", title)]
@@ -119,7 +138,7 @@ def _verdict(found: dict[str, Any]) -> Safe:
     return element("div", *parts, class_=f"verdict {verdict['level']}")
 
 
-def _design(results: RunResults, found: dict[str, Any]) -> Safe:
+def _design(results: RunResults, found: dict[str, Any], ours: set[str]) -> Safe:
     obs, p = results.obs, results.params
     assert obs is not None
     parts: list[Safe] = []
@@ -137,7 +156,9 @@ def _design(results: RunResults, found: dict[str, Any]) -> Safe:
     columns = [
         Coded.of(str(name), values.to_numpy())
         for name, values in obs.items()
-        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
+        if name not in ours
+        and not pd.api.types.is_float_dtype(values)
+        and 1 < values.nunique() <= _MOST_LEVELS
     ]
     label = None if p.label is None else Coded.of(p.label, obs[p.label].to_numpy())
     for name in p.harmony.batch:
@@ -167,8 +188,12 @@ def _settings(found: dict[str, Any]) -> Safe:
     rows = []
     for group, values in found["params"].items():
         settings = values if isinstance(values, dict) else {group: values}
+        if group == "prepare" and settings["basis"] is not None:
+            settings = {k: settings[k] for k in ("basis", "skip_dims")}  # others had no effect
         for name, value in settings.items():
-            rows.append((group if isinstance(values, dict) else "", name, _plain(value)))
+            automatic = "none" if name in _OFF else "automatic"
+            shown = automatic if value is None else _plain(value)
+            rows.append((group if isinstance(values, dict) else "", name, shown))
     parts = [table(["Group", "Setting", "Value in effect"], rows)]
     harmony = found["harmony"]
     for name, levels, theta in zip(
@@ -181,8 +206,8 @@ def _settings(found: dict[str, Any]) -> Safe:
 
 def _plain(setting: Any) -> Any:
     if isinstance(setting, list):
-        return ", ".join(map(str, setting))
-    return "automatic" if setting is None else setting
+        return ", ".join(f"{s:g}" if isinstance(s, float) else str(s) for s in setting)
+    return setting
 
 
 def _pictures(results: RunResults) -> Safe:
@@ -265,10 +290,7 @@ def _runs(runs: Sequence[RunResults]) -> Safe:
     header += [f"{v}: {_metric(n)}" if several else _metric(n) for v, n in numbers]
     rows = [
         [
-            *(
-                ", ".join(map(str, v)) if isinstance(v, list) else v
-                for v in of["settings"].values()
-            ),
+            *(_plain(value) for value in of["settings"].values()),
             *(of["metrics"].get(variable, {}).get(name) for variable, name in numbers),
             of["level"],
         ]
@@ -277,8 +299,8 @@ def _runs(runs: Sequence[RunResults]) -> Safe:
     return table([*header, "Verdict"], rows)
 
 
-def _methods(results: RunResults) -> Safe:
-    paragraph, references = methods_paragraph(results)
+def _methods(results: RunResults, origin: Mapping[str, Any] | None) -> Safe:
+    paragraph, references = methods_paragraph(results, origin)
     items = [element("li", reference) for reference in references]
     return joined([element("p", paragraph), element("ol", *items, class_="small")])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harmony_core.errors import ExportError
-from harmony_core.export.record import versions
+from harmony_core.export.record import prepared_facts, versions
 from harmony_core.results import RunResults
 
 
@@ -29,32 +29,50 @@ def run_report(
     ExportError
         If the run is not finished.
     """
-    harmony, found, prepared = results.harmony, results.assessment, results.stage("prepare")
-    if harmony is None or found is None or prepared is None or results.obs is None:
+    harmony, found = results.harmony, results.assessment
+    if harmony is None or found is None or results.obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to report yet.")
     dataset, params = results.dataset, results.params.to_dict()
     params["harmony"]["nclust"] = harmony["nclust"]
-    params["prepare"]["n_pcs"] = int(prepared.arrays["embedding"].shape[1])
+    facts = prepared_facts(results)
+    params["prepare"]["n_pcs"] = facts.pop("dimensions")
     return {
         "versions": versions(),
         "data": {
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
-            "cells": dataset.n_cells,
-            "cells_kept": len(results.obs),
-            "genes": len(dataset.symbols),
-            "genes_kept": len(prepared.arrays["genes"]),
-            "variable_genes": int(prepared.arrays["variable"].sum()),
-            "expression": dataset.meta["where"],
-            "expression_kind": dataset.meta["kind"],
+            **facts,
             "batches": {name: _sizes(results, name) for name in results.params.harmony.batch},
-            "notes": [*dataset.meta["warnings"], *results.notes, *found["notes"], *notes],
+            "notes": [*facts["notes"], *found["notes"], *notes],
         },
         "params": params,
         "harmony": {k: v for k, v in harmony.items() if k != "seconds"},
         "metrics": found["metrics"],
         "verdict": found["verdict"],
         "seconds": dict(seconds if seconds is not None else results.seconds),
+    }
+
+
+def as_it_was(found: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's numbers with the data and the preparation that its record tells of.
+
+    Parameters
+    ----------
+    found
+        From `run_report`, of results computed again from a file that holds the run.
+    origin
+        Record in that file.
+    """
+    facts = dict(origin.get("prepared", {}))
+    if not facts:
+        return found
+    n_pcs = facts.pop("dimensions")
+    told = {"name": origin["name"], "fingerprint": origin["fingerprint"]}
+    prepare = {**origin["params"]["prepare"], "n_pcs": n_pcs}
+    return {
+        **found,
+        "data": {**found["data"], **facts, **told},
+        "params": {**found["params"], "prepare": prepare},
     }
 
 

@@ -120,6 +120,8 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     """
     from harmony_core.data.columns import batch_column
 
+    if len(content) > LARGEST_FILE:
+        raise FileError(f"{name!r} is too large for a settings file.")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -23,6 +23,10 @@ from pages.ui.text import plain
 LARGEST_DOWNLOAD = 1_000_000_000
 """Bytes beyond which a file is not sent: Streamlit holds a whole download in memory."""
 
+_HELD = 50_000_000
+"""Bytes up to which a file is held ready. A larger one is read when its button is pressed, and
+Streamlit forgets it with the next run of any script, so that a second press may be needed."""
+
 _ASKED = "asked_exports"
 
 
@@ -157,7 +161,7 @@ def _download(wish: Wish, path: Path) -> None:
     else:
         st.download_button(
             f"Download {wish.offer.what} ({in_words(size)})",
-            data=path.read_bytes,
+            data=path.read_bytes() if size <= _HELD else path.read_bytes,
             file_name=path.name,
             mime="application/octet-stream",
             on_click="ignore",
