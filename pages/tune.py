@@ -16,6 +16,7 @@ from harmony_core.results import RunResults
 from harmony_core.runner import Progress
 from pages.ui import (
     address,
+    compare,
     controls,
     evidence,
     film,
@@ -72,7 +73,9 @@ def _draw(shown: Shown, progress: Progress) -> None:
     st.fragment(pictures.draw, run_every=film.pace(shown.dataset))(shown, film.pace(shown.dataset))
     with st.container():
         evidence.note_on_marks(shown.dataset)
-    if not presentation.is_on():
+    if presentation.is_on():
+        compare.way_back(shown)
+    else:
         history.panel(shown)
     _explanation(shown)
     left, right = st.columns([3, 2], gap="medium")

@@ -65,8 +65,14 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
             label, options, format_func=words.__getitem__, key=key, persist_state="session",
             on_change=_ask_for, args=(shown,),
         )  # fmt: skip
+    with columns[2]:
+        way_back(shown)
+
+
+def way_back(shown: Shown) -> None:
+    """Offer to end a comparison, where one is on."""
     if _is_on(shown):
-        columns[2].button(
+        st.button(
             "Back to before and after", key="compare-end", on_click=end, args=(shown.dataset,),
             width="stretch",
         )  # fmt: skip
