@@ -179,6 +179,29 @@ def test_nothing_that_was_uploaded_stays_behind(
     assert list(store.uploads_folder.iterdir()) == []
 
 
+def test_reading_can_be_cancelled_and_leaves_nothing(
+    app: AppTest,
+    store: Store,
+    simulated: ad.AnnData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Busy(Executor):
+        def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+            return Future()
+
+    busy = _Working(store, Busy)
+    monkeypatch.setattr(services, "runner", lambda: busy)
+    simulated.write_h5ad(tmp_path / "own.h5ad")
+    _upload(app, tmp_path / "own.h5ad")
+    assert "Kang PBMC" in _text(app)
+    app.button(key="cancel-load").click().run()
+    assert not app.exception
+    assert not [b for b in app.button if b.key == "cancel-load"]
+    assert "Kang PBMC" in _text(app)
+    assert not list(store.uploads_folder.glob("*/0"))
+
+
 def test_a_file_too_large_offers_a_sample_per_batch(
     app: AppTest, simulated: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +258,7 @@ def test_what_cannot_be_separated_is_said(
     assert "“disease” goes with “batch”" in text
     assert "nothing in these data can separate the two" in text
     assert "“donor” divides each level of “batch” further" in text
+    assert "“donor” goes with “batch”" not in text
     _widget(app.multiselect, "Batch variable(s)").set_value(["batch", "donor"]).run()
     text = _text(app)
     assert "correcting “donor” alone removes both" in text
@@ -313,6 +337,7 @@ def test_prepared_data_offer_their_embedding_and_depth_can_be_dropped(
     _widget(app.button, "Start from X\\_lsi").click().run()
     assert not app.exception
     assert "follows the counts per cell" in _text(app)
+    assert "These data seem prepared already" not in _text(app)
     _widget(app.toggle, "Leave its first dimension out").set_value(True).run()
     params = RunParams.from_dict(app.session_state["settings"][dataset.fingerprint])
     assert (params.prepare.basis, params.prepare.skip_dims) == ("X_lsi", 1)
