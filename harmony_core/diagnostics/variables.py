@@ -61,6 +61,10 @@ def advise(
     return found
 
 
+def _is_technical(candidate: Mapping[str, Any]) -> bool:
+    return not candidate.get("is_condition") and candidate.get("score", 0) > 0
+
+
 def _advice(level: Any, sentence: str) -> Finding:
     return Finding(kind="advice", level=level, sentence=sentence, details={})
 
@@ -88,7 +92,7 @@ def _about_condition(
     technical = [
         c["name"]
         for c in candidates
-        if not c["is_condition"] and c["score"] > 0 and c["name"] not in (variable.name, label)
+        if _is_technical(c) and c["name"] not in (variable.name, label)
     ]
     sentence = (
         f"“{variable.name}” looks like a condition: what it does to the cells is then hidden in "
@@ -151,7 +155,7 @@ def finer_divisions(
     That such a column cannot be separated from the variable is no trouble: correcting it corrects
     both.
     """
-    technical = {c["name"] for c in candidates if not c["is_condition"] and c["score"] >= 2}
+    technical = {c["name"] for c in candidates if _is_technical(c) and c.get("score", 0) >= 2}
     return [
         other.name
         for other in others

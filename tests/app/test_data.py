@@ -41,6 +41,13 @@ class _AtOnce(Executor):
         return future
 
 
+class _Never(Executor):
+    """Is always busy with something else."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        return Future()
+
+
 class _Working(Runner):
     def start(self, delay: float = 0.0) -> None:
         pass
@@ -186,11 +193,7 @@ def test_reading_can_be_cancelled_and_leaves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Busy(Executor):
-        def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-            return Future()
-
-    busy = _Working(store, Busy)
+    busy = _Working(store, _Never)
     monkeypatch.setattr(services, "runner", lambda: busy)
     simulated.write_h5ad(tmp_path / "own.h5ad")
     _upload(app, tmp_path / "own.h5ad")
@@ -200,6 +203,22 @@ def test_reading_can_be_cancelled_and_leaves_nothing(
     assert not [b for b in app.button if b.key == "cancel-load"]
     assert "Kang PBMC" in _text(app)
     assert not list(store.uploads_folder.glob("*/0"))
+
+
+def test_looking_at_cells_can_be_cancelled_and_taken_up(
+    app: AppTest, store: Store, simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = _Working(store, _Never)
+    monkeypatch.setattr(services, "runner", lambda: busy)
+    _open(app, ingest(store, simulated, name="mine"))
+    app.button(key="cancel-data-quality").click().run()
+    assert "Counting genes and molecules: cancelled." in _text(app)
+    assert not [b for b in app.button if b.key == "cancel-data-quality"]
+    working = _Working(store, _AtOnce)
+    monkeypatch.setattr(services, "runner", lambda: working)
+    app.button(key="resume-quality").click().run()
+    assert not app.exception
+    assert "of 400 cells are kept." in _text(app)
 
 
 def test_a_file_too_large_offers_a_sample_per_batch(
