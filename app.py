@@ -9,15 +9,17 @@ import streamlit as st
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
-    from pages.ui import services, state
+    from pages.ui import address, services, state
 
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
+    address.restore()
     # Addresses differ from file names: Streamlit's older mechanism would otherwise take a first
     # request for /tune and run that page without this file.
     pages = [
         st.Page("pages/data.py", title="Data", url_path="choose-data"),
         st.Page("pages/tune.py", title="Tune", url_path="tuning", default=True),
+        st.Page("pages/markers.py", title="Marker genes", url_path="marker-genes"),
         st.Page("pages/diagnostics.py", title="Diagnostics", url_path="evidence"),
         st.Page("pages/export.py", title="Take away", url_path="take-away"),
     ]

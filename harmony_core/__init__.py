@@ -1,6 +1,14 @@
 """Harmony batch correction with judgement, usable without any page.
 
->>> from harmony_core import HarmonyParams, Pipeline, RunParams, RunResults, Store, ingest_file
+`Study` reads, prepares, corrects, diagnoses; its `Run` is judged and exports:
+
+>>> from harmony_core import Study
+>>> from harmony_core.data.simulate import Scenario, simulate, to_anndata
+>>> cells = to_anndata(simulate(Scenario(name="demo", n_cells=400, n_genes=300), seed=1))
+>>> study = Study.read(cells, batch="batch", label="true_type")
+>>> run = study.prepare(min_genes=5, n_top_genes=150, n_pcs=10).correct(theta=2)
+>>> run.verdict.kind
+'good'
 
 The names below are imported when they are first used, so that a page can use the light ones
 without loading scanpy.
@@ -18,8 +26,11 @@ if TYPE_CHECKING:
     from harmony_core.params import HarmonyParams, PrepareParams, RunParams
     from harmony_core.pipeline import Pipeline
     from harmony_core.results import RunResults
+    from harmony_core.study import Run, Study
 
 _HOMES = {
+    "Run": "study",
+    "Study": "study",
     "ingest": "data.ingest",
     "ingest_file": "data.ingest",
     "read": "data.read",
@@ -35,9 +46,11 @@ __all__ = [
     "HarmonyParams",
     "Pipeline",
     "PrepareParams",
+    "Run",
     "RunParams",
     "RunResults",
     "Store",
+    "Study",
     "ingest",
     "ingest_file",
     "read",

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from harmony_core.commands import check, completion, correct, diagnose, export, report
 from harmony_core.commands.shared import one_line
-from harmony_core.errors import HarmonyExplorerError, InputError
+from harmony_core.errors import HarmonyExplorerError, InputError, full_disk
 
 DEBUG_VARIABLE = "HARMONY_EXPLORER_DEBUG"
 """Set it to see the traceback of a fault in the program."""
@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
+        if isinstance(error, OSError) and (sentence := full_disk(error)):
+            return _complain(sentence, 1)
         return _complain(
             f"This did not work because of a fault in the program ({type(error).__name__}: "
             f"{error}). Set {DEBUG_VARIABLE}=1 to see where.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,13 @@ import scipy.sparse as sp
 
 from harmony_core.params import ClusterParams
 
+_EDGES_AT_ONCE = 1_000_000
 
-def leiden(graph: sp.csr_matrix, resolution: float, params: ClusterParams) -> npt.NDArray[np.int32]:
-    """Return each cell's Leiden cluster, numbered by size (0 is the largest).
+
+def leiden(
+    graph: sp.csr_matrix, resolutions: Sequence[float], params: ClusterParams
+) -> list[npt.NDArray[np.int32]]:
+    """Return each cell's Leiden cluster at each resolution, numbered by size (0 is the largest).
 
     The same calls as ``scanpy.tl.leiden`` with the same flavour: igraph's with two iterations on
     the undirected graph, leidenalg's until it is stable.
@@ -21,25 +26,24 @@ def leiden(graph: sp.csr_matrix, resolution: float, params: ClusterParams) -> np
     ----------
     graph
         Symmetric weighted graph, cells × cells.
-    resolution
+    resolutions
         More gives more, smaller clusters.
 
     References
     ----------
     Traag et al. 2019, 10.1038/s41598-019-41695-z
     """
-    membership = (_igraph if params.flavor == "igraph" else _leidenalg)(
-        graph, resolution, params.seed
-    )
-    return _numbered_by_size(np.asarray(membership))
+    find = _igraph if params.flavor == "igraph" else _leidenalg
+    g, weights = _as_igraph(graph, directed=params.flavor == "leidenalg")
+    found = [find(g, weights, resolution, params.seed) for resolution in resolutions]
+    return [_numbered_by_size(np.asarray(membership)) for membership in found]
 
 
-def _igraph(graph: sp.csr_matrix, resolution: float, seed: int) -> list[int]:
+def _igraph(g: Any, weights: Any, resolution: float, seed: int) -> list[int]:
     import random
 
     import igraph
 
-    g, weights = _as_igraph(graph, directed=False)
     # The generator is global to igraph: give it one of our own, then put the default back.
     igraph.set_random_number_generator(_NumpyGenerator(seed))
     try:
@@ -54,10 +58,9 @@ def _igraph(graph: sp.csr_matrix, resolution: float, seed: int) -> list[int]:
     return list(partition.membership)
 
 
-def _leidenalg(graph: sp.csr_matrix, resolution: float, seed: int) -> list[int]:
+def _leidenalg(g: Any, weights: Any, resolution: float, seed: int) -> list[int]:
     import leidenalg
 
-    g, weights = _as_igraph(graph, directed=True)
     partition = leidenalg.find_partition(
         g,
         leidenalg.RBConfigurationVertexPartition,
@@ -99,9 +102,15 @@ def _as_igraph(graph: sp.csr_matrix, *, directed: bool) -> tuple[Any, npt.NDArra
     ordered.eliminate_zeros()
     ordered.sort_indices()
     edges = ordered.tocoo()
-    pairs = np.column_stack([edges.row, edges.col])
-    g = igraph.Graph(n=graph.shape[0], edges=pairs, directed=directed)
+    g = igraph.Graph(n=graph.shape[0], edges=_pairs(edges), directed=directed)
     return g, edges.data.astype(np.float64)
+
+
+def _pairs(edges: sp.coo_matrix) -> Iterator[tuple[int, int]]:
+    """Give the edges as igraph reads them fastest, a part at a time to spare memory."""
+    for first in range(0, edges.nnz, _EDGES_AT_ONCE):
+        part = slice(first, first + _EDGES_AT_ONCE)
+        yield from zip(edges.row[part].tolist(), edges.col[part].tolist(), strict=True)
 
 
 def _numbered_by_size(membership: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:

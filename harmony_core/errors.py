@@ -19,8 +19,14 @@ wrong, the value that was found, and what to do.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says of a write for which there is no room."""
 
 
 class HarmonyExplorerError(Exception):
@@ -70,3 +76,12 @@ class Cancelled(HarmonyExplorerError):
 
 class WorkerLost(HarmonyExplorerError):
     """The process that computed a run died before it finished."""
+
+
+def full_disk(error: OSError) -> str:
+    """Return a sentence if an error says that a disk is full; empty if it says anything else."""
+    if error.errno not in NO_ROOM:
+        return ""
+    path = error.filename2 or error.filename
+    where = f" of {str(Path(os.fsdecode(path)).parent)!r}" if isinstance(path, str | bytes) else ""
+    return f"There is no room left on the disk{where}; make room there and try again."

@@ -109,6 +109,8 @@ def soft_clusters(
     observed: npt.NDArray[np.floating],
     expected: npt.NDArray[np.floating],
     levels: Sequence[str],
+    *,
+    order: npt.NDArray[np.integer] | None = None,
 ) -> go.Figure:
     """Draw how far each soft cluster holds more or fewer cells of a batch than its even share.
 
@@ -118,8 +120,11 @@ def soft_clusters(
         Harmony's O and E (soft clusters × batches), in cells.
     levels
         Names of the batches.
+    order
+        In which the soft clusters are drawn; by default the largest first.
     """
-    order = np.argsort(-observed.sum(axis=1), kind="stable")
+    if order is None:
+        order = np.argsort(-observed.sum(axis=1), kind="stable")
     found, even = observed[order], expected[order]
     # Half a cell keeps an empty cluster from reading as infinitely far off.
     ratio = np.log2((found + 0.5) / (even + 0.5)).T

@@ -1,5 +1,4 @@
-"""Results in, plotly figures out; only this file, `figure_maps` and `figure_data` of the core
-import plotly.
+"""Results in, plotly figures out; of the core, only this file and `figure_*` import plotly.
 
 Names of genes, batches and clusters come from the user's file; plotly reads some of HTML in any
 text, so they pass through `shown_name` first.
@@ -37,6 +36,7 @@ _STOPPED = {
 }
 _INVISIBLE = "rgba(0,0,0,0)"
 _FAINT = "rgba(128,128,128,0.25)"
+_MARK = "#c07800"
 
 
 def shown_name(name: str) -> str:
@@ -47,7 +47,9 @@ def shown_name(name: str) -> str:
     return html.escape(text, quote=False)
 
 
-def convergence(objective: Sequence[float], stop_reason: str) -> go.Figure:
+def convergence(
+    objective: Sequence[float], stop_reason: str, *, at: int | None = None
+) -> go.Figure:
     """Draw Harmony's objective per iteration, titled with why it stopped.
 
     Parameters
@@ -56,6 +58,8 @@ def convergence(objective: Sequence[float], stop_reason: str) -> go.Figure:
         At the start and after each iteration.
     stop_reason
         As `harmony_core.correct.Correction` gives it.
+    at
+        Iteration to mark.
     """
     n = len(objective) - 1
     rounds = "1 iteration" if n == 1 else f"{n} iterations"
@@ -69,6 +73,15 @@ def convergence(objective: Sequence[float], stop_reason: str) -> go.Figure:
             hovertemplate="after iteration %{x}: %{y:.4g}<extra></extra>",
         )
     )
+    if at is not None:
+        figure.add_scatter(
+            x=[at],
+            y=[objective[at]],
+            mode="markers",
+            marker={"size": 15, "color": _MARK},
+            hoverinfo="skip",
+        )
+        figure.update_layout(showlegend=False)
     figure.update_layout(title=f"{rounds}, {_STOPPED.get(stop_reason, stop_reason)}")
     figure.update_xaxes(title="Iteration", dtick=max(1, n // 10), rangemode="tozero")
     figure.update_yaxes(title="Objective")

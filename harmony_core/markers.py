@@ -34,13 +34,16 @@ class Markers:
         Wilcoxon z scores, float32 (groups × genes).
     log2_fold_change
         Of mean expression against all other cells, float32 (groups × genes).
+    p_values
+        Two-sided, float64 (groups × genes).
     p_adjusted
-        Benjamini-Hochberg adjusted, float64 (groups × genes).
+        The same, Benjamini-Hochberg adjusted, float64 (groups × genes).
     """
 
     genes: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
     log2_fold_change: npt.NDArray[np.float32]
+    p_values: npt.NDArray[np.float64]
     p_adjusted: npt.NDArray[np.float64]
 
 
@@ -71,6 +74,7 @@ def cluster_markers(
         genes=np.full(shape, -1, dtype=np.int32),
         scores=np.zeros(shape, dtype=np.float32),
         log2_fold_change=np.zeros(shape, dtype=np.float32),
+        p_values=np.ones(shape, dtype=np.float64),
         p_adjusted=np.ones(shape, dtype=np.float64),
     )
     sizes = np.bincount(groups, minlength=n_groups)
@@ -96,6 +100,7 @@ def cluster_markers(
         result.genes[g] = ranked["names"][name].astype(np.int32)
         result.scores[g] = ranked["scores"][name]
         result.log2_fold_change[g] = ranked["logfoldchanges"][name]
+        result.p_values[g] = ranked["pvals"][name]
         result.p_adjusted[g] = ranked["pvals_adj"][name]
     return result
 

@@ -15,6 +15,8 @@ EXACT_UP_TO = 20_000
 """Cells up to which an exhaustive search is fast enough to be used."""
 
 _PROBES = 12
+_TRAINING_POINTS = 64
+_CELLS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -80,30 +82,45 @@ def nearest_neighbors(
     Douze et al., The Faiss library, 10.48550/arXiv.2401.08281
     """
     data = np.ascontiguousarray(X, dtype=np.float32)
-    n, dims = data.shape
+    n = len(data)
     if n < 2:
         raise DataError("Neighbours need at least two cells.")
     k = min(k, n - 1)
     if exact is None:
         exact = n <= EXACT_UP_TO
+    index = search_index(data, exact=exact, seed=seed)
+    indices = np.empty((n, k), dtype=np.int32)
+    distances = np.empty((n, k), dtype=np.float32)
+    # A part of the cells at a time: the search answers in three times the memory that is kept.
+    for first in range(0, n, _CELLS_AT_ONCE):
+        cells = np.arange(first, min(first + _CELLS_AT_ONCE, n))
+        squared, found = index.search(data[cells], k + 1)
+        indices[cells], distances[cells] = _without_self(cells, found, squared)
+    return Neighbors(indices, distances)
+
+
+def search_index(data: npt.NDArray[np.float32], *, exact: bool, seed: int = 0) -> Any:
+    """Return a faiss index of points (points × dimensions), exhaustive or an inverted file."""
+    n, dims = data.shape
     if exact:
         index: Any = faiss.IndexFlatL2(dims)
     else:
-        lists = int(np.sqrt(n))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dims), dims, lists)
+        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dims), dims, int(np.sqrt(n)))
         index.cp.seed = seed + 1
+        index.cp.max_points_per_centroid = _TRAINING_POINTS
         index.nprobe = _PROBES
         index.train(data)
     index.add(data)
-    squared, found = index.search(data, k + 1)
-    return Neighbors(*_without_self(found, squared))
+    return index
 
 
 def _without_self(
-    found: npt.NDArray[np.int64], squared: npt.NDArray[np.float32]
+    cells: npt.NDArray[np.int64],
+    found: npt.NDArray[np.int64],
+    squared: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Drop each cell from its own row; among exact duplicates it may stand anywhere, or nowhere."""
-    own = found == np.arange(len(found))[:, None]
+    own = found == cells[:, None]
     own[~own.any(1), -1] = True
     keep = ~own
     shape = (len(found), found.shape[1] - 1)

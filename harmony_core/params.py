@@ -96,6 +96,15 @@ class _Group:
             if not isinstance(getattr(self, name), int):
                 raise ParameterError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
 
+    def _as_floats(self, *names: str) -> None:
+        """Make 2 and 2.0 one value: the same settings must have the same key."""
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                object.__setattr__(self, name, tuple(float(v) for v in value))
+            elif value is not None:
+                object.__setattr__(self, name, float(value))
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareParams(_Group):
@@ -148,6 +157,7 @@ class PrepareParams(_Group):
         if self.max_doublet is not None:
             self._check("max_doublet")
             object.__setattr__(self, "max_doublet", float(self.max_doublet))
+        self._as_floats("max_mito")
         if self.min_genes > self.max_genes:
             raise ParameterError(
                 f"min_genes ({self.min_genes}) is above max_genes ({self.max_genes}), "
@@ -216,21 +226,21 @@ class HarmonyParams(_Group):
             )
         for value in theta:
             RANGES["theta"].check("theta", value)
-        # The same settings must have the same key, whether they were typed as 2 or 2.0.
-        object.__setattr__(self, "theta", tuple(float(t) for t in theta))
+        object.__setattr__(self, "theta", theta)
         self._check(
             *("sigma", "max_iter", "tau", "alpha", "block_size", "max_iter_kmeans", "seed"),
             *("epsilon_cluster", "epsilon_harmony"),
         )
         self._check_whole("max_iter", "max_iter_kmeans", "seed")
-        for name in ("sigma", "tau", "alpha", "block_size", "epsilon_cluster", "epsilon_harmony"):
-            object.__setattr__(self, name, float(getattr(self, name)))
         if self.nclust is not None:
             self._check("nclust")
             self._check_whole("nclust")
         if self.lamb is not None:
             self._check("lamb")
-            object.__setattr__(self, "lamb", float(self.lamb))
+        self._as_floats(
+            *("theta", "sigma", "tau", "alpha", "lamb", "block_size"),
+            *("epsilon_cluster", "epsilon_harmony"),
+        )
 
     def nclust_for(self, n_cells: int) -> int:
         """Return the number of soft clusters in effect for ``n_cells`` cells."""
@@ -272,6 +282,8 @@ class LayoutParams(_Group):
 
     def __post_init__(self) -> None:
         self._check("min_dist", "spread", "seed")
+        self._check_whole("seed")
+        self._as_floats("min_dist", "spread")
         if self.min_dist > self.spread:
             raise ParameterError(
                 f"min_dist ({self.min_dist:g}) is above spread ({self.spread:g}); "
@@ -297,8 +309,11 @@ class ClusterParams(_Group):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for value in self.resolutions:
+        for value in (*self.resolutions, self.shown):
             RANGES["resolution"].check("resolution", value)
+        self._as_floats("resolutions", "shown")
+        self._check("seed")
+        self._check_whole("seed")
         if self.shown not in self.resolutions:
             raise ParameterError(
                 f"The resolution shown ({self.shown:g}) is not among those computed "

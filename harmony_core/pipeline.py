@@ -20,6 +20,8 @@ from harmony_core.errors import DataError
 from harmony_core.layout import (
     EPOCHS_FROM_LAYOUT,
     EPOCHS_FROM_SCRATCH,
+    RATE_FROM_LAYOUT,
+    RATE_FROM_SCRATCH,
     fuzzy_graph,
     layout,
     oriented_like,
@@ -275,27 +277,41 @@ class Pipeline:
 
     def _layout(self, side: str) -> Computed:
         if side == "before":
-            start, epochs = start_from_embedding(self.embedding("before")), EPOCHS_FROM_SCRATCH
+            start = start_from_embedding(self.embedding("before"))
+            epochs, rate = EPOCHS_FROM_SCRATCH, RATE_FROM_SCRATCH
         else:
             start = np.asarray(self.stage("layout_before").arrays["positions"])
-            epochs = EPOCHS_FROM_LAYOUT
+            epochs, rate = EPOCHS_FROM_LAYOUT, RATE_FROM_LAYOUT
         positions = layout(
             self.graph(side),
             start,
             self.params.layout,
             epochs=epochs,
+            rate=rate,
             progress=lambda share: self._report(f"layout_{side}", share),
         )
         if side == "after":
             positions = oriented_like(positions, start)
         return {"positions": positions}, {}
 
+    def _preview(self, side: Side) -> Computed:
+        from harmony_core.preview import landmarks, preview
+
+        start = np.asarray(self.stage("layout_before").arrays["positions"])
+        chosen = landmarks(start, self.variables[-1].codes, seed=self.params.layout.seed)
+        positions = preview(
+            self.embedding(side), start, chosen, self.params.graph, self.params.layout
+        )
+        return {"positions": positions}, {"landmarks": len(chosen)}
+
     def _clusters(self, side: str) -> Computed:
         from harmony_core.clusters import leiden
 
-        graph, params = self.graph(side), self.params.clusters
-        found = {f"{r:g}": leiden(graph, r, params) for r in params.resolutions}
-        return {f"leiden_{name}": codes for name, codes in found.items()}, {}
+        params = self.params.clusters
+        found = leiden(self.graph(side), params.resolutions, params)
+        return {
+            f"leiden_{r:g}": codes for r, codes in zip(params.resolutions, found, strict=True)
+        }, {}
 
     def _markers(self, side: str) -> Computed:
         from harmony_core.markers import cluster_markers
@@ -305,7 +321,7 @@ class Pipeline:
             return {}, {"symbols": [], "why_empty": "These data have no expression values."}
         shown = self.stage(f"clusters_{side}").arrays[f"leiden_{self.params.clusters.shown:g}"]
         ranked = cluster_markers(expression.by_cell, np.asarray(shown))
-        names = ("genes", "scores", "log2_fold_change", "p_adjusted")
+        names = ("genes", "scores", "log2_fold_change", "p_values", "p_adjusted")
         arrays = {name: getattr(ranked, name) for name in names}
         used, inverse = np.unique(ranked.genes, return_inverse=True)
         arrays["symbol"] = inverse.reshape(ranked.genes.shape).astype(np.int32)

@@ -25,13 +25,14 @@ _RECIPES: Mapping[str, int] = {
     "doublets": 1,
     "prepare": 2,
     "correct": 1,
-    "neighbors": 1,
-    "layout": 1,
+    "neighbors": 2,
+    "layout": 2,
+    "preview": 1,
     "clusters": 1,
-    "markers": 1,
+    "markers": 2,
     "reference": 2,
     "lisi": 1,
-    "assess": 3,
+    "assess": 5,
     "scib": 1,
 }
 """Raise a stage's number when its code changes what it computes."""
@@ -58,6 +59,7 @@ STEPS: tuple[Step, ...] = (
     Step("correct", "Running Harmony", ("prepare",)),
     Step("neighbors_before", "Finding neighbours before correction", ("prepare",), False),
     Step("layout_before", "Drawing the picture before correction", ("neighbors_before",)),
+    Step("preview_after", "Sketching the picture", ("layout_before", "correct"), False),
     Step("neighbors_after", "Finding neighbours after correction", ("correct",), False),
     Step("reference", "Describing each batch on its own", ("prepare",), False),
     Step("lisi_before", "Measuring mixing before correction", ("neighbors_before",), False),
@@ -140,6 +142,7 @@ class Plan:
         graph = p.graph.to_dict()
         first = add("layout_before", "layout", near["before"].digest, graph, p.layout.to_dict())
         add("layout_after", "layout", near["after"].digest, first.digest)
+        add("preview_after", "preview", correct.digest, first.digest)
         reference = add("reference", "reference", prepare.digest, list(p.harmony.batch))
         for side in SIDES:
             found = near[side].digest

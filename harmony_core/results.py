@@ -26,6 +26,7 @@ class MarkerTable:
     symbols: tuple[str, ...]
     scores: npt.NDArray[np.float32]
     log2_fold_change: npt.NDArray[np.float32]
+    p_values: npt.NDArray[np.float64]
     p_adjusted: npt.NDArray[np.float64]
 
 
@@ -78,6 +79,19 @@ class RunResults:
         arrays = self._arrays(f"layout_{side}")
         return None if arrays is None else arrays["positions"]
 
+    def picture(self, side: Side) -> npt.NDArray[np.float32] | None:
+        """Return the positions to draw: those of the layout or, until it is there, a preview's."""
+        full = self.layout(side)
+        if full is not None or side == "before":
+            return full
+        arrays = self._arrays("preview_after")
+        return None if arrays is None else arrays["positions"]
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether the picture after correction is only a preview so far."""
+        return self.layout("after") is None and self.picture("after") is not None
+
     def clusters(self, side: Side, resolution: float | None = None) -> npt.NDArray[np.int32] | None:
         """Return each kept cell's Leiden cluster, by default at the resolution shown."""
         arrays = self._arrays(f"clusters_{side}")
@@ -98,6 +112,7 @@ class RunResults:
                 symbols=tuple(s for s in symbols[a["symbol"][g]].tolist() if s),
                 scores=a["scores"][g],
                 log2_fold_change=a["log2_fold_change"][g],
+                p_values=a["p_values"][g],
                 p_adjusted=a["p_adjusted"][g],
             )
             for g in range(len(a["genes"]))

@@ -11,20 +11,19 @@ way stops at the end of its stage and begins again later, where its finished sta
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harmony_core import executors
 from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Dataset, Store, digest, write_json
+from harmony_core.errors import HarmonyExplorerError
 from harmony_core.params import RunParams
 from harmony_core.plan import Plan
 from harmony_core.runs import note
@@ -37,16 +36,27 @@ from harmony_core.worker import (
     warm_up,
 )
 
-__all__ = ["Progress", "Runner", "spawned_worker"]
+__all__ = ["Progress", "Runner"]
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 5.0
+"""Seconds after which an abandoned computation that does not stop by itself is ended."""
+
 _MAX_RETRIES = 1
+_STOPPED_TWICE = (
+    "The computation stopped twice without an answer, most likely for lack of memory. Everything "
+    "finished is kept; try fewer cells or close other programs."
+)
+_NOTHING_WRITTEN = (
+    "Nothing could be written into the store; most likely its disk is full. Make room, or give it "
+    "another folder by HARMONY_EXPLORER_HOME."
+)
 
 
 @dataclass
 class _Job:
-    """One computation and the viewers who wait for it."""
+    """One computation and the viewers who wait for it; once lost, it says why."""
 
     work: Callable[..., str]
     arguments: tuple[Any, ...]
@@ -55,7 +65,7 @@ class _Job:
     viewers: set[str] = field(default_factory=set)
     future: Future[str] | None = None
     retries: int = 0
-    lost: bool = False
+    lost: str = ""
     yielding: bool = False
 
     @property
@@ -71,15 +81,15 @@ class Runner:
     store
         Where datasets and results live.
     executor_factory
-        Makes the executor; called again when its worker has died. By default one spawned process
-        that warms its imports and compiled code.
+        Makes the executor; called again when its worker has died. By default
+        `harmony_core.executors.executor_for`.
     """
 
     def __init__(
         self, store: Store, executor_factory: Callable[[], Executor] | None = None
     ) -> None:
         self.store = store
-        self._factory = executor_factory or (lambda: spawned_worker(store))
+        self._factory = executor_factory or (lambda: executors.executor_for(store))
         self._executor: Executor | None = None
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.RLock()
@@ -97,7 +107,10 @@ class Runner:
     def _warm_up(self) -> None:
         with self._lock:
             if self._executor is None and not self._closed:
-                self._submit(warm_up)
+                try:
+                    self._submit(warm_up)
+                except HarmonyExplorerError as error:
+                    log.warning("%s", error)  # the first run says it on its page
 
     def submit_run(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
         """Ask for a run on behalf of a viewer, who thereby drops any earlier wish.
@@ -161,36 +174,45 @@ class Runner:
             self._want(job_name, viewer, _Job(load_files, arguments, folder))
         return job_name
 
-    def submit_export(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
-        """Ask for a finished run's files, which end up in its `export_folder`."""
-        folder = self.export_folder(dataset, params)
-        name = f"export-{folder.parent.name}"
+    def submit_export(
+        self, viewer: str, dataset: Dataset, params: RunParams, offer: str, **how: Any
+    ) -> str:
+        """Ask for one form of a finished run, which ends up in its `export_folder`.
+
+        Parameters
+        ----------
+        offer, how
+            See `harmony_core.worker.export_run`; plain JSON values.
+
+        Returns
+        -------
+        The name by which to `follow` it; `Progress.result` is then the name of the file.
+        """
+        folder = self.export_folder(dataset, params, offer, **how)
+        name = f"export-{folder.name}"
         with self._lock:
-            if read_progress(folder).is_over:
-                return name
-            folder.mkdir(exist_ok=True)
-            arguments = (str(self.store.home), dataset.fingerprint, params.to_dict(), str(folder))
-            self._want(name, viewer, _Job(export_run, arguments, folder))
+            if read_progress(folder).state != "finished":
+                folder.mkdir(parents=True, exist_ok=True)
+                home, fingerprint = str(self.store.home), dataset.fingerprint
+                arguments = (home, fingerprint, params.to_dict(), str(folder), offer, how)
+                self._want(name, viewer, _Job(export_run, arguments, folder))
         return name
 
-    def export_folder(self, dataset: Dataset, params: RunParams) -> Path:
-        """Return where a run's files are written."""
-        return dataset.run_folder(Plan(dataset, params).run) / "files"
+    def export_folder(self, dataset: Dataset, params: RunParams, offer: str, **how: Any) -> Path:
+        """Return where one form of a run is written; the same wish has the same folder."""
+        run = Plan(dataset, params).run
+        return dataset.run_folder(run) / "files" / digest(run, offer, how)
 
     def follow(self, name: str, folder: Path) -> Progress:
         """Return where a job stands."""
         with self._lock:
             job = self._jobs.get(name)
-            lost = job is not None and job.lost
+            lost = "" if job is None else job.lost
         progress = read_progress(folder)
         if job is not None and progress.state == "cancelled":
             return Progress("waiting")  # it only made way, or its cancelled forerunner wrote late
         if lost and not progress.is_over:
-            return Progress(
-                "failed",
-                message="The computation stopped twice without an answer, most likely for lack of "
-                "memory. Everything finished is kept; try fewer cells or close other programs.",
-            )
+            return Progress("failed", message=lost)
         return progress
 
     def drop(self, viewer: str, *, but: str = "") -> None:
@@ -205,7 +227,30 @@ class Runner:
                     (job.folder / "cancel").touch()
                     if job.future is None or job.future.cancel():
                         write_json(job.folder / "progress.json", {"state": "cancelled"})
+                    else:
+                        self._watch(job.future)
             self._launch_next()
+
+    def _watch(self, abandoned: Future[str]) -> None:
+        """Look later whether an abandoned computation still stands in somebody's way."""
+        timer = threading.Timer(PATIENCE, self._end_if_in_the_way, [abandoned])
+        timer.daemon = True
+        timer.start()
+
+    def _end_if_in_the_way(self, abandoned: Future[str]) -> None:
+        """End the worker that computes what nobody wants while somebody waits.
+
+        Stages and layouts see their cancel mark; a call into a library does not. The jobs that
+        wait are lost with the worker and begin again unseen.
+        """
+        with self._lock:
+            if abandoned.done() or self._executor is None:
+                return
+            if any(job.is_under_way and not job.background for job in self._jobs.values()):
+                log.info("Ending a worker that computes what nobody waits for")
+                executors.end_processes(self._executor)
+            else:
+                self._watch(abandoned)
 
     def close(self) -> None:
         """Cancel everything and end the worker."""
@@ -216,10 +261,7 @@ class Runner:
             self._jobs.clear()
             executor, self._executor = self._executor, None
         if executor is not None:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for process in getattr(executor, "_processes", None) or {}:
-                # Whatever it computes, nobody will ask for: finished stages are on disk.
-                os.kill(process, signal.SIGTERM)
+            executors.close(executor)
 
     def _want(self, name: str, viewer: str, job: _Job) -> None:
         known = self._jobs.get(name)
@@ -253,7 +295,12 @@ class Runner:
     def _launch(self, name: str, job: _Job) -> None:
         (job.folder / "cancel").unlink(missing_ok=True)
         write_json(job.folder / "progress.json", {"state": "waiting"})
-        job.future = future = self._submit(job.work, *job.arguments)
+        try:
+            job.future = future = self._submit(job.work, *job.arguments)
+        except HarmonyExplorerError as error:
+            write_json(job.folder / "progress.json", {"state": "failed", "message": str(error)})
+            del self._jobs[name]
+            return
         future.add_done_callback(lambda future: self._done(name, job, future))
 
     def _submit(self, work: Callable[..., str], *arguments: Any) -> Future[str]:
@@ -277,27 +324,17 @@ class Runner:
         if job.yielding:
             job.yielding = False
             return
-        if future.cancelled() or not isinstance(future.exception(), BrokenProcessPool):
+        if future.cancelled() or future.exception() is None:
             del self._jobs[name]
+            return
+        if not executors.is_lost(future.exception()):
+            log.error("%s could not say how it went", name, exc_info=future.exception())
+            job.lost = _NOTHING_WRITTEN
             return
         log.warning("The worker died during %s", name)
         if read_progress(job.folder).state == "running":
             job.retries += 1  # one that was still waiting is not to blame
         if job.retries > _MAX_RETRIES:
-            job.lost = True
+            job.lost = _STOPPED_TWICE
         elif not job.background:
             self._launch(name, job)
-
-
-def spawned_worker(store: Store) -> Executor:
-    """Return an executor of one spawned process that keeps compiled code in the store."""
-    # Read by numba when the worker imports it; a second start then compiles nothing.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_give_way)
-
-
-def _give_way() -> None:
-    """Let the page process go first: what it draws is seen at once."""
-    if hasattr(os, "nice"):
-        os.nice(5)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harmony_core.data.store import Dataset, write_json
@@ -16,6 +18,8 @@ from harmony_core.errors import InputError
 from harmony_core.params import RunParams
 from harmony_core.plan import Plan
 from harmony_core.results import RunResults
+
+LONGEST_LABEL = 60
 
 
 def note(dataset: Dataset, params: RunParams) -> None:
@@ -41,17 +45,92 @@ def kept_runs(dataset: Dataset) -> list[RunParams]:
     return [params for _, params in sorted(noted, key=lambda found: -found[0])]
 
 
+def comparable(dataset: Dataset, params: RunParams) -> list[RunParams]:
+    """Return the kept runs with the same preparation, batch variables and label, newest first."""
+    return [
+        run
+        for run in kept_runs(dataset)
+        if run.prepare == params.prepare
+        and run.harmony.batch == params.harmony.batch
+        and (run.label, run.condition) == (params.label, params.condition)
+    ]
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a user has written on a run."""
+
+    name: str = ""
+    pinned: bool = False
+
+
+def label_of(dataset: Dataset, params: RunParams) -> Label:
+    """Return what is written on a run; an empty label where nothing is."""
+    try:
+        values = json.loads(_label_path(dataset, params).read_text("utf-8"))
+        return Label(str(values["name"]), bool(values["pinned"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return Label()
+
+
+def set_label(dataset: Dataset, params: RunParams, label: Label) -> None:
+    """Write on a run; its name is put on one line and cut to `LONGEST_LABEL`."""
+    name = " ".join(label.name.split())[:LONGEST_LABEL]
+    write_json(_label_path(dataset, params), {"name": name, "pinned": label.pinned})
+
+
+def _label_path(dataset: Dataset, params: RunParams) -> Path:
+    return dataset.run_folder(Plan(dataset, params).run) / "label.json"
+
+
 def differing(runs: Iterable[RunParams]) -> list[str]:
     """Return the settings, as ``group.name``, that are not the same in all of these runs."""
-    flat = [_flat(params) for params in runs]
-    names = list(flat[0]) if flat else []
-    return [name for name in names if any(one[name] != flat[0][name] for one in flat)]
+    found = [flat(params) for params in runs]
+    names = list(found[0]) if found else []
+    return [name for name in names if any(one[name] != found[0][name] for one in found)]
+
+
+def flat(params: RunParams) -> dict[str, Any]:
+    """Return all settings of a run as plain values by ``group.name``."""
+    found: dict[str, Any] = {}
+    for group, values in params.to_dict().items():
+        if isinstance(values, dict):
+            found |= {f"{group}.{name}": value for name, value in values.items()}
+        else:
+            found[group] = values
+    return found
 
 
 def settings(params: RunParams, names: Sequence[str]) -> dict[str, Any]:
     """Return some settings of a run by their names as `differing` gives them."""
-    flat = _flat(params)
-    return {name: flat[name] for name in names}
+    every = flat(params)
+    return {name: every[name] for name in names}
+
+
+def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
+    """Return a run's theta, sigma and some other settings as a person writes them.
+
+    Parameters
+    ----------
+    names
+        Settings to tell beside theta and sigma, as `differing` gives them.
+
+    Examples
+    --------
+    >>> from harmony_core.params import HarmonyParams
+    >>> in_words(RunParams(harmony=HarmonyParams(batch=("donor",))), ["layout.spread"])
+    'theta 2, sigma 0.1, spread 1'
+    """
+    told = settings(params, list(dict.fromkeys(["harmony.theta", "harmony.sigma", *names])))
+    return ", ".join(f"{name.rpartition('.')[2]} {_in_words(v)}" for name, v in told.items())
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(map(_in_words, value))
+    if value is None:
+        return "automatic"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def summary(results: RunResults, names: Sequence[str] = ()) -> dict[str, Any] | None:
@@ -105,13 +184,3 @@ def candidate(results: RunResults) -> Candidate | None:
 def _known(metrics: Iterable[Mapping[str, float | None]], name: str) -> list[float]:
     values = [of_variable.get(name) for of_variable in metrics]
     return [value for value in values if value is not None]
-
-
-def _flat(params: RunParams) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for group, values in params.to_dict().items():
-        if isinstance(values, dict):
-            flat |= {f"{group}.{name}": value for name, value in values.items()}
-        else:
-            flat[group] = values
-    return flat

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Store, write_json
-from harmony_core.errors import Cancelled, HarmonyExplorerError, TooLarge
+from harmony_core.errors import Cancelled, HarmonyExplorerError, TooLarge, full_disk
 from harmony_core.params import RunParams
 from harmony_core.plan import LOADING, Plan, Step
 
@@ -39,7 +39,7 @@ class Progress:
     message
         Why it failed, for the user.
     result
-        What a finished load returns: the dataset's fingerprint.
+        What a finished load or export returns: the dataset's fingerprint, or the file's name.
     sample
         Where a file was too large but some of its cells could be read: the number of its
         ``cells`` and the ``columns`` that they may be drawn by.
@@ -79,7 +79,8 @@ class ProgressWriter:
     def __init__(self, folder: Path, steps: Sequence[Step] = ()) -> None:
         self.folder = folder
         self._titles = {step.name: step.title for step in steps}
-        self._last = 0.0
+        self.written = 0.0
+        """When something was last written, on the monotonic clock."""
 
     def stop_if_cancelled(self) -> None:
         """Raise Cancelled if nobody waits any more."""
@@ -89,15 +90,15 @@ class ProgressWriter:
     def step(self, name: str, share: float) -> None:
         """Note progress within a step, at most ten times a second."""
         self.stop_if_cancelled()
-        now = time.monotonic()
+        recent = time.monotonic() - self.written < _PROGRESS_INTERVAL
         # A stage asked for by another reports too; the bar stays with the one that asked.
-        if name not in self._titles or (share > 0 and now - self._last < _PROGRESS_INTERVAL):
+        if name not in self._titles or (share > 0 and recent):
             return
-        self._last = now
         whole = (list(self._titles).index(name) + share) / len(self._titles)
         self.write("running", step=self._titles[name], share=round(whole, 3))
 
     def write(self, state: State, **values: Any) -> None:
+        self.written = time.monotonic()
         write_json(self.folder / "progress.json", {"state": state, **values})
 
 
@@ -145,20 +146,58 @@ def _sample_of(request: LoadRequest) -> dict[str, Any] | None:
     return cells_and_columns(Path(request.paths[0]), request.name)
 
 
-def export_run(home: str, fingerprint: str, params: dict[str, Any], folder: str) -> str:
-    """Write a finished run's files in the worker."""
+def export_run(
+    home: str,
+    fingerprint: str,
+    params: dict[str, Any],
+    folder: str,
+    offer: str,
+    how: dict[str, Any],
+) -> str:
+    """Write one form of a finished run in the worker.
+
+    Parameters
+    ----------
+    offer
+        Name of the form, from `harmony_core.export.offers`.
+    how
+        Its choices under ``chosen``, the settings of a second run under ``other``, and those of
+        the runs to compare with under ``runs``.
+
+    Returns
+    -------
+    Name of the file in ``folder``; ``notes.txt`` there says what was renamed.
+    """
     writer = ProgressWriter(Path(folder))
 
     def work() -> str:
-        from harmony_core.export import evaluation_figure, write_h5ad
+        from harmony_core.export.offers import write_offer
+        from harmony_core.export.request import Request
         from harmony_core.results import RunResults
 
-        writer.write("running", step="Writing the files")
-        results = RunResults(Store(home).dataset(fingerprint), RunParams.from_dict(params))
-        notes = write_h5ad(results, writer.folder / "corrected.h5ad")
+        def watch(text: str) -> None:
+            writer.stop_if_cancelled()
+            if time.monotonic() - writer.written > _PROGRESS_INTERVAL:
+                writer.write("running", step=text)
+
+        def results(of: dict[str, Any]) -> RunResults:
+            return RunResults(dataset, RunParams.from_dict(of))
+
+        writer.stop_if_cancelled()
+        writer.write("running", step="Writing the file")
+        store = Store(home)
+        dataset = store.dataset(fingerprint)
+        request = Request(
+            results(params),
+            runs=[results(run) for run in how.get("runs", ())],
+            other=results(how["other"]) if how.get("other") else None,
+            chosen=how.get("chosen", {}),
+            watch=watch,
+        )
+        path, notes = write_offer(offer, request, writer.folder)
         (writer.folder / "notes.txt").write_text("\n".join(notes), "utf-8")
-        evaluation_figure(results, writer.folder / "harmony_batch_evaluation.png")
-        return fingerprint
+        writer.stop_if_cancelled()
+        return path.name
 
     return _guarded(writer, work)
 
@@ -179,11 +218,12 @@ def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
         )
     except Exception as error:
         log.exception("A job failed")
-        writer.write(
-            "failed",
-            message=f"This did not work because of a fault in the program ({type(error).__name__})."
-            " Other settings may still work; the log has the details.",
+        full = full_disk(error) if isinstance(error, OSError) else ""
+        fault = (
+            f"This did not work because of a fault in the program ({type(error).__name__})."
+            " Other settings may still work; the log has the details."
         )
+        writer.write("failed", message=full or fault)
     else:
         writer.write("finished", share=1.0, result=result)
         return result

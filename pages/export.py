@@ -1,82 +1,87 @@
-"""Take away: the corrected data and the evaluation figure."""
+"""Take away: a run in every form that its next user may need, and settings from a file."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from itertools import groupby
 
 import streamlit as st
 
 from harmony_core.data.store import Dataset
+from harmony_core.errors import InputError
+from harmony_core.export.offers import OFFERS
+from harmony_core.export.settings import LARGEST_FILE, loaded_settings
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
-from pages.ui import jobs, state
+from harmony_core.runs import differing, in_words, kept_runs
+from pages.ui import state, takeaway
 from pages.ui.text import plain
 
-_FIGURE = "harmony_batch_evaluation.png"
+_PER_ROW = 3
 
 
 def main() -> None:
     st.title("Take away")
     dataset = state.dataset()
-    params = state.shown(dataset)
-    if params is None:
+    kept = _finished(dataset)
+    if kept:
+        params = _choose_run(dataset, kept)
+        for part, offers in groupby(OFFERS, key=lambda offer: offer.part):
+            st.subheader(part)
+            columns = st.columns(_PER_ROW)
+            for i, offer in enumerate(offers):
+                with columns[i % _PER_ROW]:
+                    takeaway.card(offer, dataset, params, kept)
+    else:
         st.info("There is no finished run of these data yet.")
         st.page_link("pages/tune.py", label="Go to Tune")
-        return
-    st.markdown(_in_words(dataset, params))
-    if not RunResults(dataset, params).is_finished:
-        st.warning("This run's results are no longer in the store; open Tune to compute them.")
-        return
-    folder = jobs.exported(dataset, params)
-    if folder is None:
-        return
-    _downloads(folder, dataset)
+    st.subheader("Settings from a file")
+    _load_settings(dataset)
 
 
-def _in_words(dataset: Dataset, params: RunParams) -> str:
-    harmony = params.harmony
-    theta = ", ".join(
-        f"theta {value:g} for {plain(name)}"
-        for name, value in zip(harmony.batch, harmony.theta, strict=True)
+def _finished(dataset: Dataset) -> list[RunParams]:
+    """Return every finished run, the one on screen first."""
+    known = [state.shown(dataset), state.settings(dataset), *kept_runs(dataset)]
+    unique = dict.fromkeys(params for params in known if params is not None)
+    return [params for params in unique if RunResults(dataset, params).is_finished]
+
+
+def _choose_run(dataset: Dataset, kept: list[RunParams]) -> RunParams:
+    names = differing(kept)
+    if len(kept) == 1:
+        told = plain(in_words(kept[0], names), longest=500)
+        st.markdown(f"The run of **{plain(dataset.name)}** with {told}.")
+        return kept[0]
+    position = st.selectbox(
+        f"Run of {plain(dataset.name)}",
+        range(len(kept)),
+        format_func=lambda i: in_words(kept[i], names),
+        help="Every run whose results are kept; the one on screen comes first.",
+        key=f"taken:{dataset.fingerprint}:{len(kept)}",
     )
-    return (
-        f"The last finished run of **{plain(dataset.name)}**: {theta}, sigma {harmony.sigma:g}, "
-        f"at most {harmony.max_iter} iterations."
+    return kept[position]
+
+
+def _load_settings(dataset: Dataset) -> None:
+    uploaded = st.file_uploader(
+        "A settings file, TOML or JSON, as made here; what it leaves out takes its default",
+        type=["toml", "json"],
+        key="settings-file",
     )
-
-
-def _downloads(folder: Path, dataset: Dataset) -> None:
-    data, figure = st.columns(2, border=True)
-    with data:
-        st.markdown("**Corrected data, h5ad**")
-        st.caption(
-            "Everything the file came with, and beside it the corrected embedding "
-            "(`X_pca_harmony`), pictures before and after, clusters, neighbours and marker genes. "
-            "Opens in scanpy; opening it here restores this run."
-        )
-        path = folder / "corrected.h5ad"
-        stem = Path(dataset.name).stem.replace(" ", "_")
-        st.download_button(
-            f"Download h5ad ({path.stat().st_size / 1e6:.1f} MB)",
-            data=path.read_bytes,
-            file_name=f"{stem}_harmony.h5ad",
-            mime="application/x-hdf5",
-            on_click="ignore",
-            type="primary",
-        )
-        for note in (folder / "notes.txt").read_text("utf-8").splitlines():
-            st.caption(plain(note, longest=500))
-    with figure:
-        st.markdown("**Evaluation figure, PNG**")
-        st.caption("Corrected by batch, corrected by cluster, uncorrected by batch; 150 dpi.")
-        st.image(str(folder / _FIGURE))
-        st.download_button(
-            "Download PNG",
-            data=(folder / _FIGURE).read_bytes,
-            file_name=_FIGURE,
-            mime="image/png",
-            on_click="ignore",
-        )
+    if uploaded is None:
+        return
+    if st.session_state.get("loaded-settings") != (uploaded.file_id, dataset.fingerprint):
+        try:
+            if uploaded.size > LARGEST_FILE:
+                raise InputError(f"{uploaded.name!r} is too large for a settings file.")
+            params = loaded_settings(uploaded.getvalue(), uploaded.name, dataset)
+        except InputError as error:
+            st.error(plain(error, longest=500))
+            st.caption("Nothing was changed.")
+            return
+        state.start_from(dataset, params)
+        st.session_state["loaded-settings"] = (uploaded.file_id, dataset.fingerprint)
+    st.success("The sliders stand at the settings of this file.")
+    st.page_link("pages/tune.py", label="**Go to Tune**")
 
 
 main()

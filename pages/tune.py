@@ -7,7 +7,6 @@ from dataclasses import replace
 import streamlit as st
 
 from harmony_core import figures
-from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.advice import Advice
 from harmony_core.diagnostics.verdict import Verdict
 from harmony_core.errors import ParameterError
@@ -16,18 +15,22 @@ from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from harmony_core.runner import Progress
 from pages.ui import (
-    colouring,
+    address,
     controls,
     evidence,
+    film,
     history,
     jobs,
     panels,
+    pictures,
+    presentation,
+    sketch,
     stability,
     state,
     suggest,
 )
+from pages.ui.shown import Shown
 from pages.ui.text import plain
-from pages.ui.twin import Picture, twin
 
 
 def main() -> None:
@@ -42,54 +45,44 @@ def main() -> None:
         names = ", ".join(plain(b) for b in chosen.harmony.batch)
         st.caption(f"{dataset.n_cells:,} cells, corrected for {names}")
         try:
-            params = controls.run_controls(dataset, chosen)
+            params = controls.run_controls(dataset, chosen, more=not presentation.is_on())
         except ParameterError as error:
             st.error(str(error))
             return
+        presentation.switch()
+        sketch.commit(dataset, params)
     state.choose_settings(dataset, params)
+    if sketch.undecided(dataset, params):
+        return
     progress = jobs.request(dataset, params)
     if progress.state == "finished":
         state.show(dataset, params)
     shown = Shown(dataset, params)
     _draw(shown, progress)
-
-
-class Shown:
-    """The run asked for, with the run before it standing in for what is not computed yet."""
-
-    def __init__(self, dataset: Dataset, params: RunParams) -> None:
-        self.dataset = dataset
-        self.current = RunResults(dataset, params)
-        previous = state.shown(dataset)
-        # Another preparation keeps other cells; its pictures can't stand beside the new ones.
-        same = previous is not None and previous.prepare == params.prepare
-        same = same and previous.harmony.batch == params.harmony.batch
-        self.previous = RunResults(dataset, previous) if same else self.current
-
-    def having(self, *steps: str) -> tuple[RunResults | None, bool]:
-        """Return the newest run that has these steps, and whether it is the previous one."""
-        for results in (self.current, self.previous):
-            if all(results.stage(step) is not None for step in steps):
-                return results, results is not self.current
-        return None, False
+    address.write(dataset, params)
 
 
 def _draw(shown: Shown, progress: Progress) -> None:
     params = shown.current.params
-    # A container even when it is empty: what follows keeps its place, and the pictures their zoom.
+    # Containers even when empty: what follows keeps its place, and with it zoom and open panels.
     with st.container():
+        address.problems()
         jobs.status(shown.dataset, params, progress)
     _headline(shown)
-    _pictures(shown)
+    st.fragment(pictures.draw, run_every=film.pace(shown.dataset))(shown, film.pace(shown.dataset))
+    with st.container():
+        evidence.note_on_marks(shown.dataset)
+    if not presentation.is_on():
+        history.panel(shown)
     _explanation(shown)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _genes(shown)
     with right:
         _convergence(shown)
-    _search(shown)
-    history.panel(shown.dataset, params)
-    _where_the_time_went(shown.current)
+    if not presentation.is_on():
+        _search(shown)
+        _where_the_time_went(shown.current)
 
 
 def _search(shown: Shown) -> None:
@@ -128,7 +121,8 @@ def _explanation(shown: Shown) -> None:
         panels.explanation(found, condition=condition)
     with right:
         _advice(found, shown)
-    evidence.table(found, results)
+    if not presentation.is_on():
+        evidence.table(found, results)
 
 
 def _advice(found: Verdict, shown: Shown) -> None:
@@ -138,7 +132,7 @@ def _advice(found: Verdict, shown: Shown) -> None:
     for i, advice in enumerate(found.advice[:3]):
         text, button = st.columns([3, 1], vertical_alignment="center")
         text.caption(plain(advice.sentence, longest=500))
-        if advice.changes:
+        if advice.changes and advice.changes.get("max_iter") != 0:  # sliders begin at one
             button.button(
                 "Try it",
                 key=f"advice-{i}",
@@ -153,54 +147,11 @@ def _with_changes(params: RunParams, advice: Advice) -> RunParams:
     return replace(params, **{advice.group: replace(getattr(params, advice.group), **changes)})
 
 
-def _pictures(shown: Shown) -> None:
-    results, old = shown.having("layout_before", "layout_after")
-    if results is None or results.obs is None:
-        first = shown.current.layout("before")
-        if first is None:
-            st.info("The first picture of these data takes a moment to prepare.")
-            return
-    clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
-    source = results or shown.current
-    before = source.layout("before")
-    after = source.layout("after")
-    if before is None:
-        return
-    after = before if after is None else after
-    judged, _ = shown.having("layout_before", "layout_after", "assess")
-    colour = colouring.choose(source, clustered, judged)
-    settings = _settings_in_words(source.params)
-    event = twin(
-        Picture("Before Harmony", before, alt="Uncorrected."),
-        Picture("After Harmony", after, note=settings, alt=_alt(shown), dimmed=old or not results),
-        colour,
-        key=f"twin-{shown.dataset.fingerprint}",
-        batch=colouring.batch(source),
-        hover=colouring.hover(source),
-        selected=evidence.marked(source),
-    )
-    evidence.note_on_marks(shown.dataset)
-    if event.selection is not None:
-        colouring.describe_selection(source, event.selection)
-
-
-def _settings_in_words(params: RunParams) -> str:
-    theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
-    return f"theta {theta} · sigma {params.harmony.sigma:g}"
-
-
-def _alt(shown: Shown) -> str:
-    results, _ = shown.having("assess")
-    if results is None or results.assessment is None:
-        return ""
-    return str(results.assessment["verdict"]["sentences"][0])
-
-
 def _genes(shown: Shown) -> None:
     st.subheader(
         "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
     )
-    results, _ = shown.having("layout_before", "layout_after")
+    results, _ = shown.pictured()
     if results is None:
         return
     if not len(shown.dataset.symbols):
@@ -226,12 +177,13 @@ def _genes(shown: Shown) -> None:
     st.plotly_chart(
         figures.gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
-            results.layout("before"),
-            results.layout("after"),
+            results.picture("before"),
+            results.picture("after"),
         ),
         key="gene-grid",
         config={"displayModeBar": False},
     )
+    st.page_link("pages/markers.py", label="More on the Marker genes page")
 
 
 def _convergence(shown: Shown) -> None:

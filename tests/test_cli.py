@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -361,6 +362,24 @@ def test_a_wrong_settings_file_is_refused_by_name(
         refused([*arguments, str(path)], capsys, message)
     refused([*arguments, str(tmp_path / "nowhere.json")], capsys, "nowhere.json")
     refused([*arguments, str(counts)], capsys, "must end in .toml or .json")
+
+
+def test_a_full_disk_is_said(
+    counts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def copyfile(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr("harmony_core.data.ingest.shutil.copyfile", copyfile)
+    command = ["correct", str(counts), "--batch", "batch", "--out", str(tmp_path / "out.h5ad")]
+    assert cli.main(command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("harmony-explorer: There is no room left on the disk of '")
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_has_examples_and_loads_nothing_heavy() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from harmony_core import figures
+from harmony_core import figure_genes, figures
 from harmony_core.palette import CATEGORICAL, MISSING
 from harmony_core.summaries import clip_limit, dots, level_codes, sampled_cells
 
@@ -177,3 +177,30 @@ def test_pages_can_import_figures_without_anything_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_violins_hold_each_groups_cells_by_batch() -> None:
+    values = np.arange(8, dtype=np.float32)
+    codes, batches = np.array([0, 0, 1, 1, 0, 1, -1, 0]), np.array([0, 1, 0, 1, 0, 1, 0, 1])
+    figure = figure_genes.violins_by_batch(
+        values, codes, ("a", HOSTILE), batches, ("x", "y"), title=HOSTILE
+    )
+    assert [list(trace.y) for trace in figure.data] == [[0, 4, 2], [1, 7, 3, 5]]
+    assert "<a" not in figure.to_json()
+
+
+def test_small_multiples_draw_every_run_with_the_same_colours() -> None:
+    rng = np.random.default_rng(0)
+    pictures = {f"run {i}": rng.normal(size=(50, 2)) for i in range(5)}
+    codes = rng.integers(-1, 2, 50)
+    figure = figure_genes.small_multiples(pictures, codes, ("a", "b"))
+    assert len(figure.data) == 5
+    assert len({tuple(trace.marker.color) for trace in figure.data}) == 1
+    assert {*figure.data[0].marker.color} == {CATEGORICAL[0], CATEGORICAL[1], MISSING}
+    for trace, positions in zip(figure.data, pictures.values(), strict=True):
+        assert sorted(trace.x) == sorted(positions[:, 0].astype(np.float32))
+
+
+def test_the_film_marks_its_iteration() -> None:
+    figure = figures.convergence([10.0, 8.0, 7.5], "converged", at=1)
+    assert (figure.data[1].x, figure.data[1].y) == ((1,), (8.0,))

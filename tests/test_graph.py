@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anndata as ad
+import numba
 import numpy as np
 import pytest
 import scanpy as sc
@@ -70,7 +71,7 @@ def test_clusters_equal_scanpys(neighbors: Neighbors, flavor: str) -> None:
             sc.tl.leiden(adata, resolution=0.5, adjacency=graph)
     else:
         sc.tl.leiden(adata, resolution=0.5, adjacency=graph, **options)
-    ours = leiden(graph, 0.5, ClusterParams(flavor=flavor))  # type: ignore[arg-type]
+    (ours,) = leiden(graph, [0.5], ClusterParams(flavor=flavor))  # type: ignore[arg-type]
     assert adjusted_rand_score(adata.obs["leiden"], ours) == 1.0
     sizes = np.bincount(ours)
     assert (np.diff(sizes) <= 0).all()
@@ -79,13 +80,37 @@ def test_clusters_equal_scanpys(neighbors: Neighbors, flavor: str) -> None:
 def test_layout_repeats_to_the_last_bit_and_keeps_neighbours(neighbors: Neighbors) -> None:
     graph, start = fuzzy_graph(neighbors, GraphParams()), start_from_embedding(X)
     shares: list[float] = []
-    first = layout(graph, start, LayoutParams(), epochs=60, progress=shares.append)
-    again = layout(graph, start, LayoutParams(), epochs=60)
+    first = layout(graph, start, LayoutParams(), epochs=60, rate=1.0, progress=shares.append)
+    again = layout(graph, start, LayoutParams(), epochs=60, rate=1.0)
     np.testing.assert_array_equal(first, again)
     assert shares[-1] == 1.0
-    kept = nearest_neighbors(first, 15).indices
+    assert _share_kept(first, neighbors) > 0.3
+
+
+def test_layout_is_the_same_on_any_number_of_cores(neighbors: Neighbors) -> None:
+    graph, start = fuzzy_graph(neighbors, GraphParams()), start_from_embedding(X)
+    threads = numba.get_num_threads()
+    found = []
+    for n in (1, threads):
+        numba.set_num_threads(n)
+        found.append(layout(graph, start, LayoutParams(), epochs=20, rate=1.0))
+    np.testing.assert_array_equal(*found)
+
+
+def test_layout_keeps_as_many_neighbours_as_umap_learns(neighbors: Neighbors) -> None:
+    graph = fuzzy_graph(neighbors, GraphParams())
+    ours = layout(graph, start_from_embedding(X), LayoutParams(), epochs=300, rate=1.0)
+    adata = ad.AnnData(obsm={"X": X})
+    sc.pp.neighbors(adata, n_neighbors=15, use_rep="X")
+    sc.tl.umap(adata, min_dist=0.3)
+    shares = [_share_kept(positions, neighbors) for positions in (ours, adata.obsm["X_umap"])]
+    assert shares[0] > 0.95 * shares[1]
+
+
+def _share_kept(positions: np.ndarray, neighbors: Neighbors) -> float:
+    kept = nearest_neighbors(positions, 15).indices
     same = [len(set(a) & set(b[:15])) for a, b in zip(kept, neighbors.indices, strict=True)]
-    assert np.mean(same) / 15 > 0.3
+    return float(np.mean(same)) / 15
 
 
 def test_layout_stops_between_epochs(neighbors: Neighbors) -> None:
@@ -94,7 +119,7 @@ def test_layout_stops_between_epochs(neighbors: Neighbors) -> None:
 
     graph = fuzzy_graph(neighbors, GraphParams())
     with pytest.raises(Cancelled):
-        layout(graph, start_from_embedding(X), LayoutParams(), epochs=50, progress=stop)
+        layout(graph, start_from_embedding(X), LayoutParams(), epochs=50, rate=1.0, progress=stop)
 
 
 def test_orientation_is_undone() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import anndata as ad
 import numpy as np
+import pandas as pd
+import scanpy as sc
 import scipy.sparse as sp
 from scipy.stats import ranksums
 
@@ -35,3 +37,24 @@ def test_genes_are_found_whatever_their_case() -> None:
     found, missing = find_genes(["CD3E", "Ms4a1", "nope"], ["Cd3e", "MS4A1", "LYZ"])
     assert found == {"Cd3e": 0, "MS4A1": 1}
     assert missing == ("nope",)
+
+
+def test_every_number_is_scanpys(simulated: ad.AnnData) -> None:
+    adata = simulated.copy()
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    groups = adata.obs["true_type"].cat.codes.to_numpy()
+    adata.obs["group"] = pd.Categorical(groups.astype(str))
+    ours = cluster_markers(adata.X, groups, n_genes=30)
+    sc.tl.rank_genes_groups(adata, "group", method="wilcoxon", n_genes=30)
+    theirs = adata.uns["rank_genes_groups"]
+    for group in range(groups.max() + 1):
+        names = adata.var_names[ours.genes[group]].tolist()
+        assert names == theirs["names"][str(group)].tolist()
+        for mine, column in (
+            (ours.scores, "scores"),
+            (ours.p_values, "pvals"),
+            (ours.p_adjusted, "pvals_adj"),
+            (ours.log2_fold_change, "logfoldchanges"),
+        ):
+            np.testing.assert_array_equal(mine[group], theirs[column][str(group)])

@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harmony_core.data.store import Dataset
-from harmony_core.errors import ParameterError
-from harmony_core.export.offers import OFFERS, Request, file_stem, write_offer
+from harmony_core.errors import Cancelled, ParameterError
+from harmony_core.export.offers import OFFERS, write_offer
+from harmony_core.export.request import CHOICES, Request, file_stem
 from harmony_core.pipeline import Pipeline
 from harmony_core.results import RunResults
 from tests.conftest import SMALL
@@ -23,28 +25,106 @@ def finished(dataset: Dataset) -> RunResults:
     return RunResults(dataset, SMALL)
 
 
-@pytest.mark.parametrize("name", [offer.name for offer in OFFERS])
-def test_every_offer_is_written_whole(finished: RunResults, name: str, tmp_path: Path) -> None:
-    request = Request(finished, runs=[finished], input_path="/data/in.h5ad")
+@pytest.fixture(scope="module")
+def other(dataset: Dataset) -> RunResults:
+    params = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.5,)))
+    Pipeline(dataset, params).run()
+    return RunResults(dataset, params)
+
+
+# Every form with its usual choices, and every other choice once.
+WISHES: list[tuple[str, dict[str, str | int]]] = [
+    *((offer.name, {}) for offer in OFFERS),
+    *(
+        (offer.name, {choice: value})
+        for offer in OFFERS
+        for choice in offer.choices
+        for value in CHOICES[choice].values[1:]
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "chosen"), WISHES)
+def test_every_offer_is_written_whole(
+    finished: RunResults,
+    other: RunResults,
+    name: str,
+    chosen: dict[str, str | int],
+    tmp_path: Path,
+) -> None:
+    request = Request(finished, runs=[other], other=other, chosen=chosen)
     path, notes = write_offer(name, request, tmp_path)
     assert notes == ()
-    exact = name == "evaluation"
-    assert path.name.startswith("harmony_batch_evaluation.png" if exact else "simulated_harmony")
+    exact = {"evaluation": "harmony_batch_evaluation", "two_runs": "harmony_two_runs"}
+    assert path.name.startswith(exact.get(name, "simulated_harmony"))
     assert path.stat().st_size > 100
     assert list(tmp_path.iterdir()) == [path]
+    figure, table = chosen.get("figure", "png"), chosen.get("table", "csv")
     if path.suffix == ".zip":
-        names = zipfile.ZipFile(path).namelist()
         expected = {
-            "pictures": "harmony_batch_evaluation.pdf",
-            "tables": "runs.csv",
+            "pictures": f"harmony_batch_evaluation.{figure}",
+            "tables": f"runs.{table}",
             "zarr": "simulated_harmony.zarr/.zgroup",
         }
-        assert expected[name] in names
+        assert expected[name] in zipfile.ZipFile(path).namelist()
+    if path.suffix in STARTS:
+        assert path.read_bytes().startswith(STARTS[path.suffix])
 
 
-def test_an_unknown_offer(finished: RunResults, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="no export 'gif'; available: h5ad"):
-        write_offer("gif", Request(finished), tmp_path)
+STARTS = {
+    ".h5ad": b"\x89HDF",
+    ".png": b"\x89PNG",
+    ".pdf": b"%PDF",
+    ".svg": b"<?xml",
+    ".html": b"<!doctype html>",
+    ".ipynb": b"{",
+    ".json": b"{",
+    ".toml": b"# Settings",
+}
+
+
+def test_runs_are_named_by_what_differs(
+    finished: RunResults, other: RunResults, tmp_path: Path
+) -> None:
+    request = Request(finished, other=other, chosen={"figure": "svg"})
+    path, _ = write_offer("two_runs", request, tmp_path)
+    text = path.read_text("utf-8")
+    assert text.index("theta 2, sigma 0.1, by batch") < text.index("theta 0.5, sigma 0.1, by batch")
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "message"),
+    [
+        ("gif", {}, "no export 'gif'; available: h5ad"),
+        ("h5ad", {"compression": "zip"}, "compression is 'zip' for h5ad; available: gzip, lzf"),
+        ("report", {"dpi": 300}, "dpi is 300 for report; available: none"),
+        ("two_runs", {}, "Choose two runs"),
+    ],
+)
+def test_wishes_that_cannot_be_met(
+    finished: RunResults,
+    name: str,
+    chosen: dict[str, str | int],
+    message: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        write_offer(name, Request(finished, chosen=chosen), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_export_stops_when_nobody_waits(finished: RunResults, tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def watch(text: str) -> None:
+        heard.append(text)
+        if len(heard) == 20:
+            raise Cancelled("Cancelled.")
+
+    with pytest.raises(Cancelled):
+        write_offer("h5ad", Request(finished, watch=watch), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert "Writing the h5ad, " in heard[0]
 
 
 @pytest.mark.parametrize(

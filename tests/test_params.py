@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -27,12 +28,27 @@ def test_json_and_back() -> None:
     assert RunParams.from_dict(run.to_dict()) == run
 
 
-def test_one_theta_serves_all_variables_and_types_do_not_matter() -> None:
+def test_one_theta_serves_all_variables() -> None:
     assert HarmonyParams(batch=("a", "b"), theta=(2,)) == HarmonyParams(batch=("a", "b"))
-    assert (
-        HarmonyParams(batch=("a",), tau=1).to_dict()
-        == HarmonyParams(batch=("a",), tau=1.0).to_dict()
-    )
+
+
+@pytest.mark.parametrize(
+    ("group", "values"),
+    [
+        (HarmonyParams, {"batch": ("a",), "theta": (1,), "tau": 1, "lamb": 1, "alpha": 1}),
+        (PrepareParams, {"max_mito": 15}),
+        (LayoutParams, {"min_dist": 0, "spread": 1}),
+        (ClusterParams, {"resolutions": (1, 2), "shown": 1}),
+    ],
+)
+def test_whole_numbers_and_floats_are_one_setting(group: type[Any], values: dict[str, Any]) -> None:
+    def as_float(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(as_float(v) for v in value)
+        return float(value) if isinstance(value, int) else value
+
+    whole, floats = group(**values), group(**{k: as_float(v) for k, v in values.items()})
+    assert json.dumps(whole.to_dict()) == json.dumps(floats.to_dict())
 
 
 @pytest.mark.parametrize(
@@ -52,6 +68,8 @@ def test_one_theta_serves_all_variables_and_types_do_not_matter() -> None:
         (GraphParams, {"n_neighbors": 2}, "n_neighbors is 2"),
         (LayoutParams, {"min_dist": 0.9, "spread": 0.5}, "above spread"),
         (ClusterParams, {"shown": 0.4}, "not among those computed"),
+        (ClusterParams, {"shown": "high"}, "resolution must be a number"),
+        (LayoutParams, {"seed": 1.5}, "seed must be a whole number"),
         (ClusterParams, {"flavor": "louvain"}, "available: igraph, leidenalg"),
     ],
 )

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anndata as ad
+import nbformat
 import numpy as np
 import pytest
 import scanpy as sc
+from nbclient import NotebookClient
 
 from harmony_core.data.ingest import ingest_file
 from harmony_core.data.store import Store
@@ -277,6 +279,22 @@ def test_the_notebook_holds_the_same_steps(cases: dict[str, Case]) -> None:
         assert piece in script
     assert "argparse.ArgumentParser" not in code
     assert len({c["id"] for c in found["cells"]}) == len(found["cells"])
+
+
+def test_jupyter_executes_the_notebook(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["counts"]
+    found = nbformat.read(case.folder / "harmony_rerun.ipynb", as_version=4)
+    nbformat.validate(found)
+    client = NotebookClient(
+        found, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    executed = client.execute()
+    outputs = [o for c in executed.cells if c.cell_type == "code" for o in c.outputs]
+    assert "Wrote rerun.h5ad" in str(outputs)
+    ours, script = ad.read_h5ad(tmp_path / "rerun.h5ad"), ad.read_h5ad(case.folder / "script.h5ad")
+    for name in ("X_pca_harmony", "X_umap"):
+        np.testing.assert_array_equal(ours.obsm[name], script.obsm[name])
+    assert ours.obs["leiden"].tolist() == script.obs["leiden"].tolist()
 
 
 def test_a_run_without_a_recorded_input_asks_for_it(cases: dict[str, Case]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -12,13 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harmony_core import runner as runner_module
 from harmony_core.data.store import Dataset, Store
+from harmony_core.errors import HarmonyExplorerError
+from harmony_core.executors import SCHEDULER_VARIABLE, executor_for, spawned_worker
 from harmony_core.params import RunParams
 from harmony_core.pipeline import Pipeline
 from harmony_core.results import RunResults
-from harmony_core.runner import Progress, Runner, spawned_worker
+from harmony_core.runner import Progress, Runner
 from harmony_core.worker import ProgressWriter, read_progress
 from tests.conftest import SMALL
 
@@ -261,8 +267,153 @@ def test_a_killed_process_restarts_the_work_unseen(
         runner.close()
 
 
+def hang(*_: Any) -> str:
+    """Stand in for a library call that knows of no cancel mark."""
+    time.sleep(600)
+    return ""
+
+
+def answer(*arguments: Any) -> str:
+    """Stand in for a run that is soon done."""
+    ProgressWriter(Path(arguments[-1])).write("finished", share=1.0)
+    return ""
+
+
+def test_a_call_that_never_ends_gives_way_to_who_waits(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "PATIENCE", 0.2)
+    runner = Runner(kept_store)
+    try:
+        monkeypatch.setattr(runner_module, "compute", hang)
+        endless = runner.submit_run("ada", dataset, fresh())
+        _wait(lambda: runner._jobs[endless].future.running())  # type: ignore[union-attr]
+        monkeypatch.setattr(runner_module, "compute", answer)
+        soon = runner.submit_run("ben", dataset, fresh())
+        runner.drop("ada")
+        _wait(lambda: runner.follow(soon, dataset.run_folder(soon)).state == "finished")
+    finally:
+        runner.close()
+
+
+def test_a_cluster_computes_the_same_bytes(
+    tmp_path: Path, dataset: Dataset, kept_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="Dask is an optional extra")
+    here = replace(with_theta(2.5), prepare=replace(SMALL.prepare, n_pcs=9))
+    Pipeline(dataset, here).run("correct", "neighbors_after")
+    elsewhere = Store(tmp_path)
+    shutil.copytree(dataset.folder, elsewhere.home / "datasets" / dataset.fingerprint)
+    copy = elsewhere.dataset(dataset.fingerprint)
+    shutil.rmtree(copy.folder / "stages")
+    (copy.folder / "stages").mkdir()
+    # Threads of this process stand in for other machines; the protocol between them is TCP.
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as cluster:
+        monkeypatch.setenv(SCHEDULER_VARIABLE, cluster.scheduler_address)
+        runner = Runner(elsewhere)
+        try:
+            name = runner.submit_steps("ada", copy, here, "correct", "neighbors_after")
+            folder = runner.steps_folder(copy, here, "correct", "neighbors_after")
+            _wait(lambda: runner.follow(name, folder).is_over)
+        finally:
+            runner.close()
+    for step in ("correct", "neighbors_after"):
+        found, known = RunResults(copy, here).stage(step), RunResults(dataset, here).stage(step)
+        assert found is not None
+        assert known is not None
+        for array, values in known.arrays.items():
+            assert np.asarray(values).tobytes() == np.asarray(found.arrays[array]).tobytes()
+
+
+def test_a_scheduler_that_does_not_answer_is_a_sentence(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("distributed", reason="Dask is an optional extra")
+    monkeypatch.setenv(SCHEDULER_VARIABLE, "nonsense")
+    with pytest.raises(HarmonyExplorerError, match="unset it to compute on this machine"):
+        executor_for(kept_store)
+    runner, params = Runner(kept_store), fresh()
+    name = runner.submit_run("ada", dataset, params)
+    found = runner.follow(name, dataset.run_folder(name))
+    assert found.state == "failed"
+    assert "nonsense" in found.message
+
+
 def _wait(condition: Callable[[], bool], most: float = 120) -> None:
     deadline = time.monotonic() + most
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+# Exports
+
+
+@pytest.fixture(scope="module")
+def finished(dataset: Dataset) -> RunParams:
+    Pipeline(dataset, SMALL).run()
+    return SMALL
+
+
+def test_a_form_is_made_once_and_again_when_asked_otherwise(
+    hands: Hands, dataset: Dataset, finished: RunParams
+) -> None:
+    def ask(**how: Any) -> tuple[str, Path]:
+        name = hands.runner.submit_export("ada", dataset, finished, "settings", **how)
+        return name, hands.runner.export_folder(dataset, finished, "settings", **how)
+
+    toml, json_ = {"chosen": {"settings": "toml"}}, {"chosen": {"settings": "json"}}
+    name, folder = ask(**toml)
+    assert hands.state(name, folder) == "waiting"
+    hands.now.run_next()
+    progress = hands.runner.follow(name, folder)
+    assert (progress.state, progress.result) == ("finished", "simulated_harmony_settings.toml")
+    assert (folder / progress.result).read_text("utf-8").startswith("# Settings")
+    assert (folder / "notes.txt").read_text() == ""
+    ask(**toml)
+    assert hands.waiting == 0
+    other, elsewhere = ask(**json_)
+    assert (other, elsewhere) != (name, folder)
+    hands.now.run_next()
+    assert hands.runner.follow(other, elsewhere).result.endswith(".json")
+
+
+def test_an_export_that_fails_says_why_and_can_be_asked_for_again(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    params = fresh()  # not computed
+    folder = hands.runner.export_folder(dataset, params, "h5ad")
+    for _ in range(2):
+        name = hands.runner.submit_export("ada", dataset, params, "h5ad")
+        hands.now.run_next()
+        progress = hands.runner.follow(name, folder)
+        assert progress.state == "failed"
+        assert "not finished" in progress.message
+    assert not list(folder.glob("*.h5ad"))
+
+
+def test_a_disk_too_full_to_say_so(hands: Hands, dataset: Dataset, finished: RunParams) -> None:
+    name = hands.runner.submit_export("ada", dataset, finished, "python")
+    folder = hands.runner.export_folder(dataset, finished, "python")
+    future, _, _ = hands.now.queue.pop()
+    future.set_running_or_notify_cancel()
+    future.set_exception(OSError(errno.ENOSPC, "No space left on device"))
+    progress = hands.runner.follow(name, folder)
+    assert progress.state == "failed"
+    assert "most likely its disk is full" in progress.message
+    hands.runner.submit_export("ada", dataset, finished, "python")
+    hands.now.run_next()
+    assert hands.state(name, folder) == "finished"

@@ -94,3 +94,20 @@ def test_the_scib_set_is_computed_where_asked_for(judged: Dataset) -> None:
     assert 0 <= stage.info["total"] <= 1
     assert stage.info["total"] == pytest.approx(0.4 * stage.info["batch"] + 0.6 * stage.info["bio"])
     assert all(0 <= value <= 1 for value in stage.info["cilisi"].values())
+
+
+def test_a_label_is_kept_with_its_run(judged: Dataset) -> None:
+    assert runs.label_of(judged, SMALL) == runs.Label()
+    runs.set_label(judged, SMALL, runs.Label("  the\none " + "x" * 99, pinned=True))
+    found = runs.label_of(judged, SMALL)
+    assert found.pinned
+    assert found.name.startswith("the one xx")
+    assert len(found.name) == runs.LONGEST_LABEL
+    assert runs.label_of(judged, GENTLE) == runs.Label()
+    (judged.run_folder(Plan(judged, SMALL).run) / "label.json").write_text("[]")
+    assert runs.label_of(judged, SMALL) == runs.Label()
+
+
+def test_runs_with_another_preparation_or_label_are_not_comparable(judged: Dataset) -> None:
+    assert SMALL in runs.comparable(judged, GENTLE)
+    assert runs.comparable(judged, replace(SMALL, label=None)) == []

@@ -75,7 +75,8 @@ def ingest_request(
         notes=loaded.notes,
         reading={
             "format": loaded.format,
-            "inputs": [] if request.is_upload else [str(path) for path in paths],
+            "inputs": [] if request.is_upload or request.sketch_of else [str(p) for p in paths],
+            "sketch_of": request.sketch_of,
             "modalities": list(loaded.modalities),
             "choices": dict(loaded.choices),
         },

@@ -9,7 +9,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from harmony_core.data.store import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class LoadRequest:
         Draw this many cells if there are more.
     sample_by
         Column of obs of whose levels equal numbers are drawn.
+    sketch_of
+        Fingerprint of the dataset in the store that the cells are drawn from.
     """
 
     paths: tuple[str, ...]
@@ -44,11 +49,31 @@ class LoadRequest:
     cells_in: Literal["rows", "columns"] | None = None
     max_cells: int | None = None
     sample_by: str | None = None
+    sketch_of: str | None = None
 
     @classmethod
     def of_path(cls, path: Path) -> LoadRequest:
         """Ask for one file where it lies."""
         return cls(paths=(str(path.resolve()),), names=(path.name,))
+
+    @classmethod
+    def sketch(cls, dataset: Dataset, cells: int, by: str) -> LoadRequest:
+        """Ask for some of a dataset's cells as a dataset of their own, as many of each batch.
+
+        Parameters
+        ----------
+        cells
+            How many to draw.
+        by
+            The batch variable.
+        """
+        return cls(
+            paths=(str(dataset.source),),
+            names=(f"{dataset.name} (sketch)",),
+            max_cells=cells,
+            sample_by=by,
+            sketch_of=dataset.fingerprint,
+        )
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from harmony_core.data.store import Store
@@ -108,5 +109,15 @@ def _write_matrix(source: Path, folder: Path) -> None:
 def fingerprint(store: Store, key: str) -> str:
     """Return a sample's fingerprint, putting it into the store first if need be."""
     install(store, key)
+    return _shipped_fingerprint(key)
+
+
+def key_of(fingerprint: str) -> str | None:
+    """Return which sample a dataset is, or None if it is none."""
+    return next((key for key in SAMPLES if _shipped_fingerprint(key) == fingerprint), None)
+
+
+@cache
+def _shipped_fingerprint(key: str) -> str:
     with zipfile.ZipFile(SAMPLES[key].archive) as archive:
         return str(json.loads(archive.read("fingerprint.json")))

@@ -125,23 +125,23 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def evict(self, limit_gb: float | None = None) -> None:
-        """Delete what was used longest ago, stages first, until the store fits its limit.
+        """Delete what was used longest ago until the store fits its limit.
 
-        Uploads that a session left behind go after a day.
+        Files to take away go first, then stages, then datasets. Uploads that a session left
+        behind go after a day.
         """
         for upload in self.uploads_folder.iterdir():
             if time.time() - _used(upload) > UPLOADS_KEPT_SECONDS:
                 shutil.rmtree(upload, ignore_errors=True)
         if limit_gb is None:
             limit_gb = float(os.environ.get(SIZE_VARIABLE, DEFAULT_SIZE_GB))
-        stages = [p for p in self.datasets_folder.glob("*/stages/*/info.json")]
-        stages.sort(key=lambda p: _used(p))
         excess = _tree_size(self.home) - limit_gb * 1e9
-        for info in stages:
-            if excess <= 0:
-                return
-            excess -= _tree_size(info.parent)
-            shutil.rmtree(info.parent, ignore_errors=True)
+        for pattern in ("runs/*/files/*/progress.json", "stages/*/info.json"):
+            for mark in sorted(self.datasets_folder.glob(f"*/{pattern}"), key=_used):
+                if excess <= 0:
+                    return
+                excess -= _tree_size(mark.parent)
+                shutil.rmtree(mark.parent, ignore_errors=True)
         datasets = sorted(self.datasets_folder.glob("*/dataset.json"), key=_used)
         for meta in datasets[:-1]:  # the one used last is on somebody's screen
             if excess <= 0:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harmony_core.diagnostics import thresholds as limit
+
 _OURS = "own definition; benchmarks/diagnostics.py measures it"
 _LISI = "Korsunsky et al. 2019, doi:10.1038/s41592-019-0619-0"
 _SCIB = "Luecken et al. 2022, doi:10.1038/s41592-021-01336-8"
@@ -88,7 +90,7 @@ GLOSSARY: Mapping[str, Entry] = {
     "lost": Entry(
         "Lost markers",
         "Fraction of a pre-cluster’s markers that its new neighbours lack, times how far it mixed.",
-        "Less is better; above 0.10 it supports a flag.",
+        f"Less is better; above {limit.LOST_MARKERS:g} it supports a flag.",
         "Erratic alone, so it only supports.",
         _OURS,
     ),
@@ -96,7 +98,8 @@ GLOSSARY: Mapping[str, Entry] = {
         "Purity loss",
         "Rise of the part of a label’s nearest neighbours that carry another label, over the "
         "better of the raw data and each batch alone.",
-        "Less is better: above 0.05 suspicious, above 0.10 over-corrected.",
+        f"Less is better: above {limit.PURITY_LOSS_AMBER:g} suspicious, above "
+        f"{limit.PURITY_LOSS_RED:g} over-corrected.",
         "As sure as the labels are; coarse labels hide merging inside them.",
         _OURS,
     ),

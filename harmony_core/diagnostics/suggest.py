@@ -35,10 +35,15 @@ class Candidate:
 
     @property
     def allowed(self) -> bool:
-        """Whether nothing speaks against the run."""
+        """Whether the run mixes, and nothing speaks against it."""
         gentle = self.score is not None and self.score <= limit.SUGGEST_SCORE_MAX
         pure = self.purity_loss is None or self.purity_loss <= limit.PURITY_LOSS_RED
-        return self.mcm is not None and gentle and pure
+        return self.mixes and gentle and pure
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the batches came together: what leaves them apart is no correction to offer."""
+        return self.mcm is not None and self.mcm >= limit.MCM_LOW
 
 
 def grid(settings: HarmonyParams) -> tuple[HarmonyParams, ...]:

@@ -48,11 +48,11 @@ PURITY_LOSS_AMBER = _add(
     "purity_loss_amber", 0.05, "A label that lost more purity than this is suspected.", _OWN
 )
 PURITY_LOSS_RED = _add(
-    "purity_loss_red", 0.10, "A label that lost more purity than this was over-corrected.", _OWN
+    "purity_loss_red", 0.07, "A label that lost more purity than this was over-corrected.", _OWN
 )
 CONFLICT_MAX = _add(
     "conflict_max",
-    0.07,
+    0.063,
     "Transfer conflict (part of the neighbours, rise over the uncorrected data) that is flagged.",
     _OWN,
 )
@@ -70,7 +70,7 @@ CONFLICT_MAX_PC_CONDITION = _add(
 )
 GAP_MAX = _add(
     "gap_max",
-    1.0,
+    0.9,
     "Cross-batch gap (size of the log fold changes beyond twofold) that is flagged.",
     _OWN,
 )
@@ -119,7 +119,7 @@ MEMORY_HIGH = _add(
 )
 MISS_RATE_REAL = _add(
     "miss_rate_real",
-    0.23,
+    0.44,
     "Part of over-corrected runs on real cells that the label-free check misses; not a cut-off.",
     "benchmarks/diagnostics.py, held-out designs",
 )
@@ -215,7 +215,7 @@ NAME_GENES = _add_count("name_genes", 3, "Markers in the name of a pre-cluster."
 
 SUGGEST_SCORE_MAX = _add(
     "suggest_score_max",
-    0.7,
+    0.9,
     "Largest detector score of a setting that is offered; 1 is flagged.",
     _OWN,
 )

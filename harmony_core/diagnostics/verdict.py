@@ -163,7 +163,7 @@ def judge(
 
     Returns
     -------
-    The verdict. It is red only if a label lost more than 0.10 of its purity.
+    The verdict. It is red only if a label lost more purity than ``PURITY_LOSS_RED``.
     """
     over = _label_evidence(labels, batch_variable)
     suspects = _cluster_evidence(detection, batch_variable)

@@ -7,13 +7,11 @@ import errno
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harmony_core.errors import ExportError
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from harmony_core.errors import NO_ROOM, Cancelled, ExportError
 
 
 @contextlib.contextmanager
@@ -69,12 +67,22 @@ class WatchedFile(io.RawIOBase):
     HDF5 does not survive a full disk: after a failed write it fails again on everything that it
     still holds, prints about it, and may end the process. So after the first error this file takes
     everything and stores nothing; whoever wrote asks `failed` once HDF5 has closed.
+
+    Parameters
+    ----------
+    path
+        The file.
+    watch
+        Called with the bytes written so far; stops the writing in the same way by raising
+        Cancelled.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watch: Callable[[int], None] | None = None) -> None:
         self._file = path.open("w+b", buffering=0)
-        self.failed: OSError | None = None
+        self.failed: OSError | Cancelled | None = None
+        self._watch = watch or (lambda n_bytes: None)
         self._place = 0
+        self._written = 0
 
     def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
@@ -84,7 +92,9 @@ class WatchedFile(io.RawIOBase):
                 done = 0
                 while done < size:
                     done += self._file.write(memoryview(data).cast("B")[done:]) or 0
-            except OSError as error:
+                self._written += size
+                self._watch(self._written)
+            except (OSError, Cancelled) as error:
                 self.failed = error
         self._place += size
         return size
@@ -140,7 +150,7 @@ def _sentence(path: Path, error: OSError, needs: int | None) -> str:
             f"{path.name!r} could not be written because the folder {str(path.parent)!r} is "
             "protected; choose another."
         )
-    why = "there is no room left" if error.errno in _NO_ROOM else error.strerror or "disk error"
+    why = "there is no room left" if error.errno in NO_ROOM else error.strerror or "disk error"
     room = []
     if needs is not None:
         room.append(f"it may take up to {in_words(needs)}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,7 +36,12 @@ Compression = Literal["gzip", "lzf"]
 
 
 def write_h5ad(
-    results: RunResults, path: Path, *, compression: Compression = "gzip", input_path: str = ""
+    results: RunResults,
+    path: Path,
+    *,
+    compression: Compression = "gzip",
+    input_path: str = "",
+    watch: Callable[[int], None] | None = None,
 ) -> tuple[str, ...]:
     """Write the corrected data as h5ad.
 
@@ -50,6 +55,8 @@ def write_h5ad(
         ``"gzip"`` (smaller) or ``"lzf"`` (faster).
     input_path
         Where the data came from, kept in the record inside the file.
+    watch
+        Called with the bytes written so far; stops the export by raising Cancelled.
 
     Returns
     -------
@@ -61,7 +68,7 @@ def write_h5ad(
         If the run is not finished, or the file can't be written.
     """
     adata, notes = corrected_adata(results, input_path=input_path)
-    _write(adata, Path(path), compression)
+    _write(adata, Path(path), compression, watch)
     return notes
 
 
@@ -226,17 +233,14 @@ def _add_markers(entries: Entries, results: RunResults, side: Side) -> None:
 
 def _ranked(arrays: Any, gene_names: npt.NDArray[Any]) -> dict[str, Any] | None:
     """Return marker genes as scanpy writes them: one record array a quantity, one field a group."""
-    from scipy.stats import norm
-
-    genes, scores = np.asarray(arrays["genes"]), np.asarray(arrays["scores"])
+    genes = np.asarray(arrays["genes"])
     tested = np.flatnonzero((genes >= 0).all(axis=1))
     if len(tested) == 0:
         return None
     columns = {
         "names": (gene_names[genes], "O"),
-        "scores": (scores, "float32"),
-        # The store keeps the z scores; two-sided p values follow from them.
-        "pvals": (2 * norm.sf(np.abs(scores.astype(np.float64))), "float64"),
+        "scores": (np.asarray(arrays["scores"]), "float32"),
+        "pvals": (np.asarray(arrays["p_values"]), "float64"),
         "pvals_adj": (np.asarray(arrays["p_adjusted"]), "float64"),
         "logfoldchanges": (np.asarray(arrays["log2_fold_change"]), "float32"),
     }
@@ -277,7 +281,9 @@ def _add_colors(entries: Entries, results: RunResults) -> None:
             entries.add("uns", key, np.array([colors[c] for c in categories], dtype=object))
 
 
-def _write(adata: AnnData, path: Path, compression: Compression) -> None:
+def _write(
+    adata: AnnData, path: Path, compression: Compression, watch: Callable[[int], None] | None
+) -> None:
     import anndata
     import h5py
 
@@ -285,7 +291,7 @@ def _write(adata: AnnData, path: Path, compression: Compression) -> None:
         written_whole(path, needs=_bytes(adata)) as temporary,
         warnings.catch_warnings(),
         anndata.settings.override(allow_write_nullable_strings=True),
-        WatchedFile(temporary) as disk,
+        WatchedFile(temporary, watch) as disk,
     ):
         warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
         with _explained(path), h5py.File(disk, "w") as file:

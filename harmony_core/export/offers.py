@@ -5,40 +5,16 @@ Light on purpose: a page reads the list; what is heavy is imported when somethin
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from harmony_core.errors import ParameterError
-from harmony_core.export.files import written_whole
+from harmony_core.export import forms
+from harmony_core.export.request import CHOICES, Request
 
-if TYPE_CHECKING:
-    from harmony_core.results import RunResults
-
-_LONGEST_STEM = 80
-
-
-@dataclass(frozen=True)
-class Request:
-    """What an export is made from.
-
-    Attributes
-    ----------
-    results
-        A finished run.
-    runs
-        Other judged runs of the same dataset, for the report's comparison.
-    input_path
-        Where the data came from, if that is known.
-    """
-
-    results: RunResults
-    runs: Sequence[RunResults] = ()
-    input_path: str = ""
+Part = Literal["Data", "Pictures and report", "Run it again"]
 
 
 @dataclass(frozen=True)
@@ -49,26 +25,38 @@ class Offer:
     ----------
     name
         By which `write_offer` knows it.
-    title, about
-        For the page.
+    title, what, about
+        For the page: a heading, what a button makes, and what it is good for.
+    part
+        Of the page.
     file_name
-        Name of the file, with ``{stem}`` where the dataset's name goes.
-    mime
-        Media type of the file.
+        Name of the file, with ``{stem}`` where the dataset's name goes, and the name of a choice
+        in braces where its value goes.
     write
         Writes the file, and returns sentences about anything that was renamed.
+    choices
+        Names of the `CHOICES` that it has.
+    compares
+        Whether it tells of the other runs too.
+    needs_other
+        Whether it is made of two runs.
     """
 
     name: str
+    part: Part
     title: str
+    what: str
     about: str
     file_name: str
-    mime: str
     write: Callable[[Request, Path], tuple[str, ...]]
+    choices: tuple[str, ...] = ()
+    compares: bool = False
+    needs_other: bool = False
 
-    def file_name_for(self, dataset: str) -> str:
-        """Return the name of the file for a dataset of this name."""
-        return self.file_name.format(stem=file_stem(dataset))
+    def file_name_for(self, request: Request) -> str:
+        """Return the name of the file."""
+        chosen = {name: request[name] for name in self.choices}
+        return self.file_name.format(stem=request.stem, **chosen)
 
 
 def write_offer(name: str, request: Request, folder: Path) -> tuple[Path, tuple[str, ...]]:
@@ -81,223 +69,157 @@ def write_offer(name: str, request: Request, folder: Path) -> tuple[Path, tuple[
     Raises
     ------
     ParameterError
-        If there is no such form.
+        If there is no such form, it has no such choice, or a second run is missing.
     ExportError
         If the run is not finished, or the file can't be written.
     """
-    offer = next((o for o in OFFERS if o.name == name), None)
-    if offer is None:
-        available = ", ".join(o.name for o in OFFERS)
-        raise ParameterError(f"There is no export {name!r}; available: {available}.")
-    path = Path(folder) / offer.file_name_for(request.results.dataset.name)
+    offer = offer_named(name)
+    for choice, value in request.chosen.items():
+        values = CHOICES[choice].values if choice in offer.choices else ()
+        if value not in values:
+            available = ", ".join(map(str, values)) or "none"
+            raise ParameterError(f"{choice} is {value!r} for {name}; available: {available}.")
+    if offer.needs_other and request.other is None:
+        raise ParameterError("Choose two runs for a figure of two runs.")
+    path = Path(folder) / offer.file_name_for(request)
     return path, offer.write(request, path)
 
 
-def file_stem(name: str) -> str:
-    """Return a name from a user as the start of a file's name: no folders, nothing hidden.
+def offer_named(name: str) -> Offer:
+    """Return the form of this name.
 
-    Examples
-    --------
-    >>> file_stem("../my data/PBMC 10k.h5ad")
-    'PBMC_10k'
+    Raises
+    ------
+    ParameterError
+        If there is none.
     """
-    last = re.split(r"[\\/]", name)[-1].removesuffix(".gz")
-    stem = last.rpartition(".")[0] or last
-    kept = re.sub(r"[^\w.+-]+", "_", stem).strip("._")
-    return kept[:_LONGEST_STEM] or "harmony"
-
-
-def _h5ad(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.h5ad import write_h5ad
-
-    return write_h5ad(request.results, path, input_path=request.input_path)
-
-
-def _evaluation(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.figures import evaluation_figure
-
-    evaluation_figure(request.results, path)
-    return ()
-
-
-def _report(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.report import write_report
-
-    write_report(request.results, path, runs=request.runs, input_path=request.input_path)
-    return ()
-
-
-def _interactive(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.interactive import write_interactive
-
-    write_interactive(request.results, path)
-    return ()
-
-
-def _pictures(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.pictures import write_pictures
-
-    _zipped(lambda folder: write_pictures(request.results, folder, formats=("png", "pdf")), path)
-    return ()
-
-
-def _tables(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.tables import runs_table, write_table, write_tables
-
-    def write(folder: Path) -> None:
-        write_tables(request.results, folder)
-        if request.runs:
-            write_table(runs_table([request.results, *request.runs]), folder / "runs.csv")
-
-    _zipped(write, path)
-    return ()
-
-
-def _zarr(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.h5ad import write_zarr
-
-    notes: list[str] = []
-
-    def write(folder: Path) -> None:
-        stem = file_stem(request.results.dataset.name)
-        target = folder / f"{stem}_harmony.zarr"
-        notes.extend(write_zarr(request.results, target, input_path=request.input_path))
-
-    _zipped(write, path)
-    return tuple(notes)
-
-
-def _python(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.python_script import write_python_script
-    from harmony_core.export.record import record
-
-    write_python_script(record(request.results, input_path=request.input_path), path)
-    return ()
-
-
-def _notebook(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.python_script import write_notebook
-    from harmony_core.export.record import record
-
-    write_notebook(record(request.results, input_path=request.input_path), path)
-    return ()
-
-
-def _r(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.r_script import write_r_script
-    from harmony_core.export.record import record
-
-    h5ad = OFFERS[0].file_name_for(request.results.dataset.name)
-    write_r_script(record(request.results), path, h5ad=h5ad)
-    return ()
-
-
-def _settings(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.settings import write_settings
-
-    write_settings(request.results.params, path)
-    return ()
-
-
-def _zipped(write: Callable[[Path], object], path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        write(Path(folder))
-        with written_whole(path) as temporary:
-            made = shutil.make_archive(str(temporary.with_suffix("")), "zip", folder)
-            Path(made).replace(temporary)
+    for offer in OFFERS:
+        if offer.name == name:
+            return offer
+    available = ", ".join(offer.name for offer in OFFERS)
+    raise ParameterError(f"There is no export {name!r}; available: {available}.")
 
 
 OFFERS: tuple[Offer, ...] = (
     Offer(
         "h5ad",
+        "Data",
         "Corrected data, h5ad",
+        "h5ad",
         "Everything the data came with, and the corrected embedding, pictures, clusters, "
         "neighbours, marker genes and measures of each cell. For scanpy, Seurat and cellxgene; "
         "opening it here restores the run.",
         "{stem}_harmony.h5ad",
-        "application/x-hdf5",
-        _h5ad,
-    ),
-    Offer(
-        "evaluation",
-        "Evaluation figure",
-        "Corrected by batch, corrected by cluster, uncorrected by batch.",
-        "harmony_batch_evaluation.png",
-        "image/png",
-        _evaluation,
-    ),
-    Offer(
-        "report",
-        "Report",
-        "One page with design, settings, pictures, markers, diagnostics and a methods paragraph. "
-        "Needs no network; prints well.",
-        "{stem}_harmony_report.html",
-        "text/html",
-        _report,
-    ),
-    Offer(
-        "pictures",
-        "Pictures, PNG and PDF",
-        "Every picture for a paper, in one archive; text in the PDFs stays text.",
-        "{stem}_harmony_pictures.zip",
-        "application/zip",
-        _pictures,
-    ),
-    Offer(
-        "interactive",
-        "Interactive pictures",
-        "One page to zoom and to filter, which needs no network (5 MB and more).",
-        "{stem}_harmony_pictures.html",
-        "text/html",
-        _interactive,
+        forms.h5ad,
+        ("compression",),
     ),
     Offer(
         "tables",
-        "Tables, CSV",
+        "Data",
+        "Tables",
+        "tables",
         "Corrected embedding, layouts, clusters, measures, metrics, markers, evidence and runs.",
         "{stem}_harmony_tables.zip",
-        "application/zip",
-        _tables,
-    ),
-    Offer(
-        "python",
-        "Python script",
-        "Repeats the run from your own file with public libraries only, to the last bit.",
-        "{stem}_harmony_rerun.py",
-        "text/x-python",
-        _python,
-    ),
-    Offer(
-        "notebook",
-        "Jupyter notebook",
-        "The same, step by step.",
-        "{stem}_harmony_rerun.ipynb",
-        "application/x-ipynb+json",
-        _notebook,
-    ),
-    Offer(
-        "r",
-        "R script",
-        "Seurat with RunHarmony, reading the corrected h5ad; says where R differs.",
-        "{stem}_harmony_seurat.R",
-        "text/plain",
-        _r,
-    ),
-    Offer(
-        "settings",
-        "Settings",
-        "To load here, or for harmony-explorer correct --config.",
-        "{stem}_harmony_settings.toml",
-        "application/toml",
-        _settings,
+        forms.tables,
+        ("table",),
+        compares=True,
     ),
     Offer(
         "zarr",
+        "Data",
         "Corrected data, zarr",
+        "zarr",
         "The same as the h5ad, as a zarr folder in an archive.",
         "{stem}_harmony.zarr.zip",
-        "application/zip",
-        _zarr,
+        forms.zarr,
+    ),
+    Offer(
+        "evaluation",
+        "Pictures and report",
+        "Evaluation figure",
+        "evaluation figure",
+        "Corrected by batch, corrected by cluster, uncorrected by batch.",
+        "harmony_batch_evaluation.{figure}",
+        forms.evaluation,
+        ("figure", "dpi"),
+    ),
+    Offer(
+        "report",
+        "Pictures and report",
+        "Report",
+        "report",
+        "One page with design, settings, pictures, markers, diagnostics and a methods paragraph. "
+        "Needs no network; prints well.",
+        "{stem}_harmony_report.html",
+        forms.report,
+        compares=True,
+    ),
+    Offer(
+        "pictures",
+        "Pictures and report",
+        "All pictures",
+        "all pictures",
+        "Every picture for a paper, in one archive; in SVG and PDF, text stays text.",
+        "{stem}_harmony_pictures.zip",
+        forms.pictures,
+        ("figure", "dpi"),
+    ),
+    Offer(
+        "two_runs",
+        "Pictures and report",
+        "Two runs",
+        "figure of two runs",
+        "The corrected pictures of any two kept runs beside each other.",
+        "harmony_two_runs.{figure}",
+        forms.two_runs,
+        ("figure", "dpi"),
+        needs_other=True,
+    ),
+    Offer(
+        "interactive",
+        "Pictures and report",
+        "Interactive pictures",
+        "interactive page",
+        "One page to zoom and to filter, which needs no network (5 MB and more).",
+        "{stem}_harmony_pictures.html",
+        forms.interactive,
+    ),
+    Offer(
+        "python",
+        "Run it again",
+        "Python script",
+        "Python script",
+        "Repeats the run from your own file with public libraries only, to the last bit.",
+        "{stem}_harmony_rerun.py",
+        forms.python,
+    ),
+    Offer(
+        "notebook",
+        "Run it again",
+        "Jupyter notebook",
+        "notebook",
+        "The same, step by step.",
+        "{stem}_harmony_rerun.ipynb",
+        forms.notebook,
+    ),
+    Offer(
+        "r",
+        "Run it again",
+        "R script",
+        "R script",
+        "Seurat with RunHarmony, reading the corrected h5ad; says where R differs.",
+        "{stem}_harmony_seurat.R",
+        forms.r,
+    ),
+    Offer(
+        "settings",
+        "Run it again",
+        "Settings",
+        "settings",
+        "To load here, or for harmony-explorer correct --config.",
+        "{stem}_harmony_settings.{settings}",
+        forms.settings,
+        ("settings",),
     ),
 )
-"""In the order in which a page shows them."""
+"""In the order in which a page shows them, part by part."""

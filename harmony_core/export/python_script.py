@@ -18,7 +18,12 @@ from typing import Any
 from harmony_core.export import python_steps as text
 from harmony_core.export.content import content_digest
 from harmony_core.export.files import written_whole
-from harmony_core.layout import EPOCHS_FROM_LAYOUT, EPOCHS_FROM_SCRATCH
+from harmony_core.layout import (
+    EPOCHS_FROM_LAYOUT,
+    EPOCHS_FROM_SCRATCH,
+    RATE_FROM_LAYOUT,
+    RATE_FROM_SCRATCH,
+)
 from harmony_core.params import RunParams
 from harmony_core.plan import WIDTH
 
@@ -126,7 +131,7 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
     steps.append(
         Step("Clusters", text.IGRAPH if params.clusters.flavor == "igraph" else text.LEIDENALG)
     )
-    steps.append(Step("Pictures", text.LAYOUT))
+    steps.append(Step("Pictures", text.layout_step()))
     if has_expression:
         steps.append(Step("Marker genes of the clusters", text.MARKERS))
     steps.append(Step("The result", text.WRITE))
@@ -208,10 +213,13 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
     values |= {
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
+        "NEIGHBORS_SEED": prepare.seed,
         "MIN_DIST": params.layout.min_dist,
         "SPREAD": params.layout.spread,
         "EPOCHS_FROM_SCRATCH": EPOCHS_FROM_SCRATCH,
         "EPOCHS_FROM_LAYOUT": EPOCHS_FROM_LAYOUT,
+        "RATE_FROM_SCRATCH": RATE_FROM_SCRATCH,
+        "RATE_FROM_LAYOUT": RATE_FROM_LAYOUT,
         "LAYOUT_SEED": params.layout.seed,
         "RESOLUTIONS": list(params.clusters.resolutions),
         "SHOWN": params.clusters.shown,

@@ -6,6 +6,8 @@ and on each other in the order in which that module joins them.
 
 from __future__ import annotations
 
+import inspect
+
 IMPORTS = """\
 import argparse
 import hashlib
@@ -17,12 +19,13 @@ from typing import Any
 import anndata as ad
 import faiss
 import harmonypy
+import numba
 import numpy as np
 import pandas as pd
 import scanpy as sc
 import scipy.sparse as sp
 import threadpoolctl
-from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
+from umap.umap_ import find_ab_params, fuzzy_simplicial_set
 """
 
 ARGUMENTS = """\
@@ -165,7 +168,8 @@ def neighbours(embedding):
     index = faiss.IndexFlatL2(dimensions)
     if n > 20_000:
         index = faiss.IndexIVFFlat(index, dimensions, int(np.sqrt(n)))
-        index.cp.seed, index.nprobe = HARMONY["random_state"] + 1, 12
+        index.cp.seed, index.nprobe = NEIGHBORS_SEED + 1, 12
+        index.cp.max_points_per_centroid = 64
         index.train(data)
     index.add(data)
     squared, found = index.search(data, min(WIDTH, n - 1) + 1)
@@ -232,42 +236,48 @@ IGRAPH = CLUSTERS % 'flavor="igraph",\n            n_iterations=2,\n            
 LEIDENALG = CLUSTERS % 'flavor="leidenalg",\n            n_iterations=-1'
 
 LAYOUT = '''\
-def picture(graph, start, epochs):
-    """UMAP from a starting picture, on one thread so that it can be repeated."""
-    a, b = find_ab_params(SPREAD, MIN_DIST)
-    return simplicial_set_embedding(
-        None,
-        graph.tocoo(),
-        n_components=2,
-        initial_alpha=1.0,
-        a=a,
-        b=b,
-        gamma=1.0,
-        negative_sample_rate=5,
-        n_epochs=epochs,
-        init=np.ascontiguousarray(start, dtype=np.float32),
-        random_state=np.random.RandomState(LAYOUT_SEED),
-        metric="euclidean",
-        metric_kwds={},
-        densmap=False,
-        densmap_kwds={},
-        output_dens=False,
-        parallel=False,
-    )[0].astype(np.float32)
+@numba.njit(parallel=True)
+{kernel}
+
+def picture(graph, start, epochs, rate):
+    """UMAP from a starting picture; the same on any number of cores."""
+    a, b = (np.float32(value) for value in find_ab_params(SPREAD, MIN_DIST))
+    kept = graph.tocsr(copy=True)
+    kept.data[kept.data < kept.data.max(initial=0) / epochs] = 0
+    kept.eliminate_zeros()
+    period = (kept.data.max(initial=0) / kept.data).astype(np.float32)
+    due = period.copy()
+    random = np.random.RandomState(LAYOUT_SEED)
+    states = random.randint(1, 2**63 - 1, len(start), dtype=np.int64).astype(np.uint64)
+    positions = np.array(start, dtype=np.float32, order="C")
+    earlier = positions.copy()
+    fixed = (kept.indptr, kept.indices, period, due, states, positions, earlier, a, b)
+    for epoch in range(epochs):
+        one_epoch(*fixed, np.float32(rate * (1 - epoch / epochs)), epoch)
+    return positions
 
 
 leading = before[:, :2].astype(np.float64)
 leading = leading - leading.mean(axis=0)
 start = leading * (10.0 / np.maximum(np.abs(leading).max(), 1e-12))
 start = start + np.random.RandomState(0).normal(scale=1e-4, size=start.shape)
-picture_before = picture(graphs["_uncorrected"], start, EPOCHS_FROM_SCRATCH)
-picture_after = picture(graphs[""], picture_before, EPOCHS_FROM_LAYOUT)
+picture_before = picture(graphs["_uncorrected"], start, EPOCHS_FROM_SCRATCH, RATE_FROM_SCRATCH)
+picture_after = picture(graphs[""], picture_before, EPOCHS_FROM_LAYOUT, RATE_FROM_LAYOUT)
 # Turned onto the one before, so that the two can be compared by eye.
 ours = picture_after - picture_after.mean(axis=0)
 theirs = picture_before - picture_before.mean(axis=0)
 u, _, vt = np.linalg.svd(ours.astype(np.float64).T @ theirs.astype(np.float64))
 picture_after = (ours @ (u @ vt) + picture_before.mean(axis=0)).astype(np.float32)
 '''
+
+
+def layout_step() -> str:
+    """Return the step that draws the pictures, with our own loop in it: no library has it."""
+    from harmony_core.layout_kernel import one_epoch
+
+    source = inspect.getsource(one_epoch).partition("\n")[2]
+    return LAYOUT.replace("{kernel}", source.replace(": Any", "").replace(" -> None", ""))
+
 
 MARKERS = """\
 expression.obs["leiden"] = result.obs["leiden"].to_numpy()

@@ -10,9 +10,9 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harmony_core.errors import FileError, ParameterError
+from harmony_core.errors import DataError, FileError, ParameterError
 from harmony_core.export.files import written_whole
 from harmony_core.params import (
     ClusterParams,
@@ -22,6 +22,9 @@ from harmony_core.params import (
     PrepareParams,
     RunParams,
 )
+
+if TYPE_CHECKING:
+    from harmony_core.data.store import Dataset
 
 GROUPS = {
     "harmony": HarmonyParams,
@@ -94,6 +97,52 @@ def read_settings(path: Path) -> dict[str, Any]:
         reason = error.strerror or "disk error"
         raise FileError(f"The settings file {path.name!r} could not be read: {reason}.") from error
     return parse_settings(text, format, name=path.name)
+
+
+def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
+    """Return the settings in a file's content, if a dataset can be run with them.
+
+    Parameters
+    ----------
+    content
+        What the file holds.
+    name
+        Name of the file; its ending says whether it is TOML or JSON.
+    dataset
+        Has to have the columns and the embedding that they name.
+
+    Raises
+    ------
+    FileError
+        If the file is neither TOML nor JSON.
+    ParameterError, DataError
+        If an entry is unknown, out of its range, or the data don't have what it names.
+    """
+    from harmony_core.data.columns import batch_column
+
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{name!r} is not a text file.") from error
+    values = parse_settings(text, _format(Path(name)), name=name)
+    if "batch" not in values.get("harmony", {}):
+        raise ParameterError(f"{name!r} names no batch variable (batch under [harmony]).")
+    params = RunParams.from_dict(values)
+    obs, basis = dataset.obs, params.prepare.basis
+    for column in params.harmony.batch:
+        batch_column(obs, column)
+    if params.label is not None and params.label not in obs:
+        available = ", ".join(map(str, obs.columns))
+        raise DataError(f"There is no column {params.label!r} for labels; available: {available}.")
+    if basis is not None:
+        dataset.embedding(basis)
+    elif dataset.meta["kind"] == "none":
+        available = ", ".join(dataset.meta["embeddings"])
+        raise DataError(
+            f"These data have no expression values to prepare; name one of their embeddings as "
+            f"basis under [prepare] ({available})."
+        )
+    return params
 
 
 def parse_settings(text: str, format: str, *, name: str = "settings") -> dict[str, Any]:

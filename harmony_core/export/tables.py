@@ -192,9 +192,11 @@ def _markers(results: RunResults) -> pd.DataFrame:
                         "gene": markers.symbols,
                         "score": markers.scores[:n],
                         "log2_fold_change": markers.log2_fold_change[:n],
+                        "p_value": markers.p_values[:n],
                         "p_adjusted": markers.p_adjusted[:n],
                     }
                 )
             )
-    columns = ["side", "cluster", "rank", "gene", "score", "log2_fold_change", "p_adjusted"]
+    columns = ["side", "cluster", "rank", "gene", "score", "log2_fold_change"]
+    columns += ["p_value", "p_adjusted"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -7,9 +7,12 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.glossary import GLOSSARY
 from harmony_core.palette import colors_for
+from harmony_core.params import RunParams
 from harmony_core.results import RunResults
+from harmony_core.summaries import clip_limit
 from pages.ui.text import plain
 from pages.ui.twin import Categories, Values
 
@@ -50,9 +53,17 @@ def choose(
     genes = [_GENE] if len(results.dataset.symbols) else []
     measured = per_cell(judged)
     options = [*first, *clusters, *genes, *measured, *others]
-    key = f"colour:{results.dataset.fingerprint}"
+    key = _colour_key(results.dataset)
+    if st.session_state.get(_wish_key(results.dataset)) in options:
+        st.session_state[key] = st.session_state.pop(_wish_key(results.dataset))
     left, right = st.columns([1, 1], vertical_alignment="bottom")
-    pick = left.selectbox("Colour by", options, key=key, persist_state="session")
+    pick = left.selectbox(
+        "Colour by",
+        options,
+        key=key,
+        on_change=lambda: st.session_state.pop(_wish_key(results.dataset), None),
+        persist_state="session",
+    )
     if pick == _GENE:
         symbols = results.dataset.symbols
         gene = right.selectbox(
@@ -60,7 +71,7 @@ def choose(
             symbols,
             index=None,
             placeholder="Type a gene name",
-            key=f"gene:{results.dataset.fingerprint}",
+            key=_gene_key(results.dataset),
             persist_state="session",
         )
         if gene is not None:
@@ -75,6 +86,42 @@ def choose(
         right.caption(f"{entry.what} {entry.good}")
         return measured_values(pick, measured[pick])
     return column(obs, pick if pick in obs else first[0])
+
+
+def wish(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]:
+    """Colour by something as soon as it is known; return sentences on what there is none of."""
+    if gene is not None:
+        if gene not in dataset.symbols:
+            return [f"There is no gene {gene!r} in these data."]
+        st.session_state[_gene_key(dataset)] = gene
+        colour = _GENE
+    if colour is None:
+        return []
+    if colour not in (_GENE, _AFTER, _BEFORE, *_PER_CELL, *dataset.obs.columns):
+        return [f"There is no colouring {colour!r} of these data."]
+    st.session_state[_wish_key(dataset)] = colour
+    return []
+
+
+def chosen(dataset: Dataset, params: RunParams) -> dict[str, str]:
+    """Return the colouring in the words that `wish` takes; nothing for the one to start with."""
+    pick = st.session_state.get(_wish_key(dataset)) or st.session_state.get(_colour_key(dataset))
+    gene = st.session_state.get(_gene_key(dataset))
+    if pick == _GENE:
+        return {} if gene is None else {"gene": str(gene)}
+    return {} if pick in (None, params.harmony.batch[0]) else {"colour": str(pick)}
+
+
+def _colour_key(dataset: Dataset) -> str:
+    return f"colour:{dataset.fingerprint}"
+
+
+def _gene_key(dataset: Dataset) -> str:
+    return f"gene:{dataset.fingerprint}"
+
+
+def _wish_key(dataset: Dataset) -> str:
+    return f"wish:{dataset.fingerprint}"
 
 
 def per_cell(judged: RunResults | None) -> dict[str, npt.NDArray[np.float32]]:
@@ -115,13 +162,11 @@ def clusters_column(name: str, codes: npt.NDArray[np.int32]) -> Categories:
 
 
 def gene_values(results: RunResults, symbol: str, position: int) -> Values:
-    """Return a gene's uncorrected expression, its scale ending at the 99th percentile."""
+    """Return a gene's uncorrected expression as colours."""
     values = results.gene(position)
     if values is None:
         values = np.zeros(len(_obs(results)), dtype=np.float32)
-    seen = values[values > 0]
-    top = float(np.percentile(values, 99)) or (float(seen.max()) if len(seen) else 1.0)
-    return Values(symbol, values, 0.0, top)
+    return Values(symbol, values, 0.0, clip_limit(values))
 
 
 def batch(results: RunResults) -> Categories | None:

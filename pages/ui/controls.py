@@ -1,11 +1,13 @@
-"""Widgets in, typed settings out. Each slider says what more and less of it does."""
+"""Widgets in, typed settings out: presets, sliders, and a way back to each default."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from harmony_core.data.store import Dataset
 from harmony_core.params import (
@@ -16,67 +18,27 @@ from harmony_core.params import (
     LayoutParams,
     RunParams,
 )
+from harmony_core.results import RunResults
+from harmony_core.runs import flat
+from pages.ui import help_texts
 from pages.ui.text import plain
 
-_THETA = (
-    "How hard Harmony pushes every soft cluster to hold all batches. **More** mixes batches more "
-    "and can merge cell types that only one batch has; **less** leaves more of the batch effect. "
-    "0 switches the push off. Default 2."
-)
-_SIGMA = (
-    "How soft the clusters are. **More** spreads each cell over several clusters, which smooths "
-    "the correction and can merge neighbouring cell types; **less** makes clusters crisp and the "
-    "correction more local. Default 0.1."
-)
-_NCLUST = (
-    "Number of soft clusters. **More** lets small populations have a correction of their own; "
-    "**less** corrects broadly. Automatic takes one per 30 cells, at most 100."
-)
-_ITERATIONS = (
-    "The most rounds of clustering and correcting. Harmony stops earlier once it has converged, "
-    "so **more** often changes nothing; **fewer** stops on the way and corrects less. Default 10."
-)
-_TAU = (
-    "Protects small batches: theta shrinks for a batch with few cells per soft cluster. **More** "
-    "protects larger batches too; 0 switches it off (default)."
-)
-_ALPHA = (
-    "Sets the ridge penalty of each cluster's correction from the cells expected there. **More** "
-    "holds the correction back, most where a batch has few cells; **less** corrects fully. "
-    "Default 0.2."
-)
-_LAMBDA = (
-    "One fixed ridge penalty instead of the automatic one. **More** holds the correction back; "
-    "0 corrects fully."
-)
-_BLOCK = (
-    "Share of cells whose soft clusters are updated together. **More** is faster and rougher; "
-    "**less** is slower and steadier. Default 0.05."
-)
-_ROUNDS = "Clustering rounds within each iteration. **More** settles the clusters first. Default 4."
-_EPS_CLUSTER = (
-    "Clustering rounds end when the objective changes by less than this share. **More** ends "
-    "earlier. Default 0.001."
-)
-_EPS_HARMONY = (
-    "Harmony stops when an iteration lowers the objective by less than this share. **More** stops "
-    "earlier; 0 always runs all iterations. Default 0.01."
-)
-_SEED = "Starting point of the random choices. Another seed should tell the same story."
-_NEIGHBORS = (
-    "Neighbours of each cell in the graph under picture and clusters. **More** shows the broad "
-    "shape, **less** the fine detail. Default 15."
-)
-_MIN_DIST = (
-    "Least distance of two cells in the picture. **More** spreads groups out, **less** packs them "
-    "tighter. Default 0.3."
-)
-_SPREAD = "Scale of the picture. **More** leaves more room between groups. Default 1."
-_RESOLUTION = "Fineness of the clusters on screen: **more** gives more, smaller clusters."
-_FLAVOR = "igraph's Leiden is fast; leidenalg is the original implementation, slower."
+PRESETS: Mapping[str, tuple[float, float]] = {
+    "Gentle": (1.0, 0.05),
+    "Default": (2.0, 0.1),
+    "Strong": (4.0, 0.1),
+}
+"""Theta and sigma that one click sets."""
+
+_DEFAULTS = {
+    name.rpartition(".")[2]: value
+    for name, value in flat(RunParams(harmony=HarmonyParams(batch=("",)))).items()
+    if not name.startswith("prepare.") and name not in ("layout.seed", "clusters.seed")
+} | {"theta": HarmonyParams(batch=("",)).theta[0], "lamb": 1.0}
+"""Default of each setting; of lambda the one to start from when it is fixed."""
 
 
-def run_controls(dataset: Dataset, current: RunParams) -> RunParams:
+def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> RunParams:
     """Draw the sliders and return the settings they stand at.
 
     Parameters
@@ -85,28 +47,52 @@ def run_controls(dataset: Dataset, current: RunParams) -> RunParams:
         Keys of the widgets carry its name, so each dataset keeps its own positions.
     current
         Settings to start from; groups without a widget here are passed on.
+    more
+        Whether the rarely moved settings are drawn too; without them they stay as they are.
     """
     key = f"{dataset.fingerprint}:"
-    harmony = _main_sliders(key, current.harmony)
-    with st.expander("More parameters"):
-        harmony = _more_harmony(key, harmony)
-        graph, layout, clusters = _picture(key, current)
-    return replace(current, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
+    _presets(dataset, current)
+    harmony, spots = _main_sliders(key, current.harmony)
+    params = replace(current, harmony=harmony)
+    if more:
+        with st.expander("More parameters"):
+            harmony = _more_harmony(key, harmony)
+            graph, layout, clusters = _picture(key, current)
+        params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
+    _in_effect(RunResults(dataset, params), spots)
+    return params
 
 
-def _main_sliders(key: str, now: HarmonyParams) -> HarmonyParams:
-    theta = tuple(
-        _slider(
-            "theta" if len(now.batch) == 1 else f"theta for {plain(name)}",
-            "theta", value, _THETA, f"{key}theta:{name}",
+def _presets(dataset: Dataset, now: RunParams) -> None:
+    n = len(now.harmony.batch)
+    for column, (name, (theta, sigma)) in zip(
+        st.columns(3, gap="xsmall"), PRESETS.items(), strict=True
+    ):
+        wanted = replace(now, harmony=replace(now.harmony, theta=(theta,) * n, sigma=sigma))
+        column.button(
+            name,
+            key=f"preset-{name.lower()}",
+            type="primary" if wanted == now else "secondary",
+            help=f"theta {theta:g}, sigma {sigma:g}; everything else stays.",
+            on_click=set_sliders,
+            args=(dataset, wanted),
+            width="stretch",
         )
-        for name, value in zip(now.batch, now.theta, strict=True)
-    )  # fmt: skip
-    sigma = _slider("sigma", "sigma", now.sigma, _SIGMA, f"{key}sigma")
+
+
+def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str, DeltaGenerator]]:
+    """Draw what most people move, with a place under some for what is in effect."""
+    spots: dict[str, DeltaGenerator] = {}
+    theta = []
+    for name, value in zip(now.batch, now.theta, strict=True):
+        label = "theta" if len(now.batch) == 1 else f"theta for {plain(name)}"
+        theta.append(_slider(label, "theta", value, help_texts.THETA, f"{key}theta:{name}"))
+        spots[name] = st.container()
+    sigma = _slider("sigma", "sigma", now.sigma, help_texts.SIGMA, f"{key}sigma")
     automatic = st.toggle(
         "Number of soft clusters: automatic",
         now.nclust is None,
-        help=_NCLUST,
+        help=help_texts.NCLUST,
         key=f"{key}auto",
         persist_state="session",
     )
@@ -114,79 +100,110 @@ def _main_sliders(key: str, now: HarmonyParams) -> HarmonyParams:
     if not automatic:
         nclust = int(
             st.slider(
-                "nclust", 5, 200, now.nclust or 50, help=_NCLUST, key=f"{key}nclust",
-                persist_state="session",
+                "nclust", int(RANGES["nclust"].low), int(RANGES["nclust"].high), now.nclust or 50,
+                help=help_texts.NCLUST, key=f"{key}nclust", persist_state="session",
             )
         )  # fmt: skip
+    spots["nclust"] = st.container()
     iterations = int(
         st.slider(
             "iterations", 1, int(RANGES["max_iter"].high), max(1, now.max_iter),
-            help=_ITERATIONS, key=f"{key}iterations", persist_state="session",
+            help=help_texts.ITERATIONS, key=f"{key}iterations", persist_state="session",
         )
     )  # fmt: skip
-    return replace(now, theta=theta, sigma=sigma, nclust=nclust, max_iter=iterations)
+    _way_back(f"{key}iterations", _DEFAULTS["max_iter"])
+    spots["iterations"] = st.container()
+    params = replace(now, theta=tuple(theta), sigma=sigma, nclust=nclust, max_iter=iterations)
+    return params, spots
+
+
+def _in_effect(results: RunResults, spots: Mapping[str, DeltaGenerator]) -> None:
+    """Say what Harmony made of the settings, where that is not what the slider says."""
+    harmony, asked = results.harmony, results.params.harmony
+    if harmony is None:
+        return
+    for name, wanted, found in zip(asked.batch, asked.theta, harmony["theta_b"], strict=True):
+        if max(abs(value - wanted) for value in found) > 0.005:
+            spots[name].caption(f"In effect {min(found):.2f} to {max(found):.2f}, for tau.")
+    if asked.nclust is None:
+        spots["nclust"].caption(f"In effect: {harmony['nclust']}.")
+    if harmony["iterations"] < asked.max_iter:
+        spots["iterations"].caption(f"In effect: {harmony['iterations']}, then it had ended.")
 
 
 def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
     changes: dict[str, Any] = {
-        "tau": _slider("tau", "tau", now.tau, _TAU, f"{key}tau", top=20),
+        "tau": _slider("tau", "tau", now.tau, help_texts.TAU, f"{key}tau", top=20),
     }
     fixed = st.toggle(
         "Fixed ridge penalty (lambda)",
         now.lamb is not None,
-        help=_LAMBDA,
+        help=help_texts.LAMBDA,
         key=f"{key}fixed",
         persist_state="session",
     )
     if fixed:
-        start = 1.0 if now.lamb is None else now.lamb
-        changes["lamb"] = _slider("lambda", "lamb", start, _LAMBDA, f"{key}lamb", top=10)
+        start = _DEFAULTS["lamb"] if now.lamb is None else now.lamb
+        changes["lamb"] = _slider("lambda", "lamb", start, help_texts.LAMBDA, f"{key}lamb", top=10)
     else:
         changes["lamb"] = None
-        changes["alpha"] = _slider("alpha", "alpha", now.alpha, _ALPHA, f"{key}alpha", top=2)
+        changes["alpha"] = _slider(
+            "alpha", "alpha", now.alpha, help_texts.ALPHA, f"{key}alpha", top=2
+        )
     changes["block_size"] = _slider(
-        "block size", "block_size", now.block_size, _BLOCK, f"{key}block"
+        "block size", "block_size", now.block_size, help_texts.BLOCK, f"{key}block"
     )
     changes["max_iter_kmeans"] = int(
-        _slider("k-means rounds", "max_iter_kmeans", now.max_iter_kmeans, _ROUNDS, f"{key}rounds")
-    )
+        _slider(
+            "k-means rounds", "max_iter_kmeans", now.max_iter_kmeans, help_texts.ROUNDS,
+            f"{key}rounds",
+        )
+    )  # fmt: skip
     changes["epsilon_cluster"] = _number(
-        "epsilon, clustering", "epsilon_cluster", now.epsilon_cluster, _EPS_CLUSTER, key
+        "epsilon, clustering", "epsilon_cluster", now.epsilon_cluster, help_texts.EPS_CLUSTER, key
     )
     changes["epsilon_harmony"] = _number(
-        "epsilon, Harmony", "epsilon_harmony", now.epsilon_harmony, _EPS_HARMONY, key
+        "epsilon, Harmony", "epsilon_harmony", now.epsilon_harmony, help_texts.EPS_HARMONY, key
     )
     changes["seed"] = int(
         st.number_input(
-            "seed", 0, 2**31 - 1, now.seed, help=_SEED, key=f"{key}seed", persist_state="session"
+            "seed", 0, 2**31 - 1, now.seed, help=help_texts.SEED, key=f"{key}seed",
+            persist_state="session",
         )
-    )
+    )  # fmt: skip
+    _way_back(f"{key}seed", _DEFAULTS["seed"])
     return replace(now, **changes)
 
 
 def _picture(key: str, now: RunParams) -> tuple[GraphParams, LayoutParams, ClusterParams]:
     st.caption("Picture and clusters")
     neighbors = int(
-        _slider("neighbours", "n_neighbors", now.graph.n_neighbors, _NEIGHBORS, f"{key}neighbors")
-    )
-    spread = _slider("spread", "spread", now.layout.spread, _SPREAD, f"{key}spread")
+        _slider(
+            "neighbours", "n_neighbors", now.graph.n_neighbors, help_texts.NEIGHBORS,
+            f"{key}neighbors",
+        )
+    )  # fmt: skip
+    spread = _slider("spread", "spread", now.layout.spread, help_texts.SPREAD, f"{key}spread")
     min_dist = _slider(
-        "min_dist", "min_dist", now.layout.min_dist, _MIN_DIST, f"{key}min_dist", top=spread
-    )
+        "min_dist", "min_dist", now.layout.min_dist, help_texts.MIN_DIST, f"{key}min_dist",
+        top=spread,
+    )  # fmt: skip
     shown = st.select_slider(
         "cluster resolution",
         now.clusters.resolutions,
         now.clusters.shown,
-        help=_RESOLUTION,
+        help=help_texts.RESOLUTION,
         key=f"{key}resolution",
         persist_state="session",
     )
+    if _DEFAULTS["shown"] in now.clusters.resolutions:
+        _way_back(f"{key}resolution", _DEFAULTS["shown"])
     flavors = ("igraph", "leidenalg")
     flavor = st.selectbox(
         "Leiden implementation",
         flavors,
         flavors.index(now.clusters.flavor),
-        help=_FLAVOR,
+        help=help_texts.FLAVOR,
         key=f"{key}flavor",
         persist_state="session",
     )
@@ -216,6 +233,8 @@ def _slider(
         key=key,
         persist_state="session",
     )
+    if _DEFAULTS[name] <= high:
+        _way_back(key, _DEFAULTS[name])
     return chosen
 
 
@@ -232,7 +251,17 @@ def _number(label: str, name: str, value: float, help_text: str, key: str) -> fl
         key=f"{key}{name}",
         persist_state="session",
     )
+    _way_back(f"{key}{name}", _DEFAULTS[name])
     return chosen
+
+
+def _way_back(key: str, default: float) -> None:
+    """Offer a changed setting's default."""
+    if st.session_state[key] != default:
+        st.button(
+            f"↺ default {default:g}", key=f"reset:{key}", type="tertiary",
+            on_click=lambda: st.session_state.update({key: default}),
+        )  # fmt: skip
 
 
 def set_sliders(dataset: Dataset, params: RunParams) -> None:

@@ -13,6 +13,7 @@ from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.verdict import Evidence, Verdict
 from harmony_core.results import RunResults
 from pages.ui.text import plain
+from pages.ui.twin.wire import pack_bits, unpack_bits
 
 OWN_PANEL = "My own genes"
 """Of the marker-gene plot's panels, the one whose genes are typed."""
@@ -83,6 +84,16 @@ def mark(results: RunResults, row: Evidence) -> None:
         st.session_state[GENES_KEY] = ", ".join(row.genes)
 
 
+def mark_cells(results: RunResults, cells: npt.NDArray[np.bool_], name: str) -> None:
+    """Mark some cells of a run from now on."""
+    st.session_state[_key(results.dataset)] = {
+        "kind": "cells",
+        "name": name,
+        "bits": pack_bits(cells),
+        "reference": results.plan.keys["prepare"].digest,
+    }
+
+
 def clear(dataset: Dataset) -> None:
     """Mark nothing any more; the table, under a new key, forgets the chosen row too."""
     st.session_state.pop(_key(dataset), None)
@@ -97,6 +108,11 @@ def marked(results: RunResults) -> npt.NDArray[np.bool_] | None:
     chosen = st.session_state.get(_key(results.dataset))
     if chosen is None:
         return nothing
+    if chosen["kind"] == "cells":
+        if chosen["reference"] != results.plan.keys["prepare"].digest:
+            return nothing
+        cells = unpack_bits(chosen["bits"], len(nothing))
+        return nothing if cells is None else cells
     if chosen["kind"] == "label":
         if chosen["label"] not in results.obs:
             return nothing

@@ -1,4 +1,4 @@
-"""Every run of a dataset that was judged, and the way back to one."""
+"""Every run of a dataset that was judged: a table, names and pins, and the way back to one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from harmony_core import runs
+from harmony_core import figure_genes, runs
 from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
-from pages.ui import controls
+from harmony_core.summaries import level_codes
+from pages.ui import compare, controls
 from pages.ui.panels import HEADINGS
+from pages.ui.shown import Shown
 
 ALWAYS = ("harmony.theta", "harmony.sigma")
 """Settings that are told even where all runs share them."""
+
+MOST_PICTURES = 8
 
 TITLES = {
     "mcm": "Matched mixing",
@@ -25,42 +29,92 @@ TITLES = {
 }
 
 
-def panel(dataset: Dataset, params: RunParams) -> None:
-    """Draw the kept runs that judged the same cells for the same batch variable."""
-    kept = comparable(dataset, params)
+def panel(shown: Shown) -> None:
+    """Draw the kept runs that judged the same cells, and what two of them differ in."""
+    kept = runs.comparable(shown.dataset, shown.current.params)
     if len(kept) < 2:
         return
-    with st.expander(f"All runs of these data ({len(kept)})"):
-        picked = st.dataframe(
-            pd.DataFrame(rows(dataset, kept, params)),
+    dataset = shown.dataset
+    kept.sort(key=lambda run: not runs.label_of(dataset, run).pinned)
+    by_name = {RunResults(dataset, run).plan.run: run for run in kept}
+    titles = _titles(dataset, by_name)
+    with st.expander("Runs: compare, name, pin"):
+        labels = [runs.label_of(dataset, run) for run in kept]
+        table = [
+            {"Pinned": label.pinned, "Name": label.name, **row}
+            for label, row in zip(labels, rows(dataset, kept, shown.current.params), strict=True)
+        ]
+        st.dataframe(
+            pd.DataFrame(table),
             hide_index=True,
-            key=f"runs-{dataset.fingerprint}-{len(kept)}",
-            on_select="rerun",
-            selection_mode="single-row",
+            key=f"runs-{dataset.fingerprint}",
             column_config={
                 title: st.column_config.NumberColumn(format="%.3f") for title in TITLES.values()
             },
         )
-        chosen = picked["selection"]["rows"]
-        st.button(
-            "Show this run",
-            key="show-run",
-            disabled=not chosen,
-            help="Moves the sliders to its settings.",
-            on_click=controls.set_sliders,
-            args=(dataset, kept[chosen[0]] if chosen else params),
-        )
+        _small(dataset, by_name, titles)
+        _one(dataset, by_name, titles)
+        st.markdown("**Compare two runs in the pictures**")
+        compare.choose(shown, titles)
+        compare.what_changed(shown)
 
 
-def comparable(dataset: Dataset, params: RunParams) -> list[RunParams]:
-    """Return the kept runs with the same preparation, batch variables and label."""
-    return [
-        run
-        for run in runs.kept_runs(dataset)
-        if run.prepare == params.prepare
-        and run.harmony.batch == params.harmony.batch
-        and (run.label, run.condition) == (params.label, params.condition)
-    ]
+def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+    """Draw the runs that have a picture, small, in the colours of the first batch variable."""
+    found = {key: RunResults(dataset, run) for key, run in by_name.items()}
+    pictures = {titles[key]: results.layout("after") for key, results in found.items()}
+    drawn = {title: positions for title, positions in pictures.items() if positions is not None}
+    first = next(iter(found.values()))
+    if len(drawn) < 2 or first.obs is None:
+        return
+    codes, levels = level_codes(first.obs[first.params.harmony.batch[0]])
+    st.plotly_chart(
+        figure_genes.small_multiples(dict(list(drawn.items())[:MOST_PICTURES]), codes, levels),
+        key="small-multiples",
+        config={"displayModeBar": False},
+    )
+    if len(drawn) > MOST_PICTURES:
+        st.caption(f"The first {MOST_PICTURES} of {len(drawn)} pictures; pin a run to see it here.")
+
+
+def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+    """Draw what can be done with one run."""
+    choice, name, pin, show = st.columns([4, 3, 1, 2], vertical_alignment="bottom")
+    key = f"run:{dataset.fingerprint}"
+    if st.session_state.get(key) not in by_name:
+        st.session_state[key] = next(iter(by_name))
+    picked = choice.selectbox("Run", list(by_name), format_func=titles.__getitem__, key=key)
+    run = by_name[picked]
+    label = runs.label_of(dataset, run)
+    name_key, pin_key = f"run-name:{picked}", f"run-pin:{picked}"
+
+    def write() -> None:
+        session = st.session_state
+        runs.set_label(dataset, run, runs.Label(session[name_key], session[pin_key]))
+
+    name.text_input("Name", label.name, runs.LONGEST_LABEL, key=name_key, on_change=write)
+    pin.toggle("Pin", label.pinned, key=pin_key, on_change=write, help="Keeps it on top.")
+    show.button(
+        "Show this run",
+        key="show-run",
+        help="Moves the sliders to its settings.",
+        on_click=controls.set_sliders,
+        args=(dataset, run),
+        width="stretch",
+    )
+
+
+def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
+    """Return what each run is called: its name, or what is particular about it; all different."""
+    names = [*ALWAYS, *(n for n in runs.differing(by_name.values()) if n not in ALWAYS)]
+    titles: dict[str, str] = {}
+    for key, run in by_name.items():
+        values = runs.settings(run, names)
+        told = [f"{_short(n)} {compare.value_in_words(values[n])}" for n in names]
+        title = " · ".join(part for part in (runs.label_of(dataset, run).name, *told) if part)
+        same = sum(other.startswith(title) for other in titles.values())
+        titles[key] = f"{title} ({same + 1})" if same else title
+    return titles
 
 
 def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[dict[str, Any]]:
@@ -72,7 +126,7 @@ def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[di
         if told is None:
             continue
         metrics = list(told["metrics"].values())[-1]
-        row = {_short(name): _value(value) for name, value in told["settings"].items()}
+        row = {_short(n): compare.value_in_words(value) for n, value in told["settings"].items()}
         row |= {title: metrics.get(name) for name, title in TITLES.items() if name in metrics}
         row |= {"Verdict": HEADINGS[told["kind"]], "On screen": run == current}
         found.append(row)
@@ -82,11 +136,3 @@ def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[di
 def _short(name: str) -> str:
     group, _, setting = name.rpartition(".")
     return setting if group in ("harmony", "") else f"{group} {setting}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(f"{v:g}" if isinstance(v, int | float) else str(v) for v in value)
-    return (
-        "automatic" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    )

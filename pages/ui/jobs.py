@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import streamlit as st
 
 from harmony_core.data.store import Dataset
@@ -58,9 +55,10 @@ def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
 
 
 def ready(dataset: Dataset, params: RunParams) -> int:
-    """Return how many stages of a run the store has."""
+    """Return how many of the stages that a page shows the store has."""
     keys = RunResults(dataset, params).plan.keys
-    return sum(dataset.is_finished(keys[step.name]) for step in STEPS)
+    shown = [step.name for step in STEPS if step.is_result] + ["preview_after"]
+    return sum(dataset.is_finished(keys[name]) for name in shown)
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -76,28 +74,3 @@ def _poll(dataset: Dataset, params: RunParams, drawn: int) -> None:
         st.session_state[_CANCELLED] = run
         st.session_state.pop("requested", None)
         st.rerun(scope="app")
-
-
-def exported(dataset: Dataset, params: RunParams) -> Path | None:
-    """Return the folder with a run's files, writing them in the worker first if need be."""
-    runner = services.runner()
-    name = runner.submit_export(f"{state.viewer()}:export", dataset, params)
-    folder = runner.export_folder(dataset, params)
-    progress = runner.follow(name, folder)
-    if progress.state == "finished":
-        return folder
-    if progress.is_over:
-        st.error(progress.message or "Writing the files was cancelled.")
-        if st.button("Write them again"):
-            shutil.rmtree(folder, ignore_errors=True)
-            st.rerun()
-        return None
-    _poll_export(name, folder)
-    return None
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def _poll_export(name: str, folder: Path) -> None:
-    if services.runner().follow(name, folder).is_over:
-        st.rerun(scope="app")
-    st.progress(0.5, text="Writing the files …")

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from harmony_core.diagnostics import thresholds as limit
 from harmony_core.diagnostics.verdict import Verdict
 from harmony_core.params import RunParams
 from pages.ui.text import number, plain
@@ -59,7 +60,8 @@ _METRICS = (
         "worst_label_purity_loss",
         "Worst purity loss",
         "The label that lost most: share of its neighbours that changed to another label. "
-        "Above 0.05 suspicious, above 0.10 over-corrected.",
+        f"Above {limit.PURITY_LOSS_AMBER:g} suspicious, above {limit.PURITY_LOSS_RED:g} "
+        "over-corrected.",
         False,
     ),
     _Metric(

@@ -53,7 +53,9 @@ def settings(of: Dataset) -> RunParams | None:
     """Return the settings chosen for a dataset, at first those that suit it; None if none do."""
     chosen = st.session_state[SETTINGS].get(of.fingerprint)
     if chosen is None:
-        chosen = suggested(of.meta)
+        # A sketch begins with the settings of the data that it was drawn from.
+        whole = (of.meta.get("reading") or {}).get("sketch_of")
+        chosen = st.session_state[SETTINGS].get(whole) or suggested(of.meta)
         st.session_state[SETTINGS][of.fingerprint] = chosen
     return None if chosen is None else RunParams.from_dict(chosen)
 
@@ -61,6 +63,13 @@ def settings(of: Dataset) -> RunParams | None:
 def choose_settings(of: Dataset, params: RunParams) -> None:
     """Keep the settings chosen for a dataset."""
     st.session_state[SETTINGS][of.fingerprint] = params.to_dict()
+
+
+def start_from(of: Dataset, params: RunParams) -> None:
+    """Choose settings for a dataset on every page: its widgets begin anew from them."""
+    choose_settings(of, params)
+    for key in [k for k in st.session_state if str(k).startswith(f"{of.fingerprint}:")]:
+        del st.session_state[key]
 
 
 def suggested(meta: Mapping[str, Any]) -> dict[str, Any] | None:

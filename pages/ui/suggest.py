@@ -86,9 +86,15 @@ def _why_none(judged: list[Candidate]) -> str:
             "No cluster of one batch has a counterpart in another, so there is no mixing to aim "
             "for."
         )
+    if not any(candidate.mixes for candidate in judged):
+        return (
+            "All of them leave the batches apart. More iterations may help; check too that "
+            "variable genes were chosen per batch."
+        )
     return (
-        "Each shows signs of merging, or mixed a label with another. Look at the evidence: the "
-        "batches may differ by cell type, and then no setting is right for all."
+        "Each that mixes the batches shows signs of merging, or mixed a label with another. Look "
+        "at the evidence: the batches may differ by cell type, and then no setting is right "
+        "for all."
     )
 
 

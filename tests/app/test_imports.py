@@ -17,8 +17,8 @@ from harmony_core.runner import Runner
 Runner.start = lambda self, delay: None  # the worker's own imports are its own affair
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception, app.exception
-for page in ("pages/data.py", "pages/export.py", "pages/diagnostics.py", "pages/tune.py"):
-    app.switch_page(page).run()
+for page in ("data", "export", "diagnostics", "markers", "tune"):
+    app.switch_page("pages/" + page + ".py").run()
     assert not app.exception, (page, app.exception)
 print(sorted(set({HEAVY!r}) & set(sys.modules)))
 """

@@ -17,7 +17,10 @@ from harmony_core.runner import Runner
 from pages.ui import services
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("pages/data.py", "pages/tune.py", "pages/diagnostics.py", "pages/export.py")
+PAGES = (
+    *("pages/data.py", "pages/tune.py", "pages/markers.py"),
+    *("pages/diagnostics.py", "pages/export.py"),
+)
 HTML = '<img src=x onerror="alert(1)"> [link](javascript:alert) **bold** $x$'
 
 

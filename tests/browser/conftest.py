@@ -61,7 +61,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     abroad: list[str] = []
 
     def note_host(url: str) -> None:
-        if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+        if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "file:")):
             abroad.append(url)
 
     page.on("request", lambda request: note_host(request.url))

@@ -37,6 +37,17 @@ def settle(page: Page) -> None:
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=WORK)
 
 
+def download(page: Page, what: str, folder: Path) -> Path:
+    """Wait until a file is made and save it."""
+    button = page.get_by_role("button", name=f"Download {what}")
+    expect(button).to_be_visible(timeout=WORK)
+    with page.expect_download() as found:
+        button.click()
+    path = folder / found.value.suggested_filename
+    found.value.save_as(path)
+    return path
+
+
 def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
@@ -57,18 +68,24 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     shoot(page, "tune-theta-0")
 
     page.get_by_role("link", name="Take away").click()
-    button = page.get_by_role("button", name="Download h5ad")
-    expect(button).to_be_visible(timeout=WORK)
-    with page.expect_download() as download:
-        button.click()
-    path = tmp_path / "corrected.h5ad"
-    download.value.save_as(path)
-    shoot(page, "take-away")
-    adata = ad.read_h5ad(path)
+    for what in ("h5ad", "Python script", "report"):
+        page.get_by_role("button", name=f"Make {what}").click()
+    adata = ad.read_h5ad(download(page, "h5ad", tmp_path))
     assert {"X_pca", "X_pca_harmony", "X_umap", "X_umap_uncorrected"} <= set(adata.obsm)
     assert {"condition", "marker_based_type", "leiden"} <= set(adata.obs)
     assert {"neighbors", "rank_genes_groups"} <= set(adata.uns)
     assert (adata.X.data == np.round(adata.X.data)).all()
+    script = download(page, "Python script", tmp_path).read_text("utf-8")
+    assert "harmonypy.run_harmony(" in script
+    compile(script, "script", "exec")
+    report = download(page, "report", tmp_path)
+    shoot(page, "take-away")
+    # From a file, as a colleague opens it; the page fixture sees to it that nothing is loaded.
+    page.goto(report.as_uri())
+    expect(page.get_by_role("heading", name="Runs compared")).to_be_visible()
+    assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+    page.pdf(path=tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:

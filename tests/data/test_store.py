@@ -115,8 +115,13 @@ def test_eviction_drops_what_was_used_longest_ago(store: Store, simulated: ad.An
         info = kept.folder / "stages" / key.folder / "info.json"
         os.utime(info, (1000 + age, 1000 + age))
     kept.finished(keys[0])  # used just now
+    made = kept.run_folder("a") / "files" / "b"
+    made.mkdir(parents=True)
+    (made / "progress.json").write_text("{}")
+    (made / "corrected.h5ad").write_bytes(bytes(500_000))
     size = sum(p.stat().st_size for p in store.home.rglob("*") if p.is_file())
-    store.evict(limit_gb=(size - 2_500_000) / 1e9)
+    store.evict(limit_gb=(size - 3_000_000) / 1e9)
+    assert not made.exists()  # quickly made again, so it goes first
     assert [kept.is_finished(key) for key in keys] == [True, False, False]
     assert store.dataset(kept.fingerprint).n_cells == simulated.n_obs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harmony_core.diagnostics.suggest import Candidate, grid, offer
-from harmony_core.diagnostics.thresholds import SUGGEST_SCORE_MAX
+from harmony_core.diagnostics.thresholds import MCM_LOW, PURITY_LOSS_RED, SUGGEST_SCORE_MAX
 from harmony_core.params import HarmonyParams
 
 BASE = HarmonyParams(batch=("donor", "chip"), theta=(3.0, 0.5), tau=5.0)
@@ -28,7 +28,7 @@ def test_best_mixed_of_the_allowed_is_offered() -> None:
         candidate(0.7),
         candidate(0.99, score=1.2),
         candidate(0.98, score=SUGGEST_SCORE_MAX + 0.01),
-        candidate(0.97, purity_loss=0.11),
+        candidate(0.97, purity_loss=PURITY_LOSS_RED + 0.01),
         candidate(0.96, score=None),
         candidate(None),
     ]
@@ -40,6 +40,10 @@ def test_none_is_offered_where_all_are_suspect() -> None:
     assert offer([]) is None
 
 
+def test_a_run_that_leaves_the_batches_apart_is_not_offered() -> None:
+    assert offer([candidate(MCM_LOW - 0.01), candidate(0.0)]) is None
+
+
 def test_limits_themselves_are_allowed() -> None:
-    edge = candidate(0.5, score=SUGGEST_SCORE_MAX, purity_loss=0.10)
+    edge = candidate(MCM_LOW, score=SUGGEST_SCORE_MAX, purity_loss=PURITY_LOSS_RED)
     assert offer([edge]) is edge

@@ -118,8 +118,8 @@ def test_worst_cluster_is_evidence_where_only_other_resolutions_flag() -> None:
     [
         (0.05, "green", "good"),
         (0.051, "amber", "suspect"),
-        (0.10, "amber", "suspect"),
-        (0.101, "red", "over"),
+        (0.07, "amber", "suspect"),
+        (0.071, "red", "over"),
     ],
 )
 def test_label_loss_decides(loss: float, level: str, kind: str) -> None:

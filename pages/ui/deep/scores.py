@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from harmony_core import runs
 from harmony_core.diagnostics.glossary import GLOSSARY
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
@@ -28,7 +29,7 @@ def draw(results: RunResults) -> None:
         return
     dataset, params = results.dataset, results.params
     group = Group("scib", dataset, *_STEPS)
-    kept = history.comparable(dataset, params)
+    kept = runs.comparable(dataset, params)
     missing = [run for run in kept if run not in group.done(kept)]
     st.caption(
         "The scores that papers report, 0 to 1, more being better. No verdict rests on them: over "

@@ -1,0 +1,35 @@
+"""What the examples in docstrings share: a store of their own, and a small study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harmony_core import Study
+
+
+@pytest.fixture(autouse=True)
+def _store_of_the_examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples never touch the user's own store."""
+    if isinstance(request.node, pytest.DoctestItem):
+        home = request.getfixturevalue("home_of_the_examples")
+        monkeypatch.setenv("HARMONY_EXPLORER_HOME", str(home))
+
+
+@pytest.fixture(scope="session")
+def home_of_the_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("examples")
+
+
+@pytest.fixture(scope="session")
+def study(home_of_the_examples: Path) -> Study:
+    """400 simulated cells, prepared."""
+    from harmony_core import Study
+    from harmony_core.data.simulate import Scenario, simulate, to_anndata
+
+    cells = to_anndata(simulate(Scenario(name="demo", n_cells=400, n_genes=300), seed=1))
+    found = Study.read(cells, batch="batch", label="true_type", home=home_of_the_examples)
+    return found.prepare(min_genes=5, n_top_genes=150, n_pcs=10)

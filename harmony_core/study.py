@@ -1,0 +1,364 @@
+"""A dataset and its runs from Python: in a few lines what the pages show.
+
+In a notebook::
+
+    from harmony_core import Study
+
+    study = Study.read("pbmc.h5ad", batch="donor", label="cell_type")
+    run = study.correct(theta=1)
+    run
+
+shows the run's verdict with its evidence, the pictures before and after, marker genes and numbers.
+Results are kept in the same store as the dashboard's, so nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harmony_core.data.store import Dataset, Store
+from harmony_core.diagnostics.verdict import Verdict
+from harmony_core.errors import DataError, ParameterError
+from harmony_core.params import (
+    ClusterParams,
+    GraphParams,
+    HarmonyParams,
+    LayoutParams,
+    PrepareParams,
+    RunParams,
+)
+from harmony_core.plan import SIDES
+from harmony_core.results import RunResults
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from anndata import AnnData
+
+    from harmony_core.diagnostics.assess import Assessment
+
+_FORMS = {
+    **{".h5ad": "h5ad", ".html": "report", ".py": "python", ".ipynb": "notebook", ".r": "r"},
+    **{".toml": "settings", ".json": "settings"},
+    **{".png": "evaluation", ".svg": "evaluation", ".pdf": "evaluation"},
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """A dataset with the columns that say what to correct, and how it is prepared.
+
+    Make one by `Study.read`. The examples use simulated cells:
+
+    >>> from harmony_core.data.simulate import Scenario, simulate, to_anndata
+    >>> cells = to_anndata(simulate(Scenario(name="demo", n_cells=400, n_genes=300), seed=1))
+    >>> study = Study.read(cells, batch="batch", label="true_type")
+    >>> study.dataset.n_cells
+    400
+
+    Attributes
+    ----------
+    dataset
+        The data in the store.
+    batch
+        Batch variables, columns of obs.
+    label
+        Column of known cell types, to judge with.
+    condition
+        The batch variable is a treatment, a disease or another biological condition.
+    prepared
+        Settings of quality control, normalisation, variable genes and PCA.
+    input_path
+        Where the data came from, for the files that say it.
+    """
+
+    dataset: Dataset
+    batch: tuple[str, ...]
+    label: str | None = None
+    condition: bool = False
+    prepared: PrepareParams = field(default_factory=PrepareParams)
+    input_path: str = ""
+
+    @classmethod
+    def read(
+        cls,
+        data: AnnData | Path | str,
+        *,
+        batch: str | Sequence[str],
+        label: str | None = None,
+        condition: bool = False,
+        home: Path | str | None = None,
+    ) -> Study:
+        """Take a file, or data in memory, into the store.
+
+        Parameters
+        ----------
+        data
+            Path of a file in any format that the dashboard opens, or AnnData.
+        batch, label, condition
+            See `Study`.
+        home
+            Folder of the store; by default the dashboard's.
+
+        Raises
+        ------
+        FileError, DataError
+            If the data can't be read or used, with a sentence that says why.
+        """
+        from harmony_core.data.ingest import ingest, ingest_file
+
+        store, path = Store(home), ""
+        if isinstance(data, str | Path):
+            dataset = ingest_file(store, Path(data), name=Path(data).name)
+            path = str(Path(data).resolve())
+        else:
+            dataset = ingest(store, data, name="data from Python")
+        names = (batch,) if isinstance(batch, str) else tuple(batch)
+        return cls(dataset, names, label, condition, input_path=path)
+
+    def prepare(self, **settings: Any) -> Study:
+        """Return the study with its cells and genes prepared in another way.
+
+        Parameters
+        ----------
+        settings
+            Of `harmony_core.PrepareParams`: ``n_top_genes``, ``n_pcs``, ``max_mito``, … or
+            ``basis``, the name of an embedding to take instead.
+
+        Examples
+        --------
+        >>> study = getfixture("study").prepare(min_genes=5, n_top_genes=150, n_pcs=10)
+        >>> study.correct(max_iter=2).embedding.shape
+        (400, 10)
+        """
+        from harmony_core.pipeline import Pipeline
+
+        study = replace(self, prepared=PrepareParams.from_dict(settings))
+        Pipeline(self.dataset, study._params(HarmonyParams(batch=self.batch))).run("prepare")
+        return study
+
+    def correct(
+        self,
+        *,
+        graph: GraphParams | None = None,
+        layout: LayoutParams | None = None,
+        clusters: ClusterParams | None = None,
+        **settings: Any,
+    ) -> Run:
+        """Run Harmony, draw and cluster before and after, and judge the result.
+
+        Parameters
+        ----------
+        graph, layout, clusters
+            Settings of neighbours, UMAP and Leiden.
+        settings
+            Of `harmony_core.HarmonyParams`: ``theta``, ``sigma``, ``nclust``, …
+
+        Raises
+        ------
+        ParameterError
+            If a setting is unknown or out of its range.
+        DataError
+            If the data can't be corrected so.
+
+        Examples
+        --------
+        >>> run = getfixture("study").correct(theta=1, max_iter=3)
+        >>> run.verdict.level
+        'green'
+        """
+        from harmony_core.pipeline import Pipeline
+
+        theta = settings.get("theta", ())
+        if isinstance(theta, int | float):
+            settings["theta"] = (theta,)
+        harmony = HarmonyParams.from_dict({"batch": self.batch, **settings})
+        params = self._params(harmony)
+        given = {"graph": graph, "layout": layout, "clusters": clusters}
+        params = replace(params, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+        Pipeline(self.dataset, params).run()
+        return Run(RunResults(self.dataset, params), self.input_path)
+
+    def diagnose(self, corrected: npt.NDArray[np.floating] | str) -> Assessment:
+        """Judge an embedding that another tool corrected, with the evidence Harmony's runs get.
+
+        Parameters
+        ----------
+        corrected
+            Name of an embedding in the data, or an array (cells × dimensions, any number).
+
+        Raises
+        ------
+        DataError
+            If there is no such embedding, or it has other cells.
+
+        Examples
+        --------
+        >>> study = getfixture("study")
+        >>> squeezed = np.random.default_rng(0).normal(size=(400, 5)).astype("float32")
+        >>> found = study.diagnose(squeezed)
+        >>> found.verdict.level, found.verdict.kind
+        ('red', 'over')
+        """
+        from harmony_core.data.check import check_embedding
+        from harmony_core.external import judge_embedding
+        from harmony_core.pipeline import Pipeline
+
+        name = corrected if isinstance(corrected, str) else ""
+        values = self.dataset.embedding(name) if name else np.asarray(corrected)
+        if len(values) != self.dataset.n_cells:
+            raise DataError(
+                f"The embedding has {len(values):,} cells, the data {self.dataset.n_cells:,}."
+            )
+        check_embedding(values, name or "the embedding")
+        pipeline = Pipeline(self.dataset, self._params(HarmonyParams(batch=self.batch)))
+        pipeline.run("reference", "lisi_before")
+        return judge_embedding(pipeline, values[pipeline.cells])
+
+    def _params(self, harmony: HarmonyParams) -> RunParams:
+        return RunParams(
+            harmony=harmony, prepare=self.prepared, label=self.label, condition=self.condition
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: everything that the dashboard shows of it.
+
+    Attributes
+    ----------
+    results
+        Every number of it; see `harmony_core.RunResults`.
+    input_path
+        Where the data came from, for the files that say it.
+    """
+
+    results: RunResults
+    input_path: str = ""
+
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """Corrected embedding (kept cells × dimensions)."""
+        return np.asarray(self.results.embedding("after"))
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the numbers mean: level, sentences, evidence, advice."""
+        return Verdict.from_dict(self._assessment["verdict"])
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Numbers before and after, a row for each batch variable and number.
+
+        Examples
+        --------
+        >>> list(getfixture("study").correct(max_iter=3).metrics.columns)
+        ['batch_variable', 'metric', 'before', 'after']
+        """
+        from harmony_core.export.tables import metrics_table
+
+        return metrics_table(self._assessment["metrics"])
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The run as tables: embedding, layouts, clusters, markers, evidence, …"""
+        from harmony_core.export.tables import run_tables
+
+        return run_tables(self.results)
+
+    def figure(self, column: str | None = None) -> go.Figure:
+        """Return the pictures before and after, to zoom and to filter.
+
+        Parameters
+        ----------
+        column
+            Column of obs to colour by, by default the first batch variable.
+        """
+        from harmony_core.figures import before_after
+        from harmony_core.summaries import level_codes
+
+        name = column or self.results.params.harmony.batch[0]
+        obs = self.results.obs
+        if obs is None or name not in obs:
+            available = "none" if obs is None else ", ".join(map(str, obs.columns))
+            raise DataError(f"There is no column {name!r} to colour by; available: {available}.")
+        codes, levels = level_codes(obs[name])
+        before, after = (np.asarray(self.results.layout(side)) for side in SIDES)
+        return before_after(before, after, codes, levels, title=name)
+
+    def export(self, path: Path | str, **chosen: str | int) -> tuple[str, ...]:
+        """Write the run into a file, whose ending says in which form.
+
+        ``.h5ad`` and ``.zarr`` are the corrected data, ``.html`` the report, ``.py`` and ``.ipynb``
+        the run to repeat without us, ``.R`` the same for Seurat, ``.toml`` and ``.json`` the
+        settings, ``.png``, ``.svg`` and ``.pdf`` the evaluation figure.
+
+        Parameters
+        ----------
+        path
+            The file; one of that name is replaced.
+        chosen
+            ``compression`` of an h5ad (``"gzip"`` or ``"lzf"``), ``dpi`` of a figure.
+
+        Returns
+        -------
+        Sentences about anything that was renamed.
+
+        Raises
+        ------
+        ParameterError
+            If the ending is another.
+        ExportError
+            If the file can't be written; nothing half-written is left.
+
+        Examples
+        --------
+        >>> run = getfixture("study").correct(max_iter=3)
+        >>> folder = getfixture("tmp_path")
+        >>> run.export(folder / "corrected.h5ad", compression="lzf")
+        ()
+        >>> run.export(folder / "settings.toml")
+        ()
+        >>> sorted(path.name for path in folder.glob("*.*"))
+        ['corrected.h5ad', 'settings.toml']
+        """
+        from harmony_core.export.h5ad import write_zarr
+        from harmony_core.export.offers import offer_named
+        from harmony_core.export.request import Request
+
+        path = Path(path)
+        ending = path.suffix.lower()
+        if ending == ".zarr":
+            return write_zarr(self.results, path, input_path=self.input_path)
+        if ending not in _FORMS:
+            available = ", ".join([".zarr", *_FORMS])
+            raise ParameterError(f"{path.name!r} must end in one of {available}.")
+        request = Request(self.results, input_path=self.input_path, chosen=chosen)
+        return offer_named(_FORMS[ending]).write(request, path)
+
+    def __repr__(self) -> str:
+        return f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"
+
+    def _repr_html_(self) -> str:
+        from harmony_core.export.report import report
+
+        page = html.escape(report(self.results), quote=True)
+        return (
+            f'<iframe srcdoc="{page}" sandbox title="Harmony report" '
+            'style="width: 100%; height: 700px; border: 1px solid #d5dae2"></iframe>'
+        )
+
+    @property
+    def _assessment(self) -> Any:
+        found = self.results.assessment
+        if found is None:
+            raise DataError("This run's results are no longer in the store; correct again.")
+        return found

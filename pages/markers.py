@@ -1,0 +1,286 @@
+"""Marker genes: does each cluster still know what it is, before and after correction?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from harmony_core import figure_genes, figures
+from harmony_core.diagnostics.results import Detection
+from harmony_core.gene_sets import Found
+from harmony_core.plan import SIDES, Side
+from harmony_core.results import RunResults
+from harmony_core.summaries import level_codes
+from pages.ui import gene_sets, state
+from pages.ui.compare import settings_in_words
+from pages.ui.tables import table
+from pages.ui.text import plain
+
+_MOST_IN_GRID = 24
+_TOP = 10
+_SIDE_WORDS = {"After correction": "after", "Before correction": "before"}
+
+Groups = tuple[npt.NDArray[np.integer], tuple[str, ...]]
+
+
+def main() -> None:
+    st.title("Marker genes")
+    dataset = state.dataset()
+    results = _pictured()
+    if results is None or results.obs is None:
+        st.info("There is no finished run of these data yet.")
+        st.page_link("pages/tune.py", label="Go to Tune")
+        return
+    st.caption(
+        f"{plain(dataset.name)}: {settings_in_words(results.params)}. Values are always the "
+        "**uncorrected** expression: Harmony moves cells in the embedding and never changes a gene."
+    )
+    if not len(dataset.symbols):
+        st.info("These data have an embedding but no expression, so there are no genes to show.")
+        return
+    picked = st.segmented_control(
+        "View", list(_VIEWS), default=next(iter(_VIEWS)), key="marker-view",
+        label_visibility="collapsed", persist_state="session", required=True,
+    )  # fmt: skip
+    _VIEWS[picked](results)
+
+
+def _pictured() -> RunResults | None:
+    """Return the run chosen on Tune, or the one last shown there, if it has its pictures."""
+    dataset = state.dataset()
+    for params in (state.settings(dataset), state.shown(dataset)):
+        if params is not None:
+            results = RunResults(dataset, params)
+            if results.layout("before") is not None and results.layout("after") is not None:
+                return results
+    return None
+
+
+def _pictures(results: RunResults) -> None:
+    found = gene_sets.choose(results.dataset)
+    before, after = results.layout("before"), results.layout("after")
+    if not found.positions or before is None or after is None:
+        return
+    expression = _expression(results, found)
+    if len(expression) > _MOST_IN_GRID:
+        st.caption(f"The first {_MOST_IN_GRID} of {len(expression)} genes are drawn.")
+        expression = dict(list(expression.items())[:_MOST_IN_GRID])
+    st.plotly_chart(
+        figures.gene_grid(expression, before, after, dark=_dark()),
+        key="marker-grid",
+        config={"displayModeBar": False},
+    )
+
+
+def _dots(results: RunResults) -> None:
+    found = gene_sets.choose(results.dataset)
+    if not found.positions:
+        return
+    title, (codes, levels) = _group_by(results)
+    st.plotly_chart(
+        figures.gene_dots(
+            _expression(results, found), codes, levels, sections=found.sets, group_title=title,
+            dark=_dark(),
+        ),
+        key="marker-dots",
+    )  # fmt: skip
+
+
+def _violins(results: RunResults) -> None:
+    found = gene_sets.choose(results.dataset)
+    if not found.positions or results.obs is None:
+        return
+    left, right = st.columns(2)
+    with left:
+        gene = st.selectbox("Gene", list(found.positions), key="marker-gene")
+    with right:
+        title, (codes, levels) = _group_by(results, with_batch=False)
+    values = results.gene(found.positions[gene])
+    if values is None:
+        return
+    batches, names = level_codes(results.obs[results.params.harmony.batch[0]])
+    st.plotly_chart(
+        figure_genes.violins_by_batch(
+            values, codes, levels, batches, names, title=f"{gene} by {title}"
+        ),
+        key="marker-violins",
+        config={"displayModeBar": False},
+    )
+
+
+def _top(results: RunResults) -> None:
+    picked = st.segmented_control(
+        "Clusters", list(_SIDE_WORDS), default="After correction", key="marker-side",
+        label_visibility="collapsed", required=True,
+    )  # fmt: skip
+    side: Side = "before" if picked == "Before correction" else "after"
+    rows = _marker_rows(results, side)
+    if not rows:
+        st.info("The marker genes of these clusters are not computed yet; Tune shows how far.")
+        return
+    st.caption(
+        "Each Leiden cluster against all other cells, Wilcoxon rank-sum test. The clusters were "
+        "made from the same cells, so p values are far too small: use the order."
+    )
+    shown = pd.DataFrame(rows)
+    clusters = sorted(shown["Cluster"].unique().tolist())
+    only = st.selectbox(
+        "Cluster", [None, *clusters], key=f"marker-cluster-{side}",
+        format_func=lambda c: "All clusters" if c is None else f"Cluster {c}",
+    )  # fmt: skip
+    if only is not None:
+        shown = shown[shown["Cluster"] == only]
+        genes = shown["Gene"].head(6).tolist()
+        st.button(
+            "Show its first six in the other views", key="marker-propose",
+            on_click=gene_sets.propose, args=(genes, f"Cluster {only}"),
+        )  # fmt: skip
+    table(
+        shown, key="top-markers", file=f"markers_{side}",
+        columns={
+            "Score": st.column_config.NumberColumn(format="%.1f", help="Wilcoxon z score."),
+            "log2 fold change": st.column_config.NumberColumn(format="%.2f"),
+            "Adjusted p": st.column_config.NumberColumn(
+                format="%.1e", help="Benjamini-Hochberg; far too small, use the order."
+            ),
+        },
+    )  # fmt: skip
+
+
+def _marker_rows(results: RunResults, side: Side) -> list[dict[str, object]]:
+    codes = results.clusters(side)
+    sizes = np.bincount(codes) if codes is not None else np.zeros(0, int)
+    return [
+        {
+            "Cluster": cluster,
+            "Cells": int(sizes[cluster]),
+            "Rank": rank + 1,
+            "Gene": symbol,
+            "Score": float(found.scores[rank]),
+            "log2 fold change": float(found.log2_fold_change[rank]),
+            "Adjusted p": float(found.p_adjusted[rank]),
+        }
+        for cluster, found in enumerate(results.markers(side) or ())
+        if cluster < len(sizes)
+        for rank, symbol in enumerate(found.symbols[:_TOP])
+    ]
+
+
+def _lost(results: RunResults) -> None:
+    assessment = results.assessment
+    if assessment is None:
+        st.info("The verdict on this run is not there yet; Tune shows how far.")
+        return
+    st.caption(
+        "For every pre-cluster (a cluster within one batch of the uncorrected data): which of its "
+        "markers do the cells lack that correction made its neighbours? Many lost markers in a "
+        "well-mixed cluster are a sign of over-correction."
+    )
+    rows = [
+        {
+            "Pre-cluster": row.name,
+            "Batch": row.batch,
+            "Cells": row.cells,
+            "Mixed": row.share,
+            "Markers lost": row.lost,
+            "Which": ", ".join(row.lost_genes),
+            "Now among": row.merged_with,
+            "Flagged": row.flagged,
+        }
+        for values in assessment["detections"].values()
+        for row in Detection.from_dict(values).clusters
+        if row.lost_genes
+    ]
+    if not rows:
+        st.success("No pre-cluster lost markers to its new neighbours.")
+        return
+    rows.sort(key=lambda row: -(row["Markers lost"] or 0.0))
+    table(
+        pd.DataFrame(rows), key="lost-markers", file="lost_markers",
+        columns={
+            "Mixed": st.column_config.NumberColumn(format="%.2f"),
+            "Markers lost": st.column_config.NumberColumn(
+                format="%.2f",
+                help="Part of its markers that its new neighbours lack, times how far it mixed.",
+            ),
+            "Flagged": st.column_config.CheckboxColumn(help="Counts against the run."),
+        },
+    )  # fmt: skip
+    names = [str(row["Pre-cluster"]) for row in rows]
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    picked = left.selectbox(
+        "Pre-cluster", range(len(rows)), format_func=names.__getitem__, key="lost-cluster"
+    )
+    right.button(
+        "Show these genes in the other views", key="lost-propose", width="stretch",
+        on_click=gene_sets.propose, args=(str(rows[picked]["Which"]).split(", "), "Lost markers"),
+    )  # fmt: skip
+
+
+_VIEWS: dict[str, Callable[[RunResults], None]] = {
+    "Pictures": _pictures,
+    "Dot plot": _dots,
+    "Violins": _violins,
+    "Top markers": _top,
+    "Lost markers": _lost,
+}
+
+
+def _expression(results: RunResults, found: Found) -> dict[str, npt.NDArray[np.float32]]:
+    values = {symbol: results.gene(position) for symbol, position in found.positions.items()}
+    return {symbol: v for symbol, v in values.items() if v is not None}
+
+
+def _group_by(results: RunResults, *, with_batch: bool = True) -> tuple[str, Groups]:
+    """Draw the choice of groups and return its name and the cells' groups."""
+    params, obs = results.params, results.obs
+    if obs is None:
+        raise RuntimeError("groups were asked for before the cells were known")
+    batch = params.harmony.batch[0]
+    groups: dict[str, Callable[[], Groups]] = {}
+    for side in reversed(SIDES):
+        codes = results.clusters(side)
+        if codes is not None:
+            groups[f"cluster {side} Harmony"] = lambda codes=codes: _numbered(codes)
+    if params.label is not None:
+        groups[params.label] = lambda name=params.label: level_codes(obs[name])
+    if with_batch:
+        single = {name: make for name, make in groups.items() if name != batch}
+        groups[batch] = lambda: level_codes(obs[batch])
+        for name, make in single.items():
+            groups[f"{name} and {batch}"] = lambda make=make: _crossed(
+                make(), level_codes(obs[batch])
+            )
+    if not groups:
+        groups[batch] = lambda: level_codes(obs[batch])
+    picked = st.selectbox("Groups", list(groups), key=f"marker-groups-{with_batch}")
+    return picked, groups[picked]()
+
+
+def _numbered(codes: npt.NDArray[np.int32]) -> Groups:
+    return np.asarray(codes), tuple(str(i) for i in range(int(codes.max(initial=0)) + 1))
+
+
+def _crossed(groups: Groups, batches: Groups) -> Groups:
+    """Return the pairs of two groupings that occur, as one grouping."""
+    both = np.where(
+        (groups[0] < 0) | (batches[0] < 0), -1, groups[0] * len(batches[1]) + batches[0]
+    )
+    used, codes = np.unique(both, return_inverse=True)
+    shift = int(used[0] == -1)
+    names = tuple(
+        f"{groups[1][pair // len(batches[1])]} · {batches[1][pair % len(batches[1])]}"
+        for pair in used[shift:]
+    )
+    return codes - shift, names
+
+
+def _dark() -> bool:
+    return st.context.theme.type == "dark"
+
+
+main()

@@ -1,0 +1,71 @@
+"""The linked view on the Tune page: which two pictures, how coloured, who is selected."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from harmony_core.results import RunResults
+from pages.ui import address, colouring, compare, evidence, film, presentation
+from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
+from pages.ui.shown import Shown
+from pages.ui.twin import Picture, twin
+
+
+def draw(shown: Shown, pace: float | None) -> None:
+    """Draw the pictures; as a fragment, so that the film and a choice of colour redraw only them.
+
+    Parameters
+    ----------
+    pace
+        Seconds after which the fragment draws itself again; None if it does not.
+    """
+    results, old = shown.pictured()
+    source = results or shown.current
+    before, after = source.picture("before"), source.picture("after")
+    if source.obs is None or before is None:
+        st.info("The first picture of these data takes a moment to prepare.")
+        return
+    film.advance(source)
+    note = compare.settings_in_words(source.params)
+    if source.is_preview:
+        note += " · preview, the full picture follows"
+    left = Picture("Before Harmony", before, alt="Uncorrected.")
+    right = Picture(
+        "After Harmony",
+        before if after is None else after,
+        note=note,
+        alt=_alt(shown),
+        dimmed=old or not results,
+    )
+    chosen = compare.pictures(shown)
+    left, right = chosen[0] or left, chosen[1] or right
+    right = film.picture(source) or right
+    clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
+    judged, _ = shown.having("layout_before", "layout_after", "assess")
+    colour = colouring.choose(source, clustered, judged)
+    event = twin(
+        left,
+        right,
+        colour,
+        key=f"twin-{shown.dataset.fingerprint}",
+        batch=colouring.batch(source),
+        hover=colouring.hover(source),
+        selected=evidence.marked(source),
+        height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
+        presentation=presentation.is_on(),
+    )
+    if event.selection is not None:
+        colouring.describe_selection(source, event.selection)
+    if after is not None and not source.is_preview:
+        film.panel(source)
+    address.write(shown.dataset, shown.current.params)
+    if film.pace(shown.dataset) != pace:
+        st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
+
+
+def _alt(shown: Shown) -> str:
+    results: RunResults | None
+    results, _ = shown.having("assess")
+    if results is None or results.assessment is None:
+        return ""
+    return str(results.assessment["verdict"]["sentences"][0])

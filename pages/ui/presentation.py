@@ -1,0 +1,32 @@
+"""The presentation switch: larger type and points for a projector, and less on the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+KEY = "presentation"
+PICTURE_HEIGHT, PROJECTED_HEIGHT = 520, 600
+
+# A rule that outweighs Streamlit's own, whatever the order of the two.
+_LARGER = """<style>
+html:root { font-size: 18px }
+html:root [data-testid="stMetricValue"] { font-size: 1.05rem }
+</style>"""
+
+
+def switch() -> bool:
+    """Draw the switch and return whether it is on."""
+    on = st.toggle(
+        "Presentation",
+        key=KEY,
+        help="For a projector: larger type and points; only what a class needs to see.",
+        persist_state="session",
+    )
+    if on:
+        st.html(_LARGER)
+    return on
+
+
+def is_on() -> bool:
+    """Return whether the page is being projected."""
+    return bool(st.session_state.get(KEY))

@@ -1,0 +1,92 @@
+"""The page of marker genes, and pasted sets, through Streamlit's test runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from harmony_core.data.store import HOME_VARIABLE
+from harmony_core.runner import Runner
+from pages.ui import gene_sets, services
+
+ROOT = Path(__file__).resolve().parents[2]
+VIEWS = ("Pictures", "Dot plot", "Violins", "Top markers", "Lost markers")
+
+
+class _NotStarted(Runner):
+    def start(self, delay: float = 0.0) -> None:
+        pass
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The page on the first sample, whose results are shipped."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    st.cache_resource.clear()
+    idle = _NotStarted(services.store())
+    monkeypatch.setattr(services, "runner", lambda: idle)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    yield app.switch_page("pages/markers.py").run()
+    st.cache_resource.clear()
+
+
+def _view(app: AppTest, name: str) -> AppTest:
+    app.segmented_control(key="marker-view").set_value(name).run()
+    assert not app.exception
+    return app
+
+
+def _captions(app: AppTest) -> str:
+    return "\n".join(c.value for c in app.caption)
+
+
+def _charts(app: AppTest) -> int:
+    return len(app.get("plotly_chart"))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_says_that_expression_is_uncorrected(app: AppTest, view: str) -> None:
+    _view(app, view)
+    assert "uncorrected** expression" in _captions(app)
+    assert _charts(app) == (view in VIEWS[:3])
+    assert bool(app.dataframe) == (view == "Top markers") or view == "Lost markers"
+
+
+def test_top_markers_open_in_the_other_views(app: AppTest) -> None:
+    _view(app, "Top markers")
+    rows = app.dataframe[0].value
+    assert list(rows.columns[:4]) == ["Cluster", "Cells", "Rank", "Gene"]
+    assert (rows.groupby("Cluster")["Score"].diff().dropna() <= 0).all()
+    app.selectbox(key="marker-cluster-after").set_value(0).run()
+    genes = app.dataframe[0].value["Gene"].head(6).tolist()
+    assert set(app.dataframe[0].value["Cluster"]) == {0}
+    next(b for b in app.button if b.label.startswith("Show its first six")).click().run()
+    _view(app, "Dot plot")
+    assert app.text_area[0].value == f"Cluster 0: {', '.join(genes)}"
+    assert _charts(app) == 1
+
+
+def test_pasted_genes_in_other_capitals_and_missing_ones_are_told(app: AppTest) -> None:
+    app.segmented_control(key=gene_sets.CHOICE_KEY).set_value(gene_sets.PASTE).run()
+    assert _charts(app) == 0
+    app.text_area[0].set_value("T: Cd3e, <b>NOSUCH</b>").run()
+    assert not app.exception
+    assert "Found with other capitals: Cd3e" in _captions(app)
+    assert "Not in these data: \\<b\\>NOSUCH\\<\\/b\\>" in _captions(app)
+    assert _charts(app) == 1
+    app.text_area[0].set_value(" ".join(f"g{i}" for i in range(999))).run()
+    assert "at most" in app.error[0].value
+
+
+def test_groups_can_be_crossed_with_the_batch(app: AppTest) -> None:
+    _view(app, "Dot plot")
+    groups = app.selectbox(key="marker-groups-True")
+    assert groups.options[:2] == ["cluster after Harmony", "cluster before Harmony"]
+    crossed = next(o for o in groups.options if o.endswith("and condition"))
+    groups.set_value(crossed).run()
+    assert not app.exception
+    assert _charts(app) == 1

@@ -1,0 +1,115 @@
+"""Large data: a sketch is offered, follows the sliders, and its settings run on all cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from harmony_core import estimate
+from harmony_core.data.ingest import ingest_file
+from harmony_core.data.store import HOME_VARIABLE, Dataset, Store
+from harmony_core.params import RunParams
+from harmony_core.pipeline import Pipeline
+from harmony_core.runner import Runner
+from pages.ui import services, sketch, state
+from tests.conftest import SMALL
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class _AtOnce(Runner):
+    """A runner that reads files at once and hands runs to nobody."""
+
+    def start(self, delay: float = 0.0) -> None:
+        pass
+
+    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
+        future: Future[str] = Future()
+        if work.__name__ == "load_files":
+            future.set_result(work(*arguments))
+        return future
+
+
+@pytest.fixture
+def app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated: ad.AnnData
+) -> Iterator[AppTest]:
+    """The Tune page with 400 cells in hand, which count as many."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(sketch, "ABOVE", 200)
+    monkeypatch.setattr(sketch, "CELLS", 120)
+    st.cache_resource.clear()
+    runner = _AtOnce(services.store())
+    monkeypatch.setattr(services, "runner", lambda: runner)
+    simulated.write_h5ad(tmp_path / "all.h5ad")
+    whole = ingest_file(services.store(), tmp_path / "all.h5ad", name="all.h5ad")
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state[state.DATASET] = whole.fingerprint
+    app.session_state[state.SETTINGS] = {whole.fingerprint: SMALL.to_dict()}
+    yield app.run()
+    st.cache_resource.clear()
+
+
+def _in_hand(app: AppTest) -> Dataset:
+    return services.store().dataset(app.session_state[state.DATASET])
+
+
+def _click(app: AppTest, label: str) -> None:
+    next(b for b in [*app.button, *app.sidebar.button] if label in b.label).click()
+    app.run()
+    assert not app.exception
+
+
+def test_nothing_is_computed_before_the_user_decided(app: AppTest) -> None:
+    assert not app.exception
+    assert "These are 400 cells" in app.info[0].value
+    assert not services.runner()._jobs
+    _click(app, "Work on all cells")
+    assert len(services.runner()._jobs) == 1
+    assert not [i for i in app.info if "These are" in i.value]
+
+
+def test_settings_found_on_a_sketch_run_on_all_cells(app: AppTest) -> None:
+    whole = _in_hand(app)
+    _click(app, "Explore 120 cells")
+    app.run()
+    small = _in_hand(app)
+    assert small.n_cells == 120
+    assert small.obs["batch"].value_counts().tolist() == [60, 60]
+    assert small.meta["reading"]["inputs"] == []
+    found = RunParams.from_dict(app.session_state[state.SETTINGS][small.fingerprint])
+    assert found == SMALL
+    _click(app, "Run these settings on all 400 cells")
+    assert f"all-cells:{whole.fingerprint}" in str(services.runner()._jobs)
+    Pipeline(whole, found).run()
+    app.run()
+    _click(app, "Open these settings on all cells")
+    assert _in_hand(app).fingerprint == whole.fingerprint
+    assert "120 of 400" not in str(app.sidebar.caption)
+
+
+def test_time_is_estimated_from_what_was_finished_here(dataset: Dataset, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert estimate.seconds_for(store, 10**6) is None
+    folder = store.datasets_folder / "large"
+    for stage, seconds in {"correct": 2.0, "layout": 3.0, "assess": 1.0}.items():
+        (folder / "stages" / f"{stage}-1").mkdir(parents=True)
+        (folder / "stages" / f"{stage}-1" / "info.json").write_text(
+            json.dumps({"seconds": seconds})
+        )
+    meta = json.loads((dataset.folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(meta | {"n_cells": 10_000}))
+    # Harmony once, layouts before and after, one verdict.
+    assert estimate.seconds_for(store, 10_000) == pytest.approx(9.0)
+    assert estimate.seconds_for(store, 100_000) == pytest.approx(9.0 * 10**estimate.GROWTH)
+    assert estimate.in_words(9.0) == "about 10 seconds"
+    assert estimate.in_words(240) == "about 4 minutes"
+    assert "no large run" in estimate.in_words(None)

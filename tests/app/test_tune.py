@@ -1,0 +1,301 @@
+"""The Tune page: links, presets and ways back, through Streamlit's test runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from harmony_core import runs
+from harmony_core.data.store import HOME_VARIABLE, Dataset
+from harmony_core.film import shorter_runs
+from harmony_core.pipeline import Pipeline
+from harmony_core.plan import Plan
+from harmony_core.results import RunResults
+from harmony_core.runner import Runner
+from harmony_core.summaries import clip_limit
+from pages.ui import colouring, services
+from tests.conftest import SMALL
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class _Waiting(Runner):
+    """A runner that hands jobs to nobody."""
+
+    def start(self, delay: float = 0.0) -> None:
+        pass
+
+    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
+        return Future()
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The app, not run yet."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    st.cache_resource.clear()
+    waiting = _Waiting(services.store())
+    monkeypatch.setattr(services, "runner", lambda: waiting)
+    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    st.cache_resource.clear()
+
+
+def _slider(app: AppTest, label: str) -> Any:
+    return next(s for s in app.sidebar.slider if s.label == label)
+
+
+def _button(app: AppTest, label: str) -> Any:
+    return next(b for b in app.button if b.label == label)
+
+
+def _text(app: AppTest) -> str:
+    elements = [*app.markdown, *app.caption, *app.warning, *app.subheader, *app.info]
+    return "\n".join(str(e.value) for e in elements)
+
+
+def test_the_first_sight_has_a_short_address(app: AppTest) -> None:
+    app.run()
+    assert app.query_params == {"sample": "kang", "batch": "condition"}
+
+
+def test_a_link_restores_sample_settings_and_colouring(app: AppTest) -> None:
+    app.query_params |= {"sample": "sibling", "theta": "4.0", "tau": "3", "gene": _some_gene()}
+    app.run()
+    assert not app.exception
+    assert _slider(app, "theta").value == 4.0
+    assert _slider(app, "tau").value == 3.0
+    assert "2,400 cells" in _text(app)
+    colour, gene = (next(s for s in app.selectbox if s.label == n) for n in ("Colour by", "Gene"))
+    assert (colour.value, gene.value) == ("A gene …", _some_gene())
+    again = dict(app.query_params)
+    assert again["sample"] == "sibling"
+    assert again["gene"] == _some_gene()
+    app.run()
+    assert app.query_params == again
+
+
+def _some_gene() -> str:
+    from harmony_core.data import samples
+
+    store = services.store()
+    return str(store.dataset(samples.fingerprint(store, "sibling")).symbols[5])
+
+
+def test_moving_a_slider_writes_the_address_and_the_address_never_moves_a_slider(
+    app: AppTest,
+) -> None:
+    app.run()
+    _slider(app, "theta").set_value(1.0).run()
+    assert app.query_params["theta"] == "1.0"
+    # As when the browser still showed the address before.
+    app.query_params["theta"] = "7.0"
+    app.run()
+    assert _slider(app, "theta").value == 1.0
+    assert app.query_params["theta"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("sample", "<b>mine</b>", "There is no sample"),
+        ("theta", "1e9", "must lie between"),
+        ("max_iter", "0", "the slider begins at 1"),
+        ("gene", "NOSUCH", "There is no gene"),
+        ("colour", "NOSUCH", "There is no colouring"),
+        ("batch", "NOSUCH", "NOSUCH"),
+        ("utm_source", "x", "There is no setting"),
+    ],
+)
+def test_a_bad_link_is_told_in_a_sentence(
+    app: AppTest, name: str, value: str, sentence: str
+) -> None:
+    app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert sentence in app.warning[0].value.replace("\\", "")
+    assert "<b>" not in app.warning[0].value.replace("\\<", "")
+    assert "Looks right" in _text(app) or name == "max_iter"
+    _button(app, "Close").click().run()
+    assert not app.warning
+
+
+def test_presets_are_one_click_and_each_slider_finds_back(app: AppTest) -> None:
+    app.run()
+    _button(app, "Strong").click().run()
+    assert (_slider(app, "theta").value, _slider(app, "sigma").value) == (4.0, 0.1)
+    _button(app, "Gentle").click().run()
+    assert (_slider(app, "theta").value, _slider(app, "sigma").value) == (1.0, 0.05)
+    assert sorted(b.label for b in app.button if b.label.startswith("↺")) == [
+        "↺ default 0.1",
+        "↺ default 2",
+    ]
+    _button(app, "↺ default 2").click().run()
+    assert (_slider(app, "theta").value, _slider(app, "sigma").value) == (2.0, 0.05)
+    _button(app, "Default").click().run()
+    assert not [b for b in app.button if b.label.startswith("↺")]
+
+
+def test_help_says_what_more_and_what_less_does(app: AppTest) -> None:
+    app.run()
+    for slider in app.sidebar.slider:
+        words = slider.help.lower()
+        assert "**more**" in words
+        assert "**less**" in words or "**fewer**" in words or "0 " in words
+        assert "default" in words or "automatic" in words
+
+
+def test_what_is_in_effect_is_told_where_it_is_not_the_sliders_value(app: AppTest) -> None:
+    app.run()
+    captions = [c.value for c in app.sidebar.caption]
+    assert any(c.startswith("In effect") for c in captions)
+
+
+NO_PUSH = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.0,)))
+
+
+@pytest.fixture(scope="module")
+def finished(dataset: Dataset) -> Dataset:
+    """Data with two finished runs, and the shorter ones that the film needs."""
+    for params in (SMALL, NO_PUSH):
+        runs.note(dataset, params)
+        Pipeline(dataset, params).run()
+    for params in shorter_runs(RunResults(dataset, SMALL)):
+        Pipeline(dataset, params).run("layout_after")
+    return dataset
+
+
+@pytest.fixture
+def small(app: AppTest, finished: Dataset, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The app on those data."""
+    monkeypatch.setenv(HOME_VARIABLE, str(finished.folder.parents[1]))
+    st.cache_resource.clear()
+    app.session_state["dataset"] = finished.fingerprint
+    app.session_state["settings"] = {finished.fingerprint: SMALL.to_dict()}
+    return app.run()
+
+
+def _metric(app: AppTest, label: str) -> str:
+    return str(next(m.value for m in app.metric if m.label == label))
+
+
+def test_data_of_ones_own_have_no_link(small: AppTest) -> None:
+    assert not small.exception
+    assert dict(small.query_params) == {}
+
+
+def test_two_runs_are_compared_by_numbers(small: AppTest, finished: Dataset) -> None:
+    other = Plan(finished, NO_PUSH).run
+    left = small.selectbox(key=f"compare-left:{finished.fingerprint}")
+    left.set_value(other).run()
+    assert not small.exception
+    pair = [RunResults(finished, run).stage("neighbors_after") for run in (NO_PUSH, SMALL)]
+    assert None not in pair
+    near = [stage.arrays["indices"][:, :30] for stage in pair if stage is not None]
+    kept = [len(set(a) & set(b)) / 30 for a, b in zip(*near, strict=True)]
+    assert _metric(small, "Neighbours replaced") == f"{1 - sum(kept) / len(kept):.0%}"
+    rows = next(d.value for d in small.dataframe if "What" in d.value and "Left" in d.value)
+    theta = rows.set_index("What").loc["theta"]
+    assert (theta["Left"], theta["Right"]) == ("0", "2")
+    _button(small, "Back to before and after").click().run()
+    assert not [m for m in small.metric if m.label == "Neighbours replaced"]
+
+
+def test_cells_that_moved_most_are_marked(small: AppTest, finished: Dataset) -> None:
+    small.selectbox(key=f"compare-right:{finished.fingerprint}").set_value(
+        Plan(finished, NO_PUSH).run
+    ).run()
+    next(b for b in small.button if b.label.startswith("Mark the 8 cells")).click().run()
+    assert not small.exception
+    assert "Marked: **the cells that moved most**" in _text(small)
+    assert "**8 cells selected**" in _text(small)
+
+
+def test_a_run_is_named_pinned_and_found_again(small: AppTest, finished: Dataset) -> None:
+    small.selectbox(key=f"run:{finished.fingerprint}").set_value(Plan(finished, NO_PUSH).run).run()
+    name = next(t for t in small.text_input if t.label == "Name")
+    name.set_value("<b>no push</b>").run()
+    next(t for t in small.toggle if t.label == "Pin").set_value(True).run()
+    assert not small.exception
+    assert runs.label_of(finished, NO_PUSH) == runs.Label("<b>no push</b>", pinned=True)
+    table = next(d.value for d in small.dataframe if "Pinned" in d.value)
+    assert table.iloc[0][["Pinned", "Name"]].tolist() == [True, "<b>no push</b>"]
+    _button(small, "Show this run").click().run()
+    assert _slider(small, "theta").value == 0.0
+    runs.set_label(finished, NO_PUSH, runs.Label())
+
+
+def test_the_film_steps_through_the_iterations(small: AppTest, finished: Dataset) -> None:
+    small.toggle(key=f"film:{finished.fingerprint}").set_value(True).run()
+    assert not small.exception
+    frame = f"film-frame:{Plan(finished, SMALL).run}"
+    last = small.slider(key=frame).value
+    assert last == 3
+    small.button(key="film-back").click().run()
+    assert small.slider(key=frame).value == 2
+    assert "**4. Convergence.**" in _text(small)
+    small.slider(key=frame).set_value(0).run()
+    assert "**The start.**" in _text(small)
+    assert small.button(key="film-back").disabled
+    small.button(key="film-step").click().run()
+    assert "**1. Soft clustering.** The 400 cells" in _text(small)
+
+
+def test_presentation_hides_what_a_class_need_not_see(small: AppTest) -> None:
+    labels = [e.label for e in small.expander]
+    assert {"More parameters", "Where the time went"} <= set(labels)
+    sigma = _slider(small, "sigma").value
+    small.toggle(key="presentation").set_value(True).run()
+    assert not small.exception
+    assert not {"More parameters", "Where the time went"} & {e.label for e in small.expander}
+    assert _slider(small, "sigma").value == sigma
+    assert small.metric
+
+
+def test_advice_that_no_slider_can_follow_has_no_button(
+    small: AppTest, finished: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harmony_core.diagnostics import verdict
+    from harmony_core.diagnostics.advice import Advice
+
+    read = verdict.Verdict.from_dict
+    told = (
+        Advice(sentence="Work with the uncorrected embedding.", changes={"max_iter": 0}),
+        Advice(sentence="Raise theta.", changes={"theta": [4.0]}),
+    )
+    monkeypatch.setattr(
+        verdict.Verdict, "from_dict", classmethod(lambda cls, v: replace(read(v), advice=told))
+    )
+    small.run()
+    assert "Work with the uncorrected embedding" in _text(small)
+    assert [b.key for b in small.button if b.label == "Try it"] == ["advice-1"]
+
+
+def test_a_link_holds_a_theta_for_each_of_several_batch_variables(app: AppTest) -> None:
+    app.query_params |= {"batch": ["condition", "marker_based_type"], "theta": ["1.5", "3"]}
+    app.run()
+    assert not app.exception
+    assert not app.warning
+    assert [s.value for s in app.sidebar.slider if s.label.startswith("theta for")] == [1.5, 3.0]
+    assert app.query_params["theta"] == ["1.5", "3.0"]
+    _button(app, "Strong").click().run()
+    assert app.query_params["theta"] == ["4.0", "4.0"]
+
+
+def test_a_rare_genes_colours_end_where_they_do_on_paper() -> None:
+    values = np.zeros(400, dtype=np.float32)
+    values[:4] = 3.0
+
+    class _Results:
+        def gene(self, position: int) -> Any:
+            return values
+
+    found = colouring.gene_values(_Results(), "RARE", 0)  # type: ignore[arg-type]
+    assert found.vmax == clip_limit(values) == 3.0

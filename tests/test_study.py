@@ -1,0 +1,86 @@
+"""The few lines of a notebook: what they give is what the pages show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+
+from harmony_core import Run, Study
+from harmony_core.errors import DataError, ParameterError
+from harmony_core.export.settings import read_settings
+from harmony_core.params import ClusterParams, RunParams
+from harmony_core.pipeline import Pipeline
+from harmony_core.results import RunResults
+from tests.conftest import SMALL
+
+
+@pytest.fixture(scope="module")
+def ours(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    folder = tmp_path_factory.mktemp("study")
+    simulated.write_h5ad(folder / "cells.h5ad")
+    study = Study.read(
+        folder / "cells.h5ad", batch="batch", label="true_type", home=folder / "home"
+    )
+    return study.prepare(min_genes=5, n_top_genes=150, n_pcs=10)
+
+
+@pytest.fixture(scope="module")
+def run(ours: Study) -> Run:
+    return ours.correct(theta=2, max_iter=3)
+
+
+def test_a_run_is_the_one_of_the_pages(run: Run, ours: Study) -> None:
+    assert run.results.params == SMALL
+    Pipeline(ours.dataset, SMALL).run()
+    results = RunResults(ours.dataset, SMALL)
+    np.testing.assert_array_equal(run.embedding, results.embedding("after"))
+    assert results.assessment is not None
+    assert run.verdict.to_dict()["sentences"] == tuple(results.assessment["verdict"]["sentences"])
+    after = results.assessment["metrics"]["after"]["batch"]
+    shown = run.metrics.set_index(["batch_variable", "metric"])["after"]
+    assert shown["batch", "mcm"] == after["mcm"]
+    assert run.tables["embedding"].shape == (run.embedding.shape)
+
+
+def test_it_is_drawn(run: Run) -> None:
+    assert run.verdict.sentences[0] in repr(run)
+    shown = run._repr_html_()
+    assert shown.startswith("<iframe srcdoc=")
+    assert "sandbox" in shown
+    assert shown.count("<") == 2  # whatever the report holds stays inside the frame
+    names = {trace.name for trace in run.figure("true_type").data}
+    assert {"T1", "T2"} <= names
+    with pytest.raises(DataError, match=r"no column 'nope' to colour by; available: .*batch"):
+        run.figure("nope")
+
+
+def test_it_leaves_in_every_form(run: Run, ours: Study, tmp_path: Path) -> None:
+    names = ("h5ad", "zarr", "html", "py", "ipynb", "R", "toml", "json", "png", "svg", "pdf")
+    for ending in names:
+        assert run.export(tmp_path / f"it.{ending}") == ()
+    assert {p.name for p in tmp_path.iterdir()} == {f"it.{ending}" for ending in names}
+    assert f"INPUT = {ours.input_path!r}" in (tmp_path / "it.py").read_text("utf-8")
+    assert RunParams.from_dict(read_settings(tmp_path / "it.toml")) == SMALL
+    with pytest.raises(ParameterError, match=r"'it.gif' must end in one of \.zarr, \.h5ad"):
+        run.export(tmp_path / "it.gif")
+
+
+def test_other_settings_and_what_is_unknown(ours: Study) -> None:
+    other = ours.correct(max_iter=3, clusters=ClusterParams(resolutions=(0.7,), shown=0.7))
+    assert other.results.clusters("after", 0.7) is not None
+    with pytest.raises(ParameterError, match="Unknown setting 'thetta'"):
+        ours.correct(thetta=1)
+    with pytest.raises(ParameterError, match="Unknown setting 'n_pc'"):
+        ours.prepare(n_pc=1)
+
+
+def test_embeddings_of_other_tools(ours: Study, run: Run) -> None:
+    found = ours.diagnose(run.embedding)
+    assert found.verdict.kind == run.verdict.kind
+    with pytest.raises(DataError, match="The embedding has 3 cells, the data 400"):
+        ours.diagnose(np.zeros((3, 2), dtype=np.float32))
+    with pytest.raises(DataError, match="no embedding 'X_scVI'"):
+        ours.diagnose("X_scVI")
