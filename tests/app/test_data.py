@@ -370,7 +370,7 @@ def written(
     kept_store: Store, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, RunParams]:
     """The corrected h5ad of a run, and its settings."""
-    params = replace(SMALL, harmony=replace(SMALL.harmony, theta=(3.5,)))
+    params = replace(SMALL, harmony=replace(SMALL.harmony, theta=(3.3,)))
     Pipeline(dataset, params).run()
     path = tmp_path_factory.mktemp("written") / "corrected.h5ad"
     write_h5ad(RunResults(dataset, params), path)
