@@ -13,7 +13,7 @@ from harmony_core import figures
 from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.coded import Coded
 from harmony_core.params import PrepareParams, RunParams
-from harmony_core.prepare import CellQuality, within_thresholds
+from harmony_core.quality import CellQuality, within_thresholds
 from pages.ui.data import steps
 from pages.ui.data.design import coded
 from pages.ui.data.numbers import number
