@@ -165,7 +165,10 @@ def measure(n_cells: int) -> list[dict[str, object]]:
         return float(page.evaluate("window.watching")) / 1000
 
     seconds: dict[tuple[str, str], float] = {}
-    with _server(n_cells) as url, sync_playwright() as playwright:
+    with (
+        server(Path(__file__), BENCHMARK_CELLS=str(n_cells)) as url,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=CHROMIUM_ARGS
         )
@@ -201,28 +204,29 @@ def measure(n_cells: int) -> list[dict[str, object]]:
 
 
 @contextmanager
-def _server(n_cells: int) -> Iterator[str]:
+def server(script: Path, **environment: str) -> Iterator[str]:
+    """Run a Streamlit page and give its address once the server says that it is up."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", __file__, f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={port}"]
     command += ["--server.address=127.0.0.1", "--server.headless=true"]
     process = subprocess.Popen(
         [*command, "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"],
         cwd=ROOT,
-        env=os.environ | {"BENCHMARK_CELLS": str(n_cells)},
+        env=os.environ | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(600):
+        for _ in range(3000):
             try:
                 with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
                     if answer.read() == b"ok":
                         break
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.02)
         yield url
     finally:
         process.terminate()

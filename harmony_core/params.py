@@ -226,7 +226,7 @@ class HarmonyParams(_Group):
             )
         for value in theta:
             RANGES["theta"].check("theta", value)
-        object.__setattr__(self, "theta", theta)
+        object.__setattr__(self, "theta", tuple(theta))
         self._check(
             *("sigma", "max_iter", "tau", "alpha", "block_size", "max_iter_kmeans", "seed"),
             *("epsilon_cluster", "epsilon_harmony"),

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +211,9 @@ class Runner:
         progress = read_progress(folder)
         if job is not None and progress.state == "cancelled":
             return Progress("waiting")  # it only made way, or its cancelled forerunner wrote late
+        if job is not None and job.retries and not lost and not progress.is_over:
+            again = f"{progress.step or 'Waiting'}, again because its worker had stopped"
+            return replace(progress, step=again)
         if lost and not progress.is_over:
             return Progress("failed", message=lost)
         return progress

@@ -161,7 +161,12 @@ def _genes(shown: Shown) -> None:
     # Evidence opens its genes by setting these two, so they have no default of their own.
     st.session_state.setdefault(evidence.PANEL_KEY, preset[0])
     pick = st.segmented_control(
-        "Panel", preset, key=evidence.PANEL_KEY, label_visibility="collapsed"
+        "Panel",
+        preset,
+        # Short enough for all to be seen beside the convergence curve.
+        format_func=lambda name: name.removesuffix(" cells"),
+        key=evidence.PANEL_KEY,
+        label_visibility="collapsed",
     )
     if pick == evidence.OWN_PANEL:
         typed = st.text_input("Genes, separated by commas or spaces", key=evidence.GENES_KEY)

@@ -208,9 +208,13 @@ def test_a_dead_worker_is_replaced_unseen_and_the_innocent_are_not_blamed(
     culprit, innocent = fresh(), fresh()
     bad = hands.runner.submit_run("ada", dataset, culprit)
     good = hands.runner.submit_run("ben", dataset, innocent)
-    for _ in range(2):
-        ProgressWriter(dataset.run_folder(bad)).write("running")
-        hands.now.die()
+    ProgressWriter(dataset.run_folder(bad)).write("running")
+    hands.now.die()
+    again = hands.runner.follow(bad, dataset.run_folder(bad))
+    assert again.state == "waiting"
+    assert "its worker had stopped" in again.step
+    ProgressWriter(dataset.run_folder(bad)).write("running")
+    hands.now.die()
     lost = hands.runner.follow(bad, dataset.run_folder(bad))
     assert lost.state == "failed"
     assert "memory" in lost.message
