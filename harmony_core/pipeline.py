@@ -201,12 +201,12 @@ class Pipeline:
         return self.dataset.symbols.to_numpy(dtype=str)
 
     def _quality(self) -> Computed:
-        from harmony_core.prepare import cell_quality
+        from harmony_core.quality import cell_quality
 
         return asdict(cell_quality(self._by_cell(), self._symbols)), {}
 
     def _doublets(self) -> Computed:
-        from harmony_core.prepare import CellQuality, doublet_scores, within_thresholds
+        from harmony_core.quality import CellQuality, doublet_scores, within_thresholds
 
         if self.dataset.meta["kind"] != "counts":
             raise DataError("Doublets are scored from counts, and these data have none.")

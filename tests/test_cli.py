@@ -451,6 +451,21 @@ def test_zarr_comes_out_where_it_is_asked_for(counts: Path, done: Path, tmp_path
     np.testing.assert_array_equal(first.obsm["X_pca_harmony"], second.obsm["X_pca_harmony"])
 
 
+def test_check_refuses_batches_of_different_values(
+    simulated: ad.AnnData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = simulated.copy()
+    values = mixed.X.toarray().astype(np.float32)
+    is_a = (mixed.obs["batch"] == "A").to_numpy()
+    values[is_a] = np.log1p(1e4 * values[is_a] / values[is_a].sum(axis=1, keepdims=True))
+    mixed.X = values
+    mixed.write_h5ad(tmp_path / "mixed.h5ad")
+    arguments = ["check", str(tmp_path / "mixed.h5ad")]
+    assert cli.main(arguments) == 0
+    assert cli.main([*arguments, "--batch", "batch"]) == 2
+    assert "hold different kinds of values" in capsys.readouterr().err
+
+
 def test_several_files_are_checked_and_corrected_as_one(
     simulated: ad.AnnData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

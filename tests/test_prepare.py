@@ -14,11 +14,9 @@ from harmony_core import prepare as prepare_module
 from harmony_core.errors import DataError
 from harmony_core.params import PrepareParams
 from harmony_core.prepare import (
-    doublet_scores,
     from_basis,
     log_normalised,
     log_normalised_gene,
-    mitochondrial_percent,
     prepare,
 )
 
@@ -55,12 +53,6 @@ def test_equals_scanpy(simulated: ad.AnnData, by_hand: ad.AnnData) -> None:
         np.asarray(kept[:, [3]].todense()).ravel().astype(np.float32), ours.totals, kind="counts"
     )
     np.testing.assert_allclose(gene, by_hand.X[:, 3].toarray().ravel(), rtol=1e-5)
-
-
-def test_mitochondrial_share_of_human_and_mouse() -> None:
-    counts = sp.csr_matrix(np.array([[1, 1, 2, 0], [0, 0, 5, 5], [0, 0, 0, 0]], dtype=float))
-    share = mitochondrial_percent(counts, np.array(["MT-ND1", "mt-Co1", "CD3E", "MTOR"]))
-    np.testing.assert_allclose(share, [50, 0, 0])
 
 
 def test_normalised_data_are_not_normalised_again(
@@ -111,21 +103,6 @@ def test_in_how_many_batches_a_gene_is_variable(simulated: ad.AnnData, by_hand: 
     batch = simulated.obs["batch"].to_numpy()
     ours = prepare(simulated.X, simulated.var_names.to_numpy(), batch, PARAMS)
     np.testing.assert_array_equal(ours.variable_in, by_hand.var["highly_variable_nbatches"])
-
-
-def test_simulated_doublets_score_higher(simulated: ad.AnnData) -> None:
-    counts = sp.csr_matrix(simulated.X)
-    types = simulated.obs["true_type"].astype(str).to_numpy()
-    batch = simulated.obs["batch"].astype(str).to_numpy()
-    rng = np.random.default_rng(0)
-    in_a = np.flatnonzero(batch == "A")
-    pairs = [rng.choice(in_a, 2, replace=False) for _ in range(60)]
-    pairs = [(i, j) for i, j in pairs if types[i] != types[j]][:20]
-    doublets = sp.vstack([counts[i] + counts[j] for i, j in pairs])
-    everything = sp.csr_matrix(sp.vstack([counts, doublets]))
-    scores = doublet_scores(everything, np.append(batch, ["A"] * len(pairs)))
-    assert np.median(scores[400:]) > 2 * np.median(scores[in_a])
-    assert (doublet_scores(counts[:50], batch[:50]) == 0).all()  # too few to tell
 
 
 def test_doublets_above_the_limit_are_left_out(simulated: ad.AnnData) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harmony_core.commands.shared import add_inputs, one_line, plain_json, request_of
+
+if TYPE_CHECKING:
+    from harmony_core.data.report import Report
 
 EXAMPLES = """\
 examples:
@@ -47,7 +50,9 @@ def run(args: argparse.Namespace) -> None:
         raise DataError(f"There is no column {args.label!r} for labels; available: {available}.")
     for name in args.batch:
         batch_column(obs, name)
-    found = check(loaded.adata).to_dict()
+    recognised = check(loaded.adata)
+    _refuse_unusable(loaded.adata, recognised, args.batch)
+    found = recognised.to_dict()
     found["warnings"] = [*loaded.notes, *found["warnings"]]
     found["format"] = loaded.format
     found["design"] = {name: _design(obs, name, args.label) for name in args.batch}
@@ -55,6 +60,17 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(one_line(line) for line in _lines(found)))
+
+
+def _refuse_unusable(adata: Any, recognised: Report, batch: list[str]) -> None:
+    """Raise where a run would be refused: there is no embedding, and the matrix is unsuitable."""
+    from harmony_core.data.check import check_matrix, expression
+
+    if recognised.expression is None or any(e.n_bad == 0 for e in recognised.embeddings):
+        return
+    matrix, _ = expression(adata, recognised.expression.where)
+    for name in batch:
+        check_matrix(matrix, adata.obs[name].astype(str), name)
 
 
 def _design(obs: Any, batch: str, label: str | None) -> list[dict[str, str]]:

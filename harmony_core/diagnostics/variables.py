@@ -57,8 +57,12 @@ def advise(
     if len(batch) > 1:
         found += _about_several(batch)
     elif batch:
-        found += _finer(batch[0], known, others)
+        found += _about_finer(batch[0], candidates, others)
     return found
+
+
+def _is_technical(candidate: Mapping[str, Any]) -> bool:
+    return not candidate.get("is_condition") and candidate.get("score", 0) > 0
 
 
 def _advice(level: Any, sentence: str) -> Finding:
@@ -88,7 +92,7 @@ def _about_condition(
     technical = [
         c["name"]
         for c in candidates
-        if not c["is_condition"] and c["score"] > 0 and c["name"] not in (variable.name, label)
+        if _is_technical(c) and c["name"] not in (variable.name, label)
     ]
     sentence = (
         f"“{variable.name}” looks like a condition: what it does to the cells is then hidden in "
@@ -143,21 +147,32 @@ def _about_several(batch: Sequence[Coded]) -> list[Finding]:
     return found
 
 
-def _finer(
-    variable: Coded, known: Mapping[str, Mapping[str, Any]], others: Sequence[Coded]
+def finer_divisions(
+    variable: Coded, candidates: Sequence[Mapping[str, Any]], others: Sequence[Coded]
+) -> list[str]:
+    """Name technical columns that divide a variable's levels: donors of a study, lanes of a donor.
+
+    That such a column cannot be separated from the variable is no trouble: correcting it corrects
+    both.
+    """
+    technical = {c["name"] for c in candidates if _is_technical(c) and c.get("score", 0) >= 2}
+    return [
+        other.name
+        for other in others
+        if other.name in technical
+        and len(other.levels) > len(variable.levels)
+        and is_nested(other.codes, variable.codes)
+    ]
+
+
+def _about_finer(
+    variable: Coded, candidates: Sequence[Mapping[str, Any]], others: Sequence[Coded]
 ) -> list[Finding]:
-    """Point out a finer technical division: donors within a study, lanes within a donor."""
-    for other in others:
-        facts = known.get(other.name)
-        if other.name == variable.name or facts is None or facts["is_condition"]:
-            continue
-        is_finer = len(other.levels) > len(variable.levels) and facts["score"] >= 2
-        if is_finer and is_nested(other.codes, variable.codes):
-            return [
-                _advice(
-                    "green",
-                    f"“{other.name}” divides each level of “{variable.name}” further: correcting "
-                    f"it instead would also remove differences within one “{variable.name}”.",
-                )
-            ]
-    return []
+    return [
+        _advice(
+            "green",
+            f"“{name}” divides each level of “{variable.name}” further: correcting it instead "
+            f"would also remove differences within one “{variable.name}”.",
+        )
+        for name in finer_divisions(variable, candidates, others)[:1]
+    ]

@@ -41,6 +41,13 @@ class _AtOnce(Executor):
         return future
 
 
+class _Never(Executor):
+    """Is always busy with something else."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        return Future()
+
+
 class _Working(Runner):
     def start(self, delay: float = 0.0) -> None:
         pass
@@ -179,6 +186,41 @@ def test_nothing_that_was_uploaded_stays_behind(
     assert list(store.uploads_folder.iterdir()) == []
 
 
+def test_reading_can_be_cancelled_and_leaves_nothing(
+    app: AppTest,
+    store: Store,
+    simulated: ad.AnnData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = _Working(store, _Never)
+    monkeypatch.setattr(services, "runner", lambda: busy)
+    simulated.write_h5ad(tmp_path / "own.h5ad")
+    _upload(app, tmp_path / "own.h5ad")
+    assert "Kang PBMC" in _text(app)
+    app.button(key="cancel-load").click().run()
+    assert not app.exception
+    assert not [b for b in app.button if b.key == "cancel-load"]
+    assert "Kang PBMC" in _text(app)
+    assert not list(store.uploads_folder.glob("*/0"))
+
+
+def test_looking_at_cells_can_be_cancelled_and_taken_up(
+    app: AppTest, store: Store, simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = _Working(store, _Never)
+    monkeypatch.setattr(services, "runner", lambda: busy)
+    _open(app, ingest(store, simulated, name="mine"))
+    app.button(key="cancel-data-quality").click().run()
+    assert "Counting genes and molecules: cancelled." in _text(app)
+    assert not [b for b in app.button if b.key == "cancel-data-quality"]
+    working = _Working(store, _AtOnce)
+    monkeypatch.setattr(services, "runner", lambda: working)
+    app.button(key="resume-quality").click().run()
+    assert not app.exception
+    assert "of 400 cells are kept." in _text(app)
+
+
 def test_a_file_too_large_offers_a_sample_per_batch(
     app: AppTest, simulated: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +277,7 @@ def test_what_cannot_be_separated_is_said(
     assert "“disease” goes with “batch”" in text
     assert "nothing in these data can separate the two" in text
     assert "“donor” divides each level of “batch” further" in text
+    assert "“donor” goes with “batch”" not in text
     _widget(app.multiselect, "Batch variable(s)").set_value(["batch", "donor"]).run()
     text = _text(app)
     assert "correcting “donor” alone removes both" in text
@@ -313,6 +356,7 @@ def test_prepared_data_offer_their_embedding_and_depth_can_be_dropped(
     _widget(app.button, "Start from X\\_lsi").click().run()
     assert not app.exception
     assert "follows the counts per cell" in _text(app)
+    assert "These data seem prepared already" not in _text(app)
     _widget(app.toggle, "Leave its first dimension out").set_value(True).run()
     params = RunParams.from_dict(app.session_state["settings"][dataset.fingerprint])
     assert (params.prepare.basis, params.prepare.skip_dims) == ("X_lsi", 1)
@@ -326,7 +370,7 @@ def written(
     kept_store: Store, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, RunParams]:
     """The corrected h5ad of a run, and its settings."""
-    params = replace(SMALL, harmony=replace(SMALL.harmony, theta=(3.5,)))
+    params = replace(SMALL, harmony=replace(SMALL.harmony, theta=(3.3,)))
     Pipeline(dataset, params).run()
     path = tmp_path_factory.mktemp("written") / "corrected.h5ad"
     write_h5ad(RunResults(dataset, params), path)

@@ -36,8 +36,14 @@ def _genes(prepared: StageResult) -> None:
     variable = np.asarray(prepared.arrays["variable"])
     counted = np.bincount(np.asarray(prepared.arrays["variable_in"])[variable])
     n_genes = int(variable.sum())
+    if n_genes == len(variable):
+        st.markdown(f"**All {n_genes:,} genes** are used, as there are no more than asked for.")
+        return
     if len(counted) < 2:
-        st.caption(f"{n_genes:,} of {len(variable):,} genes are used, not chosen batch by batch.")
+        st.markdown(
+            f"**{n_genes:,} of {len(variable):,} genes** are used. They are chosen over all cells, "
+            "because a batch has fewer than 20 cells or there is one batch only."
+        )
         return
     by_batches = counted[1:]
     n_batches = len(by_batches)

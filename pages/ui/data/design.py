@@ -9,7 +9,7 @@ import streamlit as st
 from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.coded import Coded
 from harmony_core.diagnostics.design import Finding, check_design, cramers_v, crosstab
-from harmony_core.diagnostics.variables import advise
+from harmony_core.diagnostics.variables import advise, finer_divisions
 from harmony_core.figure_data import MOST_LEVELS, design_map
 from harmony_core.params import RunParams
 from harmony_core.plan import Plan
@@ -33,7 +33,7 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
         condition=chosen.condition,
         explained=explained,
     )
-    found = [f for name in chosen.batch for f in findings(dataset, name, chosen.label, params)]
+    found = [f for name in chosen.batch for f in _telling(dataset, name, chosen, params)]
     worst_first = [f for level in ("red", "amber", "green") for f in found if f.level == level]
     for finding in [*advice, *worst_first[:_SHOWN]]:
         _draw(finding)
@@ -41,6 +41,17 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
         with st.expander(f"{len(worst_first) - _SHOWN} more"):
             for finding in worst_first[_SHOWN:]:
                 _draw(finding)
+
+
+def _telling(dataset: Dataset, name: str, chosen: Variables, params: RunParams) -> list[Finding]:
+    """Return what the design says of a batch variable, without what is no trouble."""
+    every = columns(dataset.fingerprint, dataset)
+    finer = finer_divisions(coded(dataset, name), dataset.meta["candidates"], every)
+    return [
+        f
+        for f in findings(dataset, name, chosen.label, params)
+        if not (f.kind == "association" and f.details["column"] in finer)
+    ]
 
 
 def _draw(finding: Finding) -> None:
@@ -73,7 +84,10 @@ def compare(dataset: Dataset, chosen: Variables) -> None:
         with numbers:
             counts = crosstab(batch.codes, other.codes)
             wide = pd.DataFrame(counts, columns=list(other.levels))
-            wide.insert(0, batch.name if batch.name not in other.levels else "", batch.levels)
+            heading = batch.name
+            while heading in other.levels:
+                heading += " "
+            wide.insert(0, heading, batch.levels)
             table(wide, key="design", file="design")
             st.caption("Association (Cramér's V, bias-corrected): 0 none, 1 one decides the other")
             rows = [{"Column": c, "Levels": len(others[c].levels), "V": tied[c]} for c in ranked]

@@ -39,7 +39,8 @@ def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
 def _offer_prepared(dataset: Dataset, now: PrepareParams, widget: str) -> None:
     """Offer the embedding of data that were prepared already."""
     ready = dataset.meta.get("uncorrected", [])
-    if dataset.meta["kind"] not in ("log", "scaled") or not ready or now.basis is not None:
+    chosen = st.session_state.get(widget, now.basis or _FROM_EXPRESSION)
+    if dataset.meta["kind"] not in ("log", "scaled") or not ready or chosen != _FROM_EXPRESSION:
         return
     text, button = st.columns([4, 1.4], vertical_alignment="center")
     text.info(

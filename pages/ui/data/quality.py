@@ -13,7 +13,7 @@ from harmony_core import figures
 from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.coded import Coded
 from harmony_core.params import PrepareParams, RunParams
-from harmony_core.prepare import CellQuality, within_thresholds
+from harmony_core.quality import CellQuality, within_thresholds
 from pages.ui.data import steps
 from pages.ui.data.design import coded
 from pages.ui.data.numbers import number
@@ -112,8 +112,9 @@ def _distributions(
     drawn = [
         ("Genes a cell", quality.n_genes, (now.min_genes, now.max_genes)),
         ("Counts a cell", quality.counts, ()),
-        ("Mitochondrial counts, %", quality.mito, (now.max_mito,)),
     ]
+    if quality.mito.max(initial=0) > 0:
+        drawn.append(("Mitochondrial counts, %", quality.mito, (now.max_mito,)))
     if scores is not None and now.max_doublet is not None:
         drawn.append(("Doublet score", scores, (now.max_doublet,)))
     for column, (title, values, limits) in zip(st.columns(len(drawn)), drawn, strict=True):
@@ -127,18 +128,26 @@ def _distributions(
             key=f"quality-{title}",
             config={"displayModeBar": False},
         )
-    table = _by_batch(batch, quality, now)
+    st.caption("Dashed: thresholds. One far beyond all cells is not drawn.")
+    table = _by_batch(batch, quality, scores, now)
     with st.expander("Why cells are left out, by batch"):
         st.dataframe(table, hide_index=True, key="quality-table")
 
 
-def _by_batch(batch: Coded, quality: CellQuality, now: PrepareParams) -> pd.DataFrame:
+def _by_batch(
+    batch: Coded,
+    quality: CellQuality,
+    scores: npt.NDArray[np.float32] | None,
+    now: PrepareParams,
+) -> pd.DataFrame:
     reasons = {
         "Cells": np.ones(len(batch.codes), dtype=bool),
         "Too few genes": quality.n_genes < now.min_genes,
         "Too many genes": quality.n_genes > now.max_genes,
         "Too much mitochondrial": quality.mito > now.max_mito,
     }
+    if scores is not None and now.max_doublet is not None:
+        reasons["Likely doublets"] = scores > now.max_doublet
     n = len(batch.levels)
     known = batch.codes >= 0
     counted = {

@@ -65,8 +65,8 @@ def choose(dataset: Dataset) -> Variables:
 
 
 def _label(dataset: Dataset, current: RunParams | None, batch: Sequence[str]) -> str | None:
-    obs, suggested = dataset.obs, dataset.meta["labels"]
-    usable = [c for c in obs.columns if c not in batch and obs[c].nunique() <= _MOST_LABELS]
+    suggested, levels = dataset.meta["labels"], _levels(dataset.fingerprint, dataset)
+    usable = [c for c, n in levels.items() if c not in batch and n <= _MOST_LABELS]
     labels = [_NO_LABEL, *sorted(usable, key=lambda c: c not in suggested)]
     now = current.label if current and current.label in labels else _NO_LABEL
     chosen = st.selectbox(
@@ -79,6 +79,12 @@ def _label(dataset: Dataset, current: RunParams | None, batch: Sequence[str]) ->
         persist_state="session",
     )
     return None if chosen == _NO_LABEL else str(chosen)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _levels(fingerprint: str, _dataset: Dataset) -> dict[str, int]:
+    """Return the number of levels of each column."""
+    return {str(name): int(values.nunique()) for name, values in _dataset.obs.items()}
 
 
 def problem(dataset: Dataset, chosen: Variables) -> str | None:
