@@ -41,7 +41,7 @@ from harmony_core.data.samples import SAMPLES
 from harmony_core.data.store import Dataset, Store
 from harmony_core.executors import spawned_worker
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.plan import SIDES
+from harmony_core.plan import SIDES, STEPS
 from harmony_core.results import RunResults
 from harmony_core.runner import Runner
 
@@ -62,6 +62,16 @@ STAGES = {
     "full": ("layout_after",),
     "everything": ("layout_after", "assess", "clusters_after", "clusters_before"),
 }
+ONCE = (
+    "prepare",
+    "neighbors_before",
+    "layout_before",
+    "reference",
+    "lisi_before",
+    "clusters_before",
+)
+"""Stages that a dataset needs once, whatever is moved."""
+
 WARM_CELLS = 6_000
 """Above 4,096 cells scanpy's neighbours take the compiled path that larger data take."""
 LISI_UP_TO = 20_000
@@ -87,6 +97,8 @@ def main() -> None:
             found = measure(name, file, MOVES[: options.moves])
             for row in found["rows"]:
                 print(_line(row), flush=True)
+            profile = ", ".join(f"{k} {v:.2f}" for k, v in found["profile"].items())
+            print(f"  seconds a stage: {profile}", flush=True)
             rows += found["rows"]
             quality.append(found["quality"])
             memory.append(found["memory"])
@@ -167,7 +179,9 @@ def measure(name: str, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str
             "peer": round(theirs["peak"], 2),
             "page": round(_page_peak(ours["results"]), 2),
         }
-    return {"rows": rows, "quality": quality, "memory": memory}
+        moved = [step.name for step in STEPS if step.name not in ONCE]
+        profile = {k: v for k, v in ours["results"].seconds.items() if k in moved and v >= 0.005}
+    return {"rows": rows, "quality": quality, "memory": memory, "profile": profile}
 
 
 def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from generated import cells, machine, peak_gb
-from interactive import DEFAULT, WARM_CELLS, ingest_cells, recipe
+from interactive import DEFAULT, ONCE, WARM_CELLS, ingest_cells, recipe
 
 from harmony_core.data.store import Store
 from harmony_core.params import PrepareParams, RunParams
@@ -36,9 +36,6 @@ Row = dict[str, Any]
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 PEER_UP_TO = 300_000
-ONCE = ("neighbors_before", "layout_before", "reference", "lisi_before", "clusters_before")
-"""Stages that a dataset needs once, whatever is moved."""
-
 SHOWN_BY = ("correct", "preview_after", "neighbors_after", "lisi_after", "assess")
 """Stages up to picture and verdict, in order."""
 

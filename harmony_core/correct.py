@@ -41,6 +41,8 @@ class Correction:
         Theta in effect per batch (after tau), one tuple a batch variable.
     levels
         Names of the batches in the order of ``theta_b``, one tuple a batch variable.
+    codes
+        Each cell's batch as a position in ``levels``, one array (length cells) a batch variable.
     """
 
     embedding: npt.NDArray[np.float32]
@@ -50,6 +52,7 @@ class Correction:
     nclust: int
     theta_b: tuple[tuple[float, ...], ...]
     levels: tuple[tuple[str, ...], ...]
+    codes: tuple[npt.NDArray[np.intp], ...]
 
     @property
     def iterations(self) -> int:
@@ -146,6 +149,7 @@ def _run(
             for t, c in zip(params.theta, codes, strict=True)
         ),
         levels=tuple(levels),
+        codes=tuple(codes),
     )
 
 
@@ -207,7 +211,7 @@ def _coded(
     if len(values) != n_cells:
         raise BatchError(f"{name!r} has {len(values)} values for {n_cells} cells.")
     column = pd.Series(np.asarray(values))
-    if not pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.infer_dtype(column, skipna=True) not in ("string", "integer", "floating"):
         column = column.astype("string")  # files mix numbers and text, which do not sort
     codes, levels = pd.factorize(column, sort=True)
     if (codes < 0).any():

@@ -14,7 +14,7 @@ from harmony_core.errors import DataError
 EXACT_UP_TO = 20_000
 """Cells up to which an exhaustive search is fast enough to be used."""
 
-_PROBES = 12
+_PROBES = 16
 _TRAINING_POINTS = 64
 _CELLS_AT_ONCE = 100_000
 

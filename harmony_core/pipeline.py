@@ -254,10 +254,8 @@ class Pipeline:
         result = correct(self.embedding("before"), batches, self.params.harmony)
         R = result.soft_clusters
         arrays = {"embedding": result.embedding, "soft_cluster": R.argmax(axis=1).astype(np.int16)}
-        for i, (column, levels) in enumerate(zip(batches, result.levels, strict=True)):
-            one_hot = (np.asarray(column).astype(str)[:, None] == np.array(levels)).astype(
-                np.float32
-            )
+        for i, (codes, levels) in enumerate(zip(result.codes, result.levels, strict=True)):
+            one_hot = np.eye(len(levels), dtype=np.float32)[codes]
             arrays[f"observed_{i}"] = R.T @ one_hot
             arrays[f"expected_{i}"] = np.outer(R.sum(axis=0), one_hot.mean(axis=0))
         return arrays, {

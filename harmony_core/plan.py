@@ -25,7 +25,7 @@ _RECIPES: Mapping[str, int] = {
     "doublets": 1,
     "prepare": 2,
     "correct": 1,
-    "neighbors": 2,
+    "neighbors": 3,
     "layout": 2,
     "preview": 1,
     "clusters": 1,

@@ -168,7 +168,7 @@ def neighbours(embedding):
     index = faiss.IndexFlatL2(dimensions)
     if n > 20_000:
         index = faiss.IndexIVFFlat(index, dimensions, int(np.sqrt(n)))
-        index.cp.seed, index.nprobe = NEIGHBORS_SEED + 1, 12
+        index.cp.seed, index.nprobe = NEIGHBORS_SEED + 1, 16
         index.cp.max_points_per_centroid = 64
         index.train(data)
     index.add(data)
