@@ -72,8 +72,8 @@ ONCE = (
 )
 """Stages that a dataset needs once, whatever is moved."""
 
-WARM_CELLS = 6_000
-"""Above 4,096 cells scanpy's neighbours take the compiled path that larger data take."""
+WARM_CELLS = 9_000
+"""Above 8,192 cells scanpy's neighbours take the compiled path that larger data take."""
 LISI_UP_TO = 20_000
 LOOK_EVERY = 0.002
 

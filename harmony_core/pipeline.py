@@ -110,6 +110,17 @@ class Pipeline:
 
     def _check(self) -> None:
         """Refuse what Harmony would take without a word, before anything is computed."""
+        p = self.params
+        if (p.harmony.nclust or 0) > self.dataset.n_cells:
+            raise DataError(
+                f"nclust is {p.harmony.nclust}, but there are only {self.dataset.n_cells:,} cells; "
+                "choose fewer soft clusters or leave it automatic."
+            )
+        # Data in the store never change: what passed once need not be read again at every move.
+        asked = (str(self.dataset.folder), p.harmony.batch, p.label, p.prepare.basis)
+        _CHECKED.get(asked, self._check_data)
+
+    def _check_data(self) -> None:
         from harmony_core.data.check import check_embedding, check_matrix
         from harmony_core.data.columns import batch_column
 
@@ -123,11 +134,6 @@ class Pipeline:
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
         if p.prepare.basis is not None:
             check_embedding(self.dataset.embedding(p.prepare.basis), p.prepare.basis)
-        if (p.harmony.nclust or 0) > self.dataset.n_cells:
-            raise DataError(
-                f"nclust is {p.harmony.nclust}, but there are only {self.dataset.n_cells:,} cells; "
-                "choose fewer soft clusters or leave it automatic."
-            )
 
     # Inputs
 
@@ -502,5 +508,6 @@ class _Kept:
         return self._values[key]
 
 
+_CHECKED = _Kept(32)
 _GRAPHS = _Kept(3)
 _EXPRESSIONS = _Kept(1)
