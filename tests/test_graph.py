@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import anndata as ad
 import numba
 import numpy as np
@@ -61,7 +63,9 @@ def test_graph_equals_scanpys(neighbors: Neighbors) -> None:
 
 
 @pytest.mark.parametrize("flavor", ["igraph", "leidenalg"])
-def test_clusters_equal_scanpys(neighbors: Neighbors, flavor: str) -> None:
+def test_clusters_equal_scanpys(
+    neighbors: Neighbors, flavor: Literal["igraph", "leidenalg"]
+) -> None:
     graph = fuzzy_graph(neighbors, GraphParams())
     adata = ad.AnnData(obsm={"X": X})
     options = {"flavor": "igraph", "n_iterations": 2, "directed": False}
@@ -71,7 +75,7 @@ def test_clusters_equal_scanpys(neighbors: Neighbors, flavor: str) -> None:
             sc.tl.leiden(adata, resolution=0.5, adjacency=graph)
     else:
         sc.tl.leiden(adata, resolution=0.5, adjacency=graph, **options)
-    (ours,) = leiden(graph, [0.5], ClusterParams(flavor=flavor))  # type: ignore[arg-type]
+    (ours,) = leiden(graph, [0.5], ClusterParams(flavor=flavor))
     assert adjusted_rand_score(adata.obs["leiden"], ours) == 1.0
     sizes = np.bincount(ours)
     assert (np.diff(sizes) <= 0).all()

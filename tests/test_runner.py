@@ -294,7 +294,9 @@ def test_a_call_that_never_ends_gives_way_to_who_waits(
     try:
         monkeypatch.setattr(runner_module, "compute", hang)
         endless = runner.submit_run("ada", dataset, fresh())
-        _wait(lambda: runner._jobs[endless].future.running())  # type: ignore[union-attr]
+        future = runner._jobs[endless].future
+        assert future is not None
+        _wait(future.running)
         monkeypatch.setattr(runner_module, "compute", answer)
         soon = runner.submit_run("ben", dataset, fresh())
         runner.drop("ada")
@@ -306,7 +308,8 @@ def test_a_call_that_never_ends_gives_way_to_who_waits(
 def test_a_cluster_computes_the_same_bytes(
     tmp_path: Path, dataset: Dataset, kept_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    distributed = pytest.importorskip("distributed", reason="Dask is an optional extra")
+    import distributed
+
     here = replace(with_theta(2.5), prepare=replace(SMALL.prepare, n_pcs=9))
     Pipeline(dataset, here).run("correct", "neighbors_after")
     elsewhere = Store(tmp_path)
@@ -345,7 +348,6 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(
     fresh: Callable[[], RunParams],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pytest.importorskip("distributed", reason="Dask is an optional extra")
     monkeypatch.setenv(SCHEDULER_VARIABLE, "nonsense")
     with pytest.raises(HarmonyExplorerError, match="unset it to compute on this machine"):
         executor_for(kept_store)

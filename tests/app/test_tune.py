@@ -293,9 +293,12 @@ def test_a_rare_genes_colours_end_where_they_do_on_paper() -> None:
     values = np.zeros(400, dtype=np.float32)
     values[:4] = 3.0
 
-    class _Results:
+    class _Rare(RunResults):
+        def __init__(self) -> None:
+            pass
+
         def gene(self, position: int) -> Any:
             return values
 
-    found = colouring.gene_values(_Results(), "RARE", 0)  # type: ignore[arg-type]
+    found = colouring.gene_values(_Rare(), "RARE", 0)
     assert found.vmax == clip_limit(values) == 3.0
