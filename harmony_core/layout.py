@@ -86,24 +86,12 @@ def layout(
     import_umap()
     from umap.umap_ import find_ab_params
 
-    from harmony_core.layout_kernel import one_epoch
+    from harmony_core.layout_kernel import optimise
 
-    a, b = (np.float32(v) for v in find_ab_params(params.spread, params.min_dist))
-    kept = graph.tocsr(copy=True)
-    # An edge so light that it would never be due.
-    kept.data[kept.data < kept.data.max(initial=0) / epochs] = 0
-    kept.eliminate_zeros()
-    period = (kept.data.max(initial=0) / kept.data).astype(np.float32)
-    due = period.copy()
-    random = np.random.RandomState(params.seed)
-    states = random.randint(1, 2**63 - 1, len(start), dtype=np.int64).astype(np.uint64)
-    positions = np.array(start, dtype=np.float32, order="C")
-    earlier = positions.copy()
-    fixed = (kept.indptr, kept.indices, period, due, states, positions, earlier, a, b)
-    for epoch in range(epochs):
-        one_epoch(*fixed, np.float32(rate * (1 - epoch / epochs)), epoch)
-        if progress is not None:
-            progress((epoch + 1) / epochs)
+    a, b = find_ab_params(params.spread, params.min_dist)
+    positions: npt.NDArray[np.float32] = optimise(
+        graph, start, a, b, params.seed, epochs, rate, progress
+    )
     return positions
 
 

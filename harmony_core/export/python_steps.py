@@ -7,6 +7,7 @@ and on each other in the order in which that module joins them.
 from __future__ import annotations
 
 import inspect
+import re
 
 IMPORTS = """\
 import argparse
@@ -236,33 +237,19 @@ IGRAPH = CLUSTERS % 'flavor="igraph",\n            n_iterations=2,\n            
 LEIDENALG = CLUSTERS % 'flavor="leidenalg",\n            n_iterations=-1'
 
 LAYOUT = '''\
-@numba.njit(parallel=True)
-{kernel}
+{functions}
 
-def picture(graph, start, epochs, rate):
-    """UMAP from a starting picture; the same on any number of cores."""
-    a, b = (np.float32(value) for value in find_ab_params(SPREAD, MIN_DIST))
-    kept = graph.tocsr(copy=True)
-    kept.data[kept.data < kept.data.max(initial=0) / epochs] = 0
-    kept.eliminate_zeros()
-    period = (kept.data.max(initial=0) / kept.data).astype(np.float32)
-    due = period.copy()
-    random = np.random.RandomState(LAYOUT_SEED)
-    states = random.randint(1, 2**63 - 1, len(start), dtype=np.int64).astype(np.uint64)
-    positions = np.array(start, dtype=np.float32, order="C")
-    earlier = positions.copy()
-    fixed = (kept.indptr, kept.indices, period, due, states, positions, earlier, a, b)
-    for epoch in range(epochs):
-        one_epoch(*fixed, np.float32(rate * (1 - epoch / epochs)), epoch)
-    return positions
-
-
+a, b = find_ab_params(SPREAD, MIN_DIST)
 leading = before[:, :2].astype(np.float64)
 leading = leading - leading.mean(axis=0)
 start = leading * (10.0 / np.maximum(np.abs(leading).max(), 1e-12))
 start = start + np.random.RandomState(0).normal(scale=1e-4, size=start.shape)
-picture_before = picture(graphs["_uncorrected"], start, EPOCHS_FROM_SCRATCH, RATE_FROM_SCRATCH)
-picture_after = picture(graphs[""], picture_before, EPOCHS_FROM_LAYOUT, RATE_FROM_LAYOUT)
+picture_before = optimise(
+    graphs["_uncorrected"], start, a, b, LAYOUT_SEED, EPOCHS_FROM_SCRATCH, RATE_FROM_SCRATCH
+)
+picture_after = optimise(
+    graphs[""], picture_before, a, b, LAYOUT_SEED, EPOCHS_FROM_LAYOUT, RATE_FROM_LAYOUT
+)
 # Turned onto the one before, so that the two can be compared by eye.
 ours = picture_after - picture_after.mean(axis=0)
 theirs = picture_before - picture_before.mean(axis=0)
@@ -273,10 +260,11 @@ picture_after = (ours @ (u @ vt) + picture_before.mean(axis=0)).astype(np.float3
 
 def layout_step() -> str:
     """Return the step that draws the pictures, with our own loop in it: no library has it."""
-    from harmony_core.layout_kernel import one_epoch
+    from harmony_core import layout_kernel as ours
 
-    source = inspect.getsource(one_epoch).partition("\n")[2]
-    return LAYOUT.replace("{kernel}", source.replace(": Any", "").replace(" -> None", ""))
+    source = "\n\n".join(inspect.getsource(f) for f in (ours.one_epoch, ours.forces, ours.optimise))
+    source = source.replace("@compiled", "@numba.njit(parallel=True)")
+    return LAYOUT.replace("{functions}", re.sub(": Any| -> (Any|None)", "", source))
 
 
 MARKERS = """\
