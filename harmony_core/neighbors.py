@@ -92,14 +92,17 @@ def nearest_neighbors(
     indices = np.empty((n, k), dtype=np.int32)
     distances = np.empty((n, k), dtype=np.float32)
     # A part of the cells at a time: the search answers in three times the memory that is kept.
+    order = np.arange(n) if exact else _by_list(index)
     for first in range(0, n, _CELLS_AT_ONCE):
-        cells = np.arange(first, min(first + _CELLS_AT_ONCE, n))
+        cells = order[first : first + _CELLS_AT_ONCE]
         squared, found = index.search(data[cells], k + 1)
         indices[cells], distances[cells] = _without_self(cells, found, squared)
     return Neighbors(indices, distances)
 
 
-def search_index(data: npt.NDArray[np.float32], *, exact: bool, seed: int = 0) -> Any:
+def search_index(
+    data: npt.NDArray[np.float32], *, exact: bool, seed: int = 0, probes: int = _PROBES
+) -> Any:
     """Return a faiss index of points (points × dimensions), exhaustive or an inverted file."""
     n, dims = data.shape
     if exact:
@@ -108,10 +111,21 @@ def search_index(data: npt.NDArray[np.float32], *, exact: bool, seed: int = 0) -
         index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dims), dims, int(np.sqrt(n)))
         index.cp.seed = seed + 1
         index.cp.max_points_per_centroid = _TRAINING_POINTS
-        index.nprobe = _PROBES
+        index.nprobe = probes
         index.train(data)
     index.add(data)
     return index
+
+
+def _by_list(index: Any) -> npt.NDArray[np.int64]:
+    """Return all cells in the order of the index's lists: one after the other looks at the same."""
+    lists = index.invlists
+    ids = [
+        faiss.rev_swig_ptr(lists.get_ids(i), lists.list_size(i))
+        for i in range(index.nlist)
+        if lists.list_size(i)
+    ]
+    return np.concatenate(ids)
 
 
 def _without_self(

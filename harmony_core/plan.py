@@ -25,7 +25,7 @@ _RECIPES: Mapping[str, int] = {
     "doublets": 1,
     "prepare": 2,
     "correct": 1,
-    "neighbors": 3,
+    "neighbors": 4,
     "layout": 3,
     "preview": 2,
     "clusters": 1,

@@ -5,18 +5,24 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core.layout import RATE_FROM_LAYOUT, fuzzy_graph, layout, oriented_like
+from harmony_core.layout import (
+    EPOCHS_FROM_LAYOUT,
+    RATE_FROM_LAYOUT,
+    fuzzy_graph,
+    layout,
+    oriented_like,
+)
 from harmony_core.neighbors import nearest_neighbors, search_index
 from harmony_core.params import GraphParams, LayoutParams
 
 FEWEST, MOST = 5_000, 20_000
-"""Landmarks; between the two, a tenth of the cells."""
+"""Landmarks; between the two, an eighth of the cells."""
 
-EPOCHS = 40
 _GUIDES = 5
+_GUIDE_PROBES = 8
 _BINS = 24
 _LEAST_A_STRATUM = 3
-_EXACT_UP_TO = 5e8
+_EXACT_UP_TO = 1e8
 
 
 def landmarks(
@@ -37,7 +43,7 @@ def landmarks(
     part of the picture at least three are there, so that small groups are not lost.
     """
     n = len(start)
-    wanted = int(np.clip(n / 10, FEWEST, MOST))
+    wanted = int(np.clip(n / 8, FEWEST, MOST))
     if n <= wanted:
         return np.arange(n)
     low, high = start.min(axis=0), start.max(axis=0)
@@ -78,14 +84,22 @@ def preview(
     data = np.ascontiguousarray(embedding, dtype=np.float32)
     theirs, begin = data[chosen], np.asarray(start)[chosen]
     near = nearest_neighbors(theirs, graph.n_neighbors - 1, seed=params.seed)
-    laid = layout(fuzzy_graph(near, graph), begin, params, epochs=EPOCHS, rate=RATE_FROM_LAYOUT)
+    laid = layout(
+        fuzzy_graph(near, graph), begin, params, epochs=EPOCHS_FROM_LAYOUT, rate=RATE_FROM_LAYOUT
+    )
     laid = oriented_like(laid, begin)
     if len(chosen) == len(data):
         return laid
     exact = float(len(chosen)) * len(data) <= _EXACT_UP_TO
-    squared, guides = search_index(theirs, exact=exact, seed=params.seed).search(data, _GUIDES)
-    weights = 1 / np.maximum(np.sqrt(np.maximum(squared, 0)), 1e-6)
-    weights = np.where(guides < 0, 0, weights)
+    index = search_index(theirs, exact=exact, seed=params.seed, probes=_GUIDE_PROBES)
+    squared, guides = index.search(data, _GUIDES)
+    squared[guides < 0] = np.inf
+    distance = np.sqrt(np.maximum(squared, 0))
+    # In many dimensions all guides are almost equally far: what tells them apart is by how much
+    # they are farther than the nearest, as in UMAP's own weights.
+    farther = distance - distance[:, :1]
+    usual = np.mean(farther, axis=1, keepdims=True, where=np.isfinite(farther))
+    weights = np.exp(-farther / np.maximum(usual, 1e-12))
     weights /= weights.sum(axis=1, keepdims=True)
     positions = np.einsum("ck,ckd->cd", weights, laid[guides])
     positions[chosen] = laid
