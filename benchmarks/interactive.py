@@ -13,7 +13,9 @@ corrected
 preview, verdict, full
     the quick picture; quick picture and verdict; the full picture: beside the peer's picture
 everything
-    clusters at three resolutions as well, beside the peer's picture and one Leiden
+    clusters at 0.5 as well, beside the peer's picture and Leiden at 0.5
+finished
+    clusters at the two other resolutions as well, which the peer does not do
 revisit
     a setting seen before, beside nothing: the peer computes it again
 """
@@ -60,7 +62,8 @@ STAGES = {
     "preview": ("preview_after",),
     "verdict": ("preview_after", "assess"),
     "full": ("layout_after",),
-    "everything": ("layout_after", "assess", "clusters_after", "clusters_before"),
+    "everything": ("layout_after", "assess", "clusters_after"),
+    "finished": tuple(step.name for step in STEPS),
 }
 ONCE = (
     "prepare",
@@ -69,13 +72,15 @@ ONCE = (
     "reference",
     "lisi_before",
     "clusters_before",
+    "other_clusters_before",
 )
 """Stages that a dataset needs once, whatever is moved."""
 
 WARM_CELLS = 9_000
 """Above 8,192 cells scanpy's neighbours take the compiled path that larger data take."""
 LISI_UP_TO = 20_000
-LOOK_EVERY = 0.002
+LOOK_EVERY = 0.01
+"""Seconds: looking more often takes a noticeable part of two cores from the worker."""
 
 
 def main() -> None:
@@ -154,6 +159,7 @@ def measure(name: str, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str
             "verdict": theirs["picture"],
             "full": theirs["picture"],
             "everything": theirs["everything"],
+            "finished": None,
             "revisit": None,
         }
         rows = []

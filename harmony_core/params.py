@@ -322,6 +322,11 @@ class ClusterParams(_Group):
         if self.flavor not in ("igraph", "leidenalg"):
             raise ParameterError(f"flavor is {self.flavor!r}; available: igraph, leidenalg.")
 
+    @property
+    def others(self) -> tuple[float, ...]:
+        """The resolutions that are not shown."""
+        return tuple(r for r in self.resolutions if r != self.shown)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunParams(_Group):

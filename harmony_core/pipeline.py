@@ -6,7 +6,7 @@ through the store, so that a question is computed once whoever asks, also after 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -309,13 +309,18 @@ class Pipeline:
         return {"positions": positions}, {"landmarks": len(chosen)}
 
     def _clusters(self, side: str) -> Computed:
+        return self._leiden(side, [self.params.clusters.shown])
+
+    def _other_clusters(self, side: str) -> Computed:
+        return self._leiden(side, self.params.clusters.others)
+
+    def _leiden(self, side: str, resolutions: Sequence[float]) -> Computed:
         from harmony_core.clusters import leiden
 
-        params = self.params.clusters
-        found = leiden(self.graph(side), params.resolutions, params)
-        return {
-            f"leiden_{r:g}": codes for r, codes in zip(params.resolutions, found, strict=True)
-        }, {}
+        if not resolutions:
+            return {}, {}
+        found = leiden(self.graph(side), resolutions, self.params.clusters)
+        return {f"leiden_{r:g}": codes for r, codes in zip(resolutions, found, strict=True)}, {}
 
     def _markers(self, side: str) -> Computed:
         from harmony_core.markers import cluster_markers
@@ -440,7 +445,10 @@ class Pipeline:
             raise DataError("The scIB set needs known cell types; choose a label column.")
         near = self.neighbors(side)
         batch = self.variables[-1]
-        clusterings = self.stage(f"clusters_{side}").arrays
+        clusterings = {
+            **self.stage(f"clusters_{side}").arrays,
+            **self.stage(f"other_clusters_{side}").arrays,
+        }
         found = scib_scores(
             self.embedding(side),
             self.embedding("before"),

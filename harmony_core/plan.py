@@ -28,7 +28,8 @@ _RECIPES: Mapping[str, int] = {
     "neighbors": 4,
     "layout": 3,
     "preview": 2,
-    "clusters": 1,
+    "clusters": 2,
+    "other_clusters": 1,
     "markers": 2,
     "reference": 2,
     "lisi": 1,
@@ -76,14 +77,32 @@ STEPS: tuple[Step, ...] = (
     Step("clusters_after", "Clustering after correction", ("neighbors_after",)),
     Step("markers_before", "Ranking marker genes before correction", ("clusters_before",)),
     Step("markers_after", "Ranking marker genes after correction", ("clusters_after",)),
+    Step(
+        "other_clusters_before",
+        "Clustering at other resolutions before correction",
+        ("neighbors_before",),
+    ),
+    Step(
+        "other_clusters_after",
+        "Clustering at other resolutions after correction",
+        ("neighbors_after",),
+    ),
 )
 """In the order in which they are computed; what a user waits for most comes first."""
 
 ON_DEMAND: tuple[Step, ...] = (
     Step("quality", "Counting genes and molecules of each cell"),
     Step("doublets", "Scoring doublets batch by batch", ("quality",)),
-    Step("scib_before", "Scoring the uncorrected data as scIB does", ("clusters_before",)),
-    Step("scib_after", "Scoring the corrected data as scIB does", ("clusters_after",)),
+    Step(
+        "scib_before",
+        "Scoring the uncorrected data as scIB does",
+        ("clusters_before", "other_clusters_before"),
+    ),
+    Step(
+        "scib_after",
+        "Scoring the corrected data as scIB does",
+        ("clusters_after", "other_clusters_after"),
+    ),
 )
 """Computed only where somebody asks."""
 
@@ -147,9 +166,11 @@ class Plan:
         for side in SIDES:
             found = near[side].digest
             add(f"lisi_{side}", "lisi", found, variables)
-            clusters = add(f"clusters_{side}", "clusters", found, graph, p.clusters.to_dict())
+            how = [found, graph, p.clusters.flavor, p.clusters.seed]
+            clusters = add(f"clusters_{side}", "clusters", *how, p.clusters.shown)
+            others = add(f"other_clusters_{side}", "other_clusters", *how, p.clusters.others)
             add(f"markers_{side}", "markers", clusters.digest, prepare.digest)
-            add(f"scib_{side}", "scib", clusters.digest, variables)
+            add(f"scib_{side}", "scib", clusters.digest, others.digest, variables)
         add(
             *("assess", "assess", reference.digest, variables, p.condition),
             *(correct.digest, near["before"].digest),

@@ -94,10 +94,10 @@ class RunResults:
 
     def clusters(self, side: Side, resolution: float | None = None) -> npt.NDArray[np.int32] | None:
         """Return each kept cell's Leiden cluster, by default at the resolution shown."""
-        arrays = self._arrays(f"clusters_{side}")
-        if arrays is None:
-            return None
-        return arrays[f"leiden_{resolution or self.params.clusters.shown:g}"]
+        resolution = resolution or self.params.clusters.shown
+        is_shown = resolution == self.params.clusters.shown
+        arrays = self._arrays(f"clusters_{side}" if is_shown else f"other_clusters_{side}")
+        return None if arrays is None else arrays[f"leiden_{resolution:g}"]
 
     def markers(self, side: Side) -> tuple[MarkerTable, ...] | None:
         """Return the marker genes of each cluster shown; empty tuple without expression."""

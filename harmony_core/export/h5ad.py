@@ -156,7 +156,8 @@ def _stage(results: RunResults, name: str) -> Arrays:
 
 def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
     p = results.params.clusters
-    arrays = _stage(results, f"clusters_{side}")
+    shown, others = (_stage(results, f"{of}clusters_{side}") for of in ("", "other_"))
+    arrays = {**shown, **others}
     stem = f"leiden{_SUFFIX[side]}"
     for resolution in p.resolutions:
         name = stem if resolution == p.shown else f"{stem}_{resolution:g}"

@@ -236,7 +236,7 @@ for side, graph in graphs.items():
 IGRAPH = CLUSTERS % 'flavor="igraph",\n            n_iterations=2,\n            directed=False'
 LEIDENALG = CLUSTERS % 'flavor="leidenalg",\n            n_iterations=-1'
 
-LAYOUT = '''\
+LAYOUT = """\
 {functions}
 
 a, b = find_ab_params(SPREAD, MIN_DIST)
@@ -255,7 +255,7 @@ ours = picture_after - picture_after.mean(axis=0)
 theirs = picture_before - picture_before.mean(axis=0)
 u, _, vt = np.linalg.svd(ours.astype(np.float64).T @ theirs.astype(np.float64))
 picture_after = (ours @ (u @ vt) + picture_before.mean(axis=0)).astype(np.float32)
-'''
+"""
 
 
 def layout_step() -> str:
