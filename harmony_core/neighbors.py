@@ -16,7 +16,7 @@ EXACT_UP_TO = 20_000
 
 _PROBES = 16
 _TRAINING_POINTS = 64
-_CELLS_AT_ONCE = 100_000
+_CELLS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -134,17 +134,18 @@ def _without_self(
     squared: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Drop each cell from its own row; among exact duplicates it may stand anywhere, or nowhere."""
-    own = found == cells[:, None]
-    own[~own.any(1), -1] = True
-    keep = ~own
-    shape = (len(found), found.shape[1] - 1)
-    indices = found[keep].reshape(shape)
-    distances = np.sqrt(np.maximum(squared[keep].reshape(shape), 0))
+    indices = found[:, 1:].astype(np.int32)
+    distances = squared[:, 1:].copy()
+    # Most cells come first in their row. Of the others, shift what stands before them.
+    for row in np.flatnonzero(found[:, 0] != cells):
+        place = np.flatnonzero(found[row] == cells[row])
+        before = int(place[0]) if len(place) else found.shape[1] - 1
+        indices[row, :before] = found[row, :before]
+        distances[row, :before] = squared[row, :before]
+    np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
     # An inverted file whose probed lists hold fewer cells than asked for answers -1.
-    missing = indices < 0
-    if missing.any():
-        last = np.maximum((~missing).sum(1) - 1, 0)
-        rows = np.arange(len(indices))
-        indices = np.where(missing, indices[rows, last][:, None], indices)
-        distances = np.where(missing, distances[rows, last][:, None], distances)
-    return indices.astype(np.int32), distances.astype(np.float32)
+    for row in np.flatnonzero(indices[:, -1] < 0):
+        last = max(int(np.argmax(indices[row] < 0)) - 1, 0)
+        indices[row, last + 1 :] = indices[row, last]
+        distances[row, last + 1 :] = distances[row, last]
+    return indices, distances

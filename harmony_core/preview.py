@@ -19,7 +19,7 @@ FEWEST, MOST = 5_000, 20_000
 """Landmarks; between the two, an eighth of the cells."""
 
 _GUIDES = 5
-_GUIDE_PROBES = 8
+_GUIDE_PROBES = 6
 _BINS = 24
 _LEAST_A_STRATUM = 3
 _EXACT_UP_TO = 1e8
@@ -83,14 +83,14 @@ def preview(
     """
     data = np.ascontiguousarray(embedding, dtype=np.float32)
     theirs, begin = data[chosen], np.asarray(start)[chosen]
-    near = nearest_neighbors(theirs, graph.n_neighbors - 1, seed=params.seed)
+    exact = float(len(chosen)) * len(data) <= _EXACT_UP_TO
+    near = nearest_neighbors(theirs, graph.n_neighbors - 1, seed=params.seed, exact=exact)
     laid = layout(
         fuzzy_graph(near, graph), begin, params, epochs=EPOCHS_FROM_LAYOUT, rate=RATE_FROM_LAYOUT
     )
     laid = oriented_like(laid, begin)
     if len(chosen) == len(data):
         return laid
-    exact = float(len(chosen)) * len(data) <= _EXACT_UP_TO
     index = search_index(theirs, exact=exact, seed=params.seed, probes=_GUIDE_PROBES)
     squared, guides = index.search(data, _GUIDES)
     squared[guides < 0] = np.inf
