@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 
 def import_umap() -> None:
     """Import umap-learn so that its compiled functions are kept in numba's cache folder.
 
-    umap-learn and pynndescent compile about 35 seconds' worth of functions at every start, because
-    they ask for most of them not to be cached. Nothing about the functions forbids it.
+    umap-learn and pynndescent compile half a minute's worth of functions at every start, because
+    they ask for most of them not to be cached. Nothing about the functions forbids it. Those of
+    pynndescent are compiled when they are called: umap-learn imports it for its own search of
+    neighbours, which is not ours.
     """
     with _caching_numba(), warnings.catch_warnings():
         # It warns of TensorFlow's absence, which only its neural variant would need.
@@ -29,8 +31,15 @@ def _caching_numba() -> Iterator[None]:
 
     def njit(*arguments: Any, **options: Any) -> Callable[..., Any]:
         options.setdefault("cache", True)
-        decorated: Callable[..., Any] = original(*arguments, **options)
-        return decorated
+        if not arguments or callable(arguments[0]):
+            return cast("Callable[..., Any]", original(*arguments, **options))
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            at_once = not function.__module__.startswith("pynndescent.")
+            signature = arguments if at_once else ()
+            return cast("Callable[..., Any]", original(*signature, **options)(function))
+
+        return decorate
 
     numba.njit = njit
     try:
