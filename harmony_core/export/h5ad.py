@@ -96,9 +96,10 @@ def corrected_adata(
 ) -> tuple[AnnData, tuple[str, ...]]:
     """Return the data as they came, for the kept cells, with the run's results added.
 
-    ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony``, ``X_umap`` and
-    ``X_umap_uncorrected``. ``obs``: ``leiden`` at the resolution shown, ``leiden_<resolution>`` at
-    the others, and the same from uncorrected data as ``leiden_uncorrected``. ``uns``: ``neighbors``
+    ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony`` (unless the
+    corrected one was given), ``X_umap`` and ``X_umap_uncorrected``. ``obs``: ``leiden`` at the
+    resolution shown, ``leiden_<resolution>`` at the others, and the same from uncorrected data as
+    ``leiden_uncorrected``. ``uns``: ``neighbors``
     and ``neighbors_uncorrected``, ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and
     the record of the run.
 
@@ -117,10 +118,12 @@ def corrected_adata(
     about = record(results, source=source, input_path=input_path)
     adata = _kept(source, np.asarray(results.cells))
     basis = results.params.prepare.basis
-    entries = Entries(adata, keep=basis)
+    given = results.params.given
+    entries = Entries(adata, keep=(basis, given))
     if basis is None:
         entries.add("obsm", "X_pca", np.array(results.embedding("before")))
-    entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
+    if given is None:
+        entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
     for side in _SUFFIX:
         entries.add("obsm", f"X_umap{_SUFFIX[side]}", np.array(results.layout(side)))
         _add_clusters(entries, results, side)
@@ -130,7 +133,8 @@ def corrected_adata(
     _add_colors(entries, results)
     about |= {
         # Where this very file has the embedding to start from when it is opened again.
-        "basis": entries.moved.get(("obsm", basis), basis) if basis else "X_pca",
+        "basis": entries.embedding(basis) if basis else "X_pca",
+        "given": entries.embedding(given) if given else None,
         "written": entries.written,
     }
     adata.uns[RECORD_KEY] = json.dumps(about)
@@ -194,8 +198,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
     name = f"neighbors{_SUFFIX[side]}"
     prefix = "" if side == "after" else f"{name}_"
-    basis = p.prepare.basis or "X_pca"
-    rep = "X_pca_harmony" if side == "after" else entries.moved.get(("obsm", basis), basis)
+    source = p.prepare.basis or "X_pca" if side == "before" else p.given or "X_pca_harmony"
     found = {
         "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
         "distances_key": entries.add("obsp", f"{prefix}distances", distances),
@@ -204,7 +207,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
             "method": "umap",
             "metric": "euclidean",
             "random_state": p.harmony.seed,
-            "use_rep": rep,
+            "use_rep": entries.embedding(source),
         },
     }
     entries.add("uns", name, found)
@@ -258,8 +261,9 @@ def _add_measures(entries: Entries, results: RunResults) -> None:
     for name, values in _stage(results, "assess").items():
         if values.shape == (n_cells,):
             entries.add("obs", f"harmony_{name}", np.array(values))
-    soft = np.asarray(_stage(results, "correct")["soft_cluster"])
-    entries.add("obs", "harmony_soft_cluster", soft)
+    if results.params.given is None:
+        soft = np.asarray(_stage(results, "correct")["soft_cluster"])
+        entries.add("obs", "harmony_soft_cluster", soft)
 
 
 def _add_colors(entries: Entries, results: RunResults) -> None:

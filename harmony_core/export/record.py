@@ -51,6 +51,12 @@ def record(
     input_path
         Where they came from, if that is known.
 
+    Returns
+    -------
+    ``params``, ``versions``, ``name``, ``fingerprint``, ``input``, ``digest`` (of the data that
+    the run depends on), ``where`` and ``kind`` of the expression, ``prepared``, ``symbol_column``
+    and ``harmony``: how it went, or None where the corrected embedding was given.
+
     Raises
     ------
     ExportError
@@ -59,12 +65,13 @@ def record(
     from harmony_core.data.check import expression
     from harmony_core.data.genes import symbol_column
 
-    if results.harmony is None:
+    if results.stage("correct") is None:
         raise ExportError("This run is not finished, so there is nothing complete to write yet.")
     adata = source_of(results) if source is None else source
     dataset, params = results.dataset, results.params
     where = dataset.meta["where"]
     columns = [*params.harmony.batch, *([params.label] if params.label else [])]
+    embeddings = [name for name in (params.prepare.basis, params.given) if name is not None]
     var = expression(adata, where)[1] if where else adata.var
     return {
         "params": params.to_dict(),
@@ -72,12 +79,12 @@ def record(
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
         "input": input_path or _only_input(dataset.meta),
-        "digest": content_digest(adata, where, columns, params.prepare.basis),
+        "digest": content_digest(adata, where, columns, embeddings),
         "where": where,
         "kind": dataset.meta["kind"],
         "prepared": prepared_facts(results),
         "symbol_column": symbol_column(var) if where else None,
-        "harmony": {k: v for k, v in results.harmony.items() if k != "seconds"},
+        "harmony": results.harmony and {k: v for k, v in results.harmony.items() if k != "seconds"},
     }
 
 
