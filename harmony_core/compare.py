@@ -29,7 +29,7 @@ class Change:
         0 to 1 (cells).
     moved
         Distance between each cell's two positions in the embedding, over the cells' mean distance
-        to the middle of the first (cells).
+        to the middle of the first (cells); None where the two have no space in common.
     merged
         Clusters of the first that went mostly into the same cluster of the second, by that cluster.
     split
@@ -40,20 +40,22 @@ class Change:
     """
 
     replaced: npt.NDArray[np.float32]
-    moved: npt.NDArray[np.float32]
+    moved: npt.NDArray[np.float32] | None
     merged: dict[int, tuple[int, ...]]
     split: dict[int, tuple[int, ...]]
     regrouped: float
 
     def farthest(self, part: float = 0.02) -> npt.NDArray[np.bool_]:
         """Return the given part of the cells that moved most; at least one, none if none moved."""
+        if self.moved is None:
+            return np.zeros(len(self.replaced), dtype=bool)
         n = max(1, round(part * len(self.moved)))
         limit = np.partition(self.moved, -n)[-n]
         return np.asarray((self.moved >= limit) & (self.moved > 0))
 
 
 def compare(
-    embeddings: tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]],
+    embeddings: tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]] | None,
     neighbors: tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]],
     clusters: tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]],
 ) -> Change:
@@ -62,25 +64,32 @@ def compare(
     Parameters
     ----------
     embeddings
-        Cells × dimensions, of the first and of the second.
+        Cells × dimensions, of the first and of the second; None where they are of two tools, so
+        that distances between them mean nothing.
     neighbors
         Nearest neighbours of each cell, nearest first (cells × k).
     clusters
         Cluster of each cell, from 0.
     """
-    first, second = (np.asarray(e, dtype=np.float32) for e in embeddings)
-    centre = first.mean(axis=0)
-    radius = float(np.sqrt(((first - centre) ** 2).sum(axis=1)).mean())
-    moved = np.sqrt(((second - first) ** 2).sum(axis=1)) / max(radius, 1e-12)
     table = _table(*(np.asarray(c) for c in clusters))
     stayed = min(int(table.max(axis=axis, initial=0).sum()) for axis in (0, 1))
     return Change(
         replaced=_replaced(*(np.asarray(n)[:, :N_NEIGHBORS] for n in neighbors)),
-        moved=moved.astype(np.float32),
+        moved=None if embeddings is None else _moved(*embeddings),
         merged=_gathered(table),
         split=_gathered(table.T),
-        regrouped=1 - stayed / len(first),
+        regrouped=1 - stayed / len(clusters[0]),
     )
+
+
+def _moved(
+    first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float32]:
+    first, second = np.asarray(first, dtype=np.float32), np.asarray(second, dtype=np.float32)
+    centre = first.mean(axis=0)
+    radius = float(np.sqrt(((first - centre) ** 2).sum(axis=1)).mean())
+    moved = np.sqrt(((second - first) ** 2).sum(axis=1)) / max(radius, 1e-12)
+    return np.asarray(moved, dtype=np.float32)
 
 
 def _replaced(

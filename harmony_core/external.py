@@ -1,4 +1,8 @@
-"""Judge an embedding that another tool corrected, with the evidence that Harmony's runs get."""
+"""Judge an embedding that another tool corrected, with the evidence that Harmony's runs get.
+
+One that lies in the data becomes a run by `harmony_core.RunParams.given`, with pictures, clusters
+and exports; `judge_embedding` takes any array.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from harmony_core.errors import DataError
 from harmony_core.plan import WIDTH
 
 if TYPE_CHECKING:
-    from harmony_core.diagnostics.assess import Assessment
+    from harmony_core.diagnostics.assess import Assessment, LisiNumbers
+    from harmony_core.neighbors import Neighbors
     from harmony_core.pipeline import Pipeline
 
 
@@ -37,40 +42,25 @@ def judge_embedding(pipeline: Pipeline, corrected: npt.NDArray[np.floating]) -> 
     DataError
         If the embedding does not have the kept cells.
     """
-    from harmony_core.diagnostics.assess import Inputs, assess, lisi_numbers
+    from harmony_core.diagnostics.assess import lisi_numbers
     from harmony_core.neighbors import nearest_neighbors
 
-    before = pipeline.embedding("before")
-    if len(corrected) != len(before):
+    n_cells = len(pipeline.cells)
+    if len(corrected) != n_cells:
         raise DataError(
-            f"The corrected embedding has {len(corrected):,} cells, and {len(before):,} are judged."
+            f"The corrected embedding has {len(corrected):,} cells, and {n_cells:,} are judged."
         )
-    near = nearest_neighbors(corrected, WIDTH, seed=pipeline.params.harmony.seed)
-    expression = pipeline.expression
-    genes = None if expression is None else expression.by_gene[:, expression.variable]
-    symbols = [] if expression is None else expression.symbols[expression.variable].tolist()
-    same_space = corrected.shape == before.shape
-    found = assess(
-        Inputs(
-            before=before,
-            # How far a cell moved means something within one space only.
-            after=corrected if same_space else before,
-            near_before=pipeline.neighbors("before").indices,
-            near_after=near.indices,
-            lisi_before=pipeline.lisi("before"),
-            lisi_after=lisi_numbers(
-                near.indices, near.distances, pipeline.variables, pipeline.label
-            ),
-            variables=pipeline.variables,
-            references=pipeline.references(),
-            label=pipeline.label,
-            expression=genes,
-            symbols=symbols,
-            condition=pipeline.params.condition,
-            facts=_no_run(pipeline, before),
-        )
-    )
-    per_cell = {k: v for k, v in found.per_cell.items() if same_space or k != "displacement"}
+    near = nearest_neighbors(corrected, WIDTH, seed=pipeline.params.prepare.seed)
+    lisi = lisi_numbers(near.indices, near.distances, pipeline.variables, pipeline.label)
+    return judge(pipeline, near, lisi)
+
+
+def judge(pipeline: Pipeline, near: Neighbors, lisi: LisiNumbers) -> Assessment:
+    """Judge a corrected embedding by its neighbours and LISI; see `judge_embedding`."""
+    before = pipeline.embedding("before")
+    # How far a cell moved means something within one space only, and the tool may have another.
+    found = pipeline.judged(before, near, lisi, _no_run(pipeline, before))
+    per_cell = {k: v for k, v in found.per_cell.items() if k != "displacement"}
     return replace(found, verdict=replace(found.verdict, advice=()), per_cell=per_cell)
 
 

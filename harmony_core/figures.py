@@ -260,6 +260,7 @@ def before_after(
     levels: tuple[str, ...],
     *,
     title: str = "",
+    sides: tuple[str, str] = ("Before Harmony", "After Harmony"),
 ) -> go.Figure:
     """Draw the pictures before and after correction, with one legend for both.
 
@@ -276,9 +277,11 @@ def before_after(
         Names of the groups.
     title
         What the groups are.
+    sides
+        What the two pictures are called.
     """
     figure = make_subplots(
-        1, 2, subplot_titles=["Before Harmony", "After Harmony"], horizontal_spacing=0.03
+        1, 2, subplot_titles=[shown_name(name) for name in sides], horizontal_spacing=0.03
     )
     names = [*levels, "(none)"] if (np.asarray(codes) < 0).any() else list(levels)
     colors = [*colors_for(levels).values(), MISSING]

@@ -19,7 +19,7 @@ from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs import flat
 
 _BATCH = "batch"
-_NOT_IN_LINKS = ("harmony.batch", "clusters.resolutions")
+_NOT_IN_LINKS = ("harmony.batch", "clusters.resolutions", "given")
 """Told in another way, or not changed by any control."""
 
 _LARGEST = 2**53

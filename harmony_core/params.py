@@ -70,16 +70,17 @@ RANGES: Mapping[str, Range] = {
 """Allowed values per setting."""
 
 
+@dataclass(frozen=True)
 class _Group:
     """Shared by the dataclasses below: to and from plain JSON values."""
 
     def to_dict(self) -> dict[str, Any]:
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[call-overload, no-any-return]
+        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
 
     @classmethod
     def from_dict(cls: type[_P], values: Mapping[str, Any]) -> _P:
         """Build the group from JSON values; unknown names are refused by name."""
-        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        known = {f.name for f in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise ParameterError(
@@ -328,6 +329,16 @@ class ClusterParams(_Group):
         return tuple(r for r in self.resolutions if r != self.shown)
 
 
+GROUPS: Mapping[str, type[_Group]] = {
+    "harmony": HarmonyParams,
+    "prepare": PrepareParams,
+    "graph": GraphParams,
+    "layout": LayoutParams,
+    "clusters": ClusterParams,
+}
+"""The groups of a run's settings, in the order in which files tell them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunParams(_Group):
     """Everything that, with a dataset, decides a run's results.
@@ -338,6 +349,9 @@ class RunParams(_Group):
         Column of obs with known cell types, used by the labelled diagnostics only.
     condition
         The batch variable is a treatment, a disease or another biological condition.
+    given
+        Name of an embedding of the data that another tool corrected. It is judged in place of
+        Harmony's, which is then not run: of ``harmony`` only the batch variables count.
     """
 
     harmony: HarmonyParams
@@ -347,8 +361,17 @@ class RunParams(_Group):
     clusters: ClusterParams = field(default_factory=ClusterParams)
     label: str | None = None
     condition: bool = False
+    given: str | None = None
 
     def __post_init__(self) -> None:
+        if self.given is not None:
+            if self.given == self.prepare.basis:
+                raise ParameterError(
+                    f"{self.given!r} is named both as uncorrected and as corrected embedding; "
+                    "name two different ones."
+                )
+            # Settings without effect must not make two runs of one.
+            object.__setattr__(self, "harmony", HarmonyParams(batch=self.harmony.batch))
         if self.label is not None and self.label in self.harmony.batch:
             raise ParameterError(
                 f"{self.label!r} is chosen both as batch variable and as label; "
@@ -358,12 +381,5 @@ class RunParams(_Group):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunParams:
         """Build a run's settings from nested JSON values."""
-        groups: dict[str, type[_Group]] = {
-            "harmony": HarmonyParams,
-            "prepare": PrepareParams,
-            "graph": GraphParams,
-            "layout": LayoutParams,
-            "clusters": ClusterParams,
-        }
-        built = {k: groups[k].from_dict(v) if k in groups else v for k, v in values.items()}
+        built = {k: GROUPS[k].from_dict(v) if k in GROUPS else v for k, v in values.items()}
         return super().from_dict(built)

@@ -33,7 +33,7 @@ from harmony_core.plan import WIDTH, Plan, Side
 
 if TYPE_CHECKING:
     from harmony_core.diagnostics.advice import RunFacts
-    from harmony_core.diagnostics.assess import LisiNumbers
+    from harmony_core.diagnostics.assess import Assessment, LisiNumbers
     from harmony_core.diagnostics.coded import Coded
     from harmony_core.diagnostics.reference import Reference
 
@@ -117,7 +117,7 @@ class Pipeline:
                 "choose fewer soft clusters or leave it automatic."
             )
         # Data in the store never change: what passed once need not be read again at every move.
-        asked = (str(self.dataset.folder), p.harmony.batch, p.label, p.prepare.basis)
+        asked = (str(self.dataset.folder), p.harmony.batch, p.label, p.prepare.basis, p.given)
         _CHECKED.get(asked, self._check_data)
 
     def _check_data(self) -> None:
@@ -132,8 +132,9 @@ class Pipeline:
         if p.label is not None and p.label not in obs:
             available = ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
-        if p.prepare.basis is not None:
-            check_embedding(self.dataset.embedding(p.prepare.basis), p.prepare.basis)
+        for embedding in (p.prepare.basis, p.given):
+            if embedding is not None:
+                check_embedding(self.dataset.embedding(embedding), embedding)
 
     # Inputs
 
@@ -273,6 +274,11 @@ class Pipeline:
             "levels": [list(names) for names in result.levels],
         }
 
+    def _given(self) -> Computed:
+        """Take what another tool corrected, in the place of Harmony's embedding."""
+        assert self.params.given is not None  # else the plan has the stage `correct`
+        return {"embedding": self.dataset.embedding(self.params.given)[self.cells]}, {}
+
     def _neighbors(self, side: str) -> Computed:
         source = "prepare" if side == "before" else "correct"
         embedding = self.stage(source).arrays["embedding"]
@@ -405,30 +411,41 @@ class Pipeline:
         values = {k: NullMixing(**v) for k, v in stage.info["mixing"].items()}
         return LisiNumbers(values, stage.arrays["per_cell"], stage.arrays.get("label"))
 
-    def _assess(self) -> Computed:
+    def judged(
+        self, after: npt.NDArray[np.floating], near: Neighbors, lisi: LisiNumbers, facts: RunFacts
+    ) -> Assessment:
+        """Return the assessment of a corrected embedding with its neighbours and LISI."""
         from harmony_core.diagnostics.assess import Inputs, assess
 
         genes, symbols = self._judged_genes
-        references = self.references()
-        found = assess(
+        return assess(
             Inputs(
                 before=self.embedding("before"),
-                after=self.embedding("after"),
+                after=after,
                 near_before=self.neighbors("before").indices,
-                near_after=self.neighbors("after").indices,
+                near_after=near.indices,
                 lisi_before=self.lisi("before"),
-                lisi_after=self.lisi("after"),
+                lisi_after=lisi,
                 variables=self.variables,
-                references=references,
+                references=self.references(),
                 label=self.label,
                 expression=genes,
                 symbols=symbols,
                 condition=self.params.condition,
-                facts=self._facts(),
+                facts=facts,
             )
         )
+
+    def _assess(self) -> Computed:
+        near, lisi = self.neighbors("after"), self.lisi("after")
+        if self.params.given is None:
+            found = self.judged(self.embedding("after"), near, lisi, self._facts())
+        else:
+            from harmony_core.external import judge
+
+            found = judge(self, near, lisi)
         # Kept here too, so that evidence can be marked where the reference was not kept.
-        preclusters = np.stack([reference.evidence.pre for reference in references])
+        preclusters = np.stack([reference.evidence.pre for reference in self.references()])
         return {**found.per_cell, "preclusters": preclusters}, {
             "metrics": {"before": found.before, "after": found.after},
             "verdict": found.verdict.to_dict(),

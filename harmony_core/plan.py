@@ -6,7 +6,7 @@ Light on purpose: a page plans a run to see what the store already has.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import metadata
 from typing import Literal
@@ -25,6 +25,7 @@ _RECIPES: Mapping[str, int] = {
     "doublets": 1,
     "prepare": 2,
     "correct": 1,
+    "given": 1,
     "neighbors": 4,
     "layout": 3,
     "preview": 2,
@@ -90,6 +91,9 @@ STEPS: tuple[Step, ...] = (
 )
 """In the order in which they are computed; what a user waits for most comes first."""
 
+GIVEN_TITLE = "Taking the corrected embedding"
+"""Of the step ``correct`` where Harmony is not run."""
+
 ON_DEMAND: tuple[Step, ...] = (
     Step("quality", "Counting genes and molecules of each cell"),
     Step("doublets", "Scoring doublets batch by batch", ("quality",)),
@@ -153,7 +157,10 @@ class Plan:
         thresholds = [p.prepare.min_genes, p.prepare.max_genes, p.prepare.max_mito]
         add("doublets", "doublets", *thresholds, p.prepare.seed, p.harmony.batch[0])
         prepare = add("prepare", "prepare", *prepare_by)
-        correct = add("correct", "correct", prepare.digest, p.harmony.to_dict())
+        if p.given is None:
+            correct = add("correct", "correct", prepare.digest, p.harmony.to_dict())
+        else:
+            correct = add("correct", "given", prepare.digest, p.given)
         variables = [list(p.harmony.batch), p.label]
         near: dict[str, StageKey] = {}
         for side, source in (("before", prepare), ("after", correct)):
@@ -178,6 +185,13 @@ class Plan:
         return keys
 
     @property
+    def _steps(self) -> tuple[Step, ...]:
+        """`STEPS`, as the run's own are called."""
+        if self.params.given is None:
+            return STEPS
+        return tuple(replace(s, title=GIVEN_TITLE) if s.name == "correct" else s for s in STEPS)
+
+    @property
     def is_finished(self) -> bool:
         """Whether the store has every result of the run."""
         return self.has(*(step.name for step in STEPS if step.is_result))
@@ -189,8 +203,8 @@ class Plan:
     def steps_for(self, *targets: str) -> tuple[Step, ...]:
         """Return the steps to some results, in order of computing; without targets `STEPS`."""
         if not targets:
-            return STEPS
-        every = {step.name: step for step in (*STEPS, *ON_DEMAND)}
+            return self._steps
+        every = {step.name: step for step in (*self._steps, *ON_DEMAND)}
         wanted: set[str] = set()
         open_ends = list(targets)
         while open_ends:

@@ -137,8 +137,11 @@ class RunResults:
 
     @property
     def harmony(self) -> Mapping[str, Any] | None:
-        """How Harmony went: objective, iterations, stop_reason, nclust, theta_b, levels."""
-        stage = self.stage("correct")
+        """How Harmony went: objective, iterations, stop_reason, nclust, theta_b, levels.
+
+        None before it ran, and always where the embedding was given.
+        """
+        stage = None if self.params.given is not None else self.stage("correct")
         return None if stage is None else stage.info
 
     @property

@@ -21,6 +21,9 @@ from harmony_core.results import RunResults
 
 LONGEST_LABEL = 60
 
+ALWAYS = ("harmony.theta", "harmony.sigma")
+"""Settings that are told of a run even where all runs share them."""
+
 
 def note(dataset: Dataset, params: RunParams) -> None:
     """Keep the settings of a run beside its progress, once; its place in the list is by time."""
@@ -102,13 +105,36 @@ def flat(params: RunParams) -> dict[str, Any]:
 
 
 def settings(params: RunParams, names: Sequence[str]) -> dict[str, Any]:
-    """Return some settings of a run by their names as `differing` gives them."""
+    """Return some settings of a run by their names as `differing` gives them.
+
+    Harmony's are None where another tool made the correction.
+    """
     every = flat(params)
+    if params.given is not None:
+        every |= {name: None for name in every if name.startswith("harmony.")}
     return {name: every[name] for name in names}
+
+
+def side_names(params: RunParams) -> tuple[str, str]:
+    """Return what the pictures before and after a run's correction are called.
+
+    Examples
+    --------
+    >>> from harmony_core.params import HarmonyParams
+    >>> side_names(RunParams(harmony=HarmonyParams(batch=("donor",))))
+    ('Before Harmony', 'After Harmony')
+    >>> side_names(RunParams(harmony=HarmonyParams(batch=("donor",)), given="X_scVI"))
+    ('Before correction', 'X_scVI, by another tool')
+    """
+    if params.given is None:
+        return "Before Harmony", "After Harmony"
+    return "Before correction", f"{params.given}, by another tool"
 
 
 def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
     """Return a run's theta, sigma and some other settings as a person writes them.
+
+    Of an embedding that was given, its name takes the place of Harmony's settings.
 
     Parameters
     ----------
@@ -121,8 +147,14 @@ def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
     >>> in_words(RunParams(harmony=HarmonyParams(batch=("donor",))), ["layout.spread"])
     'theta 2, sigma 0.1, spread 1'
     """
-    told = settings(params, list(dict.fromkeys(["harmony.theta", "harmony.sigma", *names])))
-    return ", ".join(f"{name.rpartition('.')[2]} {_in_words(v)}" for name, v in told.items())
+    chosen = dict.fromkeys([*ALWAYS, *names])
+    told = {k: v for k, v in settings(params, list(chosen)).items() if k != "given"}
+    start = []
+    if params.given is not None:
+        start = [side_names(params)[1]]
+        told = {k: v for k, v in told.items() if not k.startswith("harmony.")}
+    words = (f"{name.rpartition('.')[2]} {_in_words(value)}" for name, value in told.items())
+    return ", ".join([*start, *words])
 
 
 def _in_words(value: Any) -> str:

@@ -283,6 +283,7 @@ class Run:
             Column of obs to colour by, by default the first batch variable.
         """
         from harmony_core.figures import before_after
+        from harmony_core.runs import side_names
         from harmony_core.summaries import level_codes
 
         name = column or self.results.params.harmony.batch[0]
@@ -292,7 +293,8 @@ class Run:
             raise DataError(f"There is no column {name!r} to colour by; available: {available}.")
         codes, levels = level_codes(obs[name])
         before, after = (np.asarray(self.results.layout(side)) for side in SIDES)
-        return before_after(before, after, codes, levels, title=name)
+        sides = side_names(self.results.params)
+        return before_after(before, after, codes, levels, title=name, sides=sides)
 
     def export(self, path: Path | str, **chosen: str | int) -> tuple[str, ...]:
         """Write the run into a file, whose ending says in which form.

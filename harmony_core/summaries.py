@@ -90,6 +90,12 @@ def sampled_cells(n_cells: int, most: int) -> npt.NDArray[np.intp]:
     return np.sort(np.random.default_rng(0).choice(n_cells, most, replace=False))
 
 
+def level_sizes(column: pd.Series[Any]) -> dict[str, int]:
+    """Return how many cells each level of a column of obs has, in alphabetical order."""
+    sizes = column.astype("string").value_counts().sort_index()
+    return {str(level): int(n) for level, n in sizes.items()}
+
+
 def level_codes(column: Any) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     """Return each cell's level as a number, and the names of the levels in alphabetical order.
 

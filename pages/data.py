@@ -9,7 +9,7 @@ import streamlit as st
 from harmony_core.data.store import Dataset
 from harmony_core.errors import InputError
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from pages.ui import state
+from pages.ui import given, state
 from pages.ui.data import choose, design, found, preparation, variables
 from pages.ui.data.variables import Variables
 from pages.ui.text import plain
@@ -36,7 +36,8 @@ def main() -> None:
 
 
 def _prepare(dataset: Dataset, chosen: Variables) -> None:
-    params = _with(state.settings(dataset), chosen)
+    # Which embedding is judged is chosen last: it must not be the one to start from.
+    params = replace(_with(state.settings(dataset), chosen), given=None)
     design.say(dataset, chosen, params)
     design.compare(dataset, chosen)
     st.divider()
@@ -45,6 +46,8 @@ def _prepare(dataset: Dataset, chosen: Variables) -> None:
         st.error(plain(mixed, longest=1000))
         return
     params = replace(params, prepare=preparation.choose(dataset, params))
+    if dataset.meta["embeddings"]:
+        params = given.choose(dataset, params)
     state.choose_settings(dataset, params)
     st.page_link("pages/tune.py", label="**Go to Tune**")
 

@@ -8,6 +8,7 @@ from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.verdict import Verdict
 from harmony_core.results import RunResults
 from pages.ui import panels, state
+from pages.ui.compare import settings_in_words
 from pages.ui.deep import around, design, explain, groups, inside, scores
 from pages.ui.text import plain
 
@@ -21,6 +22,8 @@ _SECTIONS = {
     "scIB scores": scores.draw,
     "Right tool?": design.tools,
 }
+_OF_HARMONY = ("Soft clusters", "Convergence")
+"""Sections that tell nothing where another tool made the correction."""
 _GLOSSARY = "Numbers and limits"
 
 
@@ -33,9 +36,12 @@ def main() -> None:
         st.page_link("pages/tune.py", label="Go to Tune")
         return
     _headline(results)
+    sections = [name for name in _SECTIONS if not (results.params.given and name in _OF_HARMONY)]
+    if st.session_state.get("deep-section") not in [*sections, _GLOSSARY, None]:
+        del st.session_state["deep-section"]
     picked = st.segmented_control(
         "Section",
-        [*_SECTIONS, _GLOSSARY],
+        [*sections, _GLOSSARY],
         default="Pre-clusters",
         key="deep-section",
         label_visibility="collapsed",
@@ -59,11 +65,10 @@ def _judged(dataset: Dataset) -> RunResults | None:
 
 def _headline(results: RunResults) -> None:
     harmony, metrics = results.params.harmony, (results.assessment or {})["metrics"]
-    theta = ", ".join(f"{value:g}" for value in harmony.theta)
     names = ", ".join(plain(name) for name in harmony.batch)
     st.caption(
-        f"{plain(results.dataset.name)}, corrected for {names}: theta {theta}, "
-        f"sigma {harmony.sigma:g}"
+        f"{plain(results.dataset.name)}, corrected for {names}: "
+        f"{plain(settings_in_words(results.params))}"
     )
     found = Verdict.from_dict((results.assessment or {})["verdict"])
     left, right = st.columns([2, 7], gap="medium")

@@ -36,7 +36,7 @@ def main() -> None:
         st.page_link("pages/tune.py", label="Go to Tune")
         return
     st.caption(
-        f"{plain(dataset.name)}: {settings_in_words(results.params)}. Values are always the "
+        f"{plain(dataset.name)}: {plain(settings_in_words(results.params))}. Values are always the "
         "**uncorrected** expression: Harmony moves cells in the embedding and never changes a gene."
     )
     if not len(dataset.symbols):

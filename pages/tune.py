@@ -82,14 +82,15 @@ def _draw(shown: Shown, progress: Progress) -> None:
     with left:
         _genes(shown)
     with right:
-        _convergence(shown)
+        if params.given is None:
+            _convergence(shown)
     if not presentation.is_on():
         _search(shown)
         _where_the_time_went(shown.current)
 
 
 def _search(shown: Shown) -> None:
-    if not shown.current.plan.has("assess"):
+    if shown.current.params.given is not None or not shown.current.plan.has("assess"):
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -213,7 +214,7 @@ def _where_the_time_went(results: RunResults) -> None:
     if not seconds:
         return
     with st.expander("Where the time went"):
-        titles = {step.name: step.title for step in jobs.STEPS}
+        titles = {step.name: step.title for step in results.plan.steps_for()}
         for name, spent in seconds.items():
             st.caption(f"{titles[name]}: {spent:.2f} s")
 

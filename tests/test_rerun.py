@@ -239,7 +239,7 @@ def test_the_digest_sees_what_matters_and_nothing_else(
     simulated: ad.AnnData, change: Callable[[ad.AnnData], None]
 ) -> None:
     def digest(adata: ad.AnnData) -> str:
-        return content_digest(adata, "X", ["batch"], "X_mine")
+        return content_digest(adata, "X", ["batch"], ["X_mine"])
 
     first = simulated.copy()
     first.obsm["X_mine"] = np.ones((first.n_obs, 2))

@@ -18,7 +18,7 @@ from harmony_core.commands.shared import (
     write_report,
 )
 from harmony_core.errors import ParameterError
-from harmony_core.params import ClusterParams, RunParams
+from harmony_core.params import GROUPS, ClusterParams, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.data.request import LoadRequest
@@ -163,9 +163,7 @@ def run(args: argparse.Namespace) -> None:
         check_output(args.report, "--report", source=source, endings=(".json",))
         check_output(args.figure, "--figure", source=source, endings=(".png", ".svg", ".pdf"))
 
-    from harmony_core.plan import STEPS
-
-    progress = TerminalProgress({step.name: step.title for step in STEPS})
+    progress = TerminalProgress()
     try:
         with working_store(args.home) as store:
             results, seconds = _compute(store, request, params, progress)
@@ -187,7 +185,7 @@ def params_of(args: argparse.Namespace) -> RunParams:
     ParameterError
         If a setting is unknown or out of its range.
     """
-    from harmony_core.export.settings import GROUPS, read_settings
+    from harmony_core.export.settings import read_settings
 
     values: dict[str, Any] = {} if args.config is None else read_settings(args.config)
     for group, kind in GROUPS.items():
@@ -214,12 +212,14 @@ def _compute(
 ) -> tuple[RunResults, dict[str, float]]:
     from harmony_core.data.ingest import ingest_request
     from harmony_core.pipeline import Pipeline
+    from harmony_core.plan import Plan
     from harmony_core.results import RunResults
 
     start = time.perf_counter()
     progress.say("Reading and checking the file")
     dataset = ingest_request(store, request)
     read = round(time.perf_counter() - start, 4)
+    progress.expect(Plan(dataset, params).steps_for())
     Pipeline(dataset, params, progress).run()
     results = RunResults(dataset, params)
     return results, {"read": read, **results.seconds}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harmony_core.commands.shared import (
     TerminalProgress,
@@ -18,14 +18,20 @@ from harmony_core.commands.shared import (
 )
 from harmony_core.errors import ParameterError
 
+if TYPE_CHECKING:
+    from harmony_core.results import RunResults
+
 EXAMPLES = """\
 examples:
   harmony-explorer diagnose integrated.h5ad --batch donor --basis-before X_pca --basis-after X_scVI
   harmony-explorer diagnose seurat.h5ad --batch donor --label cell_type \\
       --basis-before X_pca --basis-after X_integrated.cca --json
+  harmony-explorer diagnose integrated.h5ad --batch donor --basis-before X_pca \\
+      --basis-after X_scVI --out judged.h5ad
 
 Works on embeddings of scVI, Seurat, Scanorama, Harmony and others. What BBKNN corrects is a graph;
-give the layout or diffusion map that was made from it.
+give the layout or diffusion map that was made from it. The dashboard opens the file of --out with
+both pictures and the verdict; `export` and `report` take it too.
 
 exit status:
   0  judged, whatever the verdict
@@ -33,18 +39,10 @@ exit status:
   2  the input or an argument cannot be used; one line on standard error says why
 """
 
-_STEPS = {
-    "prepare": "Preparing cells and genes",
-    "neighbors_before": "Finding neighbours before correction",
-    "reference": "Describing each batch on its own",
-    "lisi_before": "Measuring mixing before correction",
-    "judge": "Judging the correction",
-}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("input", type=Path, metavar="INPUT", help="the data, an h5ad file")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="the data in any known format")
     parser.add_argument(
         "--batch",
         action="append",
@@ -66,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--basis-after", required=True, metavar="NAME", help="corrected embedding, from obsm"
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the data with pictures, clusters, markers and measures added, .h5ad",
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="numbers and verdict, .json")
     parser.add_argument("--json", action="store_true", help="print the same")
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep computed results here")
@@ -74,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_input(args.input)
+    check_output(args.out, "--out", source=args.input, endings=(".h5ad",))
     check_output(args.report, "--report", source=args.input, endings=(".json",))
     if args.basis_before == args.basis_after:
         raise ParameterError(
@@ -90,55 +95,62 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _judged(args: argparse.Namespace) -> dict[str, Any]:
-    from harmony_core.data.check import check_embedding
     from harmony_core.data.ingest import ingest_file
-    from harmony_core.errors import DataError
-    from harmony_core.export.record import versions
-    from harmony_core.external import judge_embedding
+    from harmony_core.export import write_h5ad
     from harmony_core.params import HarmonyParams, PrepareParams, RunParams
     from harmony_core.pipeline import Pipeline
+    from harmony_core.plan import Plan
+    from harmony_core.results import RunResults
 
     params = RunParams(
         harmony=HarmonyParams(batch=tuple(args.batch)),
         prepare=PrepareParams(basis=args.basis_before),
         label=args.label,
         condition=args.condition,
+        given=args.basis_after,
     )
-    progress = TerminalProgress(_STEPS)
+    wanted = () if args.out is not None else ("assess",)
+    progress = TerminalProgress()
     try:
         with working_store(args.home) as store:
             progress.say("Reading and checking the file")
             dataset = ingest_file(store, args.input, name=args.input.name)
-            after = dataset.embedding(args.basis_after)
-            check_embedding(after, args.basis_after)
-            if args.label is not None and args.label not in dataset.obs:
-                available = ", ".join(map(str, dataset.obs.columns))
-                raise DataError(
-                    f"There is no column {args.label!r} for labels; available: {available}."
-                )
-            pipeline = Pipeline(dataset, params, progress)
-            pipeline.run("reference", "lisi_before")
-            progress("judge", 0.0)
-            found = judge_embedding(pipeline, after[pipeline.cells])
-            return {
-                "versions": versions(),
-                "data": {
-                    "name": dataset.name,
-                    "fingerprint": dataset.fingerprint,
-                    "cells": dataset.n_cells,
-                    "cells_kept": len(pipeline.cells),
-                    "batches": {v.name: v.sizes for v in pipeline.variables},
-                    "notes": [*dataset.meta["warnings"], *found.notes],
-                },
-                "embeddings": {
-                    "before": args.basis_before or "principal components of the counts",
-                    "after": args.basis_after,
-                },
-                "metrics": {"before": found.before, "after": found.after},
-                "verdict": found.verdict.to_dict(),
-            }
+            progress.expect(Plan(dataset, params).steps_for(*wanted))
+            Pipeline(dataset, params, progress).run(*wanted)
+            results = RunResults(dataset, params)
+            if args.out is not None:
+                progress.say("Writing")
+                write_h5ad(results, args.out, input_path=str(args.input.resolve()))
+            return _told(results)
     finally:
         progress.say("")
+
+
+def _told(results: RunResults) -> dict[str, Any]:
+    from harmony_core.export.record import versions
+    from harmony_core.summaries import level_sizes
+
+    dataset, params = results.dataset, results.params
+    found, obs = results.assessment, results.obs
+    assert found is not None  # just computed
+    assert obs is not None
+    return {
+        "versions": versions(),
+        "data": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "cells": dataset.n_cells,
+            "cells_kept": len(obs),
+            "batches": {name: level_sizes(obs[name]) for name in params.harmony.batch},
+            "notes": [*dataset.meta["warnings"], *found["notes"]],
+        },
+        "embeddings": {
+            "before": params.prepare.basis or "principal components of the counts",
+            "after": params.given,
+        },
+        "metrics": found["metrics"],
+        "verdict": found["verdict"],
+    }
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

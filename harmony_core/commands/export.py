@@ -158,16 +158,17 @@ def opened_run(store: Any, path: Path) -> RunResults:
     from harmony_core.data.ingest import ingest_file
     from harmony_core.params import RunParams
     from harmony_core.pipeline import Pipeline
-    from harmony_core.plan import STEPS
+    from harmony_core.plan import Plan
     from harmony_core.results import RunResults
 
-    progress = TerminalProgress({step.name: step.title for step in STEPS})
+    progress = TerminalProgress()
     try:
         progress.say("Reading and checking the file")
         dataset = ingest_file(store, path, name=path.name)
         if dataset.meta["run"] is None:
             raise FileError(f"The run in {one_line(path.name)!r} cannot be opened again.")
         params = RunParams.from_dict(dataset.meta["run"])
+        progress.expect(Plan(dataset, params).steps_for())
         Pipeline(dataset, params, progress).run()
     finally:
         progress.say("")

@@ -9,12 +9,15 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harmony_core.data.request import LoadRequest
 from harmony_core.errors import FileError, ParameterError
+
+if TYPE_CHECKING:
+    from harmony_core.plan import Step
 
 
 @contextlib.contextmanager
@@ -47,11 +50,15 @@ def working_store(home: Path | None) -> Iterator[Any]:
 class TerminalProgress:
     """Shows the step under way on one line of a terminal, and nothing in a pipe."""
 
-    def __init__(self, titles: dict[str, str]) -> None:
-        self._titles = titles
+    def __init__(self) -> None:
+        self._titles: dict[str, str] = {}
         self._stream = sys.stderr
         self.shows = self._stream.isatty()
         self._text = ""
+
+    def expect(self, steps: Sequence[Step]) -> None:
+        """Be told which steps will come, for their titles and their number."""
+        self._titles = {step.name: step.title for step in steps}
 
     def __call__(self, step: str, share: float) -> None:
         if step not in self._titles:

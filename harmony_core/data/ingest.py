@@ -133,8 +133,7 @@ def ingest(
             adata.obsm[e.name].toarray() if sp.issparse(adata.obsm[e.name]) else adata.obsm[e.name],
             dtype=np.float32,
         )
-        for e in recognised.embeddings
-        if not e.is_layout
+        for e in sorted(recognised.embeddings, key=lambda e: e.is_layout)
     }
     report("check", 0.5)
     fingerprint = digest_of(adata)
@@ -197,6 +196,7 @@ def _embedding_meta(found: Report) -> dict[str, Any]:
     usable = [e for e in kept if e.n_bad == 0 and not e.is_corrected]
     return {
         "embeddings": [e.name for e in kept],
+        "layouts": [e.name for e in found.embeddings if e.is_layout],
         "embedding_facts": {e.name: {**asdict(e), "follows_depth": e.follows_depth} for e in kept},
         "uncorrected": [e.name for e in sorted(usable, key=lambda e: e.preference)],
     }
@@ -278,12 +278,14 @@ def _run_inside(adata: AnnData, embeddings: list[str]) -> dict[str, Any] | None:
             check_batch(adata.obs[name], name, adata.n_obs)
         # Other names may have been taken, so the record says where the embedding is.
         basis = written.get("basis") or params.prepare.basis or "X_pca"
+        given = written.get("given") or params.given
     except (ValueError, KeyError, TypeError, AttributeError, HarmonyExplorerError):
         return None
-    if basis not in embeddings:
+    if not {basis, given or basis} <= set(embeddings):
         return None
     run = params.to_dict()
     run["prepare"]["basis"] = basis
+    run["given"] = given
     return run
 
 

@@ -210,13 +210,14 @@ class Dataset:
         return values
 
     def embedding(self, name: str) -> npt.NDArray[np.float32]:
-        """Return an embedding that came with the data (cells × dimensions)."""
-        if name not in self.meta["embeddings"]:
-            available = ", ".join(self.meta["embeddings"]) or "none"
+        """Return an embedding, or a layout, that came with the data (cells × dimensions)."""
+        stored_names = [*self.meta["embeddings"], *self.meta.get("layouts", [])]
+        if name not in stored_names:
+            available = ", ".join(stored_names) or "none"
             raise DataError(
                 f"There is no embedding {name!r} in these data; available: {available}."
             )
-        position = list(self.meta["embeddings"]).index(name)
+        position = stored_names.index(name)
         stored: npt.NDArray[np.float32] = np.load(
             self.folder / "embeddings" / f"{position}.npy", mmap_mode="r", allow_pickle=False
         )

@@ -191,8 +191,9 @@ def judge(
         )
     if nothing:
         sentences.append(
-            f"There is nothing to correct: before Harmony, the batches of “{batch_variable}” "
-            "are already mixed as if batch were drawn by lot. Use the uncorrected data."
+            "There is nothing to correct: before any correction, the batches of "
+            f"“{batch_variable}” are already mixed as if batch were drawn by lot. Use the "
+            "uncorrected data."
         )
     if kind == "good":
         sentences.append(good_sentence(detection, labels))

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 
-def content_digest(adata: Any, where: str, columns: list[str], basis: str | None) -> str:
-    """Return a digest of what a run depends on: names, expression, columns, embedding.
+def content_digest(adata: Any, where: str, columns: list[str], embeddings: list[str]) -> str:
+    """Return a digest of what a run depends on: names, expression, columns, embeddings.
 
     Scripts that rerun a run carry this very function, so it uses nothing of ours.
     """
@@ -23,8 +23,8 @@ def content_digest(adata: Any, where: str, columns: list[str], basis: str | None
         found.update("\0".join(map(str, names)).encode())
     for column in columns:
         found.update("\0".join(map(str, adata.obs[column])).encode())
-    if basis is not None:
-        found.update(np.ascontiguousarray(adata.obsm[basis], dtype=np.float32).tobytes())
+    for name in embeddings:
+        found.update(np.ascontiguousarray(adata.obsm[name], dtype=np.float32).tobytes())
     for start in range(0, 0 if matrix is None else adata.n_obs, 10_000):
         rows = sp.csr_matrix(matrix[start : start + 10_000], dtype=np.float32)
         rows.sort_indices()

@@ -23,7 +23,7 @@ class Entries:
     adata
         The data; changed in place.
     keep
-        Name of the embedding that was corrected, which stays whoever made it.
+        Names of the embeddings that the run starts from, which stay whoever made them.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Entries:
         New name of each entry of theirs that gave way, by part and old name.
     """
 
-    def __init__(self, adata: AnnData, *, keep: str | None = None) -> None:
+    def __init__(self, adata: AnnData, *, keep: Collection[str | None] = ()) -> None:
         self.adata = adata
         self.notes: list[str] = []
         self._names: dict[tuple[Part, str], str] = {}
@@ -71,6 +71,10 @@ class Entries:
         """Return the name under which an entry of ours ended up."""
         return self._names.get((part, name), name)
 
+    def embedding(self, name: str) -> str:
+        """Return where an embedding stands now: its name, or where it moved to."""
+        return self.moved.get(("obsm", name), name)
+
     @property
     def written(self) -> dict[str, list[str]]:
         """Names of our entries by part."""
@@ -86,14 +90,14 @@ class Entries:
             for k, v in value.items()
         }
 
-    def _forget_earlier(self, keep: str | None) -> None:
+    def _forget_earlier(self, keep: Collection[str | None]) -> None:
         earlier = read_record(self.adata.uns) or {}
         for part, names in earlier.get("written", {}).items():
             if part not in ("obs", "obsm", "obsp", "uns"):
                 continue
             holder = getattr(self.adata, part)
             for name in names:
-                if name in holder and (part, name) != ("obsm", keep):
+                if name in holder and not (part == "obsm" and name in keep):
                     del holder[name]
 
 

@@ -19,6 +19,7 @@ from harmony_core.export.files import written_whole
 from harmony_core.palette import MISSING, colors_for
 from harmony_core.plan import SIDES, Side
 from harmony_core.results import RunResults
+from harmony_core.runs import side_names
 from harmony_core.summaries import level_codes
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _panel(results: RunResults, side: Side, column: str | None) -> Panel:
     positions, clusters, obs = results.layout(side), results.clusters(side), results.obs
     if positions is None or clusters is None or obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
-    when = "Before Harmony" if side == "before" else "After Harmony"
+    when = short_name(side_names(results.params)[SIDES.index(side)])
     if column is None:
         names = tuple(str(i) for i in range(int(clusters.max()) + 1))
         colouring = Colouring("cluster", np.asarray(clusters), names)

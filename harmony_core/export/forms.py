@@ -47,9 +47,15 @@ def two_runs(request: Request, path: Path) -> tuple[str, ...]:
 
 
 def report(request: Request, path: Path) -> tuple[str, ...]:
+    from harmony_core.export.record import origin
     from harmony_core.export.report import write_report
+    from harmony_core.export.source import opened_source
 
-    write_report(request.results, path, runs=request.runs, input_path=request.input_path)
+    with opened_source(request.results) as source:
+        earlier = origin(request.results, source)
+    write_report(
+        request.results, path, runs=request.runs, input_path=request.input_path, origin=earlier
+    )
     return ()
 
 
@@ -121,9 +127,10 @@ def r(request: Request, path: Path) -> tuple[str, ...]:
 
 
 def settings(request: Request, path: Path) -> tuple[str, ...]:
+    from harmony_core.export.record import original_params
     from harmony_core.export.settings import write_settings
 
-    write_settings(request.results.params, path)
+    write_settings(original_params(request.results), path)
     return ()
 
 

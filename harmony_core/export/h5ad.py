@@ -1,37 +1,28 @@
 """The corrected data as an h5ad, or zarr, that scanpy, Seurat's readers and cellxgene open.
 
-What came in stays as it came, bit for bit, for the cells that were kept; ours is added beside it.
-A column of obs keeps its name and ours takes another. Where the data bring an embedding, graph or
-ranking of a name that scanpy's tools look for, ours takes that name and theirs is kept beside it.
+Matrices go from file to file in blocks, so their size doesn't matter.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from harmony_core.data.store import Arrays
 from harmony_core.errors import ExportError
-from harmony_core.export.entries import Entries
+from harmony_core.export.corrected import corrected_adata
 from harmony_core.export.files import WatchedFile, written_whole
-from harmony_core.export.record import RECORD_KEY, record, source_of
-from harmony_core.palette import colors_for
-from harmony_core.plan import Side
+from harmony_core.export.matrices import stored_bytes, write_rows
+from harmony_core.export.source import opened_source
 from harmony_core.results import RunResults
-from harmony_core.summaries import level_codes
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_SUFFIX: Mapping[Side, str] = {"after": "", "before": "_uncorrected"}
 Compression = Literal["gzip", "lzf"]
 
 
@@ -67,239 +58,65 @@ def write_h5ad(
     ExportError
         If the run is not finished, or the file can't be written.
     """
-    adata, notes = corrected_adata(results, input_path=input_path)
-    _write(adata, Path(path), compression, watch)
+    import h5py
+
+    path = Path(path)
+    with opened_source(results) as source:
+        adata, notes = corrected_adata(results, source, input_path=input_path)
+        with (
+            written_whole(path, needs=_bytes(adata, source)) as temporary,
+            WatchedFile(temporary, watch) as disk,
+        ):
+            with _explained(path), h5py.File(disk, "w") as file:
+                _write(file, adata, source, results, {"compression": compression})
+            if disk.failed is not None:
+                raise disk.failed
     return notes
 
 
 def write_zarr(results: RunResults, path: Path, *, input_path: str = "") -> tuple[str, ...]:
     """Write the corrected data as a zarr folder; see `write_h5ad`."""
-    import anndata
     import zarr
 
     path = Path(path)
-    adata, notes = corrected_adata(results, input_path=input_path)
-    with (
-        written_whole(path, needs=_bytes(adata), as_folder=True) as temporary,
-        warnings.catch_warnings(),
-        anndata.settings.override(allow_write_nullable_strings=True),
-    ):
-        warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
-        group = zarr.open_group(str(temporary), mode="w", zarr_format=2)
-        with _explained(path):
-            anndata.io.write_elem(group, "/", adata)
+    with opened_source(results) as source:
+        adata, notes = corrected_adata(results, source, input_path=input_path)
+        needs = _bytes(adata, source)
+        with written_whole(path, needs=needs, as_folder=True) as temporary, _explained(path):
+            group = zarr.open_group(str(temporary), mode="w", zarr_format=2)
+            _write(group, adata, source, results, {})
     return notes
 
 
-def corrected_adata(
-    results: RunResults, *, input_path: str = ""
-) -> tuple[AnnData, tuple[str, ...]]:
-    """Return the data as they came, for the kept cells, with the run's results added.
-
-    ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony``, ``X_umap`` and
-    ``X_umap_uncorrected``. ``obs``: ``leiden`` at the resolution shown, ``leiden_<resolution>`` at
-    the others, and the same from uncorrected data as ``leiden_uncorrected``. ``uns``: ``neighbors``
-    and ``neighbors_uncorrected``, ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and
-    the record of the run.
-
-    Returns
-    -------
-    The data, and sentences about anything that was renamed.
-
-    Raises
-    ------
-    ExportError
-        If the run is not finished.
-    """
-    if not results.is_finished or results.cells is None:
-        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
-    source = source_of(results)
-    about = record(results, source=source, input_path=input_path)
-    adata = _kept(source, np.asarray(results.cells))
-    basis = results.params.prepare.basis
-    entries = Entries(adata, keep=basis)
-    if basis is None:
-        entries.add("obsm", "X_pca", np.array(results.embedding("before")))
-    entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
-    for side in _SUFFIX:
-        entries.add("obsm", f"X_umap{_SUFFIX[side]}", np.array(results.layout(side)))
-        _add_clusters(entries, results, side)
-        _add_graph(entries, results, side)
-        _add_markers(entries, results, side)
-    _add_measures(entries, results)
-    _add_colors(entries, results)
-    about |= {
-        # Where this very file has the embedding to start from when it is opened again.
-        "basis": entries.moved.get(("obsm", basis), basis) if basis else "X_pca",
-        "written": entries.written,
-    }
-    adata.uns[RECORD_KEY] = json.dumps(about)
-    return adata, tuple(entries.notes)
-
-
-def _kept(adata: AnnData, cells: npt.NDArray[np.int32]) -> AnnData:
-    import anndata
-
-    if len(cells) == adata.n_obs:
-        return adata
-    with warnings.catch_warnings(), anndata.settings.override(remove_unused_categories=False):
-        warnings.simplefilter("ignore")  # about names that were not unique in the file
-        return adata[cells].copy()
-
-
-def _stage(results: RunResults, name: str) -> Arrays:
-    stage = results.stage(name)
-    if stage is None:
-        raise ExportError("This run's results are no longer in the store; compute it again.")
-    return stage.arrays
-
-
-def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
-    p = results.params.clusters
-    shown, others = (_stage(results, f"{of}clusters_{side}") for of in ("", "other_"))
-    arrays = {**shown, **others}
-    stem = f"leiden{_SUFFIX[side]}"
-    for resolution in p.resolutions:
-        name = stem if resolution == p.shown else f"{stem}_{resolution:g}"
-        codes = np.asarray(arrays[f"leiden_{resolution:g}"])
-        levels = [str(i) for i in range(int(codes.max()) + 1)]
-        entries.add("obs", name, pd.Categorical.from_codes(codes, categories=pd.Index(levels)))
-    settings = {
-        "resolution": p.shown,
-        "random_state": p.seed,
-        "n_iterations": 2 if p.flavor == "igraph" else -1,
-        "flavor": p.flavor,
-    }
-    entries.add("uns", stem, {"params": settings})
-
-
-def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
-    import scipy.sparse as sp
-
-    from harmony_core.pipeline import Pipeline
-
-    p = results.params
-    pipeline = Pipeline(results.dataset, p)
-    # Neighbours only serve other stages, so a finished run may have to find them again.
-    near = pipeline.neighbors(side)
-    # scanpy counts the cell itself among its neighbours, but stores only the others.
-    k = min(p.graph.n_neighbors, near.k + 1) - 1
-    n = len(near.indices)
-    distances = sp.csr_matrix(
-        (near.distances[:, :k].ravel(), near.indices[:, :k].ravel(), np.arange(n + 1) * k),
-        shape=(n, n),
-    )
-    distances.sort_indices()
-    graph = pipeline.graph(side).copy()
-    graph.sort_indices()
-    # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
-    name = f"neighbors{_SUFFIX[side]}"
-    prefix = "" if side == "after" else f"{name}_"
-    basis = p.prepare.basis or "X_pca"
-    rep = "X_pca_harmony" if side == "after" else entries.moved.get(("obsm", basis), basis)
-    found = {
-        "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
-        "distances_key": entries.add("obsp", f"{prefix}distances", distances),
-        "params": {
-            "n_neighbors": p.graph.n_neighbors,
-            "method": "umap",
-            "metric": "euclidean",
-            "random_state": p.harmony.seed,
-            "use_rep": rep,
-        },
-    }
-    entries.add("uns", name, found)
-
-
-def _add_markers(entries: Entries, results: RunResults, side: Side) -> None:
-    arrays = _stage(results, f"markers_{side}")
-    if "genes" not in arrays:
-        return
-    is_raw = results.dataset.meta["where"] == "raw"
-    table = entries.adata.raw if is_raw else entries.adata
-    kept = np.asarray(_stage(results, "prepare")["genes"])
-    ranked = _ranked(arrays, np.asarray(table.var_names, dtype=object)[kept])
-    if ranked is None:
-        return
-    ranked["params"] = {
-        "groupby": entries.name("obs", f"leiden{_SUFFIX[side]}"),
-        "reference": "rest",
-        "method": "wilcoxon",
-        "use_raw": is_raw,
-        "layer": None,
-        "corr_method": "benjamini-hochberg",
-    }
-    entries.add("uns", f"rank_genes_groups{_SUFFIX[side]}", ranked)
-
-
-def _ranked(arrays: Any, gene_names: npt.NDArray[Any]) -> dict[str, Any] | None:
-    """Return marker genes as scanpy writes them: one record array a quantity, one field a group."""
-    genes = np.asarray(arrays["genes"])
-    tested = np.flatnonzero((genes >= 0).all(axis=1))
-    if len(tested) == 0:
-        return None
-    columns = {
-        "names": (gene_names[genes], "O"),
-        "scores": (np.asarray(arrays["scores"]), "float32"),
-        "pvals": (np.asarray(arrays["p_values"]), "float64"),
-        "pvals_adj": (np.asarray(arrays["p_adjusted"]), "float64"),
-        "logfoldchanges": (np.asarray(arrays["log2_fold_change"]), "float32"),
-    }
-    return {
-        quantity: np.rec.fromarrays(
-            [values[g] for g in tested], dtype=[(str(g), kind) for g in tested]
-        )
-        for quantity, (values, kind) in columns.items()
-    }
-
-
-def _add_measures(entries: Entries, results: RunResults) -> None:
-    """Add what was measured of each cell."""
-    n_cells = entries.adata.n_obs
-    for name, values in _stage(results, "assess").items():
-        if values.shape == (n_cells,):
-            entries.add("obs", f"harmony_{name}", np.array(values))
-    soft = np.asarray(_stage(results, "correct")["soft_cluster"])
-    entries.add("obs", "harmony_soft_cluster", soft)
-
-
-def _add_colors(entries: Entries, results: RunResults) -> None:
-    """Give scanpy the colours of the screen, for columns that came without any."""
-    adata, p, cells = entries.adata, results.params, results.obs
-    assert cells is not None  # a finished run has cells
-    ours = [entries.name("obs", f"leiden{suffix}") for suffix in _SUFFIX.values()]
-    for name in [*ours, *p.harmony.batch, *([p.label] if p.label else [])]:
-        key = f"{name}_colors"
-        # HDF5 takes a slash for a folder.
-        if key in adata.uns or "/" in key:
-            continue
-        values = adata.obs[name]
-        if not isinstance(values.dtype, pd.CategoricalDtype):
-            continue
-        categories = [str(c) for c in values.cat.categories]
-        colors = colors_for(categories if name in ours else level_codes(cells[name])[1])
-        if set(categories) <= set(colors):
-            entries.add("uns", key, np.array([colors[c] for c in categories], dtype=object))
-
-
 def _write(
-    adata: AnnData, path: Path, compression: Compression, watch: Callable[[int], None] | None
+    group: Any, adata: AnnData, source: AnnData, results: RunResults, options: dict[str, str]
 ) -> None:
+    """Write the data into an empty file of h5py or zarr, and beside them the source's matrices."""
     import anndata
-    import h5py
 
+    keep = np.zeros(source.n_obs, dtype=bool)
+    keep[results.cells] = True
     with (
-        written_whole(path, needs=_bytes(adata)) as temporary,
         warnings.catch_warnings(),
         anndata.settings.override(allow_write_nullable_strings=True),
-        WatchedFile(temporary, watch) as disk,
     ):
         warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
-        with _explained(path), h5py.File(disk, "w") as file:
-            options = {"compression": compression}
-            anndata.io.write_elem(file, "/", adata, dataset_kwargs=options)
-        if disk.failed is not None:
-            raise disk.failed
+        anndata.io.write_elem(group, "/", adata, dataset_kwargs=options)
+        if source.X is not None:
+            write_rows(group, "X", source.X, keep, options)
+        for name, layer in source.layers.items():
+            write_rows(group["layers"], name, layer, keep, options)
+        if source.raw is not None:
+            if "raw" in group:  # anndata may have said that there is none
+                del group["raw"]
+            raw = group.create_group("raw")
+            raw.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
+            write_rows(raw, "X", source.raw.X, keep, options)
+            for name in ("var", "varm"):
+                table = getattr(source.raw, name)
+                anndata.io.write_elem(
+                    raw, name, table if name == "var" else dict(table), dataset_kwargs=options
+                )
 
 
 @contextlib.contextmanager
@@ -316,14 +133,11 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _bytes(adata: AnnData) -> int:
+def _bytes(adata: AnnData, source: AnnData) -> int:
     """Return the size of everything uncompressed: the most that the file may take."""
-    matrices = [adata.X, *adata.layers.values(), *adata.obsm.values(), *adata.obsp.values()]
-    if adata.raw is not None:
-        matrices.append(adata.raw.X)
-    total = int(adata.obs.memory_usage(deep=True).sum() + adata.var.memory_usage(deep=True).sum())
-    for matrix in matrices:
-        parts = [getattr(matrix, name, None) for name in ("data", "indices", "indptr")]
-        arrays = parts if hasattr(matrix, "indptr") else [matrix]
-        total += sum(int(getattr(a, "nbytes", 0)) for a in arrays)
-    return total
+    matrices = [source.X, *source.layers.values(), *adata.obsm.values(), *adata.obsp.values()]
+    if source.raw is not None:
+        matrices.append(source.raw.X)
+    tables = (adata.obs, adata.var)
+    held = sum(int(table.memory_usage(deep=True).sum()) for table in tables)
+    return held + sum(stored_bytes(matrix) for matrix in matrices)

@@ -13,6 +13,7 @@ from harmony_core.errors import ExportError
 from harmony_core.export.files import written_whole
 from harmony_core.export.gene_figures import expression_of
 from harmony_core.results import RunResults
+from harmony_core.runs import side_names
 from harmony_core.summaries import level_codes
 
 _STYLE = "body{font-family:system-ui,sans-serif;max-width:1200px;margin:2rem auto;padding:0 1rem}"
@@ -51,25 +52,29 @@ def write_interactive(results: RunResults, path: Path) -> None:
 
 def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
     before, after = results.layout("before"), results.layout("after")
-    clusters, obs, harmony = results.clusters("after"), results.obs, results.harmony
-    if before is None or after is None or clusters is None or obs is None or harmony is None:
+    clusters, obs = results.clusters("after"), results.obs
+    if before is None or after is None or clusters is None or obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
-    p = results.params
+    p, sides = results.params, side_names(results.params)
     made = []
     for column in [*p.harmony.batch, *([p.label] if p.label else [])]:
         codes, levels = level_codes(obs[column])
-        figure = figures.before_after(before, after, codes, levels, title=column)
+        figure = figures.before_after(before, after, codes, levels, title=column, sides=sides)
         made.append((f"By {column}", figure))
-    names = tuple(str(i) for i in range(int(clusters.max()) + 1))
-    by_cluster = figures.before_after(before, after, np.asarray(clusters), names, title="cluster")
-    made.append(("By cluster after Harmony", by_cluster))
+    numbers = tuple(str(i) for i in range(int(clusters.max()) + 1))
+    by_cluster = figures.before_after(
+        before, after, np.asarray(clusters), numbers, title="cluster", sides=sides
+    )
+    made.append((f"By cluster, {sides[1]}", by_cluster))
     try:
         expression = expression_of(results)
     except ExportError:  # another tissue, or no expression
         expression = {}
     if expression:
         made.append(("Marker genes", figures.gene_grid(expression, before, after)))
-        made.append(("Marker genes by cluster", figures.gene_dots(expression, clusters, names)))
-    convergence = figures.convergence(harmony["objective"], harmony["stop_reason"])
-    made.append(("Convergence", convergence))
+        made.append(("Marker genes by cluster", figures.gene_dots(expression, clusters, numbers)))
+    harmony = results.harmony
+    if harmony is not None:
+        convergence = figures.convergence(harmony["objective"], harmony["stop_reason"])
+        made.append(("Convergence", convergence))
     return made

@@ -42,7 +42,7 @@ def methods_paragraph(
         If the run is not finished.
     """
     obs = results.obs
-    if results.harmony is None or obs is None:
+    if results.stage("correct") is None or obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to say yet.")
     cited: list[str] = []
 
@@ -56,7 +56,14 @@ def methods_paragraph(
     if origin is not None and "prepared" in origin:
         prepare, facts = PrepareParams.from_dict(origin["params"]["prepare"]), origin["prepared"]
     sentences = _preparation(prepare, facts, cite("scanpy") if prepare.basis is None else "", used)
-    sentences.append(_correction(results, cite("harmony"), used))
+    if p.given is None:
+        sentences.append(_correction(results, cite("harmony"), used))
+    else:
+        sentences.append(
+            f"Differences between the levels of {', '.join(p.harmony.batch)} had been corrected by "
+            "another tool (its name, version, settings and citation belong here), which gave the "
+            f"embedding {p.given}."
+        )
     exact = len(obs) <= EXACT_UP_TO
     search = "exhaustively" if exact else "with an inverted-file index"
     sentences.append(

@@ -89,8 +89,9 @@ def _drawn(
     for name, column in [*columns.items(), ("cluster", None)]:
         written.append(path(f"before_after_{name}"))
         pair_figure(results, written[-1], column=column, dpi=dpi)
-    written.append(path("convergence"))
-    convergence_figure(results, written[-1], dpi=dpi)
+    if p.given is None:
+        written.append(path("convergence"))
+        convergence_figure(results, written[-1], dpi=dpi)
     try:
         drawable = list(expression_of(results, genes))
     except ExportError:

@@ -24,7 +24,7 @@ from harmony_core.layout import (
     RATE_FROM_LAYOUT,
     RATE_FROM_SCRATCH,
 )
-from harmony_core.params import RunParams
+from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.plan import WIDTH
 
 SCRIPT_NAME = "harmony_rerun.py"
@@ -74,7 +74,8 @@ def write_notebook(record: Mapping[str, Any], path: Path) -> None:
 
 def notebook(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as the content of a Jupyter notebook (nbformat 4.5)."""
-    cells = [_markdown("# One Harmony run\n\n" + _PURPOSE + "\n\n" + _install(record))]
+    about = f"# {_title(record)}\n\n{_PURPOSE}\n\n{_install(record)}"
+    cells = [_markdown(about)]
     for step in _steps(record, text.NO_ARGUMENTS):
         cells += [_markdown(f"## {step.title}"), _code(step.code)]
     cells += [_markdown("## Before and after"), _code(text.PLOT)]
@@ -108,8 +109,10 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
     where, kind = record["where"], record["kind"]
     digest = inspect.getsource(content_digest) + "\n\n"
     has_expression = bool(where) and kind != "scaled"
+    harmonypy = "import harmonypy\n"
+    imports = text.IMPORTS if params.given is None else text.IMPORTS.replace(harmonypy, "")
     steps = [
-        Step("Libraries", text.IMPORTS),
+        Step("Libraries", imports),
         Step("Settings of the run", _settings(record, params)),
         Step(
             "The data, checked to be the same",
@@ -126,7 +129,10 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
         steps.append(Step("The embedding to correct", text.BASIS))
         if has_expression:
             steps.append(Step("Normalisation", text.normalisation(kind, filtered=False)))
-    steps.append(Step("Harmony", text.HARMONY))
+    if params.given is None:
+        steps.append(Step("Harmony", text.HARMONY))
+    else:
+        steps.append(Step("The corrected embedding, by another tool", text.GIVEN))
     steps.append(Step("Neighbours", text.NEIGHBOURS))
     steps.append(
         Step("Clusters", text.IGRAPH if params.clusters.flavor == "igraph" else text.LEIDENALG)
@@ -136,6 +142,10 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
         steps.append(Step("Marker genes of the clusters", text.MARKERS))
     steps.append(Step("The result", text.WRITE))
     return steps
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    return "One Harmony run" if record["harmony"] else "Another tool's correction, laid out again"
 
 
 _PURPOSE = (
@@ -153,7 +163,7 @@ def _header(record: Mapping[str, Any]) -> str:
 {pins},
 # ]
 # ///
-"""One Harmony run.
+"""{_title(record)}.
 
 {textwrap.fill(_PURPOSE, 96)}
 
@@ -170,12 +180,14 @@ def _install(record: Mapping[str, Any]) -> str:
 
 
 def _pinned(record: Mapping[str, Any]) -> dict[str, str]:
-    return {k: v for k, v in sorted(record["versions"].items()) if k != "harmony-explorer"}
+    unused = {"harmony-explorer"}
+    if record["harmony"] is None:
+        unused.add("harmonypy")
+    return {k: v for k, v in sorted(record["versions"].items()) if k not in unused}
 
 
 def _settings(record: Mapping[str, Any], params: RunParams) -> str:
     harmony, prepare = params.harmony, params.prepare
-    levels = dict(zip(harmony.batch, record["harmony"]["levels"], strict=True))
     columns = [*harmony.batch, *([params.label] if params.label else [])]
     values: dict[str, Any] = {
         "INPUT": record["input"],
@@ -184,7 +196,8 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         "VERSIONS": _pinned(record),
         "EXPRESSION": record["where"],
         "COLUMNS": columns,
-        "BATCHES": levels,
+        "BATCH": harmony.batch[0],
+        "EMBEDDINGS": [name for name in (prepare.basis, params.given) if name is not None],
         "BASIS": prepare.basis,
     }
     if prepare.basis is None:
@@ -196,20 +209,9 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         values["PREPARE_SEED"] = prepare.seed
     else:
         values["SKIP_DIMS"] = prepare.skip_dims
-    values["HARMONY"] = {
-        "theta": list(harmony.theta),
-        "sigma": harmony.sigma,
-        "nclust": record["harmony"]["nclust"],
-        "max_iter_harmony": harmony.max_iter,
-        "tau": harmony.tau,
-        "alpha": harmony.alpha,
-        "lamb": harmony.lamb,
-        "block_size": harmony.block_size,
-        "max_iter_kmeans": harmony.max_iter_kmeans,
-        "epsilon_cluster": harmony.epsilon_cluster,
-        "epsilon_harmony": harmony.epsilon_harmony,
-        "random_state": harmony.seed,
-    }
+    values["CORRECTED"] = params.given or "X_pca_harmony"
+    if params.given is None:
+        values |= _harmony_settings(record, harmony)
     values |= {
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
@@ -226,6 +228,25 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         "LEIDEN_SEED": params.clusters.seed,
     }
     return "".join(f"{k} = {_literal(v)}\n" for k, v in values.items())
+
+
+def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict[str, Any]:
+    settings = {
+        "theta": list(harmony.theta),
+        "sigma": harmony.sigma,
+        "nclust": record["harmony"]["nclust"],
+        "max_iter_harmony": harmony.max_iter,
+        "tau": harmony.tau,
+        "alpha": harmony.alpha,
+        "lamb": harmony.lamb,
+        "block_size": harmony.block_size,
+        "max_iter_kmeans": harmony.max_iter_kmeans,
+        "epsilon_cluster": harmony.epsilon_cluster,
+        "epsilon_harmony": harmony.epsilon_harmony,
+        "random_state": harmony.seed,
+    }
+    levels = dict(zip(harmony.batch, record["harmony"]["levels"], strict=True))
+    return {"BATCHES": levels, "HARMONY": settings}
 
 
 def _literal(value: Any) -> str:

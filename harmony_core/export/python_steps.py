@@ -30,7 +30,7 @@ from umap.umap_ import find_ab_params, fuzzy_simplicial_set
 """
 
 ARGUMENTS = """\
-parser = argparse.ArgumentParser(description="Repeat one Harmony run; writes rerun.h5ad.")
+parser = argparse.ArgumentParser(description="Repeat one run; writes rerun.h5ad.")
 parser.add_argument("input", nargs="?", default=INPUT or None, help="the data, an h5ad file")
 parser.add_argument("--any-data", action="store_true", help="accept data that differ")
 arguments = parser.parse_args()
@@ -54,7 +54,10 @@ adata = ad.read_h5ad(path)
 missing = [name for name in COLUMNS if name not in adata.obs]
 if missing:
     sys.exit(f"{str(path)!r} has no column {missing[0]!r}.")
-if content_digest(adata, EXPRESSION, COLUMNS, BASIS) != DIGEST and not any_data:
+for name in EMBEDDINGS:
+    if name not in adata.obsm:
+        sys.exit(f"{str(path)!r} has no embedding {name!r}.")
+if content_digest(adata, EXPRESSION, COLUMNS, EMBEDDINGS) != DIGEST and not any_data:
     sys.exit(f"{str(path)!r} differs from the data of the run; --any-data takes it all the same.")
 """
 
@@ -82,8 +85,7 @@ cells = np.flatnonzero((n_genes >= MIN_GENES) & (n_genes <= MAX_GENES) & (mito <
 """
 
 DOUBLETS = """\
-first = list(BATCHES)[0]
-batch = adata.obs[first].astype(str).to_numpy()[cells]
+batch = adata.obs[BATCH].astype(str).to_numpy()[cells]
 scores = np.zeros(len(cells), dtype=np.float32)
 for level in np.unique(batch):
     members = np.flatnonzero(batch == level)
@@ -122,8 +124,7 @@ def normalisation(kind: str, *, filtered: bool) -> str:
 
 
 PCA = """\
-first = list(BATCHES)[0]
-expression.obs["batch"] = pd.Categorical(adata.obs[first].astype(str).to_numpy()[cells])
+expression.obs["batch"] = pd.Categorical(adata.obs[BATCH].astype(str).to_numpy()[cells])
 expression.var["variable"] = True
 if expression.n_vars > N_TOP_GENES:
     by_batch = expression.obs["batch"].value_counts().min() >= 20
@@ -159,6 +160,10 @@ batches = pd.DataFrame(
 harmony = harmonypy.run_harmony(before, batches, list(batches), verbose=False, **HARMONY)
 after = np.asarray(harmony.Z_corr, dtype=np.float32)  # cells × components
 print(f"Harmony did {len(harmony.objective_harmony) - 1} iterations.")
+"""
+
+GIVEN = """\
+after = np.array(adata.obsm[CORRECTED][cells], dtype=np.float32)
 """
 
 NEIGHBOURS = '''\
@@ -282,7 +287,7 @@ if len(sizes) > 1 and testable:
 
 WRITE = """\
 result.obsm["X_pca" if BASIS is None else BASIS] = before
-result.obsm["X_pca_harmony"] = after
+result.obsm[CORRECTED] = after
 result.obsm["X_umap"] = picture_after
 result.obsm["X_umap_uncorrected"] = picture_before
 result.write_h5ad("rerun.h5ad", compression="gzip")
@@ -291,5 +296,5 @@ print(f"Wrote rerun.h5ad: {result.n_obs:,} cells in {result.obs['leiden'].nuniqu
 
 PLOT = """\
 for basis in ("X_umap_uncorrected", "X_umap"):
-    sc.pl.embedding(result, basis, color=[list(BATCHES)[0], "leiden"])
+    sc.pl.embedding(result, basis, color=[BATCH, "leiden"])
 """

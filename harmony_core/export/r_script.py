@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harmony_core.export.files import written_whole
-from harmony_core.params import RunParams
+from harmony_core.params import HarmonyParams, RunParams
 
 SCRIPT_NAME = "harmony_seurat.R"
 _SMALLEST_LAMBDA = 1e-6
@@ -40,15 +40,17 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         Where the corrected data are, as `write_h5ad` wrote them.
     """
     params = RunParams.from_dict(record["params"])
-    has_counts = record["kind"] == "counts" and params.prepare.basis is None
+    given = params.given is not None
+    has_counts = record["kind"] == "counts" and params.prepare.basis is None and not given
+    start = "counts" if has_counts else "pca"
     parts = [
-        _HEADER,
-        _settings(record, params, h5ad, start="counts" if has_counts else "pca"),
+        _HEADER.replace("{harmony}", "" if given else '"harmony", '),
+        _settings(record, params, h5ad, start="corrected" if given else start),
+        *([] if given else [_LIBRARY]),
         _READING,
         _object(record),
         _COUNTS if has_counts else _NO_COUNTS,
-        _remarks(record, params),
-        _HARMONY,
+        *([_GIVEN] if given else [_remarks(record, params), _HARMONY]),
         _AFTERWARDS,
     ]
     return "\n".join(parts)
@@ -93,11 +95,38 @@ def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start:
         "matrix": {"raw": "raw/X", "": None}.get(where, where),
         "genes": "raw/var" if where == "raw" else "var",
         "basis": record.get("basis") or prepare.basis or "X_pca",
+        "corrected": record.get("given") or params.given or "X_pca_harmony",
         "batch": list(harmony.batch),
         "n_top_genes": prepare.n_top_genes,
         "scale_genes": prepare.scale,
         "n_pcs": prepare.n_pcs,
         "skip_dims": prepare.skip_dims if prepare.basis else 0,
+    }
+    if params.given is None:
+        values |= _harmony_settings(record, harmony)
+    values |= {
+        "n_neighbors": params.graph.n_neighbors,
+        "min_dist": params.layout.min_dist,
+        "spread": params.layout.spread,
+        "resolution": params.clusters.shown,
+        "seed": harmony.seed,
+    }
+    notes = {
+        "h5ad": "the corrected data, with the counts of the kept cells",
+        "start": '"counts", "pca" (our uncorrected embedding) or "corrected" (our corrected one)',
+        "lambda": "NULL: estimated from alpha",
+    }
+    if params.given is not None:
+        notes["start"] = "Harmony is not run; the embedding below is taken as corrected"
+    lines = ["# Settings of the run", ""]
+    for name, value in values.items():
+        note = f"  # {notes[name]}" if name in notes else ""
+        lines.append(f"{name} <- {r_literal(value)}{note}")
+    return "\n".join(lines) + "\n"
+
+
+def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict[str, Any]:
+    return {
         "theta": list(harmony.theta),
         "sigma": harmony.sigma,
         "nclust": record["harmony"]["nclust"],
@@ -109,22 +138,7 @@ def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start:
         "max_iter_cluster": harmony.max_iter_kmeans,
         "epsilon_cluster": harmony.epsilon_cluster,
         "epsilon_harmony": harmony.epsilon_harmony,
-        "n_neighbors": params.graph.n_neighbors,
-        "min_dist": params.layout.min_dist,
-        "spread": params.layout.spread,
-        "resolution": params.clusters.shown,
-        "seed": harmony.seed,
     }
-    notes = {
-        "h5ad": "the corrected data, with the counts of the kept cells",
-        "start": '"counts", "pca" (our uncorrected embedding) or "harmony" (our corrected one)',
-        "lambda": "NULL: estimated from alpha",
-    }
-    lines = ["# Settings of the run", ""]
-    for name, value in values.items():
-        note = f"  # {notes[name]}" if name in notes else ""
-        lines.append(f"{name} <- {r_literal(value)}{note}")
-    return "\n".join(lines) + "\n"
 
 
 def _object(record: Mapping[str, Any]) -> str:
@@ -172,20 +186,23 @@ def _remarks(record: Mapping[str, Any], params: RunParams) -> str:
 
 _HEADER = """\
 # One Harmony run in R, written by Harmony Explorer. It needs these packages:
-#   install.packages(c("Seurat", "harmony", "hdf5r", "Matrix", "ggplot2", "leidenbase"))
+#   install.packages(c("Seurat", {harmony}"hdf5r", "Matrix", "ggplot2", "leidenbase"))
 # Run it with: Rscript harmony_seurat.R
 
 library(Seurat)
-library(harmony)
 library(hdf5r)
 library(Matrix)
 library(ggplot2)
 """
 
+_LIBRARY = """\
+library(harmony)
+stopifnot(start %in% c("counts", "pca", "corrected"), packageVersion("harmony") >= "2.0")
+"""
+
 _READING = """\
 # Reading the h5ad
 
-stopifnot(start %in% c("counts", "pca", "harmony"), packageVersion("harmony") >= "2.0")
 set.seed(seed)
 file <- H5File$new(h5ad, mode = "r")
 
@@ -273,9 +290,9 @@ object[["pca"]] <- CreateDimReducObject(read_start("PC_"), key = "PC_", assay = 
 """
 
 _HARMONY = """\
-if (start == "harmony") {
+if (start == "corrected") {
   object[["harmony"]] <- CreateDimReducObject(
-    read_embedding("X_pca_harmony", "harmony_"), key = "harmony_", assay = "RNA"
+    read_embedding(corrected, "harmony_"), key = "harmony_", assay = "RNA"
   )
 } else {
   object <- RunHarmony(
@@ -304,15 +321,24 @@ if (start == "harmony") {
 }
 """
 
+_GIVEN = """\
+# The embedding that another tool corrected; Harmony is not run.
+
+object[["corrected"]] <- CreateDimReducObject(
+  read_embedding(corrected, "corrected_"), key = "corrected_", assay = "RNA"
+)
+"""
+
 _AFTERWARDS = """\
 # Neighbours, clusters, pictures. Leiden (algorithm 4) needs leidenbase; 1 is Louvain.
 
-dims <- seq_len(ncol(Embeddings(object, "harmony")))
-object <- FindNeighbors(object, reduction = "harmony", dims = dims, k.param = n_neighbors)
+reduction <- if ("harmony" %in% Reductions(object)) "harmony" else "corrected"
+dims <- seq_len(ncol(Embeddings(object, reduction)))
+object <- FindNeighbors(object, reduction = reduction, dims = dims, k.param = n_neighbors)
 object <- FindClusters(object, resolution = resolution, algorithm = 4, random.seed = seed)
 object <- RunUMAP(
   object,
-  reduction = "harmony",
+  reduction = reduction,
   dims = dims,
   n.neighbors = n_neighbors,
   min.dist = min_dist,

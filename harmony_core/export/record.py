@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.errors import ExportError
 from harmony_core.export.content import content_digest
+from harmony_core.export.source import opened_source
+from harmony_core.params import RunParams
 from harmony_core.plan import library_versions
 from harmony_core.results import RunResults
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 RECORD_KEY = "harmony_explorer"
 """Entry of uns in a file that we wrote."""
+
+_OF_THE_FILE = ("basis", "given", "written")
+"""What a record says of the very file that it is in."""
 
 _MORE = (
     *("anndata", "h5py", "numba", "numpy", "pandas", "pynndescent", "scikit-learn", "scipy"),
@@ -30,15 +36,8 @@ def versions() -> dict[str, str]:
     return ours | library_versions() | {name: metadata.version(name) for name in _MORE}
 
 
-def source_of(results: RunResults) -> AnnData:
-    """Read the data of a run as they came."""
-    from harmony_core.data.read import read
-
-    return read(results.dataset.source, name=results.dataset.name)
-
-
 def record(
-    results: RunResults, *, source: AnnData | None = None, input_path: str = ""
+    results: RunResults, source: AnnData | None = None, *, input_path: str = ""
 ) -> dict[str, Any]:
     """Return what decides a run, as plain JSON values: enough to write it down as a script.
 
@@ -51,20 +50,34 @@ def record(
     input_path
         Where they came from, if that is known.
 
+    Returns
+    -------
+    ``params``, ``versions``, ``name``, ``fingerprint``, ``input``, ``digest`` (of the data that
+    the run depends on), ``where`` and ``kind`` of the expression, ``prepared``, ``symbol_column``
+    and ``harmony``: how it went, or None where the corrected embedding was given.
+
     Raises
     ------
     ExportError
         If the run was not corrected yet.
     """
+    if results.stage("correct") is None:
+        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+    if source is None:
+        with opened_source(results) as source:
+            return record(results, source, input_path=input_path)
+    earlier = origin(results, source)
+    return _new(results, source, input_path) if earlier is None else _resumed(results, earlier)
+
+
+def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]:
     from harmony_core.data.check import expression
     from harmony_core.data.genes import symbol_column
 
-    if results.harmony is None:
-        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
-    adata = source_of(results) if source is None else source
     dataset, params = results.dataset, results.params
     where = dataset.meta["where"]
     columns = [*params.harmony.batch, *([params.label] if params.label else [])]
+    embeddings = [name for name in (params.prepare.basis, params.given) if name is not None]
     var = expression(adata, where)[1] if where else adata.var
     return {
         "params": params.to_dict(),
@@ -72,13 +85,61 @@ def record(
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
         "input": input_path or _only_input(dataset.meta),
-        "digest": content_digest(adata, where, columns, params.prepare.basis),
+        "digest": content_digest(adata, where, columns, embeddings),
         "where": where,
         "kind": dataset.meta["kind"],
         "prepared": prepared_facts(results),
         "symbol_column": symbol_column(var) if where else None,
-        "harmony": {k: v for k, v in results.harmony.items() if k != "seconds"},
+        "harmony": _how_harmony_went(results),
     }
+
+
+def _how_harmony_went(results: RunResults) -> dict[str, Any] | None:
+    harmony = results.harmony
+    return None if harmony is None else {k: v for k, v in harmony.items() if k != "seconds"}
+
+
+def _resumed(results: RunResults, earlier: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of a run in a file of ours, with what was changed since.
+
+    It still starts from the data that the file was made from.
+    """
+    there = {k: v for k, v in earlier.items() if k not in _OF_THE_FILE}
+    now, then = results.params, RunParams.from_dict(earlier["params"])
+    # Where the file at hand has the embeddings.
+    place = {"basis": now.prepare.basis, "given": now.given}
+    same = replace(now, prepare=then.prepare, given=then.given)
+    if same == then:
+        return there | place
+    changed = {"versions": versions(), "harmony": _how_harmony_went(results)}
+    return there | place | changed | {"params": same.to_dict()}
+
+
+def original_params(results: RunResults) -> RunParams:
+    """Return a run's settings; of a run that goes on from a file of ours, from its first data."""
+    with opened_source(results) as source:
+        earlier = origin(results, source)
+    return (
+        results.params
+        if earlier is None
+        else RunParams.from_dict(_resumed(results, earlier)["params"])
+    )
+
+
+def origin(results: RunResults, source: AnnData) -> dict[str, Any] | None:
+    """Return the record in a run's data, if the run goes on from the one that wrote them.
+
+    It does where it starts from the embedding that was written, for the same variables; Harmony's
+    settings may have changed.
+    """
+    inside, earlier = results.dataset.meta["run"], read_record(source.uns)
+    if inside is None or earlier is None:
+        return None
+    now, resumed = results.params, RunParams.from_dict(inside)
+    same = (now.prepare, now.harmony.batch, now.label, now.given) == (
+        *(resumed.prepare, resumed.harmony.batch, resumed.label, resumed.given),
+    )
+    return earlier if same else None
 
 
 def _only_input(meta: Mapping[str, Any]) -> str:

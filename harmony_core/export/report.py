@@ -28,7 +28,7 @@ REPORT_NAME = "harmony_report.html"
 _MOST_LEVELS = 200
 _MOST_EVIDENCE = 30
 _TOP_MARKERS = 8
-_OFF = ("label", "basis", "max_doublet")
+_OFF = ("label", "basis", "max_doublet", "given")
 """Settings that are off, not automatic, where they are None."""
 
 _STYLE = """
@@ -196,12 +196,21 @@ def _settings(found: dict[str, Any]) -> Safe:
             rows.append((group if isinstance(values, dict) else "", name, shown))
     parts = [table(["Group", "Setting", "Value in effect"], rows)]
     harmony = found["harmony"]
+    if harmony is None:
+        return joined([_made_elsewhere(found["params"]["given"]), *parts])
     for name, levels, theta in zip(
         found["params"]["harmony"]["batch"], harmony["levels"], harmony["theta_b"], strict=True
     ):
         effective = list(zip(levels, theta, strict=True))[:_MOST_LEVELS]
         parts.append(table([name, "Theta in effect"], effective))
     return joined(parts)
+
+
+def _made_elsewhere(given: str) -> Safe:
+    return element(
+        "p", f"The corrected embedding {given} came with the data from another tool; Harmony was "
+        "not run. How it was made is not known here."
+    )  # fmt: skip
 
 
 def _plain(setting: Any) -> Any:
@@ -218,7 +227,8 @@ def _pictures(results: RunResults) -> Safe:
     ]
     if results.params.label is not None:
         made.append(_drawn(pair_figure, results, "By label", column=results.params.label))
-    made.append(_drawn(convergence_figure, results, "Objective per iteration"))
+    if results.params.given is None:
+        made.append(_drawn(convergence_figure, results, "Objective per iteration"))
     return joined(element("p", picture) for picture in made)
 
 

@@ -8,12 +8,15 @@ from typing import Any
 from harmony_core.errors import ExportError
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.results import RunResults
+from harmony_core.summaries import level_sizes
 
 
 def run_report(
     results: RunResults, *, seconds: Mapping[str, float] | None = None, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return versions, data, settings in effect, how Harmony went, metrics, verdict and times.
+
+    Of a given embedding, ``harmony`` is None.
 
     Parameters
     ----------
@@ -29,11 +32,14 @@ def run_report(
     ExportError
         If the run is not finished.
     """
-    harmony, found = results.harmony, results.assessment
-    if harmony is None or found is None or results.obs is None:
+    harmony, found, given = results.harmony, results.assessment, results.params.given
+    if (harmony is None and given is None) or found is None or results.obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to report yet.")
     dataset, params = results.dataset, results.params.to_dict()
-    params["harmony"]["nclust"] = harmony["nclust"]
+    if harmony is None:
+        params["harmony"] = {"batch": params["harmony"]["batch"]}  # nothing else had an effect
+    else:
+        params["harmony"]["nclust"] = harmony["nclust"]
     facts = prepared_facts(results)
     params["prepare"]["n_pcs"] = facts.pop("dimensions")
     return {
@@ -42,11 +48,13 @@ def run_report(
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
             **facts,
-            "batches": {name: _sizes(results, name) for name in results.params.harmony.batch},
+            "batches": {
+                name: level_sizes(results.obs[name]) for name in results.params.harmony.batch
+            },
             "notes": [*facts["notes"], *found["notes"], *notes],
         },
         "params": params,
-        "harmony": {k: v for k, v in harmony.items() if k != "seconds"},
+        "harmony": harmony and {k: v for k, v in harmony.items() if k != "seconds"},
         "metrics": found["metrics"],
         "verdict": found["verdict"],
         "seconds": dict(seconds if seconds is not None else results.seconds),
@@ -74,9 +82,3 @@ def as_it_was(found: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any
         "data": {**found["data"], **facts, **told},
         "params": {**found["params"], "prepare": prepare},
     }
-
-
-def _sizes(results: RunResults, name: str) -> dict[str, int]:
-    assert results.obs is not None
-    sizes = results.obs[name].astype("string").value_counts().sort_index()
-    return {str(level): int(n) for level, n in sizes.items()}

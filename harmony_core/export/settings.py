@@ -14,27 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from harmony_core.errors import DataError, FileError, ParameterError
 from harmony_core.export.files import written_whole
-from harmony_core.params import (
-    ClusterParams,
-    GraphParams,
-    HarmonyParams,
-    LayoutParams,
-    PrepareParams,
-    RunParams,
-)
+from harmony_core.params import GROUPS, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.data.store import Dataset
 
-GROUPS = {
-    "harmony": HarmonyParams,
-    "prepare": PrepareParams,
-    "graph": GraphParams,
-    "layout": LayoutParams,
-    "clusters": ClusterParams,
-}
 _LISTS = {("harmony", "batch"), ("harmony", "theta"), ("clusters", "resolutions")}
-_TEXTS = {("", "label"), ("harmony", "batch"), ("prepare", "basis"), ("clusters", "flavor")}
+_TEXTS = {
+    ("", "label"),
+    ("", "given"),
+    ("harmony", "batch"),
+    ("prepare", "basis"),
+    ("clusters", "flavor"),
+}
 LARGEST_FILE = 1_000_000
 """Bytes beyond which a file can't be settings."""
 
@@ -59,6 +51,7 @@ def settings_text(params: RunParams, format: str = "toml") -> str:
 
     Examples
     --------
+    >>> from harmony_core.params import HarmonyParams
     >>> text = settings_text(RunParams(harmony=HarmonyParams(batch=("donor",))))
     >>> print(text.splitlines()[4])
     batch = ["donor"]
@@ -136,6 +129,8 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     if params.label is not None and params.label not in obs:
         available = ", ".join(map(str, obs.columns))
         raise DataError(f"There is no column {params.label!r} for labels; available: {available}.")
+    if params.given is not None:
+        dataset.embedding(params.given)
     if basis is not None:
         dataset.embedding(basis)
     elif dataset.meta["kind"] == "none":
@@ -182,7 +177,7 @@ def checked_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     for name, value in values.items():
         if name not in GROUPS:
-            checked[name] = _checked("", name, value, None if name == "label" else False)
+            checked[name] = _checked("", name, value, False if name == "condition" else None)
             continue
         if not isinstance(value, Mapping):
             raise ParameterError(f"{name} must be a group of settings, not {value!r}.")

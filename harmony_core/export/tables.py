@@ -27,20 +27,21 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
     -------
     ``embedding``, ``layouts``, ``clusters`` and ``cells`` (measures) have a row a cell, with the
     cell's name as index; ``metrics`` a row a batch variable and number; ``markers`` a row a gene of
-    a cluster; ``evidence`` a row a finding of the verdict; ``objective`` a row an iteration.
+    a cluster; ``evidence`` a row a finding of the verdict; ``objective`` a row an iteration, where
+    Harmony was run.
 
     Raises
     ------
     ExportError
         If the run is not finished.
     """
-    found, harmony, obs = results.assessment, results.harmony, results.obs
-    if not results.is_finished or found is None or harmony is None or obs is None:
+    found, obs, given = results.assessment, results.obs, results.params.given
+    if not results.is_finished or found is None or obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to write yet.")
     cells = pd.Index(obs.index.astype(str), name="cell")
     embedding = np.asarray(results.embedding("after"))
-    dimensions = [f"harmony_{i + 1}" for i in range(embedding.shape[1])]
-    return {
+    dimensions = [f"{given or 'harmony'}_{i + 1}" for i in range(embedding.shape[1])]
+    tables = {
         "embedding": pd.DataFrame(embedding, index=cells, columns=dimensions),
         "layouts": _layouts(results, cells),
         "clusters": _clusters(results, cells),
@@ -48,10 +49,13 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
         "metrics": metrics_table(found["metrics"]),
         "markers": _markers(results),
         "evidence": evidence_table(found["verdict"]["evidence"]),
-        "objective": pd.DataFrame(
-            {"iteration": range(len(harmony["objective"])), "objective": harmony["objective"]}
-        ),
     }
+    if results.harmony is not None:
+        objective = results.harmony["objective"]
+        tables["objective"] = pd.DataFrame(
+            {"iteration": range(len(objective)), "objective": objective}
+        )
+    return tables
 
 
 def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> pd.DataFrame:

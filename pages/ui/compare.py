@@ -57,7 +57,10 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
         (columns[0], BEFORE, _left(shown.dataset), "Left picture"),
         (columns[1], CURRENT, _right(shown.dataset), "Right picture"),
     ):
-        words = {BEFORE: "Before Harmony", CURRENT: "The run on screen"} | titles
+        words = {
+            BEFORE: runs.side_names(shown.current.params)[0],
+            CURRENT: "The run on screen",
+        } | titles
         options = [default, *titles]
         if st.session_state.get(key) not in options:
             st.session_state[key] = default
@@ -90,7 +93,7 @@ def pictures(shown: Shown) -> tuple[Picture | None, Picture | None]:
     for half, key in zip(halves(shown), (_left, _right), strict=True):
         chosen = st.session_state.get(key(shown.dataset)) not in (None, BEFORE, CURRENT)
         layout = half.results.layout(half.side) if chosen else None
-        note = "" if layout is None else settings_in_words(half.results.params)
+        note = "" if layout is None else note_of(half.results.params)
         found.append(None if layout is None else Picture(half.title, layout, note=note))
     return found[0], found[1]
 
@@ -100,9 +103,10 @@ def halves(shown: Shown) -> tuple[Half, Half]:
     known = {RunResults(shown.dataset, run).plan.run: run for run in _kept(shown)}
     left = known.get(st.session_state.get(_left(shown.dataset), ""))
     right = known.get(st.session_state.get(_right(shown.dataset), ""))
+    titles = runs.side_names(shown.current.params)
     return (
-        Half("Before Harmony", shown.current, "before") if left is None else _half(shown, left),
-        Half("After Harmony", shown.current, "after") if right is None else _half(shown, right),
+        Half(titles[0], shown.current, "before") if left is None else _half(shown, left),
+        Half(titles[1], shown.current, "after") if right is None else _half(shown, right),
     )
 
 
@@ -132,9 +136,10 @@ def what_changed(shown: Shown) -> None:
         "have in the right one; the mean of all cells. 0 % is the same neighbourhood everywhere.",
     )  # fmt: skip
     two.metric(
-        "Cells moved", f"{change.moved.mean():.1%}",
+        "Cells moved", "–" if change.moved is None else f"{change.moved.mean():.1%}",
         help="Mean distance between a cell's two places in the embedding, as a part of the data's "
-        "spread (the cells' mean distance to their middle).",
+        "spread (the cells' mean distance to their middle). Embeddings of two tools have no "
+        "distances in common.",
     )  # fmt: skip
     three.metric(
         "Cells regrouped", f"{change.regrouped:.0%}",
@@ -175,7 +180,13 @@ def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     if left.side == right.side:
         pair = (left.results.params, right.results.params)
-        for name in runs.differing(pair):
+        names = runs.differing(pair)
+        if "given" in names:
+            sources = [f"{p.given}, another tool" if p.given else "Harmony, here" for p in pair]
+            rows.append({"What": "corrected by", **_pair(sources)})
+            # Settings of Harmony stand against none.
+            names = [n for n in names if n != "given" and not n.startswith("harmony.")]
+        for name in names:
             values = [runs.settings(run, [name])[name] for run in pair]
             rows.append(
                 {"What": name.removeprefix("harmony."), **_pair(map(value_in_words, values))}
@@ -227,14 +238,17 @@ def _change(left: Half, right: Half) -> Change | None:
         embeddings.append(embedding)
         near.append(found.arrays["indices"])
         clusters.append(groups)
-    change = compare((embeddings[0], embeddings[1]), (near[0], near[1]), (clusters[0], clusters[1]))
+    given = {half.results.params.given for half in (left, right) if half.side == "after"}
+    pair = None if given - {None} else (embeddings[0], embeddings[1])
+    change = compare(pair, (near[0], near[1]), (clusters[0], clusters[1]))
     st.session_state[_CHANGE] = (key, change)
     return change
 
 
 def _half(shown: Shown, run: RunParams) -> Half:
     name = runs.label_of(shown.dataset, run).name
-    return Half(name or "After Harmony, other run", RunResults(shown.dataset, run), "after")
+    other = runs.side_names(run)[1] + (", other run" if run.given is None else "")
+    return Half(name or other, RunResults(shown.dataset, run), "after")
 
 
 def _runs(shown: Shown) -> list[RunParams]:
@@ -256,8 +270,15 @@ def _is_on(shown: Shown) -> bool:
     return pair[0] not in (None, BEFORE) or pair[1] not in (None, CURRENT)
 
 
+def note_of(params: RunParams) -> str:
+    """Return what stands beside a picture's title, which names a given embedding already."""
+    return "" if params.given is not None else settings_in_words(params)
+
+
 def settings_in_words(params: RunParams) -> str:
-    """Return the two settings that matter most."""
+    """Return the two settings that matter most; of a given embedding, what it is called."""
+    if params.given is not None:
+        return runs.side_names(params)[1]
     theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
     return f"theta {theta} · sigma {params.harmony.sigma:g}"
 

@@ -20,7 +20,7 @@ from harmony_core.params import (
 )
 from harmony_core.results import RunResults
 from harmony_core.runs import flat
-from pages.ui import help_texts
+from pages.ui import given, help_texts
 from pages.ui.text import plain
 
 PRESETS: Mapping[str, tuple[float, float]] = {
@@ -51,16 +51,30 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         Whether the rarely moved settings are drawn too; without them they stay as they are.
     """
     key = f"{dataset.fingerprint}:"
+    if given.is_offered(dataset, current):
+        current = given.choose(dataset, current)
+    if current.given is not None:
+        return _of_another_tool(key, current, more=more)
     _presets(dataset, current)
     harmony, spots = _main_sliders(key, current.harmony)
     params = replace(current, harmony=harmony)
     if more:
         with st.expander("More parameters"):
             harmony = _more_harmony(key, harmony)
+            st.caption("Picture and clusters")
             graph, layout, clusters = _picture(key, current)
         params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
     _in_effect(RunResults(dataset, params), spots)
     return params
+
+
+def _of_another_tool(key: str, current: RunParams, *, more: bool) -> RunParams:
+    given.say(current)
+    if not more:
+        return current
+    with st.expander("Picture and clusters"):
+        graph, layout, clusters = _picture(key, current)
+    return replace(current, graph=graph, layout=layout, clusters=clusters)
 
 
 def _presets(dataset: Dataset, now: RunParams) -> None:
@@ -176,7 +190,6 @@ def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
 
 
 def _picture(key: str, now: RunParams) -> tuple[GraphParams, LayoutParams, ClusterParams]:
-    st.caption("Picture and clusters")
     neighbors = int(
         _slider(
             "neighbours", "n_neighbors", now.graph.n_neighbors, help_texts.NEIGHBORS,
@@ -266,7 +279,17 @@ def _way_back(key: str, default: float) -> None:
 
 def set_sliders(dataset: Dataset, params: RunParams) -> None:
     """Move the sliders to given settings; to be called from a widget's callback."""
-    key, harmony = f"{dataset.fingerprint}:", params.harmony
+    st.session_state[given.key(dataset)] = params.given or given.HARMONY
+    values = {} if params.given is not None else _harmony_values(params.harmony)
+    values |= {"neighbors": params.graph.n_neighbors, "spread": params.layout.spread}
+    values |= {"min_dist": params.layout.min_dist, "resolution": params.clusters.shown}
+    values |= {"flavor": params.clusters.flavor}
+    for name, value in values.items():
+        st.session_state[f"{dataset.fingerprint}:{name}"] = value
+
+
+def _harmony_values(harmony: HarmonyParams) -> dict[str, Any]:
+    """Return where the sliders of Harmony's settings stand, by the end of their keys."""
     values: dict[str, Any] = {
         f"theta:{name}": value for name, value in zip(harmony.batch, harmony.theta, strict=True)
     }
@@ -277,9 +300,4 @@ def set_sliders(dataset: Dataset, params: RunParams) -> None:
     values |= {"epsilon_cluster": harmony.epsilon_cluster}
     values |= {"epsilon_harmony": harmony.epsilon_harmony}
     values |= {"lamb": harmony.lamb} if harmony.lamb is not None else {"alpha": harmony.alpha}
-    values |= {} if harmony.nclust is None else {"nclust": harmony.nclust}
-    values |= {"neighbors": params.graph.n_neighbors, "spread": params.layout.spread}
-    values |= {"min_dist": params.layout.min_dist, "resolution": params.clusters.shown}
-    values |= {"flavor": params.clusters.flavor}
-    for name, value in values.items():
-        st.session_state[key + name] = value
+    return values if harmony.nclust is None else values | {"nclust": harmony.nclust}

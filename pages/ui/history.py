@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -15,9 +16,6 @@ from harmony_core.summaries import level_codes
 from pages.ui import compare, controls
 from pages.ui.panels import HEADINGS
 from pages.ui.shown import Shown
-
-ALWAYS = ("harmony.theta", "harmony.sigma")
-"""Settings that are told even where all runs share them."""
 
 MOST_PICTURES = 8
 
@@ -106,12 +104,13 @@ def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]
 
 def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
     """Return what each run is called: its name, or what is particular about it; all different."""
-    names = [*ALWAYS, *(n for n in runs.differing(by_name.values()) if n not in ALWAYS)]
+    names = _told(by_name.values())
     titles: dict[str, str] = {}
     for key, run in by_name.items():
-        values = runs.settings(run, names)
-        told = [f"{_short(n)} {compare.value_in_words(values[n])}" for n in names]
-        title = " · ".join(part for part in (runs.label_of(dataset, run).name, *told) if part)
+        told = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
+        start = [runs.label_of(dataset, run).name]
+        start += [runs.side_names(run)[1]] if run.given is not None else []
+        title = " · ".join(part for part in (*start, *told) if part)
         same = sum(other.startswith(title) for other in titles.values())
         titles[key] = f"{title} ({same + 1})" if same else title
     return titles
@@ -119,18 +118,33 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
 
 def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[dict[str, Any]]:
     """Return one row a run: what is particular about it, its main numbers and its verdict."""
-    names = [*ALWAYS, *(n for n in runs.differing(kept) if n not in ALWAYS)]
+    names = _told(kept)
+    any_given = any(run.given is not None for run in kept)
     found = []
     for run in kept:
         told = runs.summary(RunResults(dataset, run), names)
         if told is None:
             continue
         metrics = list(told["metrics"].values())[-1]
-        row = {_short(n): compare.value_in_words(value) for n, value in told["settings"].items()}
+        row = {"Corrected by": run.given or "Harmony"} if any_given else {}
+        row |= {_short(n): value for n, value in _in_words(run, names).items()}
         row |= {title: metrics.get(name) for name, title in TITLES.items() if name in metrics}
         row |= {"Verdict": HEADINGS[told["kind"]], "On screen": run == current}
         found.append(row)
     return found
+
+
+def _told(kept: Iterable[RunParams]) -> list[str]:
+    """Return the settings that are told of runs; what corrected them is told beside these."""
+    names = dict.fromkeys([*runs.ALWAYS, *runs.differing(kept)])
+    return [name for name in names if name != "given"]
+
+
+def _in_words(run: RunParams, names: list[str]) -> dict[str, str]:
+    """Return settings as text; Harmony's are empty where it was not run."""
+    none = [name for name in names if run.given is not None and name.startswith("harmony.")]
+    values = runs.settings(run, names)
+    return {n: "" if n in none else compare.value_in_words(values[n]) for n in names}
 
 
 def _short(name: str) -> str:

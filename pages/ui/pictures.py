@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.results import RunResults
+from harmony_core.runs import side_names
 from pages.ui import address, colouring, compare, evidence, film, presentation
 from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.shown import Shown
@@ -26,12 +27,12 @@ def draw(shown: Shown, pace: float | None) -> None:
         st.info("The first picture of these data takes a moment to prepare.")
         return
     film.advance(source)
-    note = compare.settings_in_words(source.params)
-    if source.is_preview:
-        note += " · preview, the full picture follows"
-    left = Picture("Before Harmony", before, alt="Uncorrected.")
+    told = ["preview, the full picture follows"] if source.is_preview else []
+    note = " · ".join([*filter(None, [compare.note_of(source.params)]), *told])
+    titles = side_names(source.params)
+    left = Picture(titles[0], before, alt="Uncorrected.")
     right = Picture(
-        "After Harmony",
+        titles[1],
         before if after is None else after,
         note=note,
         alt=_alt(shown),
@@ -56,7 +57,7 @@ def draw(shown: Shown, pace: float | None) -> None:
     )
     if event.selection is not None:
         colouring.describe_selection(source, event.selection)
-    if after is not None and not source.is_preview:
+    if after is not None and not source.is_preview and source.params.given is None:
         film.panel(source)
     address.write(shown.dataset, shown.current.params)
     if film.pace(shown.dataset) != pace:

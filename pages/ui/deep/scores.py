@@ -11,7 +11,7 @@ from harmony_core import runs
 from harmony_core.diagnostics.glossary import GLOSSARY
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
-from pages.ui import history
+from pages.ui import compare, history
 from pages.ui.background import Group
 from pages.ui.deep import explain
 from pages.ui.tables import table
@@ -81,13 +81,13 @@ def _rows(results: RunResults, scored: list[RunParams]) -> list[dict[str, Any]]:
         stage = RunResults(results.dataset, run).stage("scib_after")
         if stage is not None:
             here = " (on screen)" if run == results.params else ""
-            name = f"theta {row['theta']}, sigma {row['sigma']}{here}"
+            name = f"{compare.settings_in_words(run)}{here}"
             extra = {k: v for k, v in row.items() if k not in _NOT_SETTINGS}
             rows.append({"Run": name, **_values(stage.info), **extra})
     return rows
 
 
-_NOT_SETTINGS = {"theta", "sigma", "On screen", *history.TITLES.values()}
+_NOT_SETTINGS = {"Corrected by", "theta", "sigma", "On screen", *history.TITLES.values()}
 
 
 def _values(info: Any) -> dict[str, Any]:

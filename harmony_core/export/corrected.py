@@ -1,0 +1,231 @@
+"""A run's results added to the data that it was made from.
+
+What came in stays as it came for the cells that were kept; ours is added beside it. A column of obs
+keeps its name and ours takes another. Where the data bring an embedding, graph or ranking of a name
+that scanpy's tools look for, ours takes that name and theirs is kept beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harmony_core.data.store import Arrays
+from harmony_core.errors import ExportError
+from harmony_core.export.entries import Entries
+from harmony_core.export.record import RECORD_KEY, record
+from harmony_core.palette import colors_for
+from harmony_core.plan import Side
+from harmony_core.results import RunResults
+from harmony_core.summaries import level_codes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+_SUFFIX: Mapping[Side, str] = {"after": "", "before": "_uncorrected"}
+
+
+def corrected_adata(
+    results: RunResults, source: AnnData, *, input_path: str = ""
+) -> tuple[AnnData, tuple[str, ...]]:
+    """Return the data without matrices, for the kept cells, with the run's results added.
+
+    ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony`` (unless the
+    corrected one was given), ``X_umap`` and ``X_umap_uncorrected``. ``obs``: ``leiden`` at the
+    resolution shown, ``leiden_<resolution>`` at the others, and the same from uncorrected data as
+    ``leiden_uncorrected``. ``uns``: ``neighbors``
+    and ``neighbors_uncorrected``, ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and
+    the record of the run.
+
+    Parameters
+    ----------
+    source
+        The data as they came.
+
+    Returns
+    -------
+    The data, and sentences about anything that was renamed.
+
+    Raises
+    ------
+    ExportError
+        If the run is not finished.
+    """
+    if not results.is_finished or results.cells is None:
+        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+    about = record(results, source, input_path=input_path)
+    adata = _kept(source, results.cells)
+    basis = results.params.prepare.basis
+    given = results.params.given
+    entries = Entries(adata, keep=(basis, given))
+    if basis is None:
+        entries.add("obsm", "X_pca", np.array(results.embedding("before")))
+    if given is None:
+        entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
+    for side in _SUFFIX:
+        entries.add("obsm", f"X_umap{_SUFFIX[side]}", np.array(results.layout(side)))
+        _add_clusters(entries, results, side)
+        _add_graph(entries, results, side)
+        _add_markers(entries, source, results, side)
+    _add_measures(entries, results)
+    _add_colors(entries, results)
+    about |= {
+        # Where this very file has the embedding to start from when it is opened again.
+        "basis": entries.embedding(basis) if basis else "X_pca",
+        "given": entries.embedding(given) if given else None,
+        "written": entries.written,
+    }
+    adata.uns[RECORD_KEY] = json.dumps(about)
+    return adata, tuple(entries.notes)
+
+
+def _kept(source: AnnData, cells: npt.NDArray[np.int32]) -> AnnData:
+    """Return the kept cells of everything but the matrices."""
+    import anndata
+
+    names = ("obs", "var", "uns", "obsm", "varm", "obsp", "varp")
+    with warnings.catch_warnings(), anndata.settings.override(remove_unused_categories=False):
+        warnings.simplefilter("ignore")  # about names that were not unique in the file
+        adata = anndata.AnnData(**{name: getattr(source, name).copy() for name in names})
+        return adata if len(cells) == adata.n_obs else adata[cells].copy()
+
+
+def _stage(results: RunResults, name: str) -> Arrays:
+    stage = results.stage(name)
+    if stage is None:
+        raise ExportError("This run's results are no longer in the store; compute it again.")
+    return stage.arrays
+
+
+def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
+    p = results.params.clusters
+    shown, others = (_stage(results, f"{of}clusters_{side}") for of in ("", "other_"))
+    arrays = {**shown, **others}
+    stem = f"leiden{_SUFFIX[side]}"
+    for resolution in p.resolutions:
+        name = stem if resolution == p.shown else f"{stem}_{resolution:g}"
+        codes = np.asarray(arrays[f"leiden_{resolution:g}"])
+        levels = [str(i) for i in range(int(codes.max()) + 1)]
+        entries.add("obs", name, pd.Categorical.from_codes(codes, categories=pd.Index(levels)))
+    settings = {
+        "resolution": p.shown,
+        "random_state": p.seed,
+        "n_iterations": 2 if p.flavor == "igraph" else -1,
+        "flavor": p.flavor,
+    }
+    entries.add("uns", stem, {"params": settings})
+
+
+def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
+    import scipy.sparse as sp
+
+    from harmony_core.pipeline import Pipeline
+
+    p = results.params
+    pipeline = Pipeline(results.dataset, p)
+    # Neighbours only serve other stages, so a finished run may have to find them again.
+    near = pipeline.neighbors(side)
+    # scanpy counts the cell itself among its neighbours, but stores only the others.
+    k = min(p.graph.n_neighbors, near.k + 1) - 1
+    n = len(near.indices)
+    distances = sp.csr_matrix(
+        (near.distances[:, :k].ravel(), near.indices[:, :k].ravel(), np.arange(n + 1) * k),
+        shape=(n, n),
+    )
+    distances.sort_indices()
+    graph = pipeline.graph(side).copy()
+    graph.sort_indices()
+    # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
+    name = f"neighbors{_SUFFIX[side]}"
+    prefix = "" if side == "after" else f"{name}_"
+    source = p.prepare.basis or "X_pca" if side == "before" else p.given or "X_pca_harmony"
+    found = {
+        "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
+        "distances_key": entries.add("obsp", f"{prefix}distances", distances),
+        "params": {
+            "n_neighbors": p.graph.n_neighbors,
+            "method": "umap",
+            "metric": "euclidean",
+            "random_state": p.harmony.seed,
+            "use_rep": entries.embedding(source),
+        },
+    }
+    entries.add("uns", name, found)
+
+
+def _add_markers(entries: Entries, source: AnnData, results: RunResults, side: Side) -> None:
+    arrays = _stage(results, f"markers_{side}")
+    if "genes" not in arrays:
+        return
+    is_raw = results.dataset.meta["where"] == "raw"
+    table = source.raw if is_raw else source
+    kept = np.asarray(_stage(results, "prepare")["genes"])
+    ranked = _ranked(arrays, np.asarray(table.var_names, dtype=object)[kept])
+    if ranked is None:
+        return
+    ranked["params"] = {
+        "groupby": entries.name("obs", f"leiden{_SUFFIX[side]}"),
+        "reference": "rest",
+        "method": "wilcoxon",
+        "use_raw": is_raw,
+        "layer": None,
+        "corr_method": "benjamini-hochberg",
+    }
+    entries.add("uns", f"rank_genes_groups{_SUFFIX[side]}", ranked)
+
+
+def _ranked(arrays: Any, gene_names: npt.NDArray[Any]) -> dict[str, Any] | None:
+    """Return marker genes as scanpy writes them: one record array a quantity, one field a group."""
+    genes = np.asarray(arrays["genes"])
+    tested = np.flatnonzero((genes >= 0).all(axis=1))
+    if len(tested) == 0:
+        return None
+    columns = {
+        "names": (gene_names[genes], "O"),
+        "scores": (np.asarray(arrays["scores"]), "float32"),
+        "pvals": (np.asarray(arrays["p_values"]), "float64"),
+        "pvals_adj": (np.asarray(arrays["p_adjusted"]), "float64"),
+        "logfoldchanges": (np.asarray(arrays["log2_fold_change"]), "float32"),
+    }
+    return {
+        quantity: np.rec.fromarrays(
+            [values[g] for g in tested], dtype=[(str(g), kind) for g in tested]
+        )
+        for quantity, (values, kind) in columns.items()
+    }
+
+
+def _add_measures(entries: Entries, results: RunResults) -> None:
+    """Add what was measured of each cell."""
+    n_cells = entries.adata.n_obs
+    for name, values in _stage(results, "assess").items():
+        if values.shape == (n_cells,):
+            entries.add("obs", f"harmony_{name}", np.array(values))
+    if results.params.given is None:
+        soft = np.asarray(_stage(results, "correct")["soft_cluster"])
+        entries.add("obs", "harmony_soft_cluster", soft)
+
+
+def _add_colors(entries: Entries, results: RunResults) -> None:
+    """Give scanpy the colours of the screen, for columns that came without any."""
+    adata, p, cells = entries.adata, results.params, results.obs
+    assert cells is not None  # a finished run has cells
+    ours = [entries.name("obs", f"leiden{suffix}") for suffix in _SUFFIX.values()]
+    for name in [*ours, *p.harmony.batch, *([p.label] if p.label else [])]:
+        key = f"{name}_colors"
+        # HDF5 takes a slash for a folder.
+        if key in adata.uns or "/" in key:
+            continue
+        values = adata.obs[name]
+        if not isinstance(values.dtype, pd.CategoricalDtype):
+            continue
+        categories = [str(c) for c in values.cat.categories]
+        colors = colors_for(categories if name in ours else level_codes(cells[name])[1])
+        if set(categories) <= set(colors):
+            entries.add("uns", key, np.array([colors[c] for c in categories], dtype=object))
