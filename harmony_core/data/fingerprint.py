@@ -43,7 +43,7 @@ def _add(found: Any, value: Any) -> None:
         _add_text(found, [*value.columns, *value.index])
         for position in range(value.shape[1]):
             _add_column(found, value.iloc[:, position])
-    elif hasattr(value, "tocsr") or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
+    elif _is_sparse(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
         _add_numbers(found, value)
     elif isinstance(value, np.ndarray):
         _add_text(found, value.ravel().tolist())
@@ -68,6 +68,11 @@ def _add_numbers(found: Any, values: Any) -> None:
         block.eliminate_zeros()
         for part in (block.indptr.astype(np.int64), block.indices.astype(np.int64), block.data):
             found.update(np.ascontiguousarray(part).data)
+
+
+def _is_sparse(value: Any) -> bool:
+    """Whether a value is a sparse matrix, in memory or backed by its file."""
+    return getattr(value, "format", None) in ("csr", "csc")
 
 
 def _add_column(found: Any, values: pd.Series[Any]) -> None:

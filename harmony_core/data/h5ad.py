@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import anndata as ad
     import h5py
 
+_NOTHING: Mapping[str, Any] = {}
 _OPTIONAL = ("uns", "obsm", "varm", "obsp", "varp", "layers")
 
 
@@ -93,8 +94,22 @@ def _points_inside(matrix: Any) -> bool:
     return ascends and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < n_minor))
 
 
-def read_in_parts(file: h5py.Group, name: str, notes: list[str]) -> ad.AnnData:
+def read_in_parts(
+    file: h5py.Group, name: str, notes: list[str], *, backed: Mapping[str, Any] = _NOTHING
+) -> ad.AnnData:
     """Read AnnData part by part, leaving out (and noting) optional ones that can't be read.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    name
+        Its name, for messages.
+    notes
+        What was left out is added here.
+    backed
+        Matrices that are not read, by where they are (``X``, ``layers/<name>``, ``raw/X``), and
+        what to take for them.
 
     Raises
     ------
@@ -105,12 +120,17 @@ def read_in_parts(file: h5py.Group, name: str, notes: list[str]) -> ad.AnnData:
 
     parts: dict[str, Any] = {}
     for part in ("obs", "var", "X"):
-        if part in file:
+        if part in backed:
+            parts[part] = backed[part]
+        elif part in file:
             parts[part] = _element(file[part], f"{name} cannot be read: its {part} is damaged")
     for part in _OPTIONAL:
         if part in file:
-            parts[part] = _members(file[part], part, notes)
-    if "raw" in file:
+            parts[part] = _members(file[part], part, notes, backed)
+    if "raw/X" in backed:
+        var = _element(file["raw/var"], f"{name} cannot be read: its raw/var is damaged")
+        parts["raw"] = {"X": backed["raw/X"], "var": var}
+    elif "raw" in file:
         notes.append("raw was left out: it could not be read.")
     try:
         return anndata.AnnData(**parts)
@@ -118,12 +138,17 @@ def read_in_parts(file: h5py.Group, name: str, notes: list[str]) -> ad.AnnData:
         raise FileError(f"{name} is damaged: its parts do not fit together.") from error
 
 
-def _members(group: Any, part: str, notes: list[str]) -> Mapping[str, Any]:
+def _members(
+    group: Any, part: str, notes: list[str], backed: Mapping[str, Any]
+) -> Mapping[str, Any]:
     if not hasattr(group, "keys"):
         notes.append(f"{part} was left out: it could not be read.")
         return {}
     members = {}
     for key in group:
+        if f"{part}/{key}" in backed:
+            members[key] = backed[f"{part}/{key}"]
+            continue
         try:
             members[key] = _element(group[key], "")
         except FileError:

@@ -110,6 +110,35 @@ def load_request(request: LoadRequest) -> Loaded:
     )
 
 
+@contextmanager
+def open_request(request: LoadRequest, scratch: Path) -> Iterator[Loaded]:
+    """Read what a page or a command asks for, and leave large matrices on disk.
+
+    Parameters
+    ----------
+    request
+        The files, and how to read them.
+    scratch
+        Folder with room to unpack what is compressed. What is written there is gone when the block
+        ends, and the matrices with it.
+    """
+    from harmony_core.data.large_h5ad import is_large, unpacked
+    from harmony_core.data.recognise import is_h5ad
+
+    path, name = Path(request.paths[0]), shown(request.names[0])
+    with _plain_errors(request.names[0]):
+        alone = len(request.paths) == 1 and request.max_cells is None
+        large = alone and is_h5ad(path, name) and is_large(path, name)
+    if not large:
+        yield load_request(request)
+        return
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=scratch) as folder:
+        with _plain_errors(request.names[0]):
+            loaded, file = unpacked(path, name, Path(folder))
+        with file:
+            yield loaded
+
+
 def load_many(
     paths: Sequence[str | Path],
     *,
