@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from harmony_core.data.hdf5 import open_checked
 from harmony_core.data.loaded import Loaded, unchanged
+from harmony_core.data.sample import Sample, draw_anndata
 from harmony_core.errors import FileError
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ _NOTHING: Mapping[str, Any] = {}
 _OPTIONAL = ("uns", "obsm", "varm", "obsp", "varp", "layers")
 
 
-def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
+def read_h5ad(
+    path: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
+) -> Loaded:
     """Read an h5ad file.
 
     Parameters
@@ -31,6 +35,8 @@ def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
         Its name, for messages.
     limit
         Bytes of memory that it may take; by default what is free.
+    sample
+        Which cells to read; by default all.
 
     Raises
     ------
@@ -44,12 +50,16 @@ def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
     """
     import anndata
 
-    with unchanged(path, name), open_checked(path, name, limit=limit) as file:
+    most = math.inf if sample else limit
+    with unchanged(path, name), open_checked(path, name, limit=most) as file:
         missing = [part for part in ("obs", "var") if part not in file]
         if missing:
             raise FileError(
                 f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}."
             )
+        if sample is not None:
+            adata, note = draw_anndata(file, name, sample, limit=limit)
+            return Loaded(adata, "sample of an h5ad", (note,))
         notes: list[str] = []
         try:
             adata = anndata.read_h5ad(path)

@@ -6,6 +6,7 @@ compressed file each would unpack it again.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +33,9 @@ def is_large(path: Path, name: str) -> bool:
     Raises
     ------
     FileError
-        Damaged, pointing outside itself, or too large for this machine.
+        Damaged, or pointing outside itself.
     """
-    with open_checked(path, name) as file:
+    with open_checked(path, name, limit=math.inf) as file:
         matrices = dict(_matrices(file))
         by_cell = all(_encoding(group) == "csr_matrix" for group in matrices.values())
         modern = all(_encoding(file[part]) == "dataframe" for part in ("obs", "var"))
