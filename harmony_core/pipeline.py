@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from harmony_core.data.by_gene import ByGene
 from harmony_core.data.store import Arrays, Dataset, StageResult
 from harmony_core.errors import DataError
 from harmony_core.layout import (
@@ -127,8 +128,8 @@ class Pipeline:
         p, obs = self.params, self.dataset.obs
         for name in p.harmony.batch:
             values = batch_column(obs, name)
-            if p.prepare.basis is None and self._matrix is not None:
-                check_matrix(self._matrix, values, name)
+            if p.prepare.basis is None and self.dataset.by_gene is not None:
+                check_matrix(self.dataset.by_gene, values, name)
         if p.label is not None and p.label not in obs:
             available = ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
@@ -196,12 +197,13 @@ class Pipeline:
 
     # Stages
 
-    def _by_cell(self) -> sp.csr_matrix:
-        """Return the stored expression by cell, in memory of its own."""
-        matrix = self._matrix
+    @property
+    def _by_gene(self) -> ByGene:
+        """The stored expression, to be read some genes at a time."""
+        matrix = self.dataset.by_gene
         if matrix is None:
             raise _nothing_to_prepare(self.dataset)
-        return matrix.tocsr()
+        return matrix
 
     @cached_property
     def _symbols(self) -> npt.NDArray[np.str_]:
@@ -210,7 +212,7 @@ class Pipeline:
     def _quality(self) -> Computed:
         from harmony_core.quality import cell_quality
 
-        return asdict(cell_quality(self._by_cell(), self._symbols)), {}
+        return asdict(cell_quality(self._by_gene, self._symbols)), {}
 
     def _doublets(self) -> Computed:
         from harmony_core.quality import CellQuality, doublet_scores, within_thresholds
@@ -218,12 +220,10 @@ class Pipeline:
         if self.dataset.meta["kind"] != "counts":
             raise DataError("Doublets are scored from counts, and these data have none.")
         quality = CellQuality(**{k: np.asarray(a) for k, a in self.stage("quality").arrays.items()})
-        kept = np.flatnonzero(within_thresholds(quality, self.params.prepare))
-        scores = np.full(self.dataset.n_cells, np.nan, dtype=np.float32)
-        batch = self.dataset.obs[self.params.harmony.batch[0]].to_numpy()[kept]
-        counts = self._by_cell()[kept]
-        scores[kept] = doublet_scores(counts, batch, seed=self.params.prepare.seed)
-        return {"scores": scores}, {}
+        p = self.params
+        batch = self.dataset.obs[p.harmony.batch[0]].to_numpy()
+        kept = within_thresholds(quality, p.prepare)
+        return {"scores": doublet_scores(self._by_gene, batch, kept=kept, seed=p.prepare.seed)}, {}
 
     def _prepare(self) -> Computed:
         from harmony_core.prepare import from_basis, prepare
@@ -231,16 +231,15 @@ class Pipeline:
         p, kind = self.params.prepare, self.dataset.meta["kind"]
         if p.basis is not None:
             embedding = self.dataset.embedding(p.basis)
-            result = from_basis(embedding, self._matrix, kind=kind, skip_dims=p.skip_dims)
+            result = from_basis(embedding, self.dataset.by_gene, kind=kind, skip_dims=p.skip_dims)
         else:
             result = prepare(
-                self._by_cell(),
+                self._by_gene,
                 self._symbols,
                 self.dataset.obs[self.params.harmony.batch[0]].to_numpy(),
                 p,
                 kind=kind,
                 doublets=self._doublet_scores(),
-                overwrite=True,
             )
         names = (
             *("cells", "genes", "variable", "variable_in", "totals", "embedding"),

@@ -1,12 +1,12 @@
 """From counts to principal components: quality control, normalisation, variable genes, PCA.
 
-Every number is scanpy's; what is ours is the order, the defaults and what is said about it.
+Every number is what scanpy gives, which tests hold it to; what is ours is the order, the defaults,
+what is said about it, and that genes are read some at a time.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from harmony_core.data.by_gene import ByGene
 from harmony_core.errors import DataError
 from harmony_core.params import PrepareParams
 from harmony_core.quality import cell_quality, within_thresholds
+from harmony_core.variable_genes import SMALLEST_BATCH, moments, variable_genes
 
 TARGET_SUM = 1e4
 LARGEST_SCALED = 10
-_CELLS_PER_BLOCK = 10_000
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,17 @@ class Prepared:
 
 
 def prepare(
-    matrix: sp.csr_matrix,
+    matrix: sp.spmatrix | ByGene,
     symbols: npt.NDArray[Any],
     batch: npt.NDArray[Any],
     params: PrepareParams,
     *,
     kind: str = "counts",
     doublets: npt.NDArray[np.floating] | None = None,
-    overwrite: bool = False,
 ) -> Prepared:
     """Run quality control, normalisation, variable-gene choice and PCA.
+
+    Only the variable genes are held in memory whole, all others some at a time.
 
     Parameters
     ----------
@@ -86,113 +88,108 @@ def prepare(
         ``log`` or ``scaled``. Only counts are filtered and normalised.
     doublets
         Doublet score of every cell, needed where ``params`` have a ``max_doublet``.
-    overwrite
-        Whether the matrix's memory may be used, so that large data are not copied whole. The
-        results are the same.
 
     Raises
     ------
     DataError
         If the thresholds leave too few cells or genes.
     """
-    import anndata as ad
-    import scanpy as sc
-    import threadpoolctl
-
+    matrix = ByGene.of(matrix)
     n_cells, n_genes = matrix.shape
     notes: list[str] = []
-    cells = np.arange(n_cells, dtype=np.int32)
-    genes = np.arange(n_genes, dtype=np.int32)
+    keep, keep_genes = np.ones(n_cells, dtype=bool), np.ones(n_genes, dtype=bool)
     totals = np.ones(n_cells, dtype=np.float32)
-    X = sp.csr_matrix(matrix, dtype=np.float32, copy=not overwrite)
-    del matrix
     if kind == "counts":
-        keep = within_thresholds(cell_quality(X, symbols), params)
+        keep = within_thresholds(cell_quality(matrix, symbols), params)
         if params.max_doublet is not None and doublets is not None:
             keep &= ~(doublets > params.max_doublet)
         _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
-        keep_genes = _cells_of_each_gene(X, keep) >= params.min_cells
+        keep_genes = _cells_of_each_gene(matrix, keep) >= params.min_cells
         _require(int(keep_genes.sum()), n_genes, "genes are seen in enough cells", 20, "min_cells")
-        cells, genes = cells[keep], genes[keep_genes]
-        X = _compacted(X, keep, keep_genes)
-        totals = np.asarray(X.sum(axis=1), dtype=np.float32).ravel()
-        if len(cells) < n_cells:
-            notes.append(f"{n_cells - len(cells):,} of {n_cells:,} cells were left out.")
+        totals = _totals(matrix, keep_genes)
+        if not keep.all():
+            notes.append(f"{n_cells - int(keep.sum()):,} of {n_cells:,} cells were left out.")
     else:
         notes.append(
             "The matrix is already normalised, so it was neither filtered nor normalised again."
         )
-    adata = ad.AnnData(X)
-    adata.obs["batch"] = np.asarray(batch)[cells].astype(str)
-    adata.obs["batch"] = adata.obs["batch"].astype("category")
-    if kind == "counts":
-        sc.pp.normalize_total(adata, target_sum=TARGET_SUM)
-    if kind in ("counts", "normalised"):
-        sc.pp.log1p(adata)
-    if kind == "scaled":  # variance says nothing after scaling
-        variable = np.ones(adata.n_vars, dtype=bool)
-        variable_in = np.zeros(adata.n_vars, dtype=np.int16)
+    cells = np.flatnonzero(keep).astype(np.int32)
+    genes = np.flatnonzero(keep_genes).astype(np.int32)
+    totals = totals[cells]
+    if kind == "scaled" or len(genes) <= params.n_top_genes:
+        # Variance says nothing after scaling.
+        variable = np.ones(len(genes), dtype=bool)
+        variable_in = np.zeros(len(genes), dtype=np.int16)
     else:
-        variable, variable_in = _variable_genes(adata, params.n_top_genes)
+        codes = np.unique(np.asarray(batch)[cells].astype(str), return_inverse=True)[1]
+        if np.bincount(codes).min() < SMALLEST_BATCH:
+            codes = np.zeros_like(codes)
+        values = (
+            sp.csc_matrix(
+                log_normalised(_taken(block[:, keep_genes[found]], keep), totals, kind=kind)
+            )
+            for found, block in matrix.blocks()
+        )
+        variable, variable_in = variable_genes(moments(values, codes), params.n_top_genes)
     n_pcs = min(params.n_pcs, int(variable.sum()) - 1, len(cells) - 1)
     if n_pcs < params.n_pcs:
         notes.append(
             f"{n_pcs} principal components instead of {params.n_pcs}: "
             f"there are {len(cells):,} cells and {int(variable.sum()):,} variable genes."
         )
-    selected = adata[:, variable].copy()
-    del adata, X
-    # One thread: with more, the last digits depend on how many there are, and with them
-    # everything that follows.
-    with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
-        warnings.simplefilter("ignore", FutureWarning)
-        if params.scale:
-            selected.X = selected.X.toarray()
-            sc.pp.scale(selected, max_value=LARGEST_SCALED)
-        sc.pp.pca(selected, n_comps=n_pcs, random_state=params.seed)
+    selected = _taken(matrix.genes(genes[variable]), keep)
+    embedding, variance_ratio = _components(
+        sp.csr_matrix(log_normalised(selected, totals, kind=kind)), n_pcs, params
+    )
     return Prepared(
         cells=cells,
         genes=genes,
         variable=variable,
         variable_in=variable_in,
         totals=totals,
-        embedding=np.ascontiguousarray(selected.obsm["X_pca"], dtype=np.float32),
-        variance_ratio=np.asarray(selected.uns["pca"]["variance_ratio"], dtype=np.float32),
+        embedding=embedding,
+        variance_ratio=variance_ratio,
         notes=tuple(notes),
     )
 
 
-def _blocks(n_cells: int) -> Iterator[slice]:
-    for start in range(0, n_cells, _CELLS_PER_BLOCK):
-        yield slice(start, min(start + _CELLS_PER_BLOCK, n_cells))
+def _taken(block: sp.csc_matrix, keep: npt.NDArray[np.bool_]) -> sp.csc_matrix:
+    return block if keep.all() else block[keep]
 
 
-def _cells_of_each_gene(X: sp.csr_matrix, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def _cells_of_each_gene(matrix: ByGene, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Count the kept cells in which each gene is seen."""
-    found = np.zeros(X.shape[1], dtype=np.int64)
-    for block in _blocks(X.shape[0]):
-        found += np.bincount(X[block][keep[block]].indices, minlength=X.shape[1])
-    return found
+    found = [_taken(block, keep).getnnz(axis=0) for _, block in matrix.blocks()]
+    return np.concatenate(found).astype(np.int64)
 
 
-def _compacted(
-    X: sp.csr_matrix, keep: npt.NDArray[np.bool_], keep_genes: npt.NDArray[np.bool_]
-) -> sp.csr_matrix:
-    """Return the kept cells and genes in the memory of ``X``, which is not valid afterwards.
+def _totals(matrix: ByGene, keep_genes: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Sum each cell's counts of the kept genes."""
+    total = np.zeros(matrix.shape[0])
+    for found, block in matrix.blocks():
+        total += np.asarray(block[:, keep_genes[found]].sum(axis=1, dtype=np.float64)).ravel()
+    return total.astype(np.float32)
 
-    What is kept of a block of cells is never larger than the block, so that it fits where the block
-    or an earlier one was.
-    """
-    data, indices = X.data, X.indices
-    indptr = [np.zeros(1, dtype=X.indptr.dtype)]
-    end = 0
-    for block in _blocks(X.shape[0]):
-        kept = X[block][keep[block]][:, keep_genes]
-        start, end = end, end + kept.nnz
-        data[start:end], indices[start:end] = kept.data, kept.indices
-        indptr.append(start + kept.indptr[1:])
-    parts = (data[:end], indices[:end], np.concatenate(indptr).astype(X.indptr.dtype))
-    return sp.csr_matrix(parts, shape=(int(keep.sum()), int(keep_genes.sum())))
+
+def _components(
+    values: sp.csr_matrix, n_pcs: int, params: PrepareParams
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the principal components of the variable genes, and the variance of each."""
+    import anndata as ad
+    import scanpy as sc
+    import threadpoolctl
+
+    adata = ad.AnnData(values)
+    # One thread: with more, the last digits depend on how many there are, and with them
+    # everything that follows.
+    with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
+        warnings.simplefilter("ignore", FutureWarning)
+        if params.scale:
+            adata.X = adata.X.toarray()
+            sc.pp.scale(adata, max_value=LARGEST_SCALED)
+        sc.pp.pca(adata, n_comps=n_pcs, random_state=params.seed)
+    embedding = np.ascontiguousarray(adata.obsm["X_pca"], dtype=np.float32)
+    return embedding, np.asarray(adata.uns["pca"]["variance_ratio"], dtype=np.float32)
 
 
 def log_normalised(
@@ -211,11 +208,11 @@ def log_normalised(
     """
     result = matrix.astype(np.float32, copy=True)
     if kind == "counts":
-        factor = (TARGET_SUM / np.maximum(totals, 1e-12)).astype(np.float32)
+        share = np.where(totals == 0, 1, totals / TARGET_SUM).astype(np.float32)
         if sp.issparse(result) and result.format == "csc":
-            result.data *= factor[result.indices]
+            result.data /= share[result.indices]
         else:
-            result.data *= np.repeat(factor, np.diff(result.indptr))
+            result.data /= np.repeat(share, np.diff(result.indptr))
     if kind in ("counts", "normalised"):
         np.log1p(result.data, out=result.data)
     return result
@@ -229,32 +226,6 @@ def log_normalised_gene(
     return np.asarray(log_normalised(column, totals, kind=kind).toarray().ravel())
 
 
-def _variable_genes(adata: Any, n_top: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int16]]:
-    """Choose variable genes within each batch (scanpy's Seurat flavour), merged by rank.
-
-    Returns
-    -------
-    Which genes are variable, and in how many batches each is.
-    """
-    import scanpy as sc
-
-    unknown = np.zeros(adata.n_vars, dtype=np.int16)
-    if adata.n_vars <= n_top:
-        return np.ones(adata.n_vars, dtype=bool), unknown
-    sizes = adata.obs["batch"].value_counts()
-    with warnings.catch_warnings():
-        # Tiny batches have genes without variation; scanpy divides by it and says so.
-        warnings.simplefilter("ignore")
-        sc.pp.highly_variable_genes(
-            adata,
-            n_top_genes=n_top,
-            batch_key="batch" if sizes.min() >= 20 else None,
-            flavor="seurat",
-        )
-    found = adata.var.get("highly_variable_nbatches", unknown)
-    return np.asarray(adata.var["highly_variable"], dtype=bool), np.asarray(found, dtype=np.int16)
-
-
 def _require(kept: int, total: int, what: str, least: int, setting: str) -> None:
     if kept < least:
         raise DataError(
@@ -265,7 +236,7 @@ def _require(kept: int, total: int, what: str, least: int, setting: str) -> None
 
 def from_basis(
     embedding: npt.NDArray[np.floating],
-    matrix: sp.csc_matrix | None,
+    matrix: ByGene | None,
     *,
     kind: str,
     skip_dims: int = 0,
@@ -301,7 +272,7 @@ def from_basis(
     n_genes = 0 if matrix is None else matrix.shape[1]
     totals = np.ones(n, dtype=np.float32)
     if matrix is not None and kind == "counts":
-        totals = np.asarray(matrix.sum(axis=1), dtype=np.float32).ravel()
+        totals = _totals(matrix, np.ones(n_genes, dtype=bool))
     return Prepared(
         cells=np.arange(n, dtype=np.int32),
         genes=np.arange(n_genes, dtype=np.int32),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from harmony_core.data.by_gene import ByGene
 from harmony_core.params import PrepareParams
 
 MITO_PREFIXES = ("MT-", "mt-", "Mt-")
@@ -38,7 +39,7 @@ class CellQuality:
     mito: npt.NDArray[np.float32]
 
 
-def cell_quality(counts: sp.csr_matrix, symbols: npt.NDArray[Any]) -> CellQuality:
+def cell_quality(counts: sp.spmatrix | ByGene, symbols: npt.NDArray[Any]) -> CellQuality:
     """Compute what cells are judged by.
 
     Parameters
@@ -46,13 +47,21 @@ def cell_quality(counts: sp.csr_matrix, symbols: npt.NDArray[Any]) -> CellQualit
     counts
         Cells × genes.
     symbols
-        Gene symbols.
+        Gene symbols; mitochondrial genes are found by the prefix ``MT-`` or ``mt-``.
     """
-    return CellQuality(
-        n_genes=np.asarray(counts.getnnz(axis=1), dtype=np.int32),
-        counts=np.asarray(counts.sum(axis=1), dtype=np.float32).ravel(),
-        mito=mitochondrial_percent(counts, symbols),
-    )
+    counts = ByGene.of(counts)
+    is_mito = np.char.startswith(np.asarray(symbols, dtype=str), MITO_PREFIXES[0])
+    for prefix in MITO_PREFIXES[1:]:
+        is_mito |= np.char.startswith(np.asarray(symbols, dtype=str), prefix)
+    n_genes = np.zeros(counts.shape[0], dtype=np.int32)
+    total, mito = np.zeros(counts.shape[0]), np.zeros(counts.shape[0])
+    for found, block in counts.blocks():
+        n_genes += block.getnnz(axis=1).astype(np.int32)
+        total += np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
+        mito += np.asarray(block[:, is_mito[found]].sum(axis=1, dtype=np.float64)).ravel()
+    sums = total.astype(np.float32)
+    share = np.divide(100 * mito.astype(np.float32), sums, out=np.zeros_like(sums), where=sums > 0)
+    return CellQuality(n_genes, sums, share)
 
 
 def within_thresholds(quality: CellQuality, params: PrepareParams) -> npt.NDArray[np.bool_]:
@@ -66,22 +75,29 @@ def within_thresholds(quality: CellQuality, params: PrepareParams) -> npt.NDArra
 
 
 def doublet_scores(
-    counts: sp.csr_matrix, batch: npt.NDArray[Any], *, seed: int = 0
+    counts: sp.spmatrix | ByGene,
+    batch: npt.NDArray[Any],
+    *,
+    kept: npt.NDArray[np.bool_] | None = None,
+    seed: int = 0,
 ) -> npt.NDArray[np.float32]:
     """Score each cell for being two in one droplet, with Scrublet within each batch.
 
     Parameters
     ----------
     counts
-        Cells that passed the other thresholds × genes.
+        Cells × genes; one batch after the other is held in memory.
     batch
-        Batch of each; two cells of different batches never shared a droplet.
+        Batch of each cell; two cells of different batches never shared a droplet.
+    kept
+        Which cells passed the other thresholds; by default all.
     seed
         Of the simulated doublets.
 
     Returns
     -------
-    0 (as any single cell) to 1; 0 in batches of fewer than 100 cells, which are too few to tell.
+    0 (as any single cell) to 1; 0 in batches of fewer than 100 cells, which are too few to tell;
+    NaN for cells that are not scored.
 
     References
     ----------
@@ -91,28 +107,18 @@ def doublet_scores(
     import scanpy as sc
     import threadpoolctl
 
-    scores = np.zeros(counts.shape[0], dtype=np.float32)
+    counts = ByGene.of(counts)
+    kept = np.ones(counts.shape[0], dtype=bool) if kept is None else kept
+    scores = np.where(kept, 0, np.nan).astype(np.float32)
     names = np.asarray(batch).astype(str)
-    for level in np.unique(names):
-        members = np.flatnonzero(names == level)
+    for level in np.unique(names[kept]):
+        members = np.flatnonzero(kept & (names == level))
         if len(members) < FEWEST_FOR_DOUBLETS:
             continue
-        part = ad.AnnData(sp.csr_matrix(counts[members], dtype=np.float32))
+        part = ad.AnnData(counts[members])
         with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
             warnings.simplefilter("ignore")
             # The threshold only marks cells, which is left to the user.
             sc.pp.scrublet(part, threshold=0.25, random_state=seed, verbose=False)
         scores[members] = part.obs["doublet_score"].to_numpy()
     return scores
-
-
-def mitochondrial_percent(
-    counts: sp.csr_matrix, symbols: npt.NDArray[Any]
-) -> npt.NDArray[np.float32]:
-    """Return the mitochondrial share of each cell's counts in percent; 0 for an empty cell."""
-    is_mito = np.char.startswith(np.asarray(symbols, dtype=str), MITO_PREFIXES[0])
-    for prefix in MITO_PREFIXES[1:]:
-        is_mito |= np.char.startswith(np.asarray(symbols, dtype=str), prefix)
-    total = np.asarray(counts.sum(axis=1), dtype=np.float32).ravel()
-    mito = np.asarray(counts[:, is_mito].sum(axis=1), dtype=np.float32).ravel()
-    return np.asarray(np.divide(100 * mito, total, out=np.zeros_like(total), where=total > 0))

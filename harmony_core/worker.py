@@ -128,22 +128,9 @@ def load_files(home: str, request: dict[str, Any], folder: str) -> str:
     def work() -> str:
         from harmony_core.data.ingest import ingest_request
 
-        try:
-            return ingest_request(Store(home), wanted, writer.step).fingerprint
-        except TooLarge as error:
-            error.sample = _sample_of(wanted)
-            raise
+        return ingest_request(Store(home), wanted, writer.step).fingerprint
 
     return _guarded(writer, work)
-
-
-def _sample_of(request: LoadRequest) -> dict[str, Any] | None:
-    """Return what a sample of a file that is too large can be drawn by, if it can be drawn."""
-    from harmony_core.data.h5ad_sample import cells_and_columns
-
-    if len(request.paths) != 1 or request.max_cells is not None:
-        return None
-    return cells_and_columns(Path(request.paths[0]), request.name)
 
 
 def export_run(

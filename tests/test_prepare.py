@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from harmony_core import prepare as prepare_module
+from harmony_core.data import blocks
 from harmony_core.errors import DataError
 from harmony_core.params import PrepareParams
 from harmony_core.prepare import (
@@ -19,6 +23,7 @@ from harmony_core.prepare import (
     log_normalised_gene,
     prepare,
 )
+from harmony_core.variable_genes import moments, variable_genes
 
 PARAMS = PrepareParams(min_genes=200, max_genes=250, min_cells=5, n_top_genes=120, n_pcs=12)
 
@@ -123,14 +128,43 @@ def test_leading_dimensions_of_an_embedding_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("kind", ["counts", "normalised"])
-def test_memory_that_may_be_used_changes_nothing(
+def test_reading_some_genes_at_a_time_changes_nothing(
     simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     names, batch = simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy()
     untouched = sp.csr_matrix(simulated.X, dtype=np.float32, copy=True)
     first = prepare(untouched, names, batch, PARAMS, kind=kind)
     assert (untouched != simulated.X).nnz == 0
-    monkeypatch.setattr(prepare_module, "_CELLS_PER_BLOCK", 37)
-    second = prepare(untouched, names, batch, PARAMS, kind=kind, overwrite=True)
-    for name in ("cells", "genes", "variable", "totals", "embedding"):
+    monkeypatch.setattr(blocks, "VALUES_PER_BLOCK", 997)
+    second = prepare(untouched, names, batch, PARAMS, kind=kind)
+    for name in ("cells", "genes", "variable", "variable_in", "totals", "embedding"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+@given(
+    seed=st.integers(0, 1000),
+    sizes=st.lists(st.integers(20, 60), min_size=2, max_size=4),
+    n_genes=st.integers(25, 120),
+    n_top=st.integers(5, 24),
+)
+@settings(max_examples=25, deadline=None)
+def test_variable_genes_are_scanpys(seed: int, sizes: list[int], n_genes: int, n_top: int) -> None:
+    rng = np.random.default_rng(seed)
+    depth = rng.lognormal(0, 2, n_genes)
+    counts = rng.poisson(depth * rng.gamma(1.0, 1.0, (sum(sizes), n_genes)))
+    counts[:, rng.random(n_genes) < 0.1] = 0
+    batch = np.repeat([f"b{i}" for i in range(len(sizes))], sizes)
+    values = sp.csr_matrix(np.log1p(counts, dtype=np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata = ad.AnnData(values, obs=pd.DataFrame({"batch": pd.Categorical(batch)}))
+        sc.pp.highly_variable_genes(adata, n_top_genes=n_top, batch_key="batch")
+        alone = ad.AnnData(values)
+        sc.pp.highly_variable_genes(alone, n_top_genes=n_top)
+    codes = np.unique(batch, return_inverse=True)[1]
+    by_column = [sp.csc_matrix(values)[:, :10], sp.csc_matrix(values)[:, 10:]]
+    variable, variable_in = variable_genes(moments(by_column, codes), n_top)
+    np.testing.assert_array_equal(variable, adata.var["highly_variable"])
+    np.testing.assert_array_equal(variable_in, adata.var["highly_variable_nbatches"])
+    variable, _ = variable_genes(moments(by_column, np.zeros_like(codes)), n_top)
+    np.testing.assert_array_equal(variable, alone.var["highly_variable"])

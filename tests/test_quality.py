@@ -10,14 +10,13 @@ from harmony_core.params import PrepareParams
 from harmony_core.quality import (
     cell_quality,
     doublet_scores,
-    mitochondrial_percent,
     within_thresholds,
 )
 
 
 def test_mitochondrial_share_of_human_and_mouse() -> None:
     counts = sp.csr_matrix(np.array([[1, 1, 2, 0], [0, 0, 5, 5], [0, 0, 0, 0]], dtype=float))
-    share = mitochondrial_percent(counts, np.array(["MT-ND1", "mt-Co1", "CD3E", "MTOR"]))
+    share = cell_quality(counts, np.array(["MT-ND1", "mt-Co1", "CD3E", "MTOR"])).mito
     np.testing.assert_allclose(share, [50, 0, 0])
 
 
@@ -44,3 +43,12 @@ def test_simulated_doublets_score_higher(simulated: ad.AnnData) -> None:
     scores = doublet_scores(everything, np.append(batch, ["A"] * len(pairs)))
     assert np.median(scores[400:]) > 2 * np.median(scores[in_a])
     assert (doublet_scores(counts[:50], batch[:50]) == 0).all()  # too few to tell
+
+
+def test_only_cells_that_were_kept_are_scored(simulated: ad.AnnData) -> None:
+    batch = simulated.obs["batch"].astype(str).to_numpy()
+    kept = np.random.default_rng(0).random(len(batch)) < 0.8
+    scores = doublet_scores(simulated.X, batch, kept=kept)
+    np.testing.assert_array_equal(np.isnan(scores), ~kept)
+    alone = doublet_scores(simulated.X[np.flatnonzero(kept)], batch[kept])
+    np.testing.assert_array_equal(scores[kept], alone)

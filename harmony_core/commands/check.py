@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.commands.shared import add_inputs, one_line, plain_json, request_of
 
 if TYPE_CHECKING:
+    from harmony_core.data.loaded import Loaded
     from harmony_core.data.report import Report
 
 EXAMPLES = """\
@@ -38,12 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    from harmony_core.data.read import open_request
+
+    with open_request(request_of(args), Path(tempfile.gettempdir())) as loaded:
+        _say(loaded, args)
+
+
+def _say(loaded: Loaded, args: argparse.Namespace) -> None:
     from harmony_core.data.check import check
     from harmony_core.data.columns import batch_column
-    from harmony_core.data.read import load_request
     from harmony_core.errors import DataError
 
-    loaded = load_request(request_of(args))
     obs = loaded.adata.obs
     if args.label is not None and args.label not in obs:
         available = ", ".join(map(str, obs.columns)) or "none"

@@ -90,6 +90,15 @@ def add_inputs(parser: argparse._ActionsContainer, text: str) -> None:
         choices=("rows", "columns"),
         help="where the cells of a text table are (as the names tell)",
     )
+    parser.add_argument(
+        "--max-cells",
+        type=int,
+        metavar="N",
+        help="draw N cells, for large files",
+    )
+    parser.add_argument(
+        "--sample-by", metavar="KEY", help="draw as many of each level of this column of obs"
+    )
 
 
 def request_of(args: argparse.Namespace) -> LoadRequest:
@@ -99,7 +108,13 @@ def request_of(args: argparse.Namespace) -> LoadRequest:
     ------
     FileError
         One of the files is not there.
+    ParameterError
+        A sample is asked for that cannot be.
     """
+    if args.max_cells is not None and args.max_cells < 1:
+        raise ParameterError(f"--max-cells is {args.max_cells}; draw at least 40 cells.")
+    if args.sample_by is not None and args.max_cells is None:
+        raise ParameterError("--sample-by says how to draw cells; say with --max-cells how many.")
     for path in args.input:
         check_input(path)
     return LoadRequest(
@@ -108,6 +123,8 @@ def request_of(args: argparse.Namespace) -> LoadRequest:
         genes=args.genes,
         modality=args.modality,
         cells_in=args.cells_in,
+        max_cells=args.max_cells,
+        sample_by=args.sample_by,
     )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmony_core.data.blocks import cell_blocks
+from harmony_core.data.by_gene import ByGene
 from harmony_core.data.candidates import BatchCandidate, rank_batch_columns, rank_label_columns
 from harmony_core.data.columns import batch_column, check_batch, check_n_cells
 from harmony_core.data.embeddings import EmbeddingInfo, check_embedding, find_embeddings
@@ -100,7 +102,8 @@ def check(adata: Any) -> Report:
 def _depth(adata: Any, best: MatrixInfo | None) -> NDArray[Any] | None:
     if best is None or not best.kind.is_counts:
         return None
-    return np.asarray(expression(adata, best.where)[0].sum(axis=1)).ravel()
+    matrix, _ = expression(adata, best.where)
+    return np.concatenate([np.asarray(b.sum(axis=1)).ravel() for b in cell_blocks(matrix)])
 
 
 def expression(adata: Any, where: str) -> tuple[Any, pd.DataFrame]:
@@ -132,9 +135,9 @@ def check_matrix(matrix: Any, batch: pd.Series[Any], name: str) -> None:
 
 
 def _n_not_finite(matrix: Any) -> int:
-    values = matrix.data if hasattr(matrix, "indptr") else np.asarray(matrix).ravel()
-    step = 10_000_000
-    return sum(int((~np.isfinite(values[i : i + step])).sum()) for i in range(0, len(values), step))
+    is_by_gene = isinstance(matrix, ByGene)
+    blocks = (b for _, b in matrix.blocks()) if is_by_gene else cell_blocks(matrix)
+    return sum(int((~np.isfinite(block.data)).sum()) for block in blocks)
 
 
 def best_matrix(adata: Any) -> MatrixInfo | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _ENTRIES_PER_BLOCK = 5_000_000
+_BLOCKS_READ = 8
 
 
 def fingerprint(adata: AnnData) -> str:
@@ -43,7 +44,7 @@ def _add(found: Any, value: Any) -> None:
         _add_text(found, [*value.columns, *value.index])
         for position in range(value.shape[1]):
             _add_column(found, value.iloc[:, position])
-    elif hasattr(value, "tocsr") or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
+    elif _is_sparse(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
         _add_numbers(found, value)
     elif isinstance(value, np.ndarray):
         _add_text(found, value.ravel().tolist())
@@ -62,12 +63,20 @@ def _add_numbers(found: Any, values: Any) -> None:
     # By cell, whatever the file's order: taking cells from a matrix by gene reads all of it.
     by_cell = values.tocsr() if hasattr(values, "tocsr") else values
     step = max(1, _ENTRIES_PER_BLOCK // max(1, values.shape[1]))
-    for start in range(0, values.shape[0], step):
-        block = sp.csr_matrix(by_cell[start : start + step], dtype=np.float64)
-        block.sum_duplicates()
-        block.eliminate_zeros()
-        for part in (block.indptr.astype(np.int64), block.indices.astype(np.int64), block.data):
-            found.update(np.ascontiguousarray(part).data)
+    # Read more at once than is digested at once: each reading of a file takes its time.
+    for first in range(0, values.shape[0], _BLOCKS_READ * step):
+        read = by_cell[first : first + _BLOCKS_READ * step]
+        for start in range(0, read.shape[0], step):
+            block = sp.csr_matrix(read[start : start + step], dtype=np.float64)
+            block.sum_duplicates()
+            block.eliminate_zeros()
+            for part in (block.indptr.astype(np.int64), block.indices.astype(np.int64), block.data):
+                found.update(np.ascontiguousarray(part).data)
+
+
+def _is_sparse(value: Any) -> bool:
+    """Whether a value is a sparse matrix, in memory or backed by its file."""
+    return getattr(value, "format", None) in ("csr", "csc")
 
 
 def _add_column(found: Any, values: pd.Series[Any]) -> None:

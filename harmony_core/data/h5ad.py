@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,20 @@ import numpy as np
 
 from harmony_core.data.hdf5 import open_checked
 from harmony_core.data.loaded import Loaded, unchanged
+from harmony_core.data.sample import Sample, draw_anndata
 from harmony_core.errors import FileError
 
 if TYPE_CHECKING:
     import anndata as ad
     import h5py
 
+_NOTHING: Mapping[str, Any] = {}
 _OPTIONAL = ("uns", "obsm", "varm", "obsp", "varp", "layers")
 
 
-def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
+def read_h5ad(
+    path: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
+) -> Loaded:
     """Read an h5ad file.
 
     Parameters
@@ -30,6 +35,8 @@ def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
         Its name, for messages.
     limit
         Bytes of memory that it may take; by default what is free.
+    sample
+        Which cells to read; by default all.
 
     Raises
     ------
@@ -43,12 +50,16 @@ def read_h5ad(path: Path, name: str, *, limit: float | None = None) -> Loaded:
     """
     import anndata
 
-    with unchanged(path, name), open_checked(path, name, limit=limit) as file:
+    most = math.inf if sample else limit
+    with unchanged(path, name), open_checked(path, name, limit=most) as file:
         missing = [part for part in ("obs", "var") if part not in file]
         if missing:
             raise FileError(
                 f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}."
             )
+        if sample is not None:
+            adata, note = draw_anndata(file, name, sample, limit=limit)
+            return Loaded(adata, "sample of an h5ad", (note,))
         notes: list[str] = []
         try:
             adata = anndata.read_h5ad(path)
@@ -93,8 +104,22 @@ def _points_inside(matrix: Any) -> bool:
     return ascends and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < n_minor))
 
 
-def read_in_parts(file: h5py.Group, name: str, notes: list[str]) -> ad.AnnData:
+def read_in_parts(
+    file: h5py.Group, name: str, notes: list[str], *, backed: Mapping[str, Any] = _NOTHING
+) -> ad.AnnData:
     """Read AnnData part by part, leaving out (and noting) optional ones that can't be read.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    name
+        Its name, for messages.
+    notes
+        What was left out is added here.
+    backed
+        Matrices that are not read, by where they are (``X``, ``layers/<name>``, ``raw/X``), and
+        what to take for them.
 
     Raises
     ------
@@ -105,12 +130,17 @@ def read_in_parts(file: h5py.Group, name: str, notes: list[str]) -> ad.AnnData:
 
     parts: dict[str, Any] = {}
     for part in ("obs", "var", "X"):
-        if part in file:
+        if part in backed:
+            parts[part] = backed[part]
+        elif part in file:
             parts[part] = _element(file[part], f"{name} cannot be read: its {part} is damaged")
     for part in _OPTIONAL:
         if part in file:
-            parts[part] = _members(file[part], part, notes)
-    if "raw" in file:
+            parts[part] = _members(file[part], part, notes, backed)
+    if "raw/X" in backed:
+        var = _element(file["raw/var"], f"{name} cannot be read: its raw/var is damaged")
+        parts["raw"] = {"X": backed["raw/X"], "var": var}
+    elif "raw" in file:
         notes.append("raw was left out: it could not be read.")
     try:
         return anndata.AnnData(**parts)
@@ -118,12 +148,17 @@ def read_in_parts(file: h5py.Group, name: str, notes: list[str]) -> ad.AnnData:
         raise FileError(f"{name} is damaged: its parts do not fit together.") from error
 
 
-def _members(group: Any, part: str, notes: list[str]) -> Mapping[str, Any]:
+def _members(
+    group: Any, part: str, notes: list[str], backed: Mapping[str, Any]
+) -> Mapping[str, Any]:
     if not hasattr(group, "keys"):
         notes.append(f"{part} was left out: it could not be read.")
         return {}
     members = {}
     for key in group:
+        if f"{part}/{key}" in backed:
+            members[key] = backed[f"{part}/{key}"]
+            continue
         try:
             members[key] = _element(group[key], "")
         except FileError:

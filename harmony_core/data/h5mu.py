@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from harmony_core.data.columns import listed, shown
 from harmony_core.data.h5ad import check_consistent, read_in_parts
 from harmony_core.data.hdf5 import open_checked
 from harmony_core.data.loaded import Loaded, unchanged
+from harmony_core.data.sample import Sample, draw_anndata
 from harmony_core.errors import FileError
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ def is_h5mu(file: h5py.File) -> bool:
 
 
 def read_h5mu(
-    path: Path, name: str, *, modality: str | None = None, limit: float | None = None
+    path: Path,
+    name: str,
+    *,
+    modality: str | None = None,
+    limit: float | None = None,
+    sample: Sample | None = None,
 ) -> Loaded:
     """Read one modality of a MuData file, with what the file says of its cells as a whole.
 
@@ -42,22 +49,30 @@ def read_h5mu(
         Which one; by default gene expression, else the first.
     limit
         Bytes of memory that it may take; by default what is free.
+    sample
+        Which cells to read; by default all.
 
     Raises
     ------
     FileError
         Damaged, too large, or without that modality.
     """
-    with unchanged(path, name), open_checked(path, name, limit=limit) as file:
+    most = math.inf if sample else limit
+    with unchanged(path, name), open_checked(path, name, limit=most) as file:
         modalities = tuple(str(key) for key in file["mod"])
         chosen = _choose(modalities, modality, name)
         notes: list[str] = []
-        adata = read_in_parts(file["mod"][chosen], name, notes)
+        if sample is None:
+            adata = read_in_parts(file["mod"][chosen], name, notes)
+        else:
+            adata, note = draw_anndata(file["mod"][chosen], name, sample, limit=limit)
+            notes.append(note)
         _add_shared(adata, file, name, notes)
         check_consistent(adata, name)
     if len(modalities) > 1:
         notes.insert(0, f"Of the modalities {listed(modalities)}, {shown(chosen)} is shown.")
-    return Loaded(adata, "h5mu", tuple(notes), modalities, {"modality": chosen})
+    kind = "h5mu" if sample is None else "sample of h5mu"
+    return Loaded(adata, kind, tuple(notes), modalities, {"modality": chosen})
 
 
 def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:

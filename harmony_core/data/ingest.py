@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from harmony_core.data.by_gene import write_by_gene
 from harmony_core.data.check import Report, ValueKind, check, check_batch, expression
 from harmony_core.data.fingerprint import fingerprint as digest_of
 from harmony_core.data.request import LoadRequest
@@ -61,27 +62,27 @@ def ingest_request(
     FileError, DataError
         If they cannot be read or used; nothing is left in the store then.
     """
-    from harmony_core.data.read import load_request
+    from harmony_core.data.read import open_request
 
     report = report or (lambda step, share: None)
     report("read", 0.0)
-    loaded = load_request(request)
     paths = [Path(path) for path in request.paths]
-    return ingest(
-        store,
-        loaded.adata,
-        name=request.name,
-        source=paths[0] if loaded.format == "h5ad" else None,
-        notes=loaded.notes,
-        reading={
-            "format": loaded.format,
-            "inputs": [] if request.is_upload or request.sketch_of else [str(p) for p in paths],
-            "sketch_of": request.sketch_of,
-            "modalities": list(loaded.modalities),
-            "choices": dict(loaded.choices),
-        },
-        report=report,
-    )
+    with open_request(request, store.datasets_folder) as loaded:
+        return ingest(
+            store,
+            loaded.adata,
+            name=request.name,
+            source=paths[0] if loaded.format == "h5ad" else None,
+            notes=loaded.notes,
+            reading={
+                "format": loaded.format,
+                "inputs": [] if request.is_upload or request.sketch_of else [str(p) for p in paths],
+                "sketch_of": request.sketch_of,
+                "modalities": list(loaded.modalities),
+                "choices": dict(loaded.choices),
+            },
+            report=report,
+        )
 
 
 def ingest(
@@ -125,7 +126,6 @@ def ingest(
     if source is None:
         adata = _writable(adata)
     recognised = check(adata)
-    matrix, symbols, gene_ids = _matrix(adata, recognised)
     obs = _readable(adata.obs)
     obs.index = pd.Index(_unique(adata.obs_names))
     embeddings = {
@@ -146,11 +146,12 @@ def ingest(
                 shutil.copyfile(source, folder / "source.h5ad")
             report("keep", 0.5)
             obs.to_parquet(folder / "obs.parquet")
-            if matrix is not None:
-                var = pd.DataFrame({"symbol": symbols}, index=pd.Index(gene_ids, dtype=str))
-                var.to_parquet(folder / "var.parquet")
-                _save(folder / "matrix", data=matrix.data, indices=matrix.indices,
-                      indptr=matrix.indptr)  # fmt: skip
+            if recognised.expression is not None:
+                matrix, var = expression(adata, recognised.expression.where)
+                symbols, gene_ids = _genes(var, recognised)
+                table = pd.DataFrame({"symbol": symbols}, index=pd.Index(gene_ids, dtype=str))
+                table.to_parquet(folder / "var.parquet")
+                write_by_gene(folder / "matrix", matrix)
             _save(folder / "embeddings", **{str(i): e for i, e in enumerate(embeddings.values())})
             meta = {
                 "name": name,
@@ -202,21 +203,12 @@ def _embedding_meta(found: Report) -> dict[str, Any]:
     }
 
 
-def _matrix(adata: AnnData, report: Report) -> tuple[sp.csc_matrix | None, list[str], list[str]]:
-    if report.expression is None:
-        return None, [], []
-    values, var = expression(adata, report.expression.where)
-    if hasattr(values, "to_memory"):
-        values = values.to_memory()
-    if hasattr(values, "tocsc"):
-        # Halved before it is turned: both copies would be of the wider kind otherwise.
-        values = values.astype(np.float32, copy=False)
-    matrix = sp.csc_matrix(values, dtype=np.float32)
-    matrix.sort_indices()
+def _genes(var: pd.DataFrame, report: Report) -> tuple[list[str], list[str]]:
+    """Return symbols, made unique, and ids."""
     named = var[report.symbol_column] if report.symbol_column else var.index
     ids = [str(i) for i in var.index]
     symbols = [str(s) if pd.notna(s) and str(s) else i for s, i in zip(named, ids, strict=True)]
-    return matrix, _unique(symbols), ids
+    return _unique(symbols), ids
 
 
 def _writable(adata: AnnData) -> AnnData:

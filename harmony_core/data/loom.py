@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from harmony_core.data.hdf5 import open_checked
 from harmony_core.data.loaded import Loaded, check_fits, unchanged
+from harmony_core.data.sample import Sample, drawn_note
 
 if TYPE_CHECKING:
     import h5py
@@ -26,8 +28,21 @@ def is_loom(file: h5py.File) -> bool:
     return all(part in file for part in ("matrix", "row_attrs", "col_attrs"))
 
 
-def read_loom(path: Path, name: str, *, limit: float | None = None) -> Loaded:
+def read_loom(
+    path: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
+) -> Loaded:
     """Read a loom file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its name, for messages.
+    limit
+        Bytes of memory that it may take; by default what is free.
+    sample
+        Which cells to read; by default all.
 
     Raises
     ------
@@ -38,30 +53,42 @@ def read_loom(path: Path, name: str, *, limit: float | None = None) -> Loaded:
 
     # Dense on disk, but mostly zeros and read sparse: the size is checked as it grows.
     with unchanged(path, name), open_checked(path, name, limit=math.inf) as file:
-        matrix = _sparse(file["matrix"], name, limit)
-        n_cells, n_genes = matrix.shape
+        n_genes, n_cells = file["matrix"].shape
         obs, obsm = _attributes(file["col_attrs"], n_cells, _CELL_NAMES, "cell")
         var, varm = _attributes(file["row_attrs"], n_genes, _GENE_NAMES, "gene")
-        adata = anndata.AnnData(matrix, obs=obs, var=var, obsm=obsm, varm=varm)
+        rows, notes = np.arange(n_cells), []
+        if sample is not None:
+            rows = sample.rows(obs, name)
+            notes.append(drawn_note(len(rows), n_cells, name))
+        matrix = _sparse(file["matrix"], rows, name, limit)
+        obsm = {key: values[rows] for key, values in obsm.items()}
+        adata = anndata.AnnData(matrix, obs=obs.iloc[rows], var=var, obsm=obsm, varm=varm)
         for key in file.get("layers", ()):
             if key and file["layers"][key].shape == (n_genes, n_cells):
-                adata.layers[key] = _sparse(file["layers"][key], name, limit)
-    return Loaded(adata, "loom")
+                adata.layers[key] = _sparse(file["layers"][key], rows, name, limit)
+    return Loaded(adata, "loom" if sample is None else "sample of loom", tuple(notes))
 
 
-def _sparse(dataset: h5py.Dataset, name: str, limit: float | None) -> sp.csr_matrix[Any]:
+def _sparse(
+    dataset: h5py.Dataset, rows: NDArray[np.intp], name: str, limit: float | None
+) -> sp.csr_matrix[Any]:
+    """Read the wanted cells, in their order."""
     n_genes, n_cells = dataset.shape
     # Whole chunks, so that none is decompressed twice.
     width = dataset.chunks[1] if dataset.chunks else 1
     step = max(1, _VALUES_PER_BLOCK // max(n_genes, 1) // width) * width
     blocks: list[Any] = [sp.csr_matrix(np.zeros((0, n_genes), dtype=np.float32))]
-    n_values = 0
+    n_values = n_read = 0
     for start in range(0, n_cells, step):
-        block = sp.csr_matrix(dataset[:, start : start + step].T.astype(np.float32))
-        n_values += block.nnz
+        wanted = rows[(rows >= start) & (rows < start + step)]
+        if len(wanted) == 0:
+            continue
+        cells = dataset[:, start : start + step].T[wanted - start]
+        blocks.append(sp.csr_matrix(cells.astype(np.float32)))
+        n_values += blocks[-1].nnz
+        n_read += len(wanted)
         # Extrapolated from what was read so far, so that it stops early.
-        check_fits(8.0 * n_values * n_cells / min(start + step, n_cells), name, limit=limit)
-        blocks.append(block)
+        check_fits(8.0 * n_values * len(rows) / n_read, name, limit=limit)
     return sp.csr_matrix(sp.vstack(blocks, format="csr"))
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from harmony_core.data.loaded import Loaded, check_fits
+from harmony_core.data.sample import Sample, drawn_note
 from harmony_core.data.sources import Source
 from harmony_core.data.tenx import GENES, make_dataset
 from harmony_core.data.text import lines_of, open_binary, open_text
 from harmony_core.errors import FileError
+
+_LINES_PER_BLOCK = 500_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,21 @@ def _companion(matrix: Source, files: Sequence[Source], words: str, alone: bool)
     return candidates[0] if alone and len(candidates) == 1 else None
 
 
-def read_matrix_files(files: MatrixFiles, name: str, *, limit: float | None = None) -> Loaded:
+def read_matrix_files(
+    files: MatrixFiles, name: str, *, limit: float | None = None, sample: Sample | None = None
+) -> Loaded:
     """Read the three files of a matrix folder.
+
+    Parameters
+    ----------
+    files
+        The files.
+    name
+        Their name, for messages.
+    limit
+        Bytes of memory that they may take; by default what is free.
+    sample
+        Which cells to read; by default all.
 
     Raises
     ------
@@ -68,7 +89,7 @@ def read_matrix_files(files: MatrixFiles, name: str, *, limit: float | None = No
     var = _features(_lines(files.features, name))
     if len(barcodes) and len(var) and barcodes[0].casefold() in ("x", "barcode", "barcodes"):
         barcodes = barcodes[1:]
-    n_rows, n_columns = _declared(files.matrix, name, limit)
+    n_rows, n_columns = _declared(files.matrix, name, math.inf if sample else limit)
     if (n_rows, n_columns) == (len(var) + 1, len(barcodes)):
         raise FileError(f"{name} is damaged: its list of genes misses a line.")
     as_10x, turned = (len(var), len(barcodes)), (len(barcodes), len(var))
@@ -77,8 +98,16 @@ def read_matrix_files(files: MatrixFiles, name: str, *, limit: float | None = No
             f"{name} does not fit together: the matrix has {n_rows:,} × {n_columns:,} entries for "
             f"{len(var):,} genes and {len(barcodes):,} cells."
         )
+    is_10x = (n_rows, n_columns) == as_10x
+    if sample is not None:
+        rows = sample.rows(pd.DataFrame(index=barcodes), name)
+        by_cell = _read_cells(files.matrix, rows, as_10x, is_10x, name, limit)
+        kind = "sample of 10x matrix folder"
+        found = make_dataset(by_cell, barcodes[rows], var, name, kind)
+        note = drawn_note(len(rows), len(barcodes), name)
+        return dataclasses.replace(found, notes=(note, *found.notes))
     matrix = _read_mtx(files.matrix, name)
-    by_cell = sp.csr_matrix(matrix.T if (n_rows, n_columns) == as_10x else matrix)
+    by_cell = sp.csr_matrix(matrix.T if is_10x else matrix)
     return make_dataset(by_cell, barcodes, var, name, "10x matrix folder")
 
 
@@ -115,6 +144,40 @@ def _declared(source: Source, name: str, limit: float | None) -> tuple[int, int]
         raise FileError(f"{name} is damaged: {source.quoted} is shorter than it declares.")
     check_fits(16.0 * n_values + 8.0 * (n_rows + n_columns), name, limit=limit)
     return n_rows, n_columns
+
+
+def _read_cells(
+    source: Source,
+    rows: NDArray[np.intp],
+    shape: tuple[int, int],
+    is_10x: bool,
+    name: str,
+    limit: float | None,
+) -> sp.csr_matrix:
+    """Read the entries of some cells, line by line; ``shape`` is genes × cells."""
+    place = np.full(shape[1], -1)
+    place[rows] = np.arange(len(rows))
+    kept: list[NDArray[np.float64]] = []
+    n_values = 0
+    with open_text(source.path, name) as file:
+        lines = lines_of(file, name)
+        next(line for line in lines if line.strip() and not line.startswith("%"))
+        while entries := list(itertools.islice(lines, _LINES_PER_BLOCK)):
+            try:
+                found = np.loadtxt(entries, ndmin=2)
+                gene, cell = (found[:, :2] if is_10x else found[:, 1::-1]).T.astype(np.intp) - 1
+                values = found[:, 2] if found.shape[1] > 2 else np.ones(len(found))
+                if min(gene.min(), cell.min()) < 0 or gene.max() >= shape[0]:
+                    raise ValueError("an entry outside the matrix")
+                wanted = place[cell] >= 0
+            except (ValueError, IndexError) as error:
+                raise FileError(f"{name} is damaged: {source.quoted} cannot be read.") from error
+            kept.append(np.array([values, place[cell], gene])[:, wanted])
+            n_values += int(wanted.sum())
+            check_fits(32.0 * n_values, name, limit=limit)
+    data, cells, genes = np.concatenate(kept, axis=1) if kept else np.zeros((3, 0))
+    parts = (data.astype(np.float32), (cells.astype(np.intp), genes.astype(np.intp)))
+    return sp.csr_matrix(parts, shape=(len(rows), shape[0]))
 
 
 def _read_mtx(source: Source, name: str) -> Any:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from harmony_core.data.columns import shown
 from harmony_core.data.loaded import Loaded
-from harmony_core.errors import FileError
+from harmony_core.errors import FileError, TooLarge
 
 if TYPE_CHECKING:
     import anndata as ad
 
     from harmony_core.data.combine import Genes
     from harmony_core.data.request import LoadRequest
+    from harmony_core.data.sample import Sample
     from harmony_core.data.table_roles import Side
 
 
@@ -64,8 +65,8 @@ def load(
     cells_in
         Whether rows or columns of a text table are cells; by default as the names tell.
     max_cells
-        Draw this many cells if there are more. An h5ad is then read block by block, so that one
-        too large for the memory can be sampled.
+        Draw this many cells if there are more. All formats but text tables are then read block by
+        block, so that a file too large for the memory can be sampled.
     sample_by
         Column of obs; as many cells of each of its levels are drawn.
 
@@ -74,20 +75,12 @@ def load(
     FileError
         Missing, empty, damaged, too large, or no format that is known.
     """
-    from harmony_core.data.h5ad_sample import read_h5ad_sample, take_sample
-    from harmony_core.data.recognise import is_h5ad
+    from harmony_core.data.sample import Sample, take_sample
 
     path, name = Path(path), name or Path(path).name
-    if max_cells is not None:
-        with _plain_errors(name):
-            if is_h5ad(path, shown(name)):
-                return read_h5ad_sample(
-                    path, shown(name), n_cells=max_cells, by=sample_by, limit=limit
-                )
-    loaded = load_many([path], names=[name], limit=limit, modality=modality, cells_in=cells_in)
-    if max_cells is None:
-        return loaded
-    return take_sample(loaded, shown(name), n_cells=max_cells, by=sample_by)
+    sample = None if max_cells is None else Sample(max_cells, sample_by)
+    loaded = _load_many([path], [name], "intersection", limit, modality, cells_in, sample)
+    return loaded if sample is None else take_sample(loaded, shown(name), sample)
 
 
 def load_request(request: LoadRequest) -> Loaded:
@@ -108,6 +101,39 @@ def load_request(request: LoadRequest) -> Loaded:
         modality=request.modality,
         cells_in=request.cells_in,
     )
+
+
+@contextmanager
+def open_request(request: LoadRequest, scratch: Path) -> Iterator[Loaded]:
+    """Read what a page or a command asks for, and leave large matrices on disk.
+
+    Parameters
+    ----------
+    request
+        The files, and how to read them.
+    scratch
+        Folder with room to unpack what is compressed. What is written there is gone when the block
+        ends, and the matrices with it.
+    """
+    from harmony_core.data.large_h5ad import is_large, unpacked
+    from harmony_core.data.recognise import is_h5ad
+
+    path, name = Path(request.paths[0]), shown(request.names[0])
+    with _plain_errors(request.names[0]):
+        alone = len(request.paths) == 1 and request.max_cells is None
+        large = alone and is_h5ad(path, name) and is_large(path, name)
+    if not large:
+        yield load_request(request)
+        return
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=scratch) as folder:
+        try:
+            with _plain_errors(request.names[0]):
+                loaded, file = unpacked(path, name, Path(folder))
+        except TooLarge:
+            load_request(request)  # says the same, and how a sample can be drawn
+            raise
+        with file:
+            yield loaded
 
 
 def load_many(
@@ -141,22 +167,34 @@ def load_many(
     FileError
         One of them is missing, empty, damaged, too large or unknown, or they don't belong together.
     """
+    own = [Path(p) for p in paths]
+    called = [p.name for p in own] if names is None else list(names)
+    return _load_many(own, called, genes, limit, modality, cells_in)
+
+
+def _load_many(
+    paths: Sequence[Path],
+    names: Sequence[str],
+    genes: Genes,
+    limit: float | None,
+    modality: str | None,
+    cells_in: Side | None,
+    sample: Sample | None = None,
+) -> Loaded:
     from harmony_core.data.recognise import put_together, read_all
     from harmony_core.data.sources import Source, gather
 
-    own = [Path(p) for p in paths]
-    called = [p.name for p in own] if names is None else list(names)
     with (
-        _plain_errors(called[0]),
+        _plain_errors(names[0]),
         tempfile.TemporaryDirectory(prefix="harmony-explorer-") as workspace,
     ):
         sources = [
             source
-            for path, name in zip(own, called, strict=True)
+            for path, name in zip(paths, names, strict=True)
             for source in gather(Source(path, name), Path(workspace))
         ]
-        datasets, tables = read_all(sources, limit, modality)
-        return put_together(datasets, tables, called[0], genes, limit, cells_in)
+        datasets, tables = read_all(sources, limit, modality, sample)
+        return put_together(datasets, tables, names[0], genes, limit, cells_in)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from harmony_core.data.columns import shown
@@ -16,12 +17,13 @@ from harmony_core.data.loaded import Loaded
 from harmony_core.data.loom import is_loom, read_loom
 from harmony_core.data.matching import attach
 from harmony_core.data.matrix_folder import find_matrix_files, read_matrix_files
+from harmony_core.data.sample import Sample, offer_sample
 from harmony_core.data.sources import Source, folder_label, without_endings
 from harmony_core.data.table_roles import Side, from_embedding, from_expression, from_long, role
 from harmony_core.data.tables import Table, read_table
 from harmony_core.data.tenx import is_10x_h5, read_10x_h5
 from harmony_core.data.zarr_folder import read_zarr
-from harmony_core.errors import FileError
+from harmony_core.errors import FileError, TooLarge
 
 FORMATS = (
     "h5ad, 10x h5, 10x matrix folders (zip, tar.gz), AnnData zarr (folder, zip), loom, h5mu, and "
@@ -30,7 +32,10 @@ FORMATS = (
 
 
 def read_all(
-    sources: Sequence[Source], limit: float | None, modality: str | None
+    sources: Sequence[Source],
+    limit: float | None,
+    modality: str | None,
+    sample: Sample | None = None,
 ) -> tuple[list[tuple[str, Loaded]], list[Table]]:
     """Read every file by its format.
 
@@ -42,6 +47,8 @@ def read_all(
         Bytes of memory that each may take; by default what is free.
     modality
         Which modality of an h5mu to take.
+    sample
+        Which cells to read where there is one file only; of several all are read.
 
     Returns
     -------
@@ -50,19 +57,20 @@ def read_all(
     datasets: list[tuple[str, Loaded]] = []
     tables: list[Table] = []
     folders = find_matrix_files(sources)
+    used = {s for files in folders for s in (files.matrix, files.barcodes, files.features)}
+    rest = [source for source in sources if source not in used]
+    alone = len(folders) + len(rest) == 1
     for files in folders:
         label = folder_label(files.matrix.name, files.prefix)
-        datasets.append((label, read_matrix_files(files, shown(label), limit=limit)))
-    used = {s for files in folders for s in (files.matrix, files.barcodes, files.features)}
-    for source in sources:
-        if source in used:
-            continue
+        read = partial(read_matrix_files, files, shown(label), limit=limit)
+        datasets.append((label, _read(read, sample, alone=alone)))
+    for source in rest:
         if source.path.is_dir():
-            loaded = read_zarr(source.path, source.quoted, limit=limit)
-            datasets.append((source.label, loaded))
+            read = partial(read_zarr, source.path, source.quoted, limit=limit)
+            datasets.append((source.label, _read(read, sample, alone=alone)))
         elif is_hdf5(source.path):
-            loaded = _read_hdf5(source, limit, modality)
-            datasets.append((source.label, loaded))
+            read = partial(_read_hdf5, source, limit, modality)
+            datasets.append((source.label, _read(read, sample, alone=alone)))
         elif ".mtx" in source.base.casefold():
             raise FileError(
                 f"{source.quoted} comes without its lists of cells and genes; give all three files "
@@ -73,7 +81,19 @@ def read_all(
     return datasets, tables
 
 
-def _read_hdf5(source: Source, limit: float | None, modality: str | None) -> Loaded:
+def _read(read: Callable[..., Loaded], sample: Sample | None, *, alone: bool) -> Loaded:
+    """Read a file, or a sample of it; one that is too large is told how a sample can be drawn."""
+    try:
+        return read(sample=sample if alone else None)
+    except TooLarge as error:
+        if alone and sample is None:
+            offer_sample(error, lambda offer: read(sample=offer))
+        raise
+
+
+def _read_hdf5(
+    source: Source, limit: float | None, modality: str | None, *, sample: Sample | None
+) -> Loaded:
     path, name = source.path, source.quoted
     with open_checked(path, name, limit=math.inf) as file:
         is_seurat = "assays" in file and "cell.names" in file
@@ -84,14 +104,14 @@ def _read_hdf5(source: Source, limit: float | None, modality: str | None) -> Loa
             "its embeddings and its meta.data as csv."
         )
     if h5mu:
-        return read_h5mu(path, name, modality=modality, limit=limit)
+        return read_h5mu(path, name, modality=modality, limit=limit, sample=sample)
     if loom:
-        return read_loom(path, name, limit=limit)
+        return read_loom(path, name, limit=limit, sample=sample)
     if tenx:
-        return read_10x_h5(path, name, limit=limit)
-    loaded = read_h5ad(path, name, limit=limit)
+        return read_10x_h5(path, name, limit=limit, sample=sample)
+    loaded = read_h5ad(path, name, limit=limit, sample=sample)
     # "h5ad" alone promises that the file itself is the dataset.
-    return loaded if source.given else dataclasses.replace(loaded, format="packed h5ad")
+    return loaded if source.given or sample else dataclasses.replace(loaded, format="packed h5ad")
 
 
 def is_h5ad(path: Path, name: str) -> bool:

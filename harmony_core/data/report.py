@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from harmony_core.data.blocks import cell_blocks
 from harmony_core.data.candidates import BatchCandidate, columns_that_say_the_same
 from harmony_core.data.columns import listed, shown
 from harmony_core.data.embeddings import EmbeddingInfo, warn_about_embeddings
 from harmony_core.data.genes import Organism
 from harmony_core.data.values import ValueKind
-
-_CELLS_PER_BLOCK = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,10 +155,11 @@ def count_problems(matrix: Any) -> tuple[int, int, int]:
     """Count values that are not finite, cells without any value, and genes without any."""
     n_bad = n_empty_cells = 0
     cells_of_gene = np.zeros(matrix.shape[1], dtype=np.int64)
-    for start in range(0, matrix.shape[0], _CELLS_PER_BLOCK):
-        block = sp.csr_matrix(matrix[start : start + _CELLS_PER_BLOCK])
-        block.eliminate_zeros()
+    for block in cell_blocks(matrix):
         n_bad += int((~np.isfinite(block.data)).sum())
+        if not block.data.all():  # zeros may be stored as well
+            block = sp.csr_matrix(block, copy=True)
+            block.eliminate_zeros()
         n_empty_cells += int((np.diff(block.indptr) == 0).sum())
         cells_of_gene += np.bincount(block.indices, minlength=matrix.shape[1])
     return n_bad, n_empty_cells, int((cells_of_gene == 0).sum())

@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import filelock
 import numpy as np
@@ -39,6 +39,9 @@ import pandas as pd
 import platformdirs
 
 from harmony_core.errors import DataError, FileError
+
+if TYPE_CHECKING:
+    from harmony_core.data.by_gene import ByGene
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -198,6 +201,15 @@ class Dataset:
         """
         folder = self.folder / "matrix"
         return _load_arrays(folder) if folder.is_dir() else None
+
+    @property
+    def by_gene(self) -> ByGene | None:
+        """The expression matrix, to be read some genes at a time, or None."""
+        from harmony_core.data.by_gene import ByGene
+
+        if self.matrix is None:
+            return None
+        return ByGene(lambda: self.matrix or {}, (self.n_cells, len(self.symbols)))
 
     def gene(self, position: int) -> npt.NDArray[np.float32]:
         """Return one gene's stored values over all cells (not normalised if they are counts)."""

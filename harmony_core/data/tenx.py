@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,8 @@ from numpy.typing import NDArray
 
 from harmony_core.data.columns import shown
 from harmony_core.data.hdf5 import open_checked
-from harmony_core.data.loaded import Loaded, unchanged
+from harmony_core.data.loaded import Loaded, check_fits, unchanged
+from harmony_core.data.sample import Sample, drawn_note, rows_of_compressed
 from harmony_core.errors import FileError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 GENES = "Gene Expression"
 _UNFILTERED_FROM = 50_000
+_MOSTLY = 0.99
 
 
 def is_10x_h5(file: h5py.File) -> bool:
@@ -28,25 +32,70 @@ def is_10x_h5(file: h5py.File) -> bool:
     return bool(_genomes(file)) or "matrix/features" in file
 
 
-def read_10x_h5(path: Path, name: str, *, limit: float | None = None) -> Loaded:
+def read_10x_h5(
+    path: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
+) -> Loaded:
     """Read CellRanger's .h5.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its name, for messages.
+    limit
+        Bytes of memory that it may take; by default what is free.
+    sample
+        Which cells to read; by default all. Of a file with several genomes all are read.
 
     Raises
     ------
     FileError
         Damaged, or too large.
     """
-    with unchanged(path, name), open_checked(path, name, limit=limit) as file:
-        if "matrix/features" in file:
-            return make_dataset(*_read_v3(file["matrix"]), name, "10x h5")
-        return _read_v2(file, name)
+    with unchanged(path, name):
+        with open_checked(path, name, limit=math.inf) as file:
+            is_v3, genomes = "matrix/features" in file, _genomes(file)
+        if sample is not None and (is_v3 or len(genomes) == 1):
+            with open_checked(path, name, limit=math.inf) as file:
+                group = file["matrix" if is_v3 else genomes[0]]
+                var = _features_v3(group) if is_v3 else _features_v2(file, genomes[0])
+                matrix, cells, note = _drawn(group, name, sample, limit)
+            found = make_dataset(matrix, cells, var, name, "sample of 10x h5")
+            return dataclasses.replace(found, notes=(note, *found.notes))
+        with open_checked(path, name, limit=limit) as file:
+            if not is_v3:
+                return _read_v2(file, name)
+            group = file["matrix"]
+            cells, var = pd.Index(_strings(group["barcodes"])), _features_v3(group)
+            return make_dataset(_sparse(group), cells, var, name, "10x h5")
 
 
 def _genomes(file: h5py.File) -> list[str]:
     return [g for g in file if all(f"{g}/{part}" in file for part in ("genes", "barcodes", "data"))]
 
 
-def _read_v3(group: h5py.Group) -> tuple[sp.csr_matrix, pd.Index, pd.DataFrame]:
+def _drawn(
+    group: h5py.Group, name: str, sample: Sample, limit: float | None
+) -> tuple[sp.csr_matrix, pd.Index, str]:
+    """Read some cells, of those with counts where most barcodes have none."""
+    n_features, n_cells = (int(n) for n in group["shape"][()])
+    cells = pd.Index(_strings(group["barcodes"]))
+    full = np.flatnonzero(np.diff(group["indptr"][()]))
+    if n_cells <= _UNFILTERED_FROM or len(full) > _MOSTLY * n_cells:
+        full = np.arange(n_cells)
+    rows = full[sample.rows(pd.DataFrame(index=cells[full]), name)]
+    parts = []
+    n_values = 0
+    for part in rows_of_compressed(group, [n_cells, n_features], rows):
+        n_values += part.nnz
+        check_fits(8.0 * n_values, name, limit=limit)
+        parts.append(part)
+    matrix = sp.csr_matrix(sp.vstack(parts, format="csr"))
+    return matrix, cells[rows], drawn_note(len(rows), len(full), name)
+
+
+def _features_v3(group: h5py.Group) -> pd.DataFrame:
     features = group["features"]
     ids = _strings(features["id"])
     var = pd.DataFrame(
@@ -60,7 +109,15 @@ def _read_v3(group: h5py.Group) -> tuple[sp.csr_matrix, pd.Index, pd.DataFrame]:
     )
     if "genome" in features:
         var["genome"] = _strings(features["genome"])
-    return _sparse(group), pd.Index(_strings(group["barcodes"])), var
+    return var
+
+
+def _features_v2(file: h5py.File, genome: str, prefix: str = "") -> pd.DataFrame:
+    group = file[genome]
+    table = pd.DataFrame({"gene_ids": _strings(group["genes"]), "feature_types": GENES})
+    names = _strings(group["gene_names"]) if "gene_names" in group else table["gene_ids"]
+    table["name"], table["genome"] = [f"{prefix}{n}" for n in names], genome
+    return table
 
 
 def _read_v2(file: h5py.File, name: str) -> Loaded:
@@ -71,11 +128,7 @@ def _read_v2(file: h5py.File, name: str) -> Loaded:
         group = file[genome]
         blocks.append(_sparse(group))
         barcodes.append(pd.Index(_strings(group["barcodes"])))
-        table = pd.DataFrame({"gene_ids": _strings(group["genes"]), "feature_types": GENES})
-        names = _strings(group["gene_names"]) if "gene_names" in group else table["gene_ids"]
-        prefix = f"{genome}_" if len(genomes) > 1 else ""
-        table["name"], table["genome"] = [f"{prefix}{n}" for n in names], genome
-        tables.append(table)
+        tables.append(_features_v2(file, genome, f"{genome}_" if len(genomes) > 1 else ""))
     cells = barcodes[0]
     for more in barcodes[1:]:
         cells = cells.union(more, sort=False)
@@ -132,7 +185,7 @@ def make_dataset(
     if main != GENES:
         notes.append(f"There is no gene expression in {name}; {shown(main)} is taken instead.")
     full = np.asarray(matrix.sum(axis=1)).ravel() > 0
-    if len(cells) > _UNFILTERED_FROM and full.mean() < 0.99:
+    if len(cells) > _UNFILTERED_FROM and full.mean() < _MOSTLY:
         notes.append(
             f"{int((~full).sum()):,} of {len(cells):,} barcodes have no counts and are left out. "
             "This looks like the unfiltered matrix; the filtered one holds the cells."

@@ -150,7 +150,7 @@ def _spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
 
 
 def _rows(matrix: Any, rows: NDArray[np.intp]) -> _Rows:
-    block = sp.csr_matrix(matrix[rows] if len(rows) < matrix.shape[0] else matrix)
+    block = sp.csr_matrix(matrix[rows])
     values = np.asarray(block.data, dtype=np.float64)
     row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
     kept = np.isfinite(values) & (values != 0)

@@ -10,7 +10,8 @@ from typing import Any
 
 from harmony_core.data.h5ad import check_consistent
 from harmony_core.data.loaded import Loaded, check_fits
-from harmony_core.errors import FileError
+from harmony_core.data.sample import Sample, draw_anndata
+from harmony_core.errors import FileError, HarmonyExplorerError
 
 _METADATA = (".zarray", ".zgroup", ".zmetadata", "zarr.json")
 _SAFE_CODECS = frozenset(
@@ -30,7 +31,9 @@ def is_zarr(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
-def read_zarr(folder: Path, name: str, *, limit: float | None = None) -> Loaded:
+def read_zarr(
+    folder: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
+) -> Loaded:
     """Read AnnData from a zarr folder.
 
     Parameters
@@ -41,6 +44,8 @@ def read_zarr(folder: Path, name: str, *, limit: float | None = None) -> Loaded:
         Its name, for messages.
     limit
         Bytes of memory that it may take; by default what is free.
+    sample
+        Which cells to read; by default all.
 
     Raises
     ------
@@ -48,12 +53,19 @@ def read_zarr(folder: Path, name: str, *, limit: float | None = None) -> Loaded:
         Not AnnData, damaged, pointing outside itself, asking for code to be run, or too large.
     """
     import anndata
+    import zarr
 
-    check_fits(_look_through(folder, name), name, limit=limit)
+    check_fits(_look_through(folder, name), name, limit=math.inf if sample else limit)
     if not (folder / "obs").is_dir() or not (folder / "var").is_dir():
         raise FileError(f"{name} is a zarr folder but not AnnData: it has no obs or no var.")
     try:
+        if sample is not None:
+            group = zarr.open_group(folder, mode="r")
+            adata, note = draw_anndata(group, name, sample, limit=limit)
+            return Loaded(adata, "sample of zarr", (note,))
         adata = anndata.read_zarr(folder)
+    except HarmonyExplorerError:
+        raise
     except Exception as error:  # zarr and its codecs raise many kinds on damaged files
         raise FileError(f"{name} is damaged and cannot be read; copy it again.") from error
     check_consistent(adata, name)

@@ -72,9 +72,10 @@ def test_a_sample_is_offered_of_an_h5ad_that_is_too_large(
     assert progress.state == "failed"
     assert "needs about" in progress.message
     assert progress.sample == {"cells": 400, "columns": ["batch", "true_type"]}
-    loom = formats.loom(formats.dataset(), tmp_path / "own.loom")
+    table = tmp_path / "own.csv"
+    formats.dataset().to_df().to_csv(table)
     monkeypatch.setattr(memory, "free_memory", lambda: 1_000.0)
-    load_files(str(store.home), LoadRequest.of_path(loom).to_dict(), str(folder))
+    load_files(str(store.home), LoadRequest.of_path(table).to_dict(), str(folder))
     assert read_progress(folder).state == "failed"
     assert read_progress(folder).sample is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import anndata as ad
+import formats
 import h5py
 import numpy as np
 import pandas as pd
@@ -12,9 +13,9 @@ import pytest
 import scipy.sparse as sp
 from formats import N_CELLS, dataset, ten_x_h5
 
-from harmony_core.data.h5ad_sample import sample_rows
-from harmony_core.data.read import load
-from harmony_core.errors import FileError
+from harmony_core.data.read import load, load_many
+from harmony_core.data.sample import sample_rows
+from harmony_core.errors import FileError, TooLarge
 
 
 def test_equal_numbers_of_each_batch() -> None:
@@ -35,7 +36,7 @@ def test_number_of_cells(n: int) -> None:
 
 @pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_matrix, lambda m: m.toarray()])
 def test_sample_of_an_h5ad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form) -> None:
-    monkeypatch.setattr("harmony_core.data.h5ad_sample._VALUES_PER_BLOCK", 90)
+    monkeypatch.setattr("harmony_core.data.blocks.VALUES_PER_BLOCK", 90)
     adata = dataset()
     adata.X = form(adata.X)
     adata.layers["counts"] = adata.X.copy()
@@ -74,12 +75,89 @@ def test_sample_of_a_file_that_does_not_fit(tmp_path: Path) -> None:
         load(tmp_path / "x.h5ad", limit=100, max_cells=10)
 
 
-def test_sample_of_other_formats(tmp_path: Path) -> None:
-    path = ten_x_h5(dataset(), tmp_path / "x.h5")
-    found = load(path, max_cells=10)
-    assert found.adata.n_obs == 10
-    assert found.format == "sample of 10x h5"
-    assert load(path, max_cells=1000).format == "10x h5"
+def in_every_format(adata: ad.AnnData, folder: Path) -> dict[str, Path]:
+    """Write the same cells in every format that a sample is drawn from block by block."""
+    folder.mkdir(exist_ok=True)
+    zarr = formats.zarr_folder(adata, folder / "folder.zarr")
+    inside = {str(p.relative_to(folder)): p.read_bytes() for p in zarr.rglob("*") if p.is_file()}
+    adata.write_h5ad(folder / "x.h5ad")
+    return {
+        "h5ad": folder / "x.h5ad",
+        "10x h5": formats.ten_x_h5(adata, folder / "x.h5"),
+        "10x h5 (v2)": formats.ten_x_h5_v2({"hg19": adata}, folder / "v2.h5"),
+        "loom": formats.loom(adata, folder / "x.loom"),
+        "zarr": zarr,
+        "zarr (zip)": formats.zipped(inside, folder / "zarr.zip"),
+        "10x matrix folder": formats.zipped(formats.matrix_folder(adata), folder / "mtx.zip"),
+        "h5mu": formats.h5mu(folder / "x.h5mu", adata, adata[:, :3].copy()),
+    }
+
+
+FORMATS = (
+    *("h5ad", "10x h5", "10x h5 (v2)", "loom", "zarr", "zarr (zip)"),
+    *("10x matrix folder", "h5mu"),
+)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_sample_of_each_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr("harmony_core.data.blocks.VALUES_PER_BLOCK", 90)
+    monkeypatch.setattr("harmony_core.data.loom._VALUES_PER_BLOCK", 90)
+    monkeypatch.setattr("harmony_core.data.matrix_folder._LINES_PER_BLOCK", 90)
+    adata = dataset()
+    path = in_every_format(adata, tmp_path / "files")[kind]
+    found = load(path, max_cells=20)
+    assert any("20 of 50 cells of" in note for note in found.notes)
+    assert found.format.startswith("sample of")
+    formats.assert_same(found.adata, adata[found.adata.obs_names])
+    assert load(path, max_cells=1000).adata.n_obs == 50
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_that_does_not_fit_says_how_a_sample_is_drawn(tmp_path: Path, kind: str) -> None:
+    path = in_every_format(dataset(), tmp_path / "files")[kind]
+    with pytest.raises(TooLarge, match="take a sample of its cells") as caught:
+        load(path, limit=2_000)
+    columns = {"h5ad": ["batch"], "zarr": ["batch"], "zarr (zip)": ["batch"], "h5mu": ["batch"]}
+    columns["loom"] = ["batch"]
+    assert caught.value.sample == {"cells": 50, "columns": columns.get(kind, [])}
+    with pytest.raises(TooLarge) as caught:
+        load(path, limit=20, max_cells=10)
+    assert caught.value.sample is None
+
+
+def test_no_sample_is_offered_of_several_files_or_of_tables(tmp_path: Path) -> None:
+    files = in_every_format(dataset(), tmp_path / "files")
+    with pytest.raises(TooLarge) as caught:
+        load_many([files["h5ad"], files["loom"]], limit=2_000)
+    assert caught.value.sample is None
+    dataset().to_df().to_csv(tmp_path / "table.csv")
+    with pytest.raises(TooLarge) as caught:
+        load(tmp_path / "table.csv", limit=2_000)
+    assert caught.value.sample is None
+    assert load(tmp_path / "table.csv", max_cells=10).adata.n_obs == 10
+
+
+def test_sample_of_an_unfiltered_matrix_has_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harmony_core.data.tenx._UNFILTERED_FROM", 40)
+    adata = dataset()
+    empty = np.arange(N_CELLS) % 2 == 1
+    adata.X = sp.csr_matrix(adata.X.toarray() * ~empty[:, None])
+    found = load(ten_x_h5(adata, tmp_path / "x.h5"), max_cells=15)
+    assert set(found.adata.obs_names) <= set(adata.obs_names[~empty])
+    assert found.adata.n_obs == 15
+
+
+@pytest.mark.parametrize("line", ["x y z", "1 99999 1", "0 1 1", "99999 1 1"])
+def test_sample_of_a_damaged_matrix_folder(tmp_path: Path, line: str) -> None:
+    files = formats.matrix_folder(dataset(), version=2)
+    lines = files["matrix.mtx"].decode().splitlines()
+    lines[5] = line
+    files["matrix.mtx"] = "\n".join(lines).encode()
+    with pytest.raises(FileError, match=r"'matrix\.mtx' cannot be read"):
+        load(formats.zipped(files, tmp_path / "x.zip"), max_cells=10)
 
 
 def test_sample_by_a_column_that_is_not_there(tmp_path: Path) -> None:
