@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.results import RunResults
-from pages.ui import address, colouring, compare, evidence, film, presentation
+from pages.ui import address, colouring, compare, evidence, film, presentation, selected
 from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.shown import Shown
 from pages.ui.twin import Picture, twin
@@ -54,8 +54,10 @@ def draw(shown: Shown, pace: float | None) -> None:
         height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
         presentation=presentation.is_on(),
     )
-    if event.selection is not None:
-        colouring.describe_selection(source, event.selection)
+    if event.selection is None:
+        selected.forget(shown.dataset)
+    else:
+        selected.panel(source, event.selection, compare.halves(shown))
     if after is not None and not source.is_preview:
         film.panel(source)
     address.write(shown.dataset, shown.current.params)
