@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.data.store import HOME_VARIABLE
-from harmony_core.runner import Runner
-from pages.ui import gene_sets, services
+from pages.ui import gene_sets
 
-ROOT = Path(__file__).resolve().parents[2]
 VIEWS = ("Pictures", "Dot plot", "Violins", "Top markers", "Lost markers")
 
 
-class _NotStarted(Runner):
-    def start(self, delay: float = 0.0) -> None:
-        pass
-
-
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+def app(app: AppTest) -> AppTest:
     """The page on the first sample, whose results are shipped."""
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    idle = _NotStarted(services.store())
-    monkeypatch.setattr(services, "runner", lambda: idle)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-    yield app.switch_page("pages/markers.py").run()
-    st.cache_resource.clear()
+    return app.run().switch_page("pages/markers.py").run()
 
 
 def _view(app: AppTest, name: str) -> AppTest:
