@@ -18,7 +18,7 @@ from harmony_core.plan import Plan
 from harmony_core.results import RunResults
 from harmony_core.summaries import clip_limit
 from harmony_core.worker import ProgressWriter
-from pages.ui import colouring, services
+from pages.ui import address, colouring, services
 from pages.ui.text import plain
 from tests.app.conftest import Waiting
 from tests.conftest import SMALL
@@ -76,6 +76,35 @@ def test_moving_a_slider_writes_the_address_and_the_address_never_moves_a_slider
     app.run()
     assert _slider(app, "theta").value == 1.0
     assert app.query_params["theta"] == "1.0"
+
+
+def test_back_in_the_browser_restores_the_settings_of_the_data_in_hand(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.run()
+    first = dict(app.query_params)
+    _slider(app, "theta").set_value(1.0).run()
+    monkeypatch.setattr(address, "_went_through_history", lambda: True)
+    app.query_params["colour"] = "marker_based_type"
+    app.query_params["theta"] = "3.0"
+    app.run()
+    assert _slider(app, "theta").value == 3.0
+    assert next(s for s in app.selectbox if s.label == "Colour by").value == "marker_based_type"
+    app.query_params.clear()
+    app.query_params |= first
+    app.run()
+    assert _slider(app, "theta").value == 2.0
+    assert next(s for s in app.selectbox if s.label == "Colour by").value == "condition"
+    assert app.query_params == first
+    app.query_params |= {"sample": "sibling", "theta": "5.0"}
+    app.run()
+    assert _slider(app, "theta").value == 2.0
+    assert app.query_params == first
+
+
+def test_data_without_a_panels_genes_show_those_of_their_clusters(small: AppTest) -> None:
+    assert small.segmented_control(key="panel").value == "Clusters"
+    assert "The best marker gene of each cluster after Harmony." in _text(small)
 
 
 @pytest.mark.parametrize(
@@ -244,6 +273,15 @@ def test_another_selection_supersedes_the_first(eight: AppTest, runner: Waiting)
     assert "cells selected" not in _text(eight)
 
 
+def test_a_failure_to_rank_genes_is_a_sentence(eight: AppTest, runner: Waiting) -> None:
+    eight.button(key="selected-markers").click().run()
+    (job,) = runner._jobs.values()
+    ProgressWriter(job.folder).write("failed", message="There was not enough memory.")
+    eight.run()
+    assert [e.value for e in eight.error] == ["There was not enough memory."]
+    assert eight.button(key="selected-markers")
+
+
 def test_a_selections_marker_genes_stand_in_a_table(
     eight: AppTest, finished: Dataset, runner: Waiting
 ) -> None:
@@ -255,15 +293,6 @@ def test_a_selections_marker_genes_stand_in_a_table(
     assert 0 < len(table) <= 20
     assert (table["Score"].diff().dropna() <= 0).all()
     assert table["Inside"].between(0, 100).all()
-
-
-def test_a_failure_to_rank_genes_is_a_sentence(eight: AppTest, runner: Waiting) -> None:
-    eight.button(key="selected-markers").click().run()
-    (job,) = runner._jobs.values()
-    ProgressWriter(job.folder).write("failed", message="There was not enough memory.")
-    eight.run()
-    assert [e.value for e in eight.error] == ["There was not enough memory."]
-    assert eight.button(key="selected-markers")
 
 
 def test_a_run_is_named_pinned_and_found_again(small: AppTest, finished: Dataset) -> None:
