@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
+from harmony_core.data.store import Dataset
 from harmony_core.results import RunResults
 from pages.ui import address, colouring, compare, evidence, film, presentation, selected
 from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.shown import Shown
-from pages.ui.twin import Picture, twin
+from pages.ui.twin import Picture, held_selection, twin
 
 
 def draw(shown: Shown, pace: float | None) -> None:
@@ -47,7 +50,7 @@ def draw(shown: Shown, pace: float | None) -> None:
         left,
         right,
         colour,
-        key=f"twin-{shown.dataset.fingerprint}",
+        key=_key(shown.dataset),
         batch=colouring.batch(source),
         hover=colouring.hover(source),
         selected=evidence.marked(source),
@@ -63,6 +66,17 @@ def draw(shown: Shown, pace: float | None) -> None:
     address.write(shown.dataset, shown.current.params)
     if film.pace(shown.dataset) != pace:
         st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
+
+
+def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return which of a run's cells are selected in the pictures, also from another page."""
+    if results.obs is None:
+        return None
+    return held_selection(_key(results.dataset), len(results.obs))
+
+
+def _key(dataset: Dataset) -> str:
+    return f"twin-{dataset.fingerprint}"
 
 
 def _alt(shown: Shown) -> str:
