@@ -40,7 +40,8 @@ def violins_by_batch(
         The gene.
     """
     # One bandwidth for all: its own would make a violin of mostly zeros a spike beside the others.
-    bandwidth = max(float(np.max(values, initial=0.0)) / 20, 0.05)
+    highest = float(np.max(values, initial=0.0))
+    bandwidth = max(highest / 20, 0.05)
     figure = go.Figure()
     for batch, color in enumerate(colors_for(batch_levels).values()):
         cells = [np.flatnonzero((codes == g) & (batches == batch)) for g in range(len(levels))]
@@ -63,7 +64,8 @@ def violins_by_batch(
     figure.update_xaxes(
         type="category", categoryorder="array", categoryarray=[shown_name(n) for n in levels]
     )
-    figure.update_yaxes(title="Expression", rangemode="tozero")
+    # A violin of equal values would reach below zero, where no expression is.
+    figure.update_yaxes(title="Expression", range=[0, max(1.05 * highest, 1.0)])
     figure.update_layout(
         violinmode="group",
         title=shown_name(title),

@@ -20,7 +20,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harmony_core import executors
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core import executors, selected_markers
 from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Dataset, Store, digest, write_json
 from harmony_core.errors import HarmonyExplorerError
@@ -32,6 +35,7 @@ from harmony_core.worker import (
     compute,
     export_run,
     load_files,
+    rank_selected,
     read_progress,
     warm_up,
 )
@@ -202,6 +206,25 @@ class Runner:
         """Return where one form of a run is written; the same wish has the same folder."""
         run = Plan(dataset, params).run
         return dataset.run_folder(run) / "files" / digest(run, offer, how)
+
+    def submit_selected(
+        self, viewer: str, dataset: Dataset, params: RunParams, chosen: npt.NDArray[np.bool_]
+    ) -> tuple[str, Path]:
+        """Ask for the marker genes of chosen cells; the viewer drops any earlier wish.
+
+        Returns
+        -------
+        The name and the folder by which to `follow` it; see `harmony_core.selected_markers`.
+        """
+        name = selected_markers.key(dataset, params, chosen).folder
+        folder = dataset.run_folder(name)
+        with self._lock:
+            self.drop(viewer, but=name)
+            home, fingerprint = str(self.store.home), dataset.fingerprint
+            bits = np.packbits(chosen).tobytes()
+            arguments = (home, fingerprint, params.to_dict(), str(folder), bits)
+            self._want(name, viewer, _Job(rank_selected, arguments, folder))
+        return name, folder
 
     def follow(self, name: str, folder: Path) -> Progress:
         """Return where a job stands."""

@@ -189,6 +189,38 @@ def export_run(
     return _guarded(writer, work)
 
 
+def rank_selected(
+    home: str, fingerprint: str, params: dict[str, Any], folder: str, bits: bytes
+) -> str:
+    """Rank marker genes of chosen cells in the worker.
+
+    Parameters
+    ----------
+    bits
+        Which of the prepared cells are chosen, as ``numpy.packbits`` packs them.
+    """
+    writer = ProgressWriter(Path(folder))
+
+    def work() -> str:
+        import numpy as np
+
+        from harmony_core import selected_markers
+        from harmony_core.pipeline import Pipeline
+
+        def report(share: float) -> None:
+            writer.stop_if_cancelled()
+            writer.write("running", step="Ranking genes", share=round(share, 3))
+
+        writer.stop_if_cancelled()
+        writer.write("running", step="Reading the expression")
+        pipeline = Pipeline(Store(home).dataset(fingerprint), RunParams.from_dict(params))
+        unpacked = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=len(pipeline.cells))
+        selected_markers.rank(pipeline, unpacked.astype(bool), report)
+        return ""
+
+    return _guarded(writer, work)
+
+
 def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
     try:
         result = work()

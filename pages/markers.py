@@ -12,10 +12,10 @@ import streamlit as st
 from harmony_core import figure_genes, figures
 from harmony_core.diagnostics.results import Detection
 from harmony_core.gene_sets import Found
-from harmony_core.plan import SIDES, Side
+from harmony_core.plan import Side
 from harmony_core.results import RunResults
 from harmony_core.summaries import level_codes
-from pages.ui import gene_sets, state
+from pages.ui import gene_groups, gene_sets, state
 from pages.ui.compare import settings_in_words
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -23,8 +23,6 @@ from pages.ui.text import plain
 _MOST_IN_GRID = 24
 _TOP = 10
 _SIDE_WORDS = {"After correction": "after", "Before correction": "before"}
-
-Groups = tuple[npt.NDArray[np.integer], tuple[str, ...]]
 
 
 def main() -> None:
@@ -80,14 +78,20 @@ def _dots(results: RunResults) -> None:
     found = gene_sets.choose(results.dataset)
     if not found.positions:
         return
-    title, (codes, levels) = _group_by(results)
-    st.plotly_chart(
-        figures.gene_dots(
-            _expression(results, found), codes, levels, sections=found.sets, group_title=title,
-            dark=_dark(),
-        ),
-        key="marker-dots",
-    )  # fmt: skip
+    groupings = gene_groups.choose(results)
+    expression = _expression(results, found)
+    for i, (column, grouping) in enumerate(zip(st.columns(len(groupings)), groupings, strict=True)):
+        column.plotly_chart(
+            figures.gene_dots(
+                expression,
+                grouping.codes,
+                grouping.levels,
+                sections=found.sets,
+                group_title=grouping.title,
+                dark=_dark(),
+            ),
+            key=f"marker-dots-{i}",
+        )
 
 
 def _violins(results: RunResults) -> None:
@@ -95,21 +99,26 @@ def _violins(results: RunResults) -> None:
     if not found.positions or results.obs is None:
         return
     left, right = st.columns(2)
-    with left:
-        gene = st.selectbox("Gene", list(found.positions), key="marker-gene")
+    gene = left.selectbox("Gene", list(found.positions), key="marker-gene")
     with right:
-        title, (codes, levels) = _group_by(results, with_batch=False)
+        groupings = gene_groups.choose(results, with_batch=False)
     values = results.gene(found.positions[gene])
     if values is None:
         return
     batches, names = level_codes(results.obs[results.params.harmony.batch[0]])
-    st.plotly_chart(
-        figure_genes.violins_by_batch(
-            values, codes, levels, batches, names, title=f"{gene} by {title}"
-        ),
-        key="marker-violins",
-        config={"displayModeBar": False},
-    )
+    for i, grouping in enumerate(groupings):
+        st.plotly_chart(
+            figure_genes.violins_by_batch(
+                values,
+                grouping.codes,
+                grouping.levels,
+                batches,
+                names,
+                title=f"{gene} by {grouping.title}",
+            ),
+            key=f"marker-violins-{i}",
+            config={"displayModeBar": False},
+        )
 
 
 def _top(results: RunResults) -> None:
@@ -233,50 +242,6 @@ _VIEWS: dict[str, Callable[[RunResults], None]] = {
 def _expression(results: RunResults, found: Found) -> dict[str, npt.NDArray[np.float32]]:
     values = {symbol: results.gene(position) for symbol, position in found.positions.items()}
     return {symbol: v for symbol, v in values.items() if v is not None}
-
-
-def _group_by(results: RunResults, *, with_batch: bool = True) -> tuple[str, Groups]:
-    """Draw the choice of groups and return its name and the cells' groups."""
-    params, obs = results.params, results.obs
-    if obs is None:
-        raise RuntimeError("groups were asked for before the cells were known")
-    batch = params.harmony.batch[0]
-    groups: dict[str, Callable[[], Groups]] = {}
-    for side in reversed(SIDES):
-        codes = results.clusters(side)
-        if codes is not None:
-            groups[f"cluster {side} Harmony"] = lambda codes=codes: _numbered(codes)
-    if params.label is not None:
-        groups[params.label] = lambda name=params.label: level_codes(obs[name])
-    if with_batch:
-        single = {name: make for name, make in groups.items() if name != batch}
-        groups[batch] = lambda: level_codes(obs[batch])
-        for name, make in single.items():
-            groups[f"{name} and {batch}"] = lambda make=make: _crossed(
-                make(), level_codes(obs[batch])
-            )
-    if not groups:
-        groups[batch] = lambda: level_codes(obs[batch])
-    picked = st.selectbox("Groups", list(groups), key=f"marker-groups-{with_batch}")
-    return picked, groups[picked]()
-
-
-def _numbered(codes: npt.NDArray[np.int32]) -> Groups:
-    return np.asarray(codes), tuple(str(i) for i in range(int(codes.max(initial=0)) + 1))
-
-
-def _crossed(groups: Groups, batches: Groups) -> Groups:
-    """Return the pairs of two groupings that occur, as one grouping."""
-    both = np.where(
-        (groups[0] < 0) | (batches[0] < 0), -1, groups[0] * len(batches[1]) + batches[0]
-    )
-    used, codes = np.unique(both, return_inverse=True)
-    shift = int(used[0] == -1)
-    names = tuple(
-        f"{groups[1][pair // len(batches[1])]} · {batches[1][pair % len(batches[1])]}"
-        for pair in used[shift:]
-    )
-    return codes - shift, names
 
 
 def _dark() -> bool:

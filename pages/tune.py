@@ -33,6 +33,11 @@ from pages.ui import (
 from pages.ui.shown import Shown
 from pages.ui.text import plain
 
+_CLUSTERS = "Clusters"
+"""Of the marker-gene panels, the one that is made of these data's own clusters."""
+
+_MOST_GENES = 12
+
 
 def main() -> None:
     dataset = state.dataset()
@@ -161,23 +166,28 @@ def _genes(shown: Shown) -> None:
     if not len(shown.dataset.symbols):
         st.caption("These data have an embedding but no expression, so there are no genes to show.")
         return
-    preset = [*PANEL, evidence.OWN_PANEL]
+    symbols = list(shown.dataset.symbols)
+    known = [name for name, genes in PANEL.items() if find_genes(genes, symbols)[0]]
     # Evidence opens its genes by setting these two, so they have no default of their own.
-    st.session_state.setdefault(evidence.PANEL_KEY, preset[0])
+    st.session_state.setdefault(evidence.PANEL_KEY, [*known, _CLUSTERS][0])
     pick = st.segmented_control(
         "Panel",
-        preset,
+        [*PANEL, _CLUSTERS, evidence.OWN_PANEL],
         # Short enough for all to be seen beside the convergence curve.
-        format_func=lambda name: name.removesuffix(" cells"),
+        format_func=lambda name: name.removesuffix(" cells").removesuffix(" genes"),
         key=evidence.PANEL_KEY,
         label_visibility="collapsed",
+        required=True,
+        persist_state="session",
     )
     if pick == evidence.OWN_PANEL:
         typed = st.text_input("Genes, separated by commas or spaces", key=evidence.GENES_KEY)
-        wanted = typed.replace(",", " ").split()[:12]
+        wanted = typed.replace(",", " ").split()[:_MOST_GENES]
+    elif pick == _CLUSTERS:
+        wanted = _best_of_clusters(shown)
     else:
-        wanted = list(PANEL[pick or preset[0]])
-    found, missing = find_genes(wanted, list(shown.dataset.symbols))
+        wanted = list(PANEL[pick])
+    found, missing = find_genes(wanted, symbols)
     if missing:
         st.caption(f"Not in these data: {', '.join(plain(m) for m in missing)}.")
     if not found:
@@ -193,6 +203,18 @@ def _genes(shown: Shown) -> None:
         config={"displayModeBar": False},
     )
     st.page_link("pages/markers.py", label="Dot plot, violins and tables")
+
+
+def _best_of_clusters(shown: Shown) -> list[str]:
+    """Return the best marker gene of each cluster after correction, and say what they are."""
+    results, _ = shown.having("markers_after")
+    markers = None if results is None else results.markers("after")
+    if markers is None:
+        st.caption("The marker genes of the clusters are on their way.")
+        return []
+    best = [cluster.symbols[0] for cluster in markers if cluster.symbols][:_MOST_GENES]
+    st.caption("The best marker gene of each cluster after Harmony.")
+    return list(dict.fromkeys(best))
 
 
 def _convergence(shown: Shown) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from harmony_core import runner as runner_module
+from harmony_core import selected_markers
 from harmony_core.data.store import Dataset, Store
 from harmony_core.errors import HarmonyExplorerError
 from harmony_core.executors import SCHEDULER_VARIABLE, executor_for, spawned_worker
@@ -363,6 +364,28 @@ def _wait(condition: Callable[[], bool], most: float = 120) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_marker_genes_of_a_selection_are_superseded_by_those_of_the_next(
+    hands: Hands, dataset: Dataset
+) -> None:
+    cells = np.arange(len(Pipeline(dataset, SMALL).cells))
+    old, folder = hands.runner.submit_selected("ada", dataset, SMALL, cells < 30)
+    new, elsewhere = hands.runner.submit_selected("ada", dataset, SMALL, cells >= 30)
+    assert hands.state(old, folder) == "cancelled"
+    hands.now.run_next()
+    assert hands.state(new, elsewhere) == "finished"
+    name = selected_markers.key(dataset, SMALL, cells >= 30)
+    assert selected_markers.stored(dataset, name) is not None
+
+
+def test_marker_genes_of_two_cells_are_refused_in_a_sentence(
+    hands: Hands, dataset: Dataset
+) -> None:
+    chosen = np.arange(len(Pipeline(dataset, SMALL).cells)) < 2
+    name, folder = hands.runner.submit_selected("ada", dataset, SMALL, chosen)
+    hands.now.run_next()
+    assert "Select at least 3 cells" in hands.runner.follow(name, folder).message
 
 
 # Exports

@@ -1,7 +1,8 @@
 """The address bar: a link that opens a sample with the same settings and colouring.
 
-Written when something has changed, read once in a session. Reading it again would undo a slider
-that was moved while the browser still showed the address before.
+Written when something has changed; read when a session starts, and when the browser goes back or
+forward. Reading it at any other time would undo a slider that was moved while the browser still
+showed the address before.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from harmony_core import link
 from harmony_core.data import samples
 from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
-from pages.ui import colouring, services, state
+from pages.ui import colouring, controls, services, state
 from pages.ui.text import plain
 
 _READ = "address-read"
@@ -23,11 +25,13 @@ _OURS = ("sample", "colour", "gene")
 
 
 def restore() -> None:
-    """Take in hand what the address asks for, when a session starts; wrong parts are left out."""
+    """Take in hand what the address asks for, if it is to be read; wrong parts are left out."""
+    given = _given()
     if st.session_state.get(_READ):
+        if given and _went_through_history():
+            _return_to(given)
         return
     st.session_state[_READ] = True
-    given = {name: st.query_params.get_all(name) for name in st.query_params.to_dict()}
     if not given:
         return
     key = given.get("sample", [samples.FIRST])[-1]
@@ -37,8 +41,7 @@ def restore() -> None:
         return
     state.choose_dataset(samples.fingerprint(services.store(), key))
     dataset = state.dataset()
-    wanted = {name: texts for name, texts in given.items() if name not in _OURS}
-    params, problems = link.from_parameters(wanted, dataset, _start(dataset))
+    params, problems = _settings(given, dataset)
     if params.harmony.max_iter == 0:
         params = replace(params, harmony=replace(params.harmony, max_iter=1))
         problems = (*problems, "max_iter is 0; the slider begins at 1.")
@@ -70,9 +73,34 @@ def write(dataset: Dataset, params: RunParams) -> None:
     if key is not None:
         told = {"sample": [key], **link.to_parameters(params, _start(dataset))}
         told |= {name: [value] for name, value in colouring.chosen(dataset, params).items()}
-    shown = {name: st.query_params.get_all(name) for name in st.query_params.to_dict()}
-    if told != shown:
+    if told != _given():
         st.query_params.from_dict(told)
+
+
+def _return_to(given: dict[str, list[str]]) -> None:
+    """Restore settings and colouring of the dataset in hand; a link to another one stays unused."""
+    dataset = state.dataset()
+    if given.get("sample") != [samples.key_of(dataset.fingerprint)]:
+        return
+    params, _ = _settings(given, dataset)
+    state.choose_settings(dataset, params)
+    controls.set_sliders(dataset, params)
+    colour = given.get("colour", [params.harmony.batch[0]])[-1]
+    colouring.wish(dataset, colour, given.get("gene", [None])[-1])
+
+
+def _went_through_history() -> bool:
+    context = get_script_run_ctx()  # Streamlit tells only widgets whose value is in the address
+    return context is not None and context.is_history_navigation
+
+
+def _given() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params.to_dict()}
+
+
+def _settings(given: dict[str, list[str]], dataset: Dataset) -> tuple[RunParams, tuple[str, ...]]:
+    wanted = {name: texts for name, texts in given.items() if name not in _OURS}
+    return link.from_parameters(wanted, dataset, _start(dataset))
 
 
 def _start(dataset: Dataset) -> RunParams:

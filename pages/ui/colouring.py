@@ -1,4 +1,4 @@
-"""What colours the cells of the linked view, and what a selection of them holds."""
+"""What colours the cells of the linked view, and what is shown of the one under the pointer."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from harmony_core.summaries import clip_limit
-from pages.ui.text import plain
 from pages.ui.twin import Categories, Values
 
 _GENE = "A gene …"
 _AFTER = "Cluster after Harmony"
 _BEFORE = "Cluster before Harmony"
+REPLACED, OTHER_LABEL = "Neighbours replaced", "Neighbours of another label"
 _PER_CELL = {
     "Mixing around the cell": "mixing",
-    "Neighbours replaced": "neighbors_replaced",
+    REPLACED: "neighbors_replaced",
     "Distance moved": "displacement",
-    "Neighbours of another label": "wrong_label",
+    OTHER_LABEL: "wrong_label",
 }
 """Diagnostics per cell by the name on screen; `GLOSSARY` explains them."""
-
-_PARTS = ("Neighbours replaced", "Neighbours of another label")
-"""Of these, the ones that are told of a selection: parts of 1, so that their mean can be read."""
 
 _MOST_LEVELS = 200
 """A column with more levels than this can't be told apart by colour."""
@@ -153,8 +150,13 @@ def column(obs: pd.DataFrame, name: str) -> Categories | Values:
         known = numbers[np.isfinite(numbers)]
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
         return Values(name, numbers, low, max(high, low + 1e-9))
-    codes, levels = pd.factorize(values.astype("string"), sort=True)
-    names = tuple(str(level) for level in levels)
+    return levels(obs, name)
+
+
+def levels(obs: pd.DataFrame, name: str) -> Categories:
+    """Return a column of obs as levels, also one of numbers, each with its colour."""
+    codes, found = pd.factorize(obs[name].astype("string"), sort=True)
+    names = tuple(str(level) for level in found)
     return Categories(name, codes.astype(np.int32), names, tuple(colors_for(names).values()))
 
 
@@ -188,27 +190,6 @@ def hover(results: RunResults) -> dict[str, Categories | Values | list[str]]:
     if codes is not None:
         shown[_AFTER] = clusters_column(_AFTER, codes)
     return shown
-
-
-def describe_selection(results: RunResults, selected: npt.NDArray[np.bool_]) -> None:
-    """Say who the selected cells are, and what correction did to what is around them."""
-    obs = _obs(results)
-    parts = [f"**{int(selected.sum()):,} cells selected**"]
-    names = [*results.params.harmony.batch, results.params.label]
-    for name in names:
-        if name is not None:
-            counts = obs[name].astype("string")[selected].value_counts().head(4)
-            listed = ", ".join(f"{plain(level)} {n:,}" for level, n in counts.items() if n)
-            parts.append(f"{plain(name)}: {listed}")
-    codes = results.clusters("after")
-    if codes is not None:
-        counts = pd.Series(np.asarray(codes)[selected]).value_counts().head(4)
-        parts.append("clusters: " + ", ".join(f"{g} ({n:,})" for g, n in counts.items()))
-    for title, values in per_cell(results).items():
-        if title in _PARTS and np.isfinite(values[selected]).any():
-            mine, everybody = np.nanmean(values[selected]), np.nanmean(values)
-            parts.append(f"{title.lower()}: {mine:.0%} (all cells {everybody:.0%})")
-    st.caption(" · ".join(parts))
 
 
 def _obs(results: RunResults) -> pd.DataFrame:

@@ -99,14 +99,15 @@ def pictures(shown: Shown) -> tuple[Picture | None, Picture | None]:
 
 
 def halves(shown: Shown) -> tuple[Half, Half]:
-    """Return what is compared."""
+    """Return what the two pictures show."""
     known = {RunResults(shown.dataset, run).plan.run: run for run in _kept(shown)}
     left = known.get(st.session_state.get(_left(shown.dataset), ""))
     right = known.get(st.session_state.get(_right(shown.dataset), ""))
     titles = runs.side_names(shown.current.params)
+    here = shown.pictured()[0] or shown.current
     return (
-        Half(titles[0], shown.current, "before") if left is None else _half(shown, left),
-        Half(titles[1], shown.current, "after") if right is None else _half(shown, right),
+        Half(titles[0], here, "before") if left is None else _half(shown, left),
+        Half(titles[1], here, "after") if right is None else _half(shown, right),
     )
 
 

@@ -38,6 +38,8 @@ def table(found: Verdict, results: RunResults) -> None:
         on_select=lambda: _choose(results, found, key),
         selection_mode="single-row",
         column_config={
+            "What": st.column_config.TextColumn(width="medium"),
+            "Merged with": st.column_config.TextColumn(width="medium"),
             "Mixed": st.column_config.NumberColumn(
                 format="%.2f", help="How far these cells mixed with other batches; 1 is fully."
             ),

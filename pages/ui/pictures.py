@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
+from harmony_core.data.store import Dataset
 from harmony_core.results import RunResults
 from harmony_core.runs import side_names
-from pages.ui import address, colouring, compare, evidence, film, presentation
+from pages.ui import address, colouring, compare, evidence, film, presentation, selected
 from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.shown import Shown
-from pages.ui.twin import Picture, twin
+from pages.ui.twin import Picture, held_selection, twin
 
 
 def draw(shown: Shown, pace: float | None) -> None:
@@ -48,20 +51,33 @@ def draw(shown: Shown, pace: float | None) -> None:
         left,
         right,
         colour,
-        key=f"twin-{shown.dataset.fingerprint}",
+        key=_key(shown.dataset),
         batch=colouring.batch(source),
         hover=colouring.hover(source),
         selected=evidence.marked(source),
         height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
         presentation=presentation.is_on(),
     )
-    if event.selection is not None:
-        colouring.describe_selection(source, event.selection)
+    if event.selection is None:
+        selected.forget(shown.dataset)
+    else:
+        selected.panel(source, event.selection, compare.halves(shown))
     if after is not None and not source.is_preview and source.params.given is None:
         film.panel(source)
     address.write(shown.dataset, shown.current.params)
     if film.pace(shown.dataset) != pace:
         st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
+
+
+def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return which of a run's cells are selected in the pictures, also from another page."""
+    if results.obs is None:
+        return None
+    return held_selection(_key(results.dataset), len(results.obs))
+
+
+def _key(dataset: Dataset) -> str:
+    return f"twin-{dataset.fingerprint}"
 
 
 def _alt(shown: Shown) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,12 @@ _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def table(
-    rows: pd.DataFrame, *, key: str, file: str, columns: Mapping[str, Any] | None = None
+    rows: pd.DataFrame,
+    *,
+    key: str,
+    file: str,
+    columns: Mapping[str, Any] | None = None,
+    on_choose: Callable[[int], object] | None = None,
 ) -> None:
     """Draw a table with a button to download it.
 
@@ -24,8 +29,23 @@ def table(
         Name of the file, without ending.
     columns
         Column configuration, as ``st.dataframe`` takes it.
+    on_choose
+        Called with the position of a row that is clicked; without it none can be.
     """
-    st.dataframe(rows, hide_index=True, column_config=dict(columns or {}), key=f"{key}-table")
+
+    def choose() -> None:
+        chosen = st.session_state[f"{key}-table"]["selection"]["rows"]
+        if on_choose is not None and chosen:
+            on_choose(chosen[0])
+
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=dict(columns or {}),
+        key=f"{key}-table",
+        on_select="ignore" if on_choose is None else choose,
+        selection_mode="single-row",
+    )
     st.download_button(
         "Download table (CSV)",
         data=lambda: csv(rows),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,51 +11,27 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.data import samples
-from harmony_core.data.store import HOME_VARIABLE, Dataset
+from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.verdict import Evidence
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
-from harmony_core.runner import Runner
-from pages.ui import evidence, services
+from pages.ui import evidence
 from pages.ui.tables import csv
+from tests.app.conftest import Waiting
 
-ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = (
     *("Pre-clusters", "Labels", "Neighbours", "Soft clusters", "Convergence", "Confounding"),
     *("scIB scores", "Right tool?", "Numbers and limits"),
 )
 
 
-class _Waiting(Runner):
-    """A runner that hands jobs to nobody, and counts them."""
-
-    handed = 0
-
-    def start(self) -> None:
-        pass
-
-    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
-        self.handed += 1
-        return Future()
+@pytest.fixture
+def app(app: AppTest) -> AppTest:
+    return app.run()
 
 
 @pytest.fixture
-def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Waiting]:
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    waiting = _Waiting(services.store())
-    monkeypatch.setattr(services, "runner", lambda: waiting)
-    yield waiting
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def app(runner: _Waiting) -> AppTest:
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-
-
-@pytest.fixture
-def kang(runner: _Waiting) -> Dataset:
+def kang(runner: Waiting) -> Dataset:
     return runner.store.dataset(samples.fingerprint(runner.store, "kang"))
 
 
@@ -162,34 +135,34 @@ def test_evidence_on_a_label_marks_its_cells_and_opens_its_genes(
 
 
 def test_suggest_begins_in_the_background_and_can_be_cancelled(
-    app: AppTest, runner: _Waiting
+    app: AppTest, runner: Waiting
 ) -> None:
     app.button(key="suggest").click().run()
     assert not app.exception
-    assert runner.handed == 1
+    assert len(runner.handed) == 1
     assert len(runner._jobs) == 11  # the run on screen is one of the twelve
     app.button(key="cancel-suggest").click().run()
     assert not runner._jobs
     assert app.button(key="suggest")
 
 
-def test_a_slider_does_not_wait_for_the_search(app: AppTest, runner: _Waiting) -> None:
+def test_a_slider_does_not_wait_for_the_search(app: AppTest, runner: Waiting) -> None:
     app.button(key="suggest").click().run()
     next(s for s in app.slider if s.label == "sigma").set_value(0.3).run()
     assert not app.exception
-    assert runner.handed == 2
+    assert len(runner.handed) == 2
     urgent = [job for job in runner._jobs.values() if not job.background]
     assert len(urgent) == 1
     assert all(job.yielding for job in runner._jobs.values() if job.background and job.future)
 
 
-def test_stability_asks_for_five_seeds(app: AppTest, runner: _Waiting) -> None:
+def test_stability_asks_for_five_seeds(app: AppTest, runner: Waiting) -> None:
     app.button(key="stability").click().run()
     seeds = {job.arguments[2]["harmony"]["seed"] for job in runner._jobs.values()}
     assert seeds == {1, 2, 3, 4}  # seed 0 is the run on screen
 
 
-def test_scib_scores_are_asked_for_on_demand(app: AppTest, runner: _Waiting) -> None:
+def test_scib_scores_are_asked_for_on_demand(app: AppTest, runner: Waiting) -> None:
     app.switch_page("pages/diagnostics.py").run()
     app.session_state["deep-section"] = "scIB scores"
     app.run()

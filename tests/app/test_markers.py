@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.data.store import HOME_VARIABLE
-from harmony_core.runner import Runner
-from pages.ui import gene_sets, services
+from harmony_core import figures
+from pages.ui import gene_sets
+from pages.ui.twin.wire import Held, pack_bits
 
-ROOT = Path(__file__).resolve().parents[2]
 VIEWS = ("Pictures", "Dot plot", "Violins", "Top markers", "Lost markers")
 
 
-class _NotStarted(Runner):
-    def start(self, delay: float = 0.0) -> None:
-        pass
-
-
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+def app(app: AppTest) -> AppTest:
     """The page on the first sample, whose results are shipped."""
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    idle = _NotStarted(services.store())
-    monkeypatch.setattr(services, "runner", lambda: idle)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-    yield app.switch_page("pages/markers.py").run()
-    st.cache_resource.clear()
+    return app.run().switch_page("pages/markers.py").run()
 
 
 def _view(app: AppTest, name: str) -> AppTest:
@@ -52,7 +39,8 @@ def _charts(app: AppTest) -> int:
 def test_every_view_says_that_expression_is_uncorrected(app: AppTest, view: str) -> None:
     _view(app, view)
     assert "uncorrected** expression" in _captions(app)
-    assert _charts(app) == (view in VIEWS[:3])
+    # Dot plot and violins begin with clusters before and after.
+    assert _charts(app) == {"Pictures": 1, "Dot plot": 2, "Violins": 2}.get(view, 0)
     assert bool(app.dataframe) == (view == "Top markers") or view == "Lost markers"
 
 
@@ -67,7 +55,7 @@ def test_top_markers_open_in_the_other_views(app: AppTest) -> None:
     next(b for b in app.button if b.label.startswith("Show its first six")).click().run()
     _view(app, "Dot plot")
     assert app.text_area[0].value == f"Cluster 0: {', '.join(genes)}"
-    assert _charts(app) == 1
+    assert _charts(app) == 2
 
 
 def test_pasted_genes_in_other_capitals_and_missing_ones_are_told(app: AppTest) -> None:
@@ -85,8 +73,38 @@ def test_pasted_genes_in_other_capitals_and_missing_ones_are_told(app: AppTest) 
 def test_groups_can_be_crossed_with_the_batch(app: AppTest) -> None:
     _view(app, "Dot plot")
     groups = app.selectbox(key="marker-groups-True")
-    assert groups.options[:2] == ["cluster after Harmony", "cluster before Harmony"]
+    assert groups.options[:3] == [
+        *("clusters before and after Harmony", "cluster after Harmony", "cluster before Harmony"),
+    ]
     crossed = next(o for o in groups.options if o.endswith("and condition"))
     groups.set_value(crossed).run()
     assert not app.exception
     assert _charts(app) == 1
+
+
+def test_views_can_be_kept_to_the_cells_selected_on_tune(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, ...]] = []
+    draw = figures.gene_dots
+
+    def watched(expression: Any, codes: Any, levels: Any, **how: Any) -> Any:
+        drawn.append(levels)
+        assert (codes >= 0).sum() in (10, 4000)
+        return draw(expression, codes, levels, **how)
+
+    monkeypatch.setattr(figures, "gene_dots", watched)
+    _view(app, "Dot plot")
+    assert not [t for t in app.toggle if t.key == "marker-only-selected"]
+    chosen = np.arange(4000) < 10
+    fingerprint = app.session_state["dataset"]
+    app.session_state[f"twin-{fingerprint}:held"] = Held(4000, bits=pack_bits(chosen))
+    app.run()
+    everything = drawn[-1]
+    toggle = app.toggle(key="marker-only-selected")
+    assert toggle.label == "Only the 10 cells selected on Tune"
+    toggle.set_value(True).run()
+    assert not app.exception
+    assert 0 < len(drawn[-1]) < len(everything)
+    _view(app, "Violins")
+    assert app.toggle(key="marker-only-selected").value

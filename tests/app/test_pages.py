@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.data.ingest import ingest
-from harmony_core.data.store import HOME_VARIABLE, Store
-from harmony_core.runner import Runner
-from pages.ui import services
+from harmony_core.data.store import Store
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     *("pages/data.py", "pages/tune.py", "pages/markers.py"),
     *("pages/diagnostics.py", "pages/export.py"),
 )
 HTML = '<img src=x onerror="alert(1)"> [link](javascript:alert) **bold** $x$'
-
-
-class _Idle(Runner):
-    """A runner whose worker never starts, so that nothing outlives a test."""
-
-    def start(self) -> None:
-        pass
-
-    def _submit(self, work, *arguments):  # type: ignore[no-untyped-def]
-        from concurrent.futures import Future
-
-        return Future()
-
-
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    idle = _Idle(services.store())
-    monkeypatch.setattr(services, "runner", lambda: idle)
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    st.cache_resource.clear()
 
 
 def _text(app: AppTest) -> str:

@@ -3,59 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core import estimate
 from harmony_core.data.ingest import ingest_file
-from harmony_core.data.store import HOME_VARIABLE, Dataset, Store
+from harmony_core.data.store import Dataset, Store
 from harmony_core.params import RunParams
 from harmony_core.pipeline import Pipeline
-from harmony_core.runner import Runner
 from pages.ui import services, sketch, state
+from tests.app.conftest import Waiting
 from tests.conftest import SMALL
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-class _AtOnce(Runner):
+class _ReadsAtOnce(Waiting):
     """A runner that reads files at once and hands runs to nobody."""
 
-    def start(self, delay: float = 0.0) -> None:
-        pass
-
     def _submit(self, work: Any, *arguments: Any) -> Future[str]:
-        future: Future[str] = Future()
+        future = super()._submit(work, *arguments)
         if work.__name__ == "load_files":
             future.set_result(work(*arguments))
         return future
 
 
 @pytest.fixture
+def runner(home: Path, monkeypatch: pytest.MonkeyPatch) -> Waiting:
+    reading = _ReadsAtOnce(services.store())
+    monkeypatch.setattr(services, "runner", lambda: reading)
+    return reading
+
+
+@pytest.fixture
 def app(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulated: ad.AnnData
-) -> Iterator[AppTest]:
+    app: AppTest, home: Path, monkeypatch: pytest.MonkeyPatch, simulated: ad.AnnData
+) -> AppTest:
     """The Tune page with 400 cells in hand, which count as many."""
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     monkeypatch.setattr(sketch, "ABOVE", 200)
     monkeypatch.setattr(sketch, "CELLS", 120)
-    st.cache_resource.clear()
-    runner = _AtOnce(services.store())
-    monkeypatch.setattr(services, "runner", lambda: runner)
-    simulated.write_h5ad(tmp_path / "all.h5ad")
-    whole = ingest_file(services.store(), tmp_path / "all.h5ad", name="all.h5ad")
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    simulated.write_h5ad(home / "all.h5ad")
+    whole = ingest_file(services.store(), home / "all.h5ad", name="all.h5ad")
     app.session_state[state.DATASET] = whole.fingerprint
     app.session_state[state.SETTINGS] = {whole.fingerprint: SMALL.to_dict()}
-    yield app.run()
-    st.cache_resource.clear()
+    return app.run()
 
 
 def _in_hand(app: AppTest) -> Dataset:

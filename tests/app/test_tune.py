@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,39 +10,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core import runs
+from harmony_core import runs, worker
 from harmony_core.data.store import HOME_VARIABLE, Dataset
 from harmony_core.film import shorter_runs
 from harmony_core.pipeline import Pipeline
 from harmony_core.plan import Plan
 from harmony_core.results import RunResults
-from harmony_core.runner import Runner
 from harmony_core.summaries import clip_limit
-from pages.ui import colouring, services
+from harmony_core.worker import ProgressWriter
+from pages.ui import address, colouring, services
+from pages.ui.text import plain
+from tests.app.conftest import Waiting
 from tests.conftest import SMALL
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class _Waiting(Runner):
-    """A runner that hands jobs to nobody."""
-
-    def start(self, delay: float = 0.0) -> None:
-        pass
-
-    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
-        return Future()
-
-
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    """The app, not run yet."""
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    waiting = _Waiting(services.store())
-    monkeypatch.setattr(services, "runner", lambda: waiting)
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    st.cache_resource.clear()
 
 
 def _slider(app: AppTest, label: str) -> Any:
@@ -100,6 +76,35 @@ def test_moving_a_slider_writes_the_address_and_the_address_never_moves_a_slider
     app.run()
     assert _slider(app, "theta").value == 1.0
     assert app.query_params["theta"] == "1.0"
+
+
+def test_back_in_the_browser_restores_the_settings_of_the_data_in_hand(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.run()
+    first = dict(app.query_params)
+    _slider(app, "theta").set_value(1.0).run()
+    monkeypatch.setattr(address, "_went_through_history", lambda: True)
+    app.query_params["colour"] = "marker_based_type"
+    app.query_params["theta"] = "3.0"
+    app.run()
+    assert _slider(app, "theta").value == 3.0
+    assert next(s for s in app.selectbox if s.label == "Colour by").value == "marker_based_type"
+    app.query_params.clear()
+    app.query_params |= first
+    app.run()
+    assert _slider(app, "theta").value == 2.0
+    assert next(s for s in app.selectbox if s.label == "Colour by").value == "condition"
+    assert app.query_params == first
+    app.query_params |= {"sample": "sibling", "theta": "5.0"}
+    app.run()
+    assert _slider(app, "theta").value == 2.0
+    assert app.query_params == first
+
+
+def test_data_without_a_panels_genes_show_those_of_their_clusters(small: AppTest) -> None:
+    assert small.segmented_control(key="panel").value == "Clusters"
+    assert "The best marker gene of each cluster after Harmony." in _text(small)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +221,78 @@ def test_cells_that_moved_most_are_marked(small: AppTest, finished: Dataset) -> 
     assert not small.exception
     assert "Marked: **the cells that moved most**" in _text(small)
     assert "**8 cells selected**" in _text(small)
+
+
+@pytest.fixture
+def eight(small: AppTest, finished: Dataset) -> AppTest:
+    """The app with eight cells selected."""
+    right = small.selectbox(key=f"compare-right:{finished.fingerprint}")
+    right.set_value(Plan(finished, NO_PUSH).run).run()
+    next(b for b in small.button if b.label.startswith("Mark the 8 cells")).click().run()
+    return _button(small, "Back to before and after").click().run()
+
+
+def test_a_selection_is_told_with_where_its_neighbours_went(
+    eight: AppTest, finished: Dataset
+) -> None:
+    assert not eight.exception
+    results, other = RunResults(finished, SMALL), RunResults(finished, NO_PUSH)
+    stages = [results.stage(f"neighbors_{side}") for side in ("before", "after")]
+    pair = [results.embedding("before"), other.embedding("after")]
+    before, after = [s.arrays["indices"][:, :30] for s in stages if s is not None]
+    moved = np.linalg.norm(np.subtract(*[np.asarray(p) for p in pair]), axis=1)
+    chosen = np.argsort(-moved)[:8]
+    kept = [np.isin(after[cell], before[cell]).mean() for cell in chosen]
+    told = _text(eight)
+    assert f"{np.mean(kept):.0%} were neighbours before, too" in told
+    assert results.obs is not None
+    batches = results.obs["batch"].astype(str).to_numpy()
+    new = [batches[n] for cell in chosen for n in after[cell] if n not in before[cell]]
+    most = max(set(new), key=new.count)
+    assert f"the new ones are {plain(most)} {new.count(most) / len(new):.0%}" in told
+
+
+def test_a_selections_marker_genes_are_asked_for_followed_and_cancelled(
+    eight: AppTest, runner: Waiting
+) -> None:
+    handed = len(runner.handed)
+    eight.button(key="selected-markers").click().run()
+    assert not eight.exception
+    assert len(runner.handed) == handed + 1
+    assert not [b for b in eight.button if b.key == "selected-markers"]
+    eight.button(key="cancel-selected").click().run()
+    assert not runner._jobs
+    assert eight.button(key="selected-markers")
+
+
+def test_another_selection_supersedes_the_first(eight: AppTest, runner: Waiting) -> None:
+    eight.button(key="selected-markers").click().run()
+    assert len(runner._jobs) == 1
+    _button(eight, "Unmark").click().run()
+    assert not runner._jobs
+    assert "cells selected" not in _text(eight)
+
+
+def test_a_failure_to_rank_genes_is_a_sentence(eight: AppTest, runner: Waiting) -> None:
+    eight.button(key="selected-markers").click().run()
+    (job,) = runner._jobs.values()
+    ProgressWriter(job.folder).write("failed", message="There was not enough memory.")
+    eight.run()
+    assert [e.value for e in eight.error] == ["There was not enough memory."]
+    assert eight.button(key="selected-markers")
+
+
+def test_a_selections_marker_genes_stand_in_a_table(
+    eight: AppTest, finished: Dataset, runner: Waiting
+) -> None:
+    eight.button(key="selected-markers").click().run()
+    worker.rank_selected(str(finished.folder.parents[1]), *runner.handed[-1][1:])
+    eight.run()
+    assert not eight.exception
+    table = next(d.value for d in eight.dataframe if "Inside" in d.value)
+    assert 0 < len(table) <= 20
+    assert (table["Score"].diff().dropna() <= 0).all()
+    assert table["Inside"].between(0, 100).all()
 
 
 def test_a_run_is_named_pinned_and_found_again(small: AppTest, finished: Dataset) -> None:

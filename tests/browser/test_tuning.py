@@ -60,11 +60,14 @@ def test_a_link_opens_a_run_that_plays_as_film_and_is_compared(page: Page, serve
     expect(right).to_have_text("After Harmony", timeout=SOON)
 
     page.get_by_role("button", name="Gentle").click()
-    expect(page.locator("figure[data-side=right] .note")).to_have_text(
-        "theta 1 · sigma 0.05", timeout=WORK
-    )
+    note = page.locator("figure[data-side=right] .note")
+    expect(note).to_have_text("theta 1 · sigma 0.05", timeout=WORK)
     settle(page)
     assert {"theta=1.0", "sigma=0.05", "max_iter=3"} <= set(re.split("[?&]", page.url))
+    page.go_back()
+    expect(note).to_have_text("theta 2 · sigma 0.1", timeout=SOON)
+    page.go_forward()
+    expect(note).to_have_text("theta 1 · sigma 0.05", timeout=SOON)
     page.get_by_text("Runs: compare, name, pin").click()
     pick(page, "Left picture", "theta 2")
     expect(page.get_by_text("Neighbours replaced", exact=True)).to_be_visible(timeout=WORK)

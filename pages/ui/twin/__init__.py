@@ -31,7 +31,7 @@ from pages.ui.twin.wire import (
     unpack_bits,
 )
 
-__all__ = ["Categories", "Picture", "TwinEvent", "Values", "twin"]
+__all__ = ["Categories", "Picture", "TwinEvent", "Values", "held_selection", "twin"]
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -91,6 +91,16 @@ class TwinEvent:
     """
 
     selection: NDArray[np.bool_] | None
+
+
+def held_selection(key: str, n_cells: int) -> NDArray[np.bool_] | None:
+    """Return what is selected in a view, also while it is not drawn; None when no cell is."""
+    held: Held | None = st.session_state.get(_held_key(key))
+    return None if held is None else unpack_bits(held.bits, n_cells)
+
+
+def _held_key(key: str) -> str:
+    return f"{key}:held"
 
 
 def _nothing() -> None:
@@ -167,12 +177,11 @@ def twin(
     if any(size != n_cells for size in sizes):
         raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
 
-    held_key = f"{key}:held"
     reported = st.session_state.get(key) or {}
     held: Held = settle(
-        st.session_state.get(held_key), reported.get("selection"), selected, n_cells
+        st.session_state.get(_held_key(key)), reported.get("selection"), selected, n_cells
     )
-    st.session_state[held_key] = held
+    st.session_state[_held_key(key)] = held
 
     parcels = {
         **{side: picture_parcel(points) for side, points in positions.items()},
