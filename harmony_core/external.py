@@ -18,11 +18,11 @@ from harmony_core.plan import WIDTH
 
 if TYPE_CHECKING:
     from harmony_core.diagnostics.assess import Assessment, LisiNumbers
+    from harmony_core.judging import Judging
     from harmony_core.neighbors import Neighbors
-    from harmony_core.pipeline import Pipeline
 
 
-def judge_embedding(pipeline: Pipeline, corrected: npt.NDArray[np.floating]) -> Assessment:
+def judge_embedding(pipeline: Judging, corrected: npt.NDArray[np.floating]) -> Assessment:
     """Judge a corrected embedding, whoever made it.
 
     Parameters
@@ -55,7 +55,7 @@ def judge_embedding(pipeline: Pipeline, corrected: npt.NDArray[np.floating]) -> 
     return judge(pipeline, near, lisi)
 
 
-def judge(pipeline: Pipeline, near: Neighbors, lisi: LisiNumbers) -> Assessment:
+def judge(pipeline: Judging, near: Neighbors, lisi: LisiNumbers) -> Assessment:
     """Judge a corrected embedding by its neighbours and LISI; see `judge_embedding`."""
     before = pipeline.embedding("before")
     # How far a cell moved means something within one space only, and the tool may have another.
@@ -64,7 +64,7 @@ def judge(pipeline: Pipeline, near: Neighbors, lisi: LisiNumbers) -> Assessment:
     return replace(found, verdict=replace(found.verdict, advice=()), per_cell=per_cell)
 
 
-def _no_run(pipeline: Pipeline, before: npt.NDArray[np.floating]) -> RunFacts:
+def _no_run(pipeline: Judging, before: npt.NDArray[np.floating]) -> RunFacts:
     """Return facts from which nothing is said about how Harmony went, as it was not run."""
     return RunFacts(
         settings=pipeline.params.harmony,

@@ -19,7 +19,8 @@ from harmony_core.params import RunParams
 from harmony_core.plan import Plan, library_versions
 
 if TYPE_CHECKING:
-    from harmony_core.pipeline import Expression, Pipeline
+    from harmony_core.chain import Expression
+    from harmony_core.pipeline import Pipeline
 
 N_GENES = 20
 FEWEST_CELLS = 3

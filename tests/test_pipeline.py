@@ -8,6 +8,7 @@ import anndata as ad
 import numpy as np
 import pytest
 
+from harmony_core import chain as chain_module
 from harmony_core import pipeline as pipeline_module
 from harmony_core.correct import correct
 from harmony_core.data.ingest import ingest
@@ -61,8 +62,12 @@ def test_nothing_is_computed_twice(
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError("computed again")
 
-    for name in ("nearest_neighbors", "layout", "fuzzy_graph"):
-        monkeypatch.setattr(pipeline_module, name, fail)
+    for module, name in (
+        (pipeline_module, "nearest_neighbors"),
+        (pipeline_module, "layout"),
+        (chain_module, "fuzzy_graph"),
+    ):
+        monkeypatch.setattr(module, name, fail)
     Pipeline(Store(dataset.folder.parents[1]).dataset(dataset.fingerprint), SMALL).run()
 
 
