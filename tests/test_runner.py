@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harmony_core import job_queue, selected_markers
 from harmony_core import runner as runner_module
-from harmony_core import selected_markers
 from harmony_core.data.store import Dataset, Store
 from harmony_core.errors import HarmonyExplorerError
 from harmony_core.executors import SCHEDULER_VARIABLE, executor_for, spawned_worker
@@ -290,7 +290,7 @@ def test_a_call_that_never_ends_gives_way_to_who_waits(
     fresh: Callable[[], RunParams],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(runner_module, "PATIENCE", 0.2)
+    monkeypatch.setattr(job_queue, "PATIENCE", 0.2)
     runner = Runner(kept_store)
     try:
         monkeypatch.setattr(runner_module, "compute", hang)
