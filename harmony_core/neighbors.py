@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,12 @@ class Neighbors:
 
 
 def nearest_neighbors(
-    X: npt.NDArray[np.floating], k: int = 90, *, seed: int = 0, exact: bool | None = None
+    X: npt.NDArray[np.floating],
+    k: int = 90,
+    *,
+    seed: int = 0,
+    exact: bool | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Neighbors:
     """Find the ``k`` nearest cells of every cell.
 
@@ -71,6 +77,8 @@ def nearest_neighbors(
         Seed of the index's own clustering; not used by the exhaustive search.
     exact
         Force the exhaustive search (True) or the index (False).
+    progress
+        Hears of the share done after every 20,000 cells; stops the search by raising.
 
     Raises
     ------
@@ -97,6 +105,8 @@ def nearest_neighbors(
         cells = order[first : first + _CELLS_AT_ONCE]
         squared, found = index.search(data[cells], k + 1)
         indices[cells], distances[cells] = _without_self(cells, found, squared)
+        if progress is not None:
+            progress(min(1.0, (first + _CELLS_AT_ONCE) / n))
     return Neighbors(indices, distances)
 
 

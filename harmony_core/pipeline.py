@@ -104,7 +104,12 @@ class Pipeline(Judging):
     def _neighbors(self, side: str) -> Computed:
         source = "prepare" if side == "before" else "correct"
         embedding = self.stage(source).arrays["embedding"]
-        found = nearest_neighbors(embedding, WIDTH, seed=self.params.prepare.seed)
+        found = nearest_neighbors(
+            embedding,
+            WIDTH,
+            seed=self.params.prepare.seed,
+            progress=lambda share: self._report(f"neighbors_{side}", share),
+        )
         return {"indices": found.indices, "distances": found.distances}, {}
 
     def _layout(self, side: str) -> Computed:

@@ -12,9 +12,11 @@ import scanpy as sc
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
+from harmony_core import neighbors as neighbors_module
 from harmony_core.clusters import leiden
 from harmony_core.errors import Cancelled, DataError
 from harmony_core.layout import fuzzy_graph, layout, oriented_like, start_from_embedding
+from harmony_core.layout_kernel import forces
 from harmony_core.neighbors import Neighbors, nearest_neighbors
 from harmony_core.params import ClusterParams, GraphParams, LayoutParams
 
@@ -124,6 +126,41 @@ def test_layout_stops_between_epochs(neighbors: Neighbors) -> None:
     graph = fuzzy_graph(neighbors, GraphParams())
     with pytest.raises(Cancelled):
         layout(graph, start_from_embedding(X), LayoutParams(), epochs=50, rate=1.0, progress=stop)
+
+
+def test_a_search_stops_between_parts_which_change_nothing(
+    neighbors: Neighbors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(share: float) -> None:
+        shares.append(share)
+        if stopping:
+            raise Cancelled("stop")
+
+    monkeypatch.setattr(neighbors_module, "_CELLS_AT_ONCE", 7 * len(X) // 16)
+    shares: list[float] = []
+    stopping = False
+    in_parts = nearest_neighbors(X, neighbors.k, progress=stop)
+    np.testing.assert_array_equal(in_parts.indices, neighbors.indices)
+    assert shares == [pytest.approx(7 / 16, abs=0.01), pytest.approx(14 / 16, abs=0.01), 1.0]
+    stopping = True
+    with pytest.raises(Cancelled):
+        nearest_neighbors(X, neighbors.k, progress=stop)
+    assert len(shares) == 4
+
+
+def test_the_tables_of_forces_hold_umaps_formulas() -> None:
+    a, b = 0.99, 1.11
+    pull, push = forces(a, b)
+    for distance in (1e-3, 0.03, 0.3, 1.0, 7.0, 40.0):
+        squared = np.float32(distance) ** 2
+        at = squared.view(np.int32) >> 16
+        power = float(squared) ** b
+        expected = -2 * a * b * power / float(squared) / (1 + a * power)
+        assert pull[at] == pytest.approx(2 * expected, rel=0.01)
+        assert push[at] == pytest.approx(2 * b / (0.001 + squared) / (1 + a * power), rel=0.01)
+    assert pull[0] == 0
+    assert np.isfinite(pull).all()
+    assert np.isfinite(push).all()
 
 
 def test_orientation_is_undone() -> None:
