@@ -62,9 +62,14 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
         if st.session_state.get(key) not in options:
             st.session_state[key] = default
         column.selectbox(
-            label, options, format_func=words.__getitem__, key=key, persist_state="session",
-            on_change=_ask_for, args=(shown,),
-        )  # fmt: skip
+            label,
+            options,
+            format_func=words.__getitem__,
+            key=key,
+            persist_state="session",
+            on_change=_ask_for,
+            args=(shown,),
+        )
     with columns[2]:
         way_back(shown)
 
@@ -73,9 +78,12 @@ def way_back(shown: Shown) -> None:
     """Offer to end a comparison, where one is on."""
     if _is_on(shown):
         st.button(
-            "Back to before and after", key="compare-end", on_click=end, args=(shown.dataset,),
+            "Back to before and after",
+            key="compare-end",
+            on_click=end,
+            args=(shown.dataset,),
             width="stretch",
-        )  # fmt: skip
+        )
 
 
 def end(dataset: Dataset) -> None:
@@ -128,20 +136,23 @@ def what_changed(shown: Shown) -> None:
         return
     one, two, three = st.columns(3)
     one.metric(
-        "Neighbours replaced", f"{change.replaced.mean():.0%}",
+        "Neighbours replaced",
+        f"{change.replaced.mean():.0%}",
         help="Of each cell's 30 nearest neighbours in the left result, the part that it does not "
         "have in the right one; the mean of all cells. 0 % is the same neighbourhood everywhere.",
-    )  # fmt: skip
+    )
     two.metric(
-        "Cells moved", f"{change.moved.mean():.1%}",
+        "Cells moved",
+        f"{change.moved.mean():.1%}",
         help="Mean distance between a cell's two places in the embedding, as a part of the data's "
         "spread (the cells' mean distance to their middle).",
-    )  # fmt: skip
+    )
     three.metric(
-        "Cells regrouped", f"{change.regrouped:.0%}",
+        "Cells regrouped",
+        f"{change.regrouped:.0%}",
         help="Cells that did not go where most of their cluster went, or did not come from where "
         "most of their new cluster came.",
-    )  # fmt: skip
+    )
     st.markdown(_in_words(change, left, right))
     farthest = change.farthest()
     if farthest.any():
@@ -152,9 +163,11 @@ def what_changed(shown: Shown) -> None:
             args=(shown.current, farthest, "the cells that moved most"),
         )
     st.dataframe(
-        pd.DataFrame(_rows(left, right)), hide_index=True, key="compare-table",
+        pd.DataFrame(_rows(left, right)),
+        hide_index=True,
+        key="compare-table",
         column_config={"Left": _text(left), "Right": _text(right)},
-    )  # fmt: skip
+    )
 
 
 def _in_words(change: Change, left: Half, right: Half) -> str:

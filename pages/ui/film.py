@@ -86,17 +86,29 @@ def _controls(results: RunResults) -> None:
     playing = bool(st.session_state.get(_playing(results.dataset)))
     back, play, step, where = st.columns([1, 1, 1, 5], vertical_alignment="bottom")
     back.button(
-        "Back", key="film-back", disabled=here == 0, on_click=_go, args=(results, here - 1),
+        "Back",
+        key="film-back",
+        disabled=here == 0,
+        on_click=_go,
+        args=(results, here - 1),
         width="stretch",
-    )  # fmt: skip
+    )
     play.button(
-        "Pause" if playing else "Play", key="film-play", type="primary", on_click=_play,
-        args=(results,), width="stretch",
-    )  # fmt: skip
-    step.button(
-        "Step", key="film-step", disabled=here == last, on_click=_go, args=(results, here + 1),
+        "Pause" if playing else "Play",
+        key="film-play",
+        type="primary",
+        on_click=_play,
+        args=(results,),
         width="stretch",
-    )  # fmt: skip
+    )
+    step.button(
+        "Step",
+        key="film-step",
+        disabled=here == last,
+        on_click=_go,
+        args=(results, here + 1),
+        width="stretch",
+    )
     st.session_state.setdefault(_frame(results), here)
     where.slider("After iteration", 0, last, key=_frame(results), on_change=_pause, args=(results,))
 

@@ -104,12 +104,12 @@ def _find_neighbours(halves: tuple[Half, Half]) -> None:
     if not all(half.results.is_finished for half in halves):
         return  # they are on their way
     runs = list(dict.fromkeys(half.results.params for half in halves))
-    group = Group("around", halves[0].results.dataset, "neighbors_before", "neighbors_after")
+    group = Group("neighbours", halves[0].results.dataset, "neighbors_before", "neighbors_after")
     begun = "selected-around:" + "-".join(half.results.plan.run for half in halves)
     if begun not in st.session_state:  # once: somebody may have cancelled it
         st.session_state[begun] = True
         group.begin(runs)
-    if not group.watch(what="runs"):
+    if not group.watch(what="searches"):
         st.button("Find their neighbours", on_click=group.begin, args=(runs,))
 
 
@@ -250,6 +250,7 @@ def _table(dataset: Dataset, found: SelectedMarkers, n_cells: int, *, key: str) 
             ),
             "Adjusted p": st.column_config.NumberColumn(format="%.1e"),
         },
+        height=250,  # so that the pictures stay in sight
         on_choose=lambda row: colouring.wish(dataset, None, found.symbols[row]),
     )
 
