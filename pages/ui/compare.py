@@ -14,7 +14,7 @@ from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
 from harmony_core.plan import Side
 from harmony_core.results import RunResults
-from pages.ui import evidence
+from pages.ui import evidence, state
 from pages.ui.background import Group
 from pages.ui.shown import Shown
 from pages.ui.text import plain
@@ -32,7 +32,7 @@ _METRICS = {
     "worst_label_purity_loss": "Worst purity loss",
     "clisi": "cLISI",
 }
-_CHANGE = "compare-change"
+_LEFT, _RIGHT, _CHANGE = "compare-left", "compare-right", "compare-change"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
     """
     columns = st.columns([3, 3, 2], vertical_alignment="bottom")
     for column, default, key, label in (
-        (columns[0], BEFORE, _left(shown.dataset), "Left picture"),
-        (columns[1], CURRENT, _right(shown.dataset), "Right picture"),
+        (columns[0], BEFORE, state.key(_LEFT, shown.dataset), "Left picture"),
+        (columns[1], CURRENT, state.key(_RIGHT, shown.dataset), "Right picture"),
     ):
         words = {BEFORE: "Before Harmony", CURRENT: "The run on screen"} | titles
         options = [default, *titles]
@@ -88,15 +88,15 @@ def way_back(shown: Shown) -> None:
 
 def end(dataset: Dataset) -> None:
     """Show before and after again."""
-    st.session_state[_left(dataset)] = BEFORE
-    st.session_state[_right(dataset)] = CURRENT
+    st.session_state[state.key(_LEFT, dataset)] = BEFORE
+    st.session_state[state.key(_RIGHT, dataset)] = CURRENT
 
 
 def pictures(shown: Shown) -> tuple[Picture | None, Picture | None]:
     """Return the pictures of the runs chosen; None where none is, or its picture is on its way."""
     found = []
-    for half, key in zip(halves(shown), (_left, _right), strict=True):
-        chosen = st.session_state.get(key(shown.dataset)) not in (None, BEFORE, CURRENT)
+    for half, picked in zip(halves(shown), _picked(shown.dataset), strict=True):
+        chosen = picked not in (None, BEFORE, CURRENT)
         layout = half.results.layout(half.side) if chosen else None
         note = "" if layout is None else settings_in_words(half.results.params)
         found.append(None if layout is None else Picture(half.title, layout, note=note))
@@ -106,8 +106,7 @@ def pictures(shown: Shown) -> tuple[Picture | None, Picture | None]:
 def halves(shown: Shown) -> tuple[Half, Half]:
     """Return what the two pictures show."""
     known = {RunResults(shown.dataset, run).plan.run: run for run in _kept(shown)}
-    left = known.get(st.session_state.get(_left(shown.dataset), ""))
-    right = known.get(st.session_state.get(_right(shown.dataset), ""))
+    left, right = (known.get(picked or "") for picked in _picked(shown.dataset))
     here = shown.pictured()[0] or shown.current
     return (
         Half("Before Harmony", here, "before") if left is None else _half(shown, left),
@@ -266,19 +265,17 @@ def _ask_for(shown: Shown) -> None:
 
 
 def _is_on(shown: Shown) -> bool:
-    pair = (st.session_state.get(_left(shown.dataset)), st.session_state.get(_right(shown.dataset)))
-    return pair[0] not in (None, BEFORE) or pair[1] not in (None, CURRENT)
+    left, right = _picked(shown.dataset)
+    return left not in (None, BEFORE) or right not in (None, CURRENT)
+
+
+def _picked(dataset: Dataset) -> tuple[str | None, str | None]:
+    """Return what was chosen for the two pictures: a run's name, or what they show without one."""
+    left, right = (st.session_state.get(state.key(name, dataset)) for name in (_LEFT, _RIGHT))
+    return left, right
 
 
 def settings_in_words(params: RunParams) -> str:
     """Return the two settings that matter most."""
     theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
     return f"theta {theta} · sigma {params.harmony.sigma:g}"
-
-
-def _left(dataset: Dataset) -> str:
-    return f"compare-left:{dataset.fingerprint}"
-
-
-def _right(dataset: Dataset) -> str:
-    return f"compare-right:{dataset.fingerprint}"

@@ -21,6 +21,8 @@ from pages.ui.twin import Categories
 
 POLL_SECONDS = 0.25
 
+_ASKED = "selected-asked"
+
 _NAMED = 4
 """Of more levels or clusters than this, only the largest are named."""
 
@@ -57,7 +59,7 @@ def panel(results: RunResults, chosen: npt.NDArray[np.bool_], halves: tuple[Half
 
 def forget(dataset: Dataset) -> None:
     """Stop ranking genes for cells that are selected no more."""
-    if st.session_state.pop(_asked(dataset), None) is not None:
+    if st.session_state.pop(state.key(_ASKED, dataset), None) is not None:
         services.runner().drop(_viewer(dataset))
 
 
@@ -183,7 +185,7 @@ def _markers(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
     if found is not None:
         _table(dataset, found, int(chosen.sum()), key=name.folder)
         return
-    if st.session_state.get(_asked(dataset)) != name.folder:
+    if st.session_state.get(state.key(_ASKED, dataset)) != name.folder:
         forget(dataset)
     elif not progress.is_over:
         _poll(dataset, name.folder)
@@ -202,7 +204,7 @@ def _markers(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
 def _ask(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
     dataset = results.dataset
     name, _ = services.runner().submit_selected(_viewer(dataset), dataset, results.params, chosen)
-    st.session_state[_asked(dataset)] = name
+    st.session_state[state.key(_ASKED, dataset)] = name
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -255,9 +257,5 @@ def _table(dataset: Dataset, found: SelectedMarkers, n_cells: int, *, key: str) 
     )
 
 
-def _asked(dataset: Dataset) -> str:
-    return f"selected-asked:{dataset.fingerprint}"
-
-
 def _viewer(dataset: Dataset) -> str:
-    return f"{state.viewer()}:selected:{dataset.fingerprint}"
+    return state.key(f"{state.viewer()}:selected", dataset)
