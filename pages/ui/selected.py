@@ -180,12 +180,14 @@ def _markers(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
         st.caption(refused)
         return
     name = selected_markers.key(dataset, results.params, chosen)
-    progress = services.runner().follow(name.folder, dataset.run_folder(name.folder))
+    progress = None
+    if st.session_state.get(state.key(_ASKED, dataset)) == name.folder:
+        progress = services.runner().follow(name.folder, dataset.run_folder(name.folder))
     found = selected_markers.stored(dataset, name)
     if found is not None:
         _table(dataset, found, int(chosen.sum()), key=name.folder)
         return
-    if st.session_state.get(state.key(_ASKED, dataset)) != name.folder:
+    if progress is None:
         forget(dataset)
     elif not progress.is_over:
         _poll(dataset, name.folder)
