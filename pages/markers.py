@@ -41,9 +41,14 @@ def main() -> None:
         st.info("These data have an embedding but no expression, so there are no genes to show.")
         return
     picked = st.segmented_control(
-        "View", list(_VIEWS), default=next(iter(_VIEWS)), key="marker-view",
-        label_visibility="collapsed", persist_state="session", required=True,
-    )  # fmt: skip
+        "View",
+        list(_VIEWS),
+        default=next(iter(_VIEWS)),
+        key="marker-view",
+        label_visibility="collapsed",
+        persist_state="session",
+        required=True,
+    )
     _VIEWS[picked](results)
 
 
@@ -123,9 +128,13 @@ def _violins(results: RunResults) -> None:
 
 def _top(results: RunResults) -> None:
     picked = st.segmented_control(
-        "Clusters", list(_SIDE_WORDS), default="After correction", key="marker-side",
-        label_visibility="collapsed", required=True,
-    )  # fmt: skip
+        "Clusters",
+        list(_SIDE_WORDS),
+        default="After correction",
+        key="marker-side",
+        label_visibility="collapsed",
+        required=True,
+    )
     side: Side = "before" if picked == "Before correction" else "after"
     rows = _marker_rows(results, side)
     if not rows:
@@ -138,18 +147,24 @@ def _top(results: RunResults) -> None:
     shown = pd.DataFrame(rows)
     clusters = sorted(shown["Cluster"].unique().tolist())
     only = st.selectbox(
-        "Cluster", [None, *clusters], key=f"marker-cluster-{side}",
+        "Cluster",
+        [None, *clusters],
+        key=f"marker-cluster-{side}",
         format_func=lambda c: "All clusters" if c is None else f"Cluster {c}",
-    )  # fmt: skip
+    )
     if only is not None:
         shown = shown[shown["Cluster"] == only]
         genes = shown["Gene"].head(6).tolist()
         st.button(
-            "Show its first six in the other views", key="marker-propose",
-            on_click=gene_sets.propose, args=(genes, f"Cluster {only}"),
-        )  # fmt: skip
+            "Show its first six in the other views",
+            key="marker-propose",
+            on_click=gene_sets.propose,
+            args=(genes, f"Cluster {only}"),
+        )
     table(
-        shown, key="top-markers", file=f"markers_{side}",
+        shown,
+        key="top-markers",
+        file=f"markers_{side}",
         columns={
             "Score": st.column_config.NumberColumn(format="%.1f", help="Wilcoxon z score."),
             "log2 fold change": st.column_config.NumberColumn(format="%.2f"),
@@ -157,7 +172,7 @@ def _top(results: RunResults) -> None:
                 format="%.1e", help="Benjamini-Hochberg; far too small, use the order."
             ),
         },
-    )  # fmt: skip
+    )
 
 
 def _marker_rows(results: RunResults, side: Side) -> list[dict[str, object]]:
@@ -209,7 +224,9 @@ def _lost(results: RunResults) -> None:
         return
     rows.sort(key=lambda row: -(row["Markers lost"] or 0.0))
     table(
-        pd.DataFrame(rows), key="lost-markers", file="lost_markers",
+        pd.DataFrame(rows),
+        key="lost-markers",
+        file="lost_markers",
         columns={
             "Mixed": st.column_config.NumberColumn(format="%.2f"),
             "Markers lost": st.column_config.NumberColumn(
@@ -218,16 +235,19 @@ def _lost(results: RunResults) -> None:
             ),
             "Flagged": st.column_config.CheckboxColumn(help="Counts against the run."),
         },
-    )  # fmt: skip
+    )
     names = [str(row["Pre-cluster"]) for row in rows]
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     picked = left.selectbox(
         "Pre-cluster", range(len(rows)), format_func=names.__getitem__, key="lost-cluster"
     )
     right.button(
-        "Show these genes in the other views", key="lost-propose", width="stretch",
-        on_click=gene_sets.propose, args=(str(rows[picked]["Which"]).split(", "), "Lost markers"),
-    )  # fmt: skip
+        "Show these genes in the other views",
+        key="lost-propose",
+        width="stretch",
+        on_click=gene_sets.propose,
+        args=(str(rows[picked]["Which"]).split(", "), "Lost markers"),
+    )
 
 
 _VIEWS: dict[str, Callable[[RunResults], None]] = {

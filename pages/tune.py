@@ -33,9 +33,7 @@ from pages.ui import (
 from pages.ui.shown import Shown
 from pages.ui.text import plain
 
-_CLUSTERS = "Clusters"
-"""Of the marker-gene panels, the one that is made of these data's own clusters."""
-
+_CLUSTERS = "Clusters"  # of the marker-gene panels, the one made of these data's own clusters
 _MOST_GENES = 12
 
 
@@ -168,11 +166,13 @@ def _genes(shown: Shown) -> None:
         return
     symbols = list(shown.dataset.symbols)
     known = [name for name, genes in PANEL.items() if find_genes(genes, symbols)[0]]
-    # Evidence opens its genes by setting these two, so they have no default of their own.
-    st.session_state.setdefault(evidence.PANEL_KEY, [*known, _CLUSTERS][0])
+    panels = [*known, _CLUSTERS, evidence.OWN_PANEL]
+    # Evidence opens its genes by setting this, so the widget has no default of its own.
+    if st.session_state.get(evidence.PANEL_KEY) not in panels:
+        st.session_state[evidence.PANEL_KEY] = panels[0]
     pick = st.segmented_control(
         "Panel",
-        [*PANEL, _CLUSTERS, evidence.OWN_PANEL],
+        panels,
         # Short enough for all to be seen beside the convergence curve.
         format_func=lambda name: name.removesuffix(" cells").removesuffix(" genes"),
         key=evidence.PANEL_KEY,

@@ -61,9 +61,11 @@ def problems() -> None:
     listed = "".join(f"\n- {plain(sentence, longest=300)}" for sentence in found[:8])
     text.warning(f"The link that you opened holds something that can't be used here:\n{listed}")
     button.button(
-        "Close", key="address-close", width="stretch",
+        "Close",
+        key="address-close",
+        width="stretch",
         on_click=lambda: st.session_state.pop(_PROBLEMS, None),
-    )  # fmt: skip
+    )
 
 
 def write(dataset: Dataset, params: RunParams) -> None:

@@ -47,11 +47,11 @@ class Group:
         self.name = name
         self.dataset = dataset
         self.steps = steps
-        self._key = f"background:{name}:{dataset.fingerprint}"
+        self._key = state.key(f"background:{name}", dataset)
 
     @property
     def _viewer(self) -> str:
-        return f"{state.viewer()}:{self.name}:{self.dataset.fingerprint}"
+        return state.key(f"{state.viewer()}:{self.name}", self.dataset)
 
     @property
     def runs(self) -> list[RunParams]:

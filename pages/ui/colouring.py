@@ -13,8 +13,10 @@ from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from harmony_core.summaries import clip_limit
+from pages.ui import state
 from pages.ui.twin import Categories, Values
 
+_COLOUR_KEY, _GENE_KEY, _WISH_KEY = "colour", "gene", "wish"
 _GENE = "A gene …"
 _AFTER = "Cluster after Harmony"
 _BEFORE = "Cluster before Harmony"
@@ -53,15 +55,15 @@ def choose(
     genes = [_GENE] if len(results.dataset.symbols) else []
     measured = per_cell(judged)
     options = [*first, *clusters, *genes, *measured, *others]
-    key = _colour_key(results.dataset)
-    if st.session_state.get(_wish_key(results.dataset)) in options:
-        st.session_state[key] = st.session_state.pop(_wish_key(results.dataset))
+    key = state.key(_COLOUR_KEY, results.dataset)
+    if st.session_state.get(state.key(_WISH_KEY, results.dataset)) in options:
+        st.session_state[key] = st.session_state.pop(state.key(_WISH_KEY, results.dataset))
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     pick = left.selectbox(
         "Colour by",
         options,
         key=key,
-        on_change=lambda: st.session_state.pop(_wish_key(results.dataset), None),
+        on_change=lambda: st.session_state.pop(state.key(_WISH_KEY, results.dataset), None),
         persist_state="session",
     )
     if pick == _GENE:
@@ -71,7 +73,7 @@ def choose(
             symbols,
             index=None,
             placeholder="Type a gene name",
-            key=_gene_key(results.dataset),
+            key=state.key(_GENE_KEY, results.dataset),
             persist_state="session",
         )
         if gene is not None:
@@ -93,35 +95,25 @@ def wish(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]:
     if gene is not None:
         if gene not in dataset.symbols:
             return [f"There is no gene {gene!r} in these data."]
-        st.session_state[_gene_key(dataset)] = gene
+        st.session_state[state.key(_GENE_KEY, dataset)] = gene
         colour = _GENE
     if colour is None:
         return []
     if colour not in (_GENE, _AFTER, _BEFORE, *_PER_CELL, *dataset.obs.columns):
         return [f"There is no colouring {colour!r} of these data."]
-    st.session_state[_wish_key(dataset)] = colour
+    st.session_state[state.key(_WISH_KEY, dataset)] = colour
     return []
 
 
 def chosen(dataset: Dataset, params: RunParams) -> dict[str, str]:
     """Return the colouring in the words that `wish` takes; nothing for the one to start with."""
-    pick = st.session_state.get(_wish_key(dataset)) or st.session_state.get(_colour_key(dataset))
-    gene = st.session_state.get(_gene_key(dataset))
+    pick = st.session_state.get(state.key(_WISH_KEY, dataset)) or st.session_state.get(
+        state.key(_COLOUR_KEY, dataset)
+    )
+    gene = st.session_state.get(state.key(_GENE_KEY, dataset))
     if pick == _GENE:
         return {} if gene is None else {"gene": str(gene)}
     return {} if pick in (None, params.harmony.batch[0]) else {"colour": str(pick)}
-
-
-def _colour_key(dataset: Dataset) -> str:
-    return f"colour:{dataset.fingerprint}"
-
-
-def _gene_key(dataset: Dataset) -> str:
-    return f"gene:{dataset.fingerprint}"
-
-
-def _wish_key(dataset: Dataset) -> str:
-    return f"wish:{dataset.fingerprint}"
 
 
 def per_cell(judged: RunResults | None) -> dict[str, npt.NDArray[np.float32]]:

@@ -14,7 +14,7 @@ from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
 from harmony_core.plan import Side
 from harmony_core.results import RunResults
-from pages.ui import evidence
+from pages.ui import evidence, state
 from pages.ui.background import Group
 from pages.ui.shown import Shown
 from pages.ui.text import plain
@@ -32,7 +32,7 @@ _METRICS = {
     "worst_label_purity_loss": "Worst purity loss",
     "clisi": "cLISI",
 }
-_CHANGE = "compare-change"
+_LEFT, _RIGHT, _CHANGE = "compare-left", "compare-right", "compare-change"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
     """
     columns = st.columns([3, 3, 2], vertical_alignment="bottom")
     for column, default, key, label in (
-        (columns[0], BEFORE, _left(shown.dataset), "Left picture"),
-        (columns[1], CURRENT, _right(shown.dataset), "Right picture"),
+        (columns[0], BEFORE, state.key(_LEFT, shown.dataset), "Left picture"),
+        (columns[1], CURRENT, state.key(_RIGHT, shown.dataset), "Right picture"),
     ):
         words = {
             BEFORE: runs.side_names(shown.current.params)[0],
@@ -65,9 +65,14 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
         if st.session_state.get(key) not in options:
             st.session_state[key] = default
         column.selectbox(
-            label, options, format_func=words.__getitem__, key=key, persist_state="session",
-            on_change=_ask_for, args=(shown,),
-        )  # fmt: skip
+            label,
+            options,
+            format_func=words.__getitem__,
+            key=key,
+            persist_state="session",
+            on_change=_ask_for,
+            args=(shown,),
+        )
     with columns[2]:
         way_back(shown)
 
@@ -76,22 +81,25 @@ def way_back(shown: Shown) -> None:
     """Offer to end a comparison, where one is on."""
     if _is_on(shown):
         st.button(
-            "Back to before and after", key="compare-end", on_click=end, args=(shown.dataset,),
+            "Back to before and after",
+            key="compare-end",
+            on_click=end,
+            args=(shown.dataset,),
             width="stretch",
-        )  # fmt: skip
+        )
 
 
 def end(dataset: Dataset) -> None:
     """Show before and after again."""
-    st.session_state[_left(dataset)] = BEFORE
-    st.session_state[_right(dataset)] = CURRENT
+    st.session_state[state.key(_LEFT, dataset)] = BEFORE
+    st.session_state[state.key(_RIGHT, dataset)] = CURRENT
 
 
 def pictures(shown: Shown) -> tuple[Picture | None, Picture | None]:
     """Return the pictures of the runs chosen; None where none is, or its picture is on its way."""
     found = []
-    for half, key in zip(halves(shown), (_left, _right), strict=True):
-        chosen = st.session_state.get(key(shown.dataset)) not in (None, BEFORE, CURRENT)
+    for half, picked in zip(halves(shown), _picked(shown.dataset), strict=True):
+        chosen = picked not in (None, BEFORE, CURRENT)
         layout = half.results.layout(half.side) if chosen else None
         note = "" if layout is None else note_of(half.results.params)
         found.append(None if layout is None else Picture(half.title, layout, note=note))
@@ -101,8 +109,7 @@ def pictures(shown: Shown) -> tuple[Picture | None, Picture | None]:
 def halves(shown: Shown) -> tuple[Half, Half]:
     """Return what the two pictures show."""
     known = {RunResults(shown.dataset, run).plan.run: run for run in _kept(shown)}
-    left = known.get(st.session_state.get(_left(shown.dataset), ""))
-    right = known.get(st.session_state.get(_right(shown.dataset), ""))
+    left, right = (known.get(picked or "") for picked in _picked(shown.dataset))
     titles = runs.side_names(shown.current.params)
     here = shown.pictured()[0] or shown.current
     return (
@@ -132,21 +139,24 @@ def what_changed(shown: Shown) -> None:
         return
     one, two, three = st.columns(3)
     one.metric(
-        "Neighbours replaced", f"{change.replaced.mean():.0%}",
+        "Neighbours replaced",
+        f"{change.replaced.mean():.0%}",
         help="Of each cell's 30 nearest neighbours in the left result, the part that it does not "
         "have in the right one; the mean of all cells. 0 % is the same neighbourhood everywhere.",
-    )  # fmt: skip
+    )
     two.metric(
-        "Cells moved", "–" if change.moved is None else f"{change.moved.mean():.1%}",
+        "Cells moved",
+        "–" if change.moved is None else f"{change.moved.mean():.1%}",
         help="Mean distance between a cell's two places in the embedding, as a part of the data's "
         "spread (the cells' mean distance to their middle). Embeddings of two tools have no "
         "distances in common.",
-    )  # fmt: skip
+    )
     three.metric(
-        "Cells regrouped", f"{change.regrouped:.0%}",
+        "Cells regrouped",
+        f"{change.regrouped:.0%}",
         help="Cells that did not go where most of their cluster went, or did not come from where "
         "most of their new cluster came.",
-    )  # fmt: skip
+    )
     st.markdown(_in_words(change, left, right))
     farthest = change.farthest()
     if farthest.any():
@@ -157,9 +167,11 @@ def what_changed(shown: Shown) -> None:
             args=(shown.current, farthest, "the cells that moved most"),
         )
     st.dataframe(
-        pd.DataFrame(_rows(left, right)), hide_index=True, key="compare-table",
+        pd.DataFrame(_rows(left, right)),
+        hide_index=True,
+        key="compare-table",
         column_config={"Left": _text(left), "Right": _text(right)},
-    )  # fmt: skip
+    )
 
 
 def _in_words(change: Change, left: Half, right: Half) -> str:
@@ -267,8 +279,14 @@ def _ask_for(shown: Shown) -> None:
 
 
 def _is_on(shown: Shown) -> bool:
-    pair = (st.session_state.get(_left(shown.dataset)), st.session_state.get(_right(shown.dataset)))
-    return pair[0] not in (None, BEFORE) or pair[1] not in (None, CURRENT)
+    left, right = _picked(shown.dataset)
+    return left not in (None, BEFORE) or right not in (None, CURRENT)
+
+
+def _picked(dataset: Dataset) -> tuple[str | None, str | None]:
+    """Return what was chosen for the two pictures: a run's name, or what they show without one."""
+    left, right = (st.session_state.get(state.key(name, dataset)) for name in (_LEFT, _RIGHT))
+    return left, right
 
 
 def note_of(params: RunParams) -> str:
@@ -282,11 +300,3 @@ def settings_in_words(params: RunParams) -> str:
         return runs.side_names(params)[1]
     theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
     return f"theta {theta} · sigma {params.harmony.sigma:g}"
-
-
-def _left(dataset: Dataset) -> str:
-    return f"compare-left:{dataset.fingerprint}"
-
-
-def _right(dataset: Dataset) -> str:
-    return f"compare-right:{dataset.fingerprint}"

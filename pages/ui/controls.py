@@ -114,17 +114,27 @@ def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str
     if not automatic:
         nclust = int(
             st.slider(
-                "nclust", int(RANGES["nclust"].low), int(RANGES["nclust"].high), now.nclust or 50,
-                help=help_texts.NCLUST, key=f"{key}nclust", persist_state="session",
+                "nclust",
+                int(RANGES["nclust"].low),
+                int(RANGES["nclust"].high),
+                now.nclust or 50,
+                help=help_texts.NCLUST,
+                key=f"{key}nclust",
+                persist_state="session",
             )
-        )  # fmt: skip
+        )
     spots["nclust"] = st.container()
     iterations = int(
         st.slider(
-            "iterations", 1, int(RANGES["max_iter"].high), max(1, now.max_iter),
-            help=help_texts.ITERATIONS, key=f"{key}iterations", persist_state="session",
+            "iterations",
+            1,
+            int(RANGES["max_iter"].high),
+            max(1, now.max_iter),
+            help=help_texts.ITERATIONS,
+            key=f"{key}iterations",
+            persist_state="session",
         )
-    )  # fmt: skip
+    )
     _way_back(f"{key}iterations", _DEFAULTS["max_iter"])
     spots["iterations"] = st.container()
     params = replace(now, theta=tuple(theta), sigma=sigma, nclust=nclust, max_iter=iterations)
@@ -169,10 +179,13 @@ def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
     )
     changes["max_iter_kmeans"] = int(
         _slider(
-            "k-means rounds", "max_iter_kmeans", now.max_iter_kmeans, help_texts.ROUNDS,
+            "k-means rounds",
+            "max_iter_kmeans",
+            now.max_iter_kmeans,
+            help_texts.ROUNDS,
             f"{key}rounds",
         )
-    )  # fmt: skip
+    )
     changes["epsilon_cluster"] = _number(
         "epsilon, clustering", "epsilon_cluster", now.epsilon_cluster, help_texts.EPS_CLUSTER, key
     )
@@ -181,10 +194,15 @@ def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
     )
     changes["seed"] = int(
         st.number_input(
-            "seed", 0, 2**31 - 1, now.seed, help=help_texts.SEED, key=f"{key}seed",
+            "seed",
+            0,
+            2**31 - 1,
+            now.seed,
+            help=help_texts.SEED,
+            key=f"{key}seed",
             persist_state="session",
         )
-    )  # fmt: skip
+    )
     _way_back(f"{key}seed", _DEFAULTS["seed"])
     return replace(now, **changes)
 
@@ -192,15 +210,22 @@ def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
 def _picture(key: str, now: RunParams) -> tuple[GraphParams, LayoutParams, ClusterParams]:
     neighbors = int(
         _slider(
-            "neighbours", "n_neighbors", now.graph.n_neighbors, help_texts.NEIGHBORS,
+            "neighbours",
+            "n_neighbors",
+            now.graph.n_neighbors,
+            help_texts.NEIGHBORS,
             f"{key}neighbors",
         )
-    )  # fmt: skip
+    )
     spread = _slider("spread", "spread", now.layout.spread, help_texts.SPREAD, f"{key}spread")
     min_dist = _slider(
-        "min_dist", "min_dist", now.layout.min_dist, help_texts.MIN_DIST, f"{key}min_dist",
+        "min_dist",
+        "min_dist",
+        now.layout.min_dist,
+        help_texts.MIN_DIST,
+        f"{key}min_dist",
         top=spread,
-    )  # fmt: skip
+    )
     shown = st.select_slider(
         "cluster resolution",
         now.clusters.resolutions,
@@ -272,9 +297,11 @@ def _way_back(key: str, default: float) -> None:
     """Offer a changed setting's default."""
     if st.session_state[key] != default:
         st.button(
-            f"↺ default {default:g}", key=f"reset:{key}", type="tertiary",
+            f"↺ default {default:g}",
+            key=f"reset:{key}",
+            type="tertiary",
             on_click=lambda: st.session_state.update({key: default}),
-        )  # fmt: skip
+        )
 
 
 def set_sliders(dataset: Dataset, params: RunParams) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from harmony_core.data.store import Dataset
 from harmony_core.diagnostics.verdict import Evidence, Verdict
 from harmony_core.results import RunResults
+from pages.ui import state
 from pages.ui.text import plain
 from pages.ui.twin.wire import pack_bits, unpack_bits
 
@@ -19,7 +20,7 @@ OWN_PANEL = "My own genes"
 """Of the marker-gene plot's panels, the one whose genes are typed."""
 
 PANEL_KEY, GENES_KEY = "panel", "own-genes"
-_TIMES_CLEARED = "evidence-cleared"
+_MARKED, _TIMES_CLEARED = "marked", "evidence-cleared"
 
 
 def table(found: Verdict, results: RunResults) -> None:
@@ -72,7 +73,7 @@ def _choose(results: RunResults, found: Verdict, key: str) -> None:
 
 def mark(results: RunResults, row: Evidence) -> None:
     """Mark a row's cells from now on, and put its genes into the marker-gene plot."""
-    st.session_state[_key(results.dataset)] = {
+    st.session_state[state.key(_MARKED, results.dataset)] = {
         "kind": row.kind,
         "name": row.name,
         "variable": row.batch_variable,
@@ -88,7 +89,7 @@ def mark(results: RunResults, row: Evidence) -> None:
 
 def mark_cells(results: RunResults, cells: npt.NDArray[np.bool_], name: str) -> None:
     """Mark some cells of a run from now on."""
-    st.session_state[_key(results.dataset)] = {
+    st.session_state[state.key(_MARKED, results.dataset)] = {
         "kind": "cells",
         "name": name,
         "bits": pack_bits(cells),
@@ -98,7 +99,7 @@ def mark_cells(results: RunResults, cells: npt.NDArray[np.bool_], name: str) -> 
 
 def clear(dataset: Dataset) -> None:
     """Mark nothing any more; the table, under a new key, forgets the chosen row too."""
-    st.session_state.pop(_key(dataset), None)
+    st.session_state.pop(state.key(_MARKED, dataset), None)
     st.session_state[_TIMES_CLEARED] = st.session_state.get(_TIMES_CLEARED, 0) + 1
 
 
@@ -107,7 +108,7 @@ def marked(results: RunResults) -> npt.NDArray[np.bool_] | None:
     if results.obs is None:
         return None
     nothing = np.zeros(len(results.obs), dtype=bool)
-    chosen = st.session_state.get(_key(results.dataset))
+    chosen = st.session_state.get(state.key(_MARKED, results.dataset))
     if chosen is None:
         return nothing
     if chosen["kind"] == "cells":
@@ -136,13 +137,9 @@ def cells_of(results: RunResults, variable: str, cluster: int) -> npt.NDArray[np
 
 def note_on_marks(dataset: Dataset) -> None:
     """Say what is marked, if anything is, with a button that ends it."""
-    chosen = st.session_state.get(_key(dataset))
+    chosen = st.session_state.get(state.key(_MARKED, dataset))
     if chosen is None:
         return
     left, right = st.columns([6, 1], vertical_alignment="center")
     left.caption(f"Marked: **{plain(chosen['name'], longest=120)}**")
     right.button("Unmark", key="unmark", on_click=clear, args=(dataset,), width="stretch")
-
-
-def _key(dataset: Dataset) -> str:
-    return f"marked:{dataset.fingerprint}"

@@ -12,27 +12,27 @@ from harmony_core.data.store import Dataset
 from harmony_core.film import Frame
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
-from pages.ui import panels
+from pages.ui import panels, state
 from pages.ui.background import Group
 from pages.ui.compare import settings_in_words
 from pages.ui.text import plain
 from pages.ui.twin import Picture
 
 SECONDS_A_FRAME = 1.6
-_ADVANCED = "film-advanced"
+_SWITCH, _PLAYING, _ADVANCED = "film", "film-playing", "film-advanced"
 
 
 def pace(dataset: Dataset) -> float | None:
     """Return how often the pictures must be drawn again; None while the film stands still."""
-    return SECONDS_A_FRAME if st.session_state.get(_playing(dataset)) else None
+    return SECONDS_A_FRAME if st.session_state.get(state.key(_PLAYING, dataset)) else None
 
 
 def advance(results: RunResults) -> None:
     """Go to the next frame if the film plays and the time has come; stop at its end."""
-    if not st.session_state.get(_playing(results.dataset)):
+    if not st.session_state.get(state.key(_PLAYING, results.dataset)):
         return
-    if not (st.session_state.get(_switch(results.dataset)) and _is_ready(results)):
-        st.session_state[_playing(results.dataset)] = False
+    if not (st.session_state.get(state.key(_SWITCH, results.dataset)) and _is_ready(results)):
+        st.session_state[state.key(_PLAYING, results.dataset)] = False
         return
     if time.monotonic() - st.session_state.get(_ADVANCED, 0.0) < 0.8 * SECONDS_A_FRAME:
         return
@@ -40,12 +40,12 @@ def advance(results: RunResults) -> None:
     last = _last(results)
     here = min(last, _here(results) + 1)
     st.session_state[_frame(results)] = here
-    st.session_state[_playing(results.dataset)] = here < last
+    st.session_state[state.key(_PLAYING, results.dataset)] = here < last
 
 
 def picture(results: RunResults) -> Picture | None:
     """Return the picture of the frame on screen; None while there is no film."""
-    if not st.session_state.get(_switch(results.dataset)) or not _is_ready(results):
+    if not st.session_state.get(state.key(_SWITCH, results.dataset)) or not _is_ready(results):
         return None
     here, last = _here(results), _last(results)
     note = f"of {last} · {settings_in_words(results.params)}"
@@ -59,7 +59,7 @@ def panel(results: RunResults) -> None:
     """Draw the switch and, when it is on, the controls and the lesson."""
     on = st.toggle(
         "Iterations as film",
-        key=_switch(results.dataset),
+        key=state.key(_SWITCH, results.dataset),
         help="Replays this run iteration by iteration and says what Harmony does in each.",
         on_change=_begin_if_on,
         args=(results,),
@@ -83,20 +83,32 @@ def panel(results: RunResults) -> None:
 
 def _controls(results: RunResults) -> None:
     last, here = _last(results), _here(results)
-    playing = bool(st.session_state.get(_playing(results.dataset)))
+    playing = bool(st.session_state.get(state.key(_PLAYING, results.dataset)))
     back, play, step, where = st.columns([1, 1, 1, 5], vertical_alignment="bottom")
     back.button(
-        "Back", key="film-back", disabled=here == 0, on_click=_go, args=(results, here - 1),
+        "Back",
+        key="film-back",
+        disabled=here == 0,
+        on_click=_go,
+        args=(results, here - 1),
         width="stretch",
-    )  # fmt: skip
+    )
     play.button(
-        "Pause" if playing else "Play", key="film-play", type="primary", on_click=_play,
-        args=(results,), width="stretch",
-    )  # fmt: skip
-    step.button(
-        "Step", key="film-step", disabled=here == last, on_click=_go, args=(results, here + 1),
+        "Pause" if playing else "Play",
+        key="film-play",
+        type="primary",
+        on_click=_play,
+        args=(results,),
         width="stretch",
-    )  # fmt: skip
+    )
+    step.button(
+        "Step",
+        key="film-step",
+        disabled=here == last,
+        on_click=_go,
+        args=(results, here + 1),
+        width="stretch",
+    )
     st.session_state.setdefault(_frame(results), here)
     where.slider("After iteration", 0, last, key=_frame(results), on_change=_pause, args=(results,))
 
@@ -186,20 +198,20 @@ def _words(results: RunResults, now: Frame, first: Frame | None) -> list[str]:
 
 def _begin_if_on(results: RunResults) -> None:
     missing = _missing(results)
-    if st.session_state.get(_switch(results.dataset)) and missing:
+    if st.session_state.get(state.key(_SWITCH, results.dataset)) and missing:
         _group(results.dataset).begin(missing)
 
 
 def _play(results: RunResults) -> None:
-    playing = not st.session_state.get(_playing(results.dataset))
-    st.session_state[_playing(results.dataset)] = playing
+    playing = not st.session_state.get(state.key(_PLAYING, results.dataset))
+    st.session_state[state.key(_PLAYING, results.dataset)] = playing
     st.session_state[_ADVANCED] = time.monotonic()
     if playing and _here(results) == _last(results):
         st.session_state[_frame(results)] = 0
 
 
 def _pause(results: RunResults) -> None:
-    st.session_state[_playing(results.dataset)] = False
+    st.session_state[state.key(_PLAYING, results.dataset)] = False
 
 
 def _go(results: RunResults, frame: int) -> None:
@@ -227,14 +239,6 @@ def _here(results: RunResults) -> int:
 
 def _group(dataset: Dataset) -> Group:
     return Group("film", dataset, film.STEP)
-
-
-def _switch(dataset: Dataset) -> str:
-    return f"film:{dataset.fingerprint}"
-
-
-def _playing(dataset: Dataset) -> str:
-    return f"film-playing:{dataset.fingerprint}"
 
 
 def _frame(results: RunResults) -> str:

@@ -13,7 +13,7 @@ from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 from harmony_core.summaries import level_codes
-from pages.ui import compare, controls
+from pages.ui import compare, controls, state
 from pages.ui.panels import HEADINGS
 from pages.ui.shown import Shown
 
@@ -78,7 +78,7 @@ def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, st
 def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
     """Draw what can be done with one run."""
     choice, name, pin, show = st.columns([4, 3, 1, 2], vertical_alignment="bottom")
-    key = f"run:{dataset.fingerprint}"
+    key = state.key("run", dataset)
     if st.session_state.get(key) not in by_name:
         st.session_state[key] = next(iter(by_name))
     picked = choice.selectbox("Run", list(by_name), format_func=titles.__getitem__, key=key)

@@ -11,6 +11,7 @@ PICTURE_HEIGHT, PROJECTED_HEIGHT = 520, 600
 _LARGER = """<style>
 html:root { font-size: 18px }
 html:root [data-testid="stMetricValue"] { font-size: 1.05rem }
+html:root [data-testid="stMetricLabel"] p { font-size: 0.75rem }
 </style>"""
 
 

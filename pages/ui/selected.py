@@ -21,6 +21,8 @@ from pages.ui.twin import Categories
 
 POLL_SECONDS = 0.25
 
+_ASKED = "selected-asked"
+
 _NAMED = 4
 """Of more levels or clusters than this, only the largest are named."""
 
@@ -57,7 +59,7 @@ def panel(results: RunResults, chosen: npt.NDArray[np.bool_], halves: tuple[Half
 
 def forget(dataset: Dataset) -> None:
     """Stop ranking genes for cells that are selected no more."""
-    if st.session_state.pop(_asked(dataset), None) is not None:
+    if st.session_state.pop(state.key(_ASKED, dataset), None) is not None:
         services.runner().drop(_viewer(dataset))
 
 
@@ -104,12 +106,12 @@ def _find_neighbours(halves: tuple[Half, Half]) -> None:
     if not all(half.results.is_finished for half in halves):
         return  # they are on their way
     runs = list(dict.fromkeys(half.results.params for half in halves))
-    group = Group("around", halves[0].results.dataset, "neighbors_before", "neighbors_after")
+    group = Group("neighbours", halves[0].results.dataset, "neighbors_before", "neighbors_after")
     begun = "selected-around:" + "-".join(half.results.plan.run for half in halves)
     if begun not in st.session_state:  # once: somebody may have cancelled it
         st.session_state[begun] = True
         group.begin(runs)
-    if not group.watch(what="runs"):
+    if not group.watch(what="searches"):
         st.button("Find their neighbours", on_click=group.begin, args=(runs,))
 
 
@@ -178,12 +180,14 @@ def _markers(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
         st.caption(refused)
         return
     name = selected_markers.key(dataset, results.params, chosen)
-    progress = services.runner().follow(name.folder, dataset.run_folder(name.folder))
+    progress = None
+    if st.session_state.get(state.key(_ASKED, dataset)) == name.folder:
+        progress = services.runner().follow(name.folder, dataset.run_folder(name.folder))
     found = selected_markers.stored(dataset, name)
     if found is not None:
         _table(dataset, found, int(chosen.sum()), key=name.folder)
         return
-    if st.session_state.get(_asked(dataset)) != name.folder:
+    if progress is None:
         forget(dataset)
     elif not progress.is_over:
         _poll(dataset, name.folder)
@@ -202,7 +206,7 @@ def _markers(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
 def _ask(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
     dataset = results.dataset
     name, _ = services.runner().submit_selected(_viewer(dataset), dataset, results.params, chosen)
-    st.session_state[_asked(dataset)] = name
+    st.session_state[state.key(_ASKED, dataset)] = name
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -250,13 +254,10 @@ def _table(dataset: Dataset, found: SelectedMarkers, n_cells: int, *, key: str) 
             ),
             "Adjusted p": st.column_config.NumberColumn(format="%.1e"),
         },
+        height=250,  # so that the pictures stay in sight
         on_choose=lambda row: colouring.wish(dataset, None, found.symbols[row]),
     )
 
 
-def _asked(dataset: Dataset) -> str:
-    return f"selected-asked:{dataset.fingerprint}"
-
-
 def _viewer(dataset: Dataset) -> str:
-    return f"{state.viewer()}:selected:{dataset.fingerprint}"
+    return state.key(f"{state.viewer()}:selected", dataset)

@@ -29,9 +29,11 @@ def panel(dataset: Dataset, params: RunParams) -> None:
             "which findings stay."
         )
         st.button(
-            f"Repeat with {len(wanted)} seeds", key="stability", on_click=group.begin,
+            f"Repeat with {len(wanted)} seeds",
+            key="stability",
+            on_click=group.begin,
             args=(wanted,),
-        )  # fmt: skip
+        )
     if len(done) == len(wanted):
         _table(_compared(dataset, wanted))
 

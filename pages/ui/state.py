@@ -35,6 +35,11 @@ def viewer() -> str:
     return str(st.session_state[VIEWER])
 
 
+def key(name: str, of: Dataset) -> str:
+    """Return where the session keeps something of one dataset, apart from that of others."""
+    return f"{name}:{of.fingerprint}"
+
+
 def dataset() -> Dataset:
     """Return the dataset in hand; if it was evicted, the first sample."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +18,7 @@ def table(
     file: str,
     columns: Mapping[str, Any] | None = None,
     on_choose: Callable[[int], object] | None = None,
+    height: int | Literal["auto"] = "auto",
 ) -> None:
     """Draw a table with a button to download it.
 
@@ -31,6 +32,8 @@ def table(
         Column configuration, as ``st.dataframe`` takes it.
     on_choose
         Called with the position of a row that is clicked; without it none can be.
+    height
+        In pixels; by default of ten rows.
     """
 
     def choose() -> None:
@@ -43,6 +46,7 @@ def table(
         hide_index=True,
         column_config=dict(columns or {}),
         key=f"{key}-table",
+        height=height,
         on_select="ignore" if on_choose is None else choose,
         selection_mode="single-row",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import anndata as ad
@@ -11,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.data.ingest import ingest
 from harmony_core.data.store import Store
+from tests.app.conftest import ROOT
 
 PAGES = (
     *("pages/data.py", "pages/tune.py", "pages/markers.py"),
@@ -109,3 +111,11 @@ def test_an_unsuitable_batch_column_is_refused_in_a_sentence(
     app.multiselect[0].set_value(["depth"]).run()
     assert not app.exception
     assert any("look measured" in e.value for e in app.error)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_says_what_only_its_reader_should_see(page: str) -> None:
+    body = ast.parse((ROOT / page).read_text("utf-8")).body[1:]
+    values = [node.value for node in body if isinstance(node, ast.Expr)]
+    # Streamlit draws a page's strings; only its docstring is spared.
+    assert not [value for value in values if isinstance(value, ast.Constant)]

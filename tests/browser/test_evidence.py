@@ -63,3 +63,33 @@ def test_the_diagnostics_page_opens_by_its_address(page: Page, serve: Serve) -> 
     expect(shown).to_be_visible(timeout=WORK)
     expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=SOON)
     shoot(page, "diagnostics-neighbours")
+
+
+def test_selected_cells_are_told_of_and_their_marker_genes_colour_the_pictures(
+    page: Page, serve: Serve
+) -> None:
+    open_tune(page, f"{serve('app.py')}/?colour=marker_based_type")
+    select = page.get_by_role("button", name="Select the cells of NK")  # seen under the pointer
+    select.focus()
+    select.press("Enter")
+    told = page.get_by_test_id("stMain")
+    expect(told).to_contain_text(re.compile(r"201 cells selected · condition: "), timeout=SOON)
+    # The sample comes without neighbours: they are found now.
+    expect(told).to_contain_text("Of their 30 nearest neighbours after Harmony", timeout=WORK)
+    expect(told).to_contain_text(re.compile(r"control \(\d+ cells\): \d+% kept; the new ones are"))
+    page.get_by_role("button", name="Marker genes of these cells").click()
+    expect(told).to_contain_text("Marker genes of these 201 cells", timeout=WORK)
+    shoot(page, "selection-markers")
+    table = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
+    table.click(position={"x": 16, "y": 1.5 * ROW_HEIGHT})
+    legend = page.locator(".hx-twin .legend h4")
+    expect(legend).to_have_text(re.compile("^(GNLY|NKG7|GZMB|PRF1|CTSW|GZMA)"), timeout=SOON)
+    expect(page.locator(".hx-twin")).to_contain_text("201 of 4,000 cells selected")
+    shoot(page, "selection-gene")
+    page.get_by_role("link", name="Marker genes", exact=True).click()
+    page.get_by_role("radio", name="Dot plot").click()
+    page.get_by_text("Only the 201 cells selected on Tune").click()
+    expect(page.get_by_role("switch", name="Only the 201 cells")).to_be_checked(timeout=SOON)
+    page.get_by_role("link", name="Tune", exact=True).click()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(told).not_to_contain_text("cells selected", timeout=SOON)

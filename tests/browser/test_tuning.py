@@ -147,6 +147,14 @@ def test_names_that_are_markup_stay_text(page: Page, serve: Serve, tmp_path: Pat
     settle(page)
     expect(page.locator(".hx-twin .level").first).to_contain_text("<img src=x", timeout=WORK)
     settle(page)
+    page.get_by_role("button", name="Select the cells of 1 <img").press("Enter")
+    told = page.get_by_test_id("stMain")
+    expect(told).to_contain_text(
+        re.compile("150 cells selected · batch <img src=x.*: 1 <img src=x"), timeout=SOON
+    )
+    expect(told).to_contain_text("were neighbours before, too")
+    page.get_by_role("button", name="Marker genes of these cells").click()
+    expect(told).to_contain_text("Marker genes of these 150 cells", timeout=WORK)
     pick(page, "Colour by", "A gene")
     pick(page, "Gene", "<img src=x")
     expect(page.locator(".hx-twin .legend h4")).to_contain_text("<img src=x", timeout=SOON)

@@ -25,9 +25,16 @@ def clusters(results: RunResults) -> None:
     variables = list(assessment["detections"])
     variable = variables[0]
     if len(variables) > 1:
-        variable = st.segmented_control(
-            "Batch variable", variables, default=variable, format_func=plain, key="deep-variable"
-        ) or variable  # fmt: skip
+        variable = (
+            st.segmented_control(
+                "Batch variable",
+                variables,
+                default=variable,
+                format_func=plain,
+                key="deep-variable",
+            )
+            or variable
+        )
     found = Detection.from_dict(assessment["detections"][variable])
     st.caption(
         "Clusters found within each batch of the uncorrected data: what a correction should keep "

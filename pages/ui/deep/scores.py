@@ -39,14 +39,21 @@ def draw(results: RunResults) -> None:
         left, right, _ = st.columns([1, 1, 2])
         if params in missing:
             left.button(
-                "Score this run", key="score-this", on_click=group.begin, args=([params],),
-                type="primary", width="stretch",
-            )  # fmt: skip
+                "Score this run",
+                key="score-this",
+                on_click=group.begin,
+                args=([params],),
+                type="primary",
+                width="stretch",
+            )
         if missing != [params]:
             right.button(
-                f"Score all {len(missing)} kept runs", key="score-all", on_click=group.begin,
-                args=(missing,), width="stretch",
-            )  # fmt: skip
+                f"Score all {len(missing)} kept runs",
+                key="score-all",
+                on_click=group.begin,
+                args=(missing,),
+                width="stretch",
+            )
     rows = _rows(results, group.done(kept))
     if not rows:
         return
