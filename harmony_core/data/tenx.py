@@ -40,12 +40,8 @@ def read_10x_h5(
 
     Parameters
     ----------
-    path
-        The file.
-    name
-        Its name, for messages.
-    limit
-        Bytes of memory that it may take; by default what is free.
+    path, name, limit
+        As in `harmony_core.data.h5ad.read_h5ad`.
     sample
         Which cells to read; by default all. Of a file with several genomes all are read.
 
