@@ -107,3 +107,14 @@ def test_what_a_page_says_of_embeddings(store: Store, simulated: ad.AnnData) -> 
     assert meta["uncorrected"] == ["X_lsi"]
     assert meta["embedding_facts"]["X_lsi"]["follows_depth"]
     assert not meta["embedding_facts"]["X_harmony"]["follows_depth"]
+
+
+def test_a_panel_of_genes_gets_a_threshold_of_its_own(store: Store, simulated: ad.AnnData) -> None:
+    from harmony_core.data.ingest import ingest
+
+    assert simulated.n_vars < 1_000
+    found = ingest(store, simulated, name="panel").meta["suggested"]["prepare"]
+    assert found == {"min_genes": simulated.n_vars // 50}
+    logged = simulated.copy()
+    logged.X = np.log1p(logged.X)
+    assert "prepare" not in ingest(store, logged, name="logged").meta["suggested"]
