@@ -71,7 +71,11 @@ def test_a_sample_is_offered_of_an_h5ad_that_is_too_large(
     progress = read_progress(folder)
     assert progress.state == "failed"
     assert "needs about" in progress.message
-    assert progress.sample == {"cells": 400, "columns": ["batch", "true_type"]}
+    assert progress.sample == {
+        "cells": 400,
+        "columns": ["batch", "true_type"],
+        "by": "batch",
+    }
     table = tmp_path / "own.csv"
     formats.dataset().to_df().to_csv(table)
     monkeypatch.setattr(memory, "free_memory", lambda: 1_000.0)

@@ -120,7 +120,9 @@ def test_a_file_that_does_not_fit_says_how_a_sample_is_drawn(tmp_path: Path, kin
         load(path, limit=2_000)
     columns = {"h5ad": ["batch"], "zarr": ["batch"], "zarr (zip)": ["batch"], "h5mu": ["batch"]}
     columns["loom"] = ["batch"]
-    assert caught.value.sample == {"cells": 50, "columns": columns.get(kind, [])}
+    found = columns.get(kind, [])
+    by = found[0] if found else None
+    assert caught.value.sample == {"cells": 50, "columns": found, "by": by}
     with pytest.raises(TooLarge) as caught:
         load(path, limit=20, max_cells=10)
     assert caught.value.sample is None
