@@ -89,12 +89,15 @@ def test_uploads_that_a_session_left_behind_go_after_a_day(store: Store) -> None
     import time
 
     old, new = store.uploads_folder / "old", store.uploads_folder / "new"
-    for folder in (old, new):
+    dead, busy = store.datasets_folder / ".new-dead", store.datasets_folder / ".new-busy"
+    for folder in (old, new, dead, busy):
         folder.mkdir()
     past = time.time() - UPLOADS_KEPT_SECONDS - 60
-    os.utime(old, (past, past))
+    for folder in (old, dead):
+        os.utime(folder, (past, past))
     store.evict()
     assert [p.name for p in store.uploads_folder.iterdir()] == ["new"]
+    assert [p.name for p in store.datasets_folder.iterdir()] == [".new-busy"]
 
 
 def test_what_a_page_says_of_embeddings(store: Store, simulated: ad.AnnData) -> None:
