@@ -13,7 +13,8 @@ import pytest
 import scipy.sparse as sp
 from formats import N_CELLS, dataset, ten_x_h5
 
-from harmony_core.data.read import load, load_many
+from harmony_core.data.read import load, load_many, load_request
+from harmony_core.data.request import LoadRequest
 from harmony_core.data.sample import sample_rows
 from harmony_core.errors import FileError, TooLarge
 
@@ -183,3 +184,15 @@ def test_sample_of_an_old_file(tmp_path: Path) -> None:
         file["obs"] = np.zeros(50, dtype=[("index", "S4"), ("batch", "i4")])
     with pytest.raises(FileError, match=r"is no h5ad of anndata 0\.7 or later"):
         load(tmp_path / "x.h5ad", max_cells=10)
+
+
+def test_sample_of_several_files(tmp_path: Path) -> None:
+    paths = []
+    for number in range(2):
+        paths.append(str(tmp_path / f"lane{number}.h5ad"))
+        dataset(number).write_h5ad(paths[-1])
+    names = ("lane0.h5ad", "lane1.h5ad")
+    request = LoadRequest(paths=tuple(paths), names=names, max_cells=24, sample_by="file")
+    found = load_request(request)
+    assert found.adata.obs["file"].value_counts().to_dict() == {"lane0": 12, "lane1": 12}
+    assert found.notes[-1] == "24 of 100 cells of 'lane0.h5ad' were drawn at random."
