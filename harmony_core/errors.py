@@ -47,8 +47,9 @@ class TooLarge(FileError):
     Attributes
     ----------
     sample
-        Where some of its cells could be read: the number of its ``cells`` and the ``columns`` that
-        they may be drawn by. Filled in by whoever can offer that.
+        Where some of its cells could be read: the number of its ``cells``, the ``columns`` that
+        they may be drawn ``by``, and the likeliest of these, if any. Filled in by whoever can offer
+        that.
     """
 
     sample: Mapping[str, Any] | None = None

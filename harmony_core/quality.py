@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.data.by_gene import ByGene
+from harmony_core.data.genes import mitochondrial
 from harmony_core.params import PrepareParams
 
-MITO_PREFIXES = ("MT-", "mt-", "Mt-")
 FEWEST_FOR_DOUBLETS = 100
 
 
@@ -47,12 +48,10 @@ def cell_quality(counts: sp.spmatrix | ByGene, symbols: npt.NDArray[Any]) -> Cel
     counts
         Cells × genes.
     symbols
-        Gene symbols; mitochondrial genes are found by the prefix ``MT-`` or ``mt-``.
+        Gene symbols, by which mitochondrial genes are found.
     """
     counts = ByGene.of(counts)
-    is_mito = np.char.startswith(np.asarray(symbols, dtype=str), MITO_PREFIXES[0])
-    for prefix in MITO_PREFIXES[1:]:
-        is_mito |= np.char.startswith(np.asarray(symbols, dtype=str), prefix)
+    is_mito = mitochondrial(pd.Series(symbols, dtype=str))
     n_genes = np.zeros(counts.shape[0], dtype=np.int32)
     total, mito = np.zeros(counts.shape[0]), np.zeros(counts.shape[0])
     for found, block in counts.blocks():

@@ -41,8 +41,8 @@ class Progress:
     result
         What a finished load or export returns: the dataset's fingerprint, or the file's name.
     sample
-        Where a file was too large but some of its cells could be read: the number of its
-        ``cells`` and the ``columns`` that they may be drawn by.
+        Where a file was too large but some of its cells could be read; see
+        `harmony_core.errors.TooLarge`.
     """
 
     state: State

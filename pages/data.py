@@ -37,7 +37,7 @@ def main() -> None:
 
 def _prepare(dataset: Dataset, chosen: Variables) -> None:
     # Which embedding is judged is chosen last: it must not be the one to start from.
-    params = replace(_with(state.settings(dataset), chosen), given=None)
+    params = replace(_with(state.settings(dataset), chosen, dataset), given=None)
     design.say(dataset, chosen, params)
     design.compare(dataset, chosen)
     st.divider()
@@ -52,13 +52,13 @@ def _prepare(dataset: Dataset, chosen: Variables) -> None:
     st.page_link("pages/tune.py", label="**Go to Tune**")
 
 
-def _with(current: RunParams | None, chosen: Variables) -> RunParams:
+def _with(current: RunParams | None, chosen: Variables, dataset: Dataset) -> RunParams:
     """Return the settings in hand with the variables chosen; a kept variable keeps its theta."""
     batch = chosen.batch
     if current is None:
         return RunParams(
             harmony=HarmonyParams(batch=batch),
-            prepare=PrepareParams(),
+            prepare=PrepareParams(**dataset.meta["suggested"].get("prepare", {})),
             label=chosen.label,
             condition=chosen.condition,
         )

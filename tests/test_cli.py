@@ -483,3 +483,42 @@ def test_several_files_are_checked_and_corrected_as_one(
     out = tmp_path / "out.h5ad"
     assert cli.main(["correct", *paths, "--batch", "file", *QUICK, "--out", str(out)]) == 0
     assert set(ad.read_h5ad(out).obs["file"]) == {"laneA", "laneB"}
+
+
+@pytest.fixture
+def mixture(tmp_path: Path) -> Path:
+    """Two cell lines, each in a lane of its own, and both in a third."""
+    rng = np.random.default_rng(0)
+    lane = np.repeat(["pure a", "pure b", "half"], 100)
+    line = np.where(
+        lane == "pure a", "a", np.where(lane == "pure b", "b", np.resize(["a", "b"], 300))
+    )
+    adata = ad.AnnData(rng.poisson(1.0, (300, 30)).astype(np.float32))
+    adata.obs["batch"], adata.obs["cell_line"] = lane, line
+    adata.write_h5ad(tmp_path / "mixture.h5ad")
+    return tmp_path / "mixture.h5ad"
+
+
+def test_check_says_what_the_page_says(mixture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", str(mixture), "--label", "cell_line"]) == 0
+    out = capsys.readouterr().out
+    assert "because its name suggests a batch; 3 levels of 100 to 100 cells" in out
+    assert "batch is the likeliest batch variable" in out
+    assert "only “half” tells the two apart" in out
+    assert "those of “cell_line” are meant to stay" in out
+    assert cli.main(["check", str(mixture), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["batch"] == ["batch"]
+    assert found["advice"][0]["level"] == "green"
+
+
+def test_a_sample_of_the_cells(mixture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check", str(mixture), "--max-cells", "60", "--sample-by", "batch", "--json"]
+    assert cli.main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    sizes = {c["name"]: c["sizes"] for c in found["batch_candidates"]}["batch"]
+    assert sizes == {"half": 20, "pure a": 20, "pure b": 20}
+    assert cli.main(["check", str(mixture), "--sample-by", "batch"]) == 2
+    assert "say with --max-cells how many" in capsys.readouterr().err
+    assert cli.main(["check", str(mixture), "--max-cells", "0"]) == 2
+    assert "--max-cells is 0" in capsys.readouterr().err

@@ -20,6 +20,12 @@ def test_mitochondrial_share_of_human_and_mouse() -> None:
     np.testing.assert_allclose(share, [50, 0, 0])
 
 
+def test_mitochondrial_genes_of_two_genomes() -> None:
+    counts = sp.csr_matrix(np.array([[1, 1, 2]], dtype=np.float32))
+    share = cell_quality(counts, np.array(["hg19_MT-ND1", "mm10___mt-Co1", "hg19_MTOR"])).mito
+    np.testing.assert_allclose(share, [50])
+
+
 def test_thresholds_are_inclusive() -> None:
     counts = sp.csr_matrix(np.array([[1, 4, 0], [2, 2, 4], [0, 0, 7]], dtype=np.float32))
     found = cell_quality(counts, np.array(["MT-ND1", "CD3E", "CD4"]))

@@ -13,6 +13,7 @@ from harmony_core.commands.shared import add_inputs, one_line, plain_json, reque
 if TYPE_CHECKING:
     from harmony_core.data.loaded import Loaded
     from harmony_core.data.report import Report
+    from harmony_core.diagnostics.design import Finding
 
 EXAMPLES = """\
 examples:
@@ -27,6 +28,7 @@ exit status:
 """
 
 _SHOWN = 12
+_MOST_LEVELS = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,11 +65,11 @@ def _say(loaded: Loaded, args: argparse.Namespace) -> None:
     found = recognised.to_dict()
     found["warnings"] = [*loaded.notes, *found["warnings"]]
     found["format"] = loaded.format
-    found["design"] = {name: _design(obs, name, args.label) for name in args.batch}
+    _add_design(found, obs, args.batch, args.label)
     if args.json:
         print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print("\n".join(one_line(line) for line in _lines(found)))
+        print("\n".join(one_line(line) for line in _lines(found, args.batch)))
 
 
 def _refuse_unusable(adata: Any, recognised: Report, batch: list[str]) -> None:
@@ -81,23 +83,45 @@ def _refuse_unusable(adata: Any, recognised: Report, batch: list[str]) -> None:
         check_matrix(matrix, adata.obs[name].astype(str), name)
 
 
-def _design(obs: Any, batch: str, label: str | None) -> list[dict[str, str]]:
+def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | None) -> None:
+    """Add what the design says of the batch variables named, else of the likeliest."""
     import pandas as pd
 
     from harmony_core.diagnostics.coded import Coded
     from harmony_core.diagnostics.design import check_design
+    from harmony_core.diagnostics.variables import advise, finer_divisions
 
+    candidates = found["batch_candidates"]
+    batch = named or [c["name"] for c in candidates[:1]]
+    # As a page does where nothing is chosen.
+    label = label or next((c for c in found["label_candidates"] if c not in batch), None)
+    found["batch"], found["advice"], found["design"] = batch, [], {}
+    if not batch:
+        return
     columns = [
         Coded.of(str(name), values.to_numpy())
         for name, values in obs.items()
-        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= 200
+        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
     ]
+    coded = {name: Coded.of(name, obs[name].to_numpy()) for name in batch}
+    explained = {c["name"]: c["explained"] for c in candidates if c["explained"] is not None}
+    advice = advise(list(coded.values()), candidates, columns, label=label, explained=explained)
+    found["advice"] = [_told(finding) for finding in advice]
     labels = None if label is None else Coded.of(label, obs[label].to_numpy())
-    findings = check_design(Coded.of(batch, obs[batch].to_numpy()), columns, label=labels)
-    return [{"level": f.level, "sentence": f.sentence} for f in findings]
+    for name, variable in coded.items():
+        finer = finer_divisions(variable, candidates, columns)
+        found["design"][name] = [
+            _told(finding)
+            for finding in check_design(variable, columns, label=labels)
+            if not (finding.kind == "association" and finding.details["column"] in finer)
+        ]
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
+def _told(finding: Finding) -> dict[str, str]:
+    return {"level": finding.level, "sentence": finding.sentence}
+
+
+def _lines(found: dict[str, Any], named: list[str]) -> list[str]:
     matrices = ", ".join(f"{where} ({kind})" for where, kind in found["matrices"].items())
     embeddings = ", ".join(f"{e['name']} ({e['n_dims']})" for e in found["embeddings"])
     lines = [
@@ -110,9 +134,12 @@ def _lines(found: dict[str, Any]) -> list[str]:
         sizes = ", ".join(f"{k} {v:,}" for k, v in list(candidate["sizes"].items())[:_SHOWN])
         more = f" and {n} more" if (n := len(candidate["sizes"]) - _SHOWN) > 0 else ""
         lines.append(f"batch variable? {candidate['name']}: {sizes}{more}")
+        lines.append(f"  because {'; '.join(candidate['reasons'])}")
     lines.append(f"labels? {', '.join(found['label_candidates'][:_SHOWN]) or 'none'}")
     lines += [f"note: {warning}" for warning in found["warnings"]]
     for name, findings in found["design"].items():
-        lines.append(f"{name} can be the batch variable")
+        chosen = "can be the batch variable" if named else "is the likeliest batch variable"
+        lines.append(f"{name} {chosen}")
         lines += [f"{finding['level']}: {finding['sentence']}" for finding in findings]
+    lines += [f"{finding['level']}: {finding['sentence']}" for finding in found["advice"]]
     return lines

@@ -31,8 +31,6 @@ class ByGene:
         Cells × genes.
     """
 
-    dtype = np.dtype(np.float32)
-
     def __init__(
         self, arrays: Callable[[], Mapping[str, npt.NDArray[Any]]], shape: tuple[int, int]
     ) -> None:

@@ -30,10 +30,12 @@ _BATCH_WORDS = (
         "dataset",
         "study",
     ),
-    *("orig.ident", "origin", "plate", "lane", "run", "chip", "chemistry", "technology", "tech"),
-    *("platform", "assay", "protocol", "site", "center", "centre", "replicate", "mouse", "channel"),
-    *("file", "experiment", "gem", "project", "cohort", "pool", "seq"),
+    *("orig.ident", "origin", "plate", "lane", "run", "chip"),
+    *("site", "center", "centre", "replicate", "mouse", "channel"),
+    *("file", "experiment", "gem", "project", "cohort", "pool"),
 )
+_METHOD_WORDS = ("chemistry", "technology", "tech", "platform", "assay", "protocol", "seq")
+"""How cells were measured, which is shared by many batches."""
 _CONDITION_WORDS = (
     *("condition", "stim", "treatment", "disease", "status", "diagnosis", "group", "timepoint"),
     *("time", "genotype", "species", "organism", "tissue", "sex", "gender", "day", "stage"),
@@ -135,6 +137,9 @@ def _candidate(name: str, column: pd.Series[Any], embedding: NDArray[Any] | None
     if _names_any(name, _BATCH_WORDS):
         score += 2
         reasons.append("its name suggests a batch")
+    elif _names_any(name, _METHOD_WORDS):
+        score += 1.5
+        reasons.append("its name suggests a method, which several batches may share")
     elif is_condition:
         score += 1
         reasons.append("its name suggests a condition rather than a technical batch")
@@ -149,7 +154,7 @@ def _candidate(name: str, column: pd.Series[Any], embedding: NDArray[Any] | None
         f"{len(sizes)} levels of {min(sizes.values()):,} to {max(sizes.values()):,} cells"
     )
     if min(sizes.values()) < SMALL_BATCH:
-        score -= 0.5
+        score -= 0.25
         small = sum(n < SMALL_BATCH for n in sizes.values())
         reasons.append(f"{small} of them under {SMALL_BATCH} cells")
     if explained is not None:

@@ -117,7 +117,8 @@ def _with_common_names(parts: list[ad.AnnData]) -> list[ad.AnnData]:
             part.var_names = pd.Index(part.var[column].astype(str).to_numpy(dtype=object))
             part.var_names_make_unique()
     if not _common(parts):
-        examples = ", ".join(shown(part.var_names[0]) for part in parts[:3])
+        first = dict.fromkeys(part.var_names[0] for part in parts)
+        examples = ", ".join(shown(name) for name in list(first)[:3])
         raise FileError(
             f"The files have no gene in common (the first ones are {examples}); bring them to the "
             "same species and the same kind of gene names."

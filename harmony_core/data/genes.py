@@ -19,6 +19,7 @@ _SYMBOL_COLUMNS = (
 _HUMAN = ("ACTB", "GAPDH", "MALAT1", "B2M", "EEF1A1", "RPLP0", "RPS3", "PTPRC", "VIM", "TMSB4X")
 _MOUSE = ("Actb", "Gapdh", "Malat1", "B2m", "Eef1a1", "Rplp0", "Rps3", "Ptprc", "Vim", "Tmsb4x")
 _KNOWN = frozenset((*_HUMAN, *_MOUSE))
+_MITOCHONDRIAL = r"(?:[A-Za-z0-9.]+_+)?(?:MT|mt|Mt)-"
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}")
 # Families that every annotation has hundreds of.
 _SYMBOL = re.compile(
@@ -53,5 +54,8 @@ def organism(names: pd.Series[Any]) -> Organism | None:
 
 
 def mitochondrial(symbols: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Tell which genes are mitochondrial, by the prefixes of human and mouse symbols."""
-    return symbols.str.startswith(("MT-", "mt-")).to_numpy(dtype=bool)
+    """Tell which genes are mitochondrial, by the prefixes of human, mouse and rat symbols.
+
+    The name of a genome may stand before it, as in files of two species.
+    """
+    return symbols.str.match(_MITOCHONDRIAL).to_numpy(dtype=bool)

@@ -140,7 +140,7 @@ def read_in_parts(
     if "raw/X" in backed:
         var = _element(file["raw/var"], f"{name} cannot be read: its raw/var is damaged")
         parts["raw"] = {"X": backed["raw/X"], "var": var}
-    elif "raw" in file:
+    elif hasattr(file.get("raw"), "keys"):
         notes.append("raw was left out: it could not be read.")
     try:
         return anndata.AnnData(**parts)

@@ -41,16 +41,10 @@ def read_h5mu(
 
     Parameters
     ----------
-    path
-        The file.
-    name
-        Its name, for messages.
+    path, name, limit, sample
+        As in `harmony_core.data.h5ad.read_h5ad`.
     modality
         Which one; by default gene expression, else the first.
-    limit
-        Bytes of memory that it may take; by default what is free.
-    sample
-        Which cells to read; by default all.
 
     Raises
     ------

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 RESULT_KEY = "harmony_explorer"
 """Entry of uns by which we know a file that we wrote."""
 
+_PANEL = 1_000
+"""Fewer genes than this were chosen, and whole transcriptomes' thresholds do not fit."""
+_PANEL_SHARE = 50
+
 _KINDS = {
     ValueKind.COUNTS: "counts",
     ValueKind.FRACTIONAL_COUNTS: "counts",
@@ -252,11 +256,15 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
 def _suggested(report: Report) -> dict[str, Any]:
     first = report.batch_candidates[0] if report.batch_candidates else None
     labels = [c for c in report.label_candidates if first is None or c != first.name]
-    return {
+    found: dict[str, Any] = {
         "batch": [] if first is None else [first.name],
         "label": labels[0] if labels else None,
         "condition": first is not None and first.is_condition,
     }
+    if report.counts is not None and report.n_genes < _PANEL:
+        # No cell has 200 genes of a panel of 300.
+        found["prepare"] = {"min_genes": max(1, report.n_genes // _PANEL_SHARE)}
+    return found
 
 
 def _run_inside(adata: AnnData, embeddings: list[str]) -> dict[str, Any] | None:

@@ -35,14 +35,8 @@ def read_loom(
 
     Parameters
     ----------
-    path
-        The file.
-    name
-        Its name, for messages.
-    limit
-        Bytes of memory that it may take; by default what is free.
-    sample
-        Which cells to read; by default all.
+    path, name, limit, sample
+        As in `harmony_core.data.h5ad.read_h5ad`.
 
     Raises
     ------

@@ -90,9 +90,12 @@ def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> None:
     used = {p for positions in embeddings.values() for p in positions}
     for position, column in enumerate(table.columns):
         if position not in used:
-            adata.obs[_free_name(adata, str(column))] = dense[:, position]
-    for column, values in with_plain_columns(table.text.iloc[rows]).items():
-        adata.obs[_free_name(adata, str(column))] = values.to_numpy()
+            values = dense[:, position]
+            # Clusters and the like: numbered, not measured.
+            whole = np.isfinite(values).all() and (values == np.rint(values)).all()
+            adata.obs[_free_name(adata, str(column))] = values.astype(int) if whole else values
+    for column, text in with_plain_columns(table.text.iloc[rows]).items():
+        adata.obs[_free_name(adata, str(column))] = text.to_numpy()
 
 
 def _free_name(adata: ad.AnnData, column: str) -> str:

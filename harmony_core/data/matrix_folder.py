@@ -73,12 +73,8 @@ def read_matrix_files(
     ----------
     files
         The files.
-    name
-        Their name, for messages.
-    limit
-        Bytes of memory that they may take; by default what is free.
-    sample
-        Which cells to read; by default all.
+    name, limit, sample
+        As in `harmony_core.data.h5ad.read_h5ad`.
 
     Raises
     ------

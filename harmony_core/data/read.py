@@ -75,31 +75,30 @@ def load(
     FileError
         Missing, empty, damaged, too large, or no format that is known.
     """
-    from harmony_core.data.sample import Sample, take_sample
+    from harmony_core.data.sample import Sample
 
-    path, name = Path(path), name or Path(path).name
-    sample = None if max_cells is None else Sample(max_cells, sample_by)
-    loaded = _load_many([path], [name], "intersection", limit, modality, cells_in, sample)
-    return loaded if sample is None else take_sample(loaded, shown(name), sample)
+    return _load_many(
+        [Path(path)],
+        [name or Path(path).name],
+        limit=limit,
+        modality=modality,
+        cells_in=cells_in,
+        sample=None if max_cells is None else Sample(max_cells, sample_by),
+    )
 
 
 def load_request(request: LoadRequest) -> Loaded:
     """Read what a page or a command asks for; see `load` and `load_many`."""
-    if len(request.paths) == 1:
-        return load(
-            request.paths[0],
-            name=request.names[0],
-            modality=request.modality,
-            cells_in=request.cells_in,
-            max_cells=request.max_cells,
-            sample_by=request.sample_by,
-        )
-    return load_many(
-        request.paths,
-        names=request.names,
+    from harmony_core.data.sample import Sample
+
+    most, by = request.max_cells, request.sample_by
+    return _load_many(
+        [Path(path) for path in request.paths],
+        request.names,
         genes=request.genes,
         modality=request.modality,
         cells_in=request.cells_in,
+        sample=None if most is None else Sample(most, by),
     )
 
 
@@ -169,19 +168,21 @@ def load_many(
     """
     own = [Path(p) for p in paths]
     called = [p.name for p in own] if names is None else list(names)
-    return _load_many(own, called, genes, limit, modality, cells_in)
+    return _load_many(own, called, genes=genes, limit=limit, modality=modality, cells_in=cells_in)
 
 
 def _load_many(
     paths: Sequence[Path],
     names: Sequence[str],
-    genes: Genes,
-    limit: float | None,
-    modality: str | None,
-    cells_in: Side | None,
+    *,
+    genes: Genes = "intersection",
+    limit: float | None = None,
+    modality: str | None = None,
+    cells_in: Side | None = None,
     sample: Sample | None = None,
 ) -> Loaded:
     from harmony_core.data.recognise import put_together, read_all
+    from harmony_core.data.sample import take_sample
     from harmony_core.data.sources import Source, gather
 
     with (
@@ -194,7 +195,8 @@ def _load_many(
             for source in gather(Source(path, name), Path(workspace))
         ]
         datasets, tables = read_all(sources, limit, modality, sample)
-        return put_together(datasets, tables, names[0], genes, limit, cells_in)
+        loaded = put_together(datasets, tables, names[0], genes, limit, cells_in)
+        return loaded if sample is None else take_sample(loaded, shown(names[0]), sample)
 
 
 @contextmanager

@@ -19,7 +19,14 @@ from harmony_core.data.matching import attach
 from harmony_core.data.matrix_folder import find_matrix_files, read_matrix_files
 from harmony_core.data.sample import Sample, offer_sample
 from harmony_core.data.sources import Source, folder_label, without_endings
-from harmony_core.data.table_roles import Side, from_embedding, from_expression, from_long, role
+from harmony_core.data.table_roles import (
+    Side,
+    from_embedding,
+    from_expression,
+    from_long,
+    is_of_cells,
+    role,
+)
 from harmony_core.data.tables import Table, read_table
 from harmony_core.data.tenx import is_10x_h5, read_10x_h5
 from harmony_core.data.zarr_folder import read_zarr
@@ -160,7 +167,7 @@ def put_together(
         raise FileError(f"{shown(name)} holds no data in a known format; known: {FORMATS}.")
     elif roles[id(rest[0])] == "embedding":
         base, rest = from_embedding(rest[0]), rest[1:]
-    elif len(rest) == 1 and len(rest[0].columns) >= 2:
+    elif len(rest) == 1 and len(rest[0].columns) >= 2 and not is_of_cells(rest[0]):
         base, rest = from_expression(rest[0], cells_in=cells_in), []
     else:
         raise FileError(

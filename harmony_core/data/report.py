@@ -16,7 +16,7 @@ from harmony_core.data.candidates import BatchCandidate, columns_that_say_the_sa
 from harmony_core.data.columns import listed, shown
 from harmony_core.data.embeddings import EmbeddingInfo, warn_about_embeddings
 from harmony_core.data.genes import Organism
-from harmony_core.data.values import ValueKind
+from harmony_core.data.values import ValueKind, told_by_kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +136,12 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
     elif chosen.kind is ValueKind.MIXED and not chosen.kinds_by_column:
         yield "Some cells hold counts and others don't; bring all cells to counts first."
     for column, kinds in chosen.kinds_by_column.items():
-        told = listed([f"{level}: {kind.value}" for level, kind in kinds.items()], most=6)
-        yield f"The batches of {shown(column)} hold different kinds of values ({told})."
+        told = told_by_kind(kinds)
+        yield f"The batches of {shown(column)} hold different kinds of values: {told}."
     n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
     if n_bad:
-        yield f"{_several(n_bad, 'value is', 'values are')} missing or infinite."
+        values = _several(n_bad, "value is", "values are")
+        yield f"{values} missing or infinite; replace them before a run."
     if n_empty_cells:
         yield f"{_several(n_empty_cells, 'cell has', 'cells have')} no counts at all."
     if n_empty_genes:

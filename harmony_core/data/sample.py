@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from harmony_core.data import blocks
+from harmony_core.data.candidates import rank_batch_columns
 from harmony_core.data.columns import is_missing, shown
 from harmony_core.data.loaded import Loaded, check_fits
 from harmony_core.errors import FileError, HarmonyExplorerError, TooLarge
@@ -78,7 +79,9 @@ class _Offer(Sample):
 
     def rows(self, obs: pd.DataFrame, name: str) -> NDArray[np.intp]:
         columns = [str(c) for c in obs if _may_divide(obs[c])]
-        self.error.sample = {"cells": len(obs), "columns": columns}
+        likely = [c.name for c in rank_batch_columns(obs) if c.name in columns]
+        by = likely[0] if likely else None
+        self.error.sample = {"cells": len(obs), "columns": columns, "by": by}
         raise self.error
 
 

@@ -131,11 +131,11 @@ class Store:
         """Delete what was used longest ago until the store fits its limit.
 
         Files to take away go first, then stages, then datasets. Uploads that a session left
-        behind go after a day.
+        behind, and what a worker that died was writing, go after a day.
         """
-        for upload in self.uploads_folder.iterdir():
-            if time.time() - _used(upload) > UPLOADS_KEPT_SECONDS:
-                shutil.rmtree(upload, ignore_errors=True)
+        for left in (*self.uploads_folder.iterdir(), *self.datasets_folder.glob(".new-*")):
+            if time.time() - _used(left) > UPLOADS_KEPT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
         if limit_gb is None:
             limit_gb = float(os.environ.get(SIZE_VARIABLE, DEFAULT_SIZE_GB))
         excess = _tree_size(self.home) - limit_gb * 1e9

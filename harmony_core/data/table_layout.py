@@ -123,8 +123,9 @@ def check_widths(path: Path, layout: Layout, name: str) -> None:
             )
             if fields != layout.width:
                 raise FileError(
-                    f"{name} is damaged: line {number:,} has {fields:,} columns where the others "
-                    f"have {layout.width:,}."
+                    f"{name} is no whole table: line {number:,} has "
+                    f"{fields:,} column{'' if fields == 1 else 's'} where the others have "
+                    f"{layout.width:,}; mend it, or copy it again."
                 )
 
 

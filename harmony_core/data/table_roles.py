@@ -19,6 +19,13 @@ Side = Literal["rows", "columns"]
 
 _EXPRESSION_FROM = 100
 """A table of more numbers a line than this is expression; metadata have fewer."""
+_METADATA = re.compile(
+    r"orig\.ident|seurat_clusters|.*_snn_res.*|leiden.*|louvain.*|phase|s[._]score|g2m[._]score|"
+    r"n_?(count|feature|umi|gene)s?([._].*)?|(total|log1p_total)_counts.*|"
+    r"(pct|percent)[._].*|doublet.*|.*_by_counts",
+    re.IGNORECASE,
+)
+"""Columns that Seurat and scanpy keep of cells."""
 _BARCODE = re.compile(r"(.*[^A-Z])?[ACGT]{8,}([^A-Z].*)?")
 
 
@@ -31,6 +38,11 @@ def role(table: Table) -> Role:
     names_genes = max(_gene_share(table.names), _gene_share(table.columns)) > 0.5
     many = len(table.columns) > _EXPRESSION_FROM
     return "expression" if many or (names_genes and len(table.columns)) else "metadata"
+
+
+def is_of_cells(table: Table) -> bool:
+    """Whether a table has columns that only a table of metadata has."""
+    return any(_METADATA.fullmatch(str(c)) for c in (*table.columns, *table.text.columns))
 
 
 def _is_long(table: Table) -> bool:

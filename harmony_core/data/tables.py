@@ -147,7 +147,9 @@ def _assemble(parts: list[Any], layout: Layout, name: str) -> Table:
     labels = layout.column_names
     notes = []
     if layout.n_skipped:
-        notes.append(f"The first {layout.n_skipped} lines of {name} are not part of the table.")
+        first = "line" if layout.n_skipped == 1 else f"{layout.n_skipped:,} lines"
+        verb = "is" if layout.n_skipped == 1 else "are"
+        notes.append(f"The first {first} of {name} {verb} not part of the table.")
     if isinstance(parts[0], pd.DataFrame):
         frame: pd.DataFrame = parts[0]
         names = _row_names(frame, layout, 0)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 GENES = "Gene Expression"
 _UNFILTERED_FROM = 50_000
 _MOSTLY = 0.99
+_FEWEST_OF_A_WELL = 5
 
 
 def is_10x_h5(file: h5py.File) -> bool:
@@ -39,12 +40,8 @@ def read_10x_h5(
 
     Parameters
     ----------
-    path
-        The file.
-    name
-        Its name, for messages.
-    limit
-        Bytes of memory that it may take; by default what is free.
+    path, name, limit
+        As in `harmony_core.data.h5ad.read_h5ad`.
     sample
         Which cells to read; by default all. Of a file with several genomes all are read.
 
@@ -157,6 +154,15 @@ def _sparse(group: h5py.Group) -> sp.csr_matrix:
     return matrix
 
 
+def _wells(cells: pd.Index) -> pd.Categorical | None:
+    """Return the number at the end of the barcodes, by which "cellranger aggr" tells samples."""
+    endings = cells.astype(str).str.extract(r"-(\d+)$", expand=False)
+    n = endings.nunique()
+    if endings.isna().any() or n < 2 or n * _FEWEST_OF_A_WELL > len(cells):
+        return None
+    return pd.Categorical(endings, categories=sorted(endings.unique(), key=int))
+
+
 def make_dataset(
     matrix: sp.csr_matrix, cells: pd.Index, var: pd.DataFrame, name: str, kind: str
 ) -> Loaded:
@@ -197,6 +203,12 @@ def make_dataset(
         matrix[:, np.flatnonzero(genes)], obs=pd.DataFrame(index=cells), var=table
     )
     adata.var.index.name = None
+    if (wells := _wells(cells)) is not None:
+        adata.obs["gem_well"] = wells
+        notes.append(
+            f"The barcodes have {len(wells.categories)} different endings, one for each sample "
+            "that was put together; the column 'gem_well' tells which."
+        )
     aside = [str(t) for t in pd.unique(types) if t != main]
     for other in aside:
         columns: NDArray[np.intp] = np.flatnonzero(types == other)

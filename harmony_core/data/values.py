@@ -6,7 +6,7 @@ through without a word and comes out mixed. The values themselves give it away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -120,22 +120,31 @@ def check_same_kind(kinds: dict[str, ValueKind], name: str) -> None:
     BatchError
         Batches differ; the message names them.
     """
+    groups = _by_kind(kinds)
+    if len(groups) < 2 and ValueKind.MIXED not in groups:
+        return
+    raise BatchError(
+        f"The batches of {name!r} hold different kinds of values: {told_by_kind(kinds)}. "
+        "Mixing would look better than it is; bring all batches to counts first."
+    )
+
+
+def told_by_kind(kinds: Mapping[str, ValueKind]) -> str:
+    """Say which batches hold which kind of values."""
+    return "; ".join(
+        f"{'counts' if kind is ValueKind.FRACTIONAL_COUNTS else kind.value} in {_some(levels)}"
+        for kind, levels in _by_kind(kinds).items()
+    )
+
+
+def _by_kind(kinds: Mapping[str, ValueKind]) -> dict[ValueKind, list[str]]:
     groups: dict[ValueKind, list[str]] = {}
     for level, kind in kinds.items():
         # A shallow batch can hold whole numbers only where the others have a few fractions.
         same = ValueKind.FRACTIONAL_COUNTS if kind is ValueKind.COUNTS else kind
         if kind is not ValueKind.EMPTY:
             groups.setdefault(same, []).append(level)
-    if len(groups) < 2 and ValueKind.MIXED not in groups:
-        return
-    told = "; ".join(
-        f"{'counts' if kind is ValueKind.FRACTIONAL_COUNTS else kind.value} in {_some(levels)}"
-        for kind, levels in groups.items()
-    )
-    raise BatchError(
-        f"The batches of {name!r} hold different kinds of values: {told}. "
-        "Mixing would look better than it is; bring all batches to counts first."
-    )
+    return groups
 
 
 def _some(names: list[str], most: int = 5) -> str:

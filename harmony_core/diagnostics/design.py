@@ -221,7 +221,15 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
     within = is_nested(column.codes, batch.codes)
     around = is_nested(batch.codes, column.codes)
     found = []
-    if v > CRAMERS_V_CONFOUNDED:
+    linking = _linking(batch, column)
+    if v > CRAMERS_V_CONFOUNDED and linking:
+        sentence = (
+            f"“{column.name}” goes mostly with “{batch.name}” (association {v:.2f} of 1): "
+            f"only {linking} {'tells' if linking.startswith('“') else 'tell'} the two apart, so "
+            "the correction rests on what is shared there."
+        )
+        found.append(Finding(kind="association", level="amber", sentence=sentence, details=details))
+    elif v > CRAMERS_V_CONFOUNDED:
         sentence = (
             f"“{column.name}” goes with “{batch.name}” (association {v:.2f} of 1): nothing in "
             "these data can separate the two, so correcting for one removes differences in the "
@@ -250,6 +258,27 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
         return found
     level: Literal["green", "amber"] = "amber" if around else "green"
     return [*found, Finding(kind="nesting", level=level, sentence=sentence, details=details)]
+
+
+def _linking(batch: Coded, column: Coded) -> str:
+    """Name the batches that tell a column's differences from those between batches.
+
+    Both can be told apart where every batch is tied to every other through levels that they
+    share. Empty where they cannot.
+    """
+    # A few cells, wrongly named perhaps, tie nothing.
+    holds = crosstab(batch.codes, column.codes) >= MIN_CELLS_PURITY
+    several = np.flatnonzero(holds.sum(axis=1) > 1)
+    batches = np.flatnonzero(holds.any(axis=1))
+    reached = set(batches[:1].tolist())
+    for _ in batches:
+        levels = holds[sorted(reached)].any(axis=0)
+        reached |= set(np.flatnonzero(holds[:, levels].any(axis=1)).tolist())
+    if len(several) == 0 or len(reached) < len(batches):
+        return ""
+    if len(several) == 1:
+        return f"“{batch.levels[several[0]]}”"
+    return f"{len(several)} of {len(batches)} batches"
 
 
 def _exclusive(

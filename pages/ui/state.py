@@ -83,7 +83,7 @@ def suggested(meta: Mapping[str, Any]) -> dict[str, Any] | None:
         return dict(meta["run"])
     if not meta["suggested"]["batch"]:
         return None
-    prepare: dict[str, Any] = {}
+    prepare: dict[str, Any] = dict(meta["suggested"].get("prepare", {}))
     if meta["kind"] in ("none", "scaled") and meta["embeddings"]:
         prepare["basis"] = (meta.get("uncorrected") or meta["embeddings"])[0]
     return RunParams.from_dict(

@@ -71,7 +71,11 @@ def test_a_sample_is_offered_of_an_h5ad_that_is_too_large(
     progress = read_progress(folder)
     assert progress.state == "failed"
     assert "needs about" in progress.message
-    assert progress.sample == {"cells": 400, "columns": ["batch", "true_type"]}
+    assert progress.sample == {
+        "cells": 400,
+        "columns": ["batch", "true_type"],
+        "by": "batch",
+    }
     table = tmp_path / "own.csv"
     formats.dataset().to_df().to_csv(table)
     monkeypatch.setattr(memory, "free_memory", lambda: 1_000.0)
@@ -85,12 +89,15 @@ def test_uploads_that_a_session_left_behind_go_after_a_day(store: Store) -> None
     import time
 
     old, new = store.uploads_folder / "old", store.uploads_folder / "new"
-    for folder in (old, new):
+    dead, busy = store.datasets_folder / ".new-dead", store.datasets_folder / ".new-busy"
+    for folder in (old, new, dead, busy):
         folder.mkdir()
     past = time.time() - UPLOADS_KEPT_SECONDS - 60
-    os.utime(old, (past, past))
+    for folder in (old, dead):
+        os.utime(folder, (past, past))
     store.evict()
     assert [p.name for p in store.uploads_folder.iterdir()] == ["new"]
+    assert [p.name for p in store.datasets_folder.iterdir()] == [".new-busy"]
 
 
 def test_what_a_page_says_of_embeddings(store: Store, simulated: ad.AnnData) -> None:
@@ -107,3 +114,14 @@ def test_what_a_page_says_of_embeddings(store: Store, simulated: ad.AnnData) -> 
     assert meta["uncorrected"] == ["X_lsi"]
     assert meta["embedding_facts"]["X_lsi"]["follows_depth"]
     assert not meta["embedding_facts"]["X_harmony"]["follows_depth"]
+
+
+def test_a_panel_of_genes_gets_a_threshold_of_its_own(store: Store, simulated: ad.AnnData) -> None:
+    from harmony_core.data.ingest import ingest
+
+    assert simulated.n_vars < 1_000
+    found = ingest(store, simulated, name="panel").meta["suggested"]["prepare"]
+    assert found == {"min_genes": simulated.n_vars // 50}
+    logged = simulated.copy()
+    logged.X = np.log1p(logged.X)
+    assert "prepare" not in ingest(store, logged, name="logged").meta["suggested"]

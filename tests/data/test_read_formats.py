@@ -315,6 +315,7 @@ def test_h5mu(adata: ad.AnnData, tmp_path: Path) -> None:
     assert_same(load(path, modality="prot").adata, protein)
     with pytest.raises(FileError, match="no modality 'atac'; available: 'prot', 'rna'"):
         load(path, modality="atac")
+    assert not any("left out" in note for note in load(path).notes)
 
 
 def test_h5mu_whose_modality_has_some_cells(adata: ad.AnnData, tmp_path: Path) -> None:
@@ -416,3 +417,14 @@ def test_combining_what_cannot_be_combined(adata: ad.AnnData, tmp_path: Path) ->
     bare.write_h5ad(tmp_path / "c.h5ad")
     with pytest.raises(FileError, match="'c' has no expression values"):
         load_many([tmp_path / "a.h5ad", tmp_path / "c.h5ad"])
+
+
+def test_barcodes_of_several_samples_name_them(adata: ad.AnnData, tmp_path: Path) -> None:
+    wells = np.resize([1, 2, 10], N_CELLS)
+    adata.obs_names = [f"{n[:-2]}-{w}" for n, w in zip(adata.obs_names, wells, strict=True)]
+    found = load(ten_x_h5(adata, tmp_path / "aggregated.h5"))
+    assert found.adata.obs["gem_well"].astype(int).tolist() == wells.tolist()
+    assert list(found.adata.obs["gem_well"].cat.categories) == ["1", "2", "10"]
+    assert any("have 3 different endings" in note for note in found.notes)
+    adata.obs_names = [f"{n}-{i}" for i, n in enumerate(adata.obs_names)]
+    assert "gem_well" not in load(ten_x_h5(adata, tmp_path / "x.h5")).adata.obs

@@ -13,7 +13,8 @@ import pytest
 import scipy.sparse as sp
 from formats import N_CELLS, dataset, ten_x_h5
 
-from harmony_core.data.read import load, load_many
+from harmony_core.data.read import load, load_many, load_request
+from harmony_core.data.request import LoadRequest
 from harmony_core.data.sample import sample_rows
 from harmony_core.errors import FileError, TooLarge
 
@@ -120,7 +121,9 @@ def test_a_file_that_does_not_fit_says_how_a_sample_is_drawn(tmp_path: Path, kin
         load(path, limit=2_000)
     columns = {"h5ad": ["batch"], "zarr": ["batch"], "zarr (zip)": ["batch"], "h5mu": ["batch"]}
     columns["loom"] = ["batch"]
-    assert caught.value.sample == {"cells": 50, "columns": columns.get(kind, [])}
+    found = columns.get(kind, [])
+    by = found[0] if found else None
+    assert caught.value.sample == {"cells": 50, "columns": found, "by": by}
     with pytest.raises(TooLarge) as caught:
         load(path, limit=20, max_cells=10)
     assert caught.value.sample is None
@@ -181,3 +184,15 @@ def test_sample_of_an_old_file(tmp_path: Path) -> None:
         file["obs"] = np.zeros(50, dtype=[("index", "S4"), ("batch", "i4")])
     with pytest.raises(FileError, match=r"is no h5ad of anndata 0\.7 or later"):
         load(tmp_path / "x.h5ad", max_cells=10)
+
+
+def test_sample_of_several_files(tmp_path: Path) -> None:
+    paths = []
+    for number in range(2):
+        paths.append(str(tmp_path / f"lane{number}.h5ad"))
+        dataset(number).write_h5ad(paths[-1])
+    names = ("lane0.h5ad", "lane1.h5ad")
+    request = LoadRequest(paths=tuple(paths), names=names, max_cells=24, sample_by="file")
+    found = load_request(request)
+    assert found.adata.obs["file"].value_counts().to_dict() == {"lane0": 12, "lane1": 12}
+    assert found.notes[-1] == "24 of 100 cells of 'lane0.h5ad' were drawn at random."

@@ -114,7 +114,8 @@ def test_lines_above_the_table(
     found = load(tmp_path / "x.csv")
     assert_same(found.adata, adata)
     n = preamble.count("\n")
-    assert f"The first {n} lines of 'x.csv' are not part of the table." in found.notes
+    lines = "line of 'x.csv' is" if n == 1 else f"{n} lines of 'x.csv' are"
+    assert f"The first {lines} not part of the table." in found.notes
 
 
 def test_wide_table_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,3 +327,25 @@ def test_repeated_and_empty_column_names(tmp_path: Path) -> None:
     found = load(tmp_path / "x.csv").adata
     assert len(set(found.obs.columns)) == 3
     found.write_h5ad(tmp_path / "again.h5ad")
+
+
+def test_metadata_alone_are_no_expression(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"orig.ident": np.resize(["a", "b"], 60), "nCount_RNA": range(60), "percent.mt": 2.5},
+        index=[f"cell{i}" for i in range(60)],
+    )
+    table.to_csv(tmp_path / "meta.csv")
+    with pytest.raises(FileError, match="has neither expression values nor an embedding"):
+        load(tmp_path / "meta.csv")
+
+
+def test_numbered_clusters_stay_whole(tmp_path: Path) -> None:
+    cells = [f"cell{i}" for i in range(60)]
+    embedding = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), index=cells)
+    embedding.columns = ["PC_1", "PC_2", "PC_3"]
+    embedding.to_csv(tmp_path / "emb.csv")
+    table = pd.DataFrame({"seurat_clusters": np.resize([0, 1, 2], 55), "age": 1.5}, index=cells[5:])
+    table.to_csv(tmp_path / "meta.csv")
+    obs = load_many([tmp_path / "emb.csv", tmp_path / "meta.csv"]).adata.obs
+    assert obs["seurat_clusters"].astype(str).unique().tolist() == ["0", "1", "2"]
+    assert obs["age"].dtype.kind == "f"

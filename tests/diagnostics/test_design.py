@@ -183,3 +183,17 @@ def test_labels_without_embedding_are_still_named():
     found = [f for f in check_design(batch, [], label=label) if f.kind == "exclusive"]
     assert {f.details["label"] for f in found} == {"x", "z"}
     assert all("over-correction" in f.sentence for f in found)
+
+
+def test_what_one_batch_tells_apart_is_not_called_inseparable():
+    batch = np.repeat(["pure a", "pure b", "half"], 100)
+    line = np.repeat(["a", "b", "a"], 100)
+    line[250:] = "b"
+    (found,) = check_design(column("lane", batch), [column("line", line)])
+    assert (found.level, found.kind) == ("amber", "association")
+    assert "only “half” tells the two apart" in found.sentence
+    few = np.repeat(["a", "b", "a"], 100)
+    few[290:] = "b"  # ten cells are no ground for a correction
+    found, *_ = check_design(column("lane", batch), [column("line", few)])
+    assert found.level == "red"
+    assert "nothing in these data can separate the two" in found.sentence

@@ -134,6 +134,7 @@ def _offer_sample(sample: dict[str, Any], request: LoadRequest) -> None:
     by = column.selectbox(
         "As many of each level of",
         [_EVERY_CELL, *sample["columns"]],
+        1 + sample["columns"].index(sample["by"]) if sample.get("by") else 0,
         key="sample-by",
         help="The batch column, so that small batches are not lost.",
     )
