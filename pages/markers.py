@@ -245,7 +245,8 @@ def _group_by(results: RunResults, *, with_batch: bool = True) -> tuple[str, Gro
     for side in reversed(SIDES):
         codes = results.clusters(side)
         if codes is not None:
-            groups[f"cluster {side} Harmony"] = lambda codes=codes: _numbered(codes)
+            what = "Harmony" if params.given is None else "correction"
+            groups[f"cluster {side} {what}"] = lambda codes=codes: _numbered(codes)
     if params.label is not None:
         groups[params.label] = lambda name=params.label: level_codes(obs[name])
     if with_batch:

@@ -24,6 +24,7 @@ from harmony_core.commands.shared import TerminalProgress, one_line, plain_json
 from harmony_core.data.store import HOME_VARIABLE
 from harmony_core.export.settings import write_settings
 from harmony_core.params import RunParams
+from harmony_core.plan import Step
 from tests.conftest import SMALL
 
 QUICK = ("--min-genes", "5", "--n-top-genes", "150", "--n-pcs", "10", "--max-iter", "3")
@@ -416,7 +417,8 @@ def test_progress_is_one_line_on_a_terminal_and_silence_in_a_pipe(
 ) -> None:
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr("sys.stderr", stream)
-        progress = TerminalProgress({"a": "First", "b": "Second"})
+        progress = TerminalProgress()
+        progress.expect([Step("a", "First"), Step("b", "Second")])
         progress("a", 0.0)
         progress("b", 0.5)
         progress("on demand", 0.5)

@@ -19,6 +19,8 @@ from pages.ui.twin import Categories, Values
 _GENE = "A gene …"
 _AFTER = "Cluster after Harmony"
 _BEFORE = "Cluster before Harmony"
+_OF_ANOTHER_TOOL = {_AFTER: "Cluster after correction", _BEFORE: "Cluster before correction"}
+"""How they are called where Harmony was not run."""
 _PER_CELL = {
     "Mixing around the cell": "mixing",
     "Neighbours replaced": "neighbors_replaced",
@@ -63,6 +65,7 @@ def choose(
     pick = left.selectbox(
         "Colour by",
         options,
+        format_func=lambda name: name if params.given is None else _OF_ANOTHER_TOOL.get(name, name),
         key=key,
         on_change=lambda: st.session_state.pop(_wish_key(results.dataset), None),
         persist_state="session",
