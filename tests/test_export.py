@@ -252,6 +252,21 @@ def test_zarr_holds_the_same(finished: RunResults, corrected: ad.AnnData, tmp_pa
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 
 
+def test_a_slash_in_a_name_is_no_folder_of_zarr(
+    kept_store: Store, simulated: ad.AnnData, tmp_path: Path
+) -> None:
+    adata = simulated.copy()
+    adata.obs["type / fine"] = adata.obs["true_type"]
+    with pytest.warns(FutureWarning, match="slashes"):
+        adata.write_h5ad(tmp_path / "in.h5ad")
+    found = ingest_file(kept_store, tmp_path / "in.h5ad", name="slashes")
+    Pipeline(found, SMALL).run()
+    notes = write_zarr(RunResults(found, SMALL), tmp_path / "out.zarr")
+    assert "The column 'type / fine' is 'type | fine' in zarr" in " ".join(notes)
+    written = ad.read_zarr(tmp_path / "out.zarr")
+    assert written.obs["type | fine"].tolist() == written.obs["true_type"].tolist()
+
+
 def test_lzf_holds_the_same(finished: RunResults, corrected: ad.AnnData, tmp_path: Path) -> None:
     write_h5ad(finished, tmp_path / "fast.h5ad", compression="lzf")
     again = ad.read_h5ad(tmp_path / "fast.h5ad")

@@ -5,6 +5,7 @@ Every figure is made without pyplot, so that nothing global is touched.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -203,14 +204,13 @@ def save(figure: Figure, path: Path, *, dpi: int = 150) -> None:
         "svg": {"Date": None, "Creator": "Harmony Explorer"},
         "pdf": {"CreationDate": None, "Creator": "Harmony Explorer"},
     }
-    with (
-        written_whole(path) as temporary,
-        rc_context(settings),
-        warnings.catch_warnings(),
-    ):
+    drawn = io.BytesIO()
+    with rc_context(settings), warnings.catch_warnings():
         # A name may be in letters that the font lacks; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(temporary, format=kind, dpi=dpi, metadata=plain[kind], facecolor="white")
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata=plain[kind], facecolor="white")
+    with written_whole(path, needs=drawn.tell()) as temporary:
+        temporary.write_bytes(drawn.getbuffer())
 
 
 def _scatter(axes: Axes, positions: npt.NDArray[np.floating], colouring: Colouring) -> None:

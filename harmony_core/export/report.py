@@ -45,7 +45,7 @@ img { max-width: 100%; } .small { font-size: .85rem; color: #4a5563; }
 .verdict { border-left: .5rem solid; padding: .4rem 1rem; margin: 1rem 0; }
 .green { border-color: #1b7f4d; } .amber { border-color: #c07800; } .red { border-color: #90000c; }
 @media print { body { font-size: 10pt; max-width: none; margin: 0; }
-  h2, th { break-after: avoid; } img, tr, .verdict { break-inside: avoid; } }
+  h2, h3, th { break-after: avoid; } img, tr, .verdict { break-inside: avoid; } }
 @page { margin: 15mm; }
 """
 
