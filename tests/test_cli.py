@@ -485,3 +485,12 @@ def test_several_files_are_checked_and_corrected_as_one(
     out = tmp_path / "out.h5ad"
     assert cli.main(["correct", *paths, "--batch", "file", *QUICK, "--out", str(out)]) == 0
     assert set(ad.read_h5ad(out).obs["file"]) == {"laneA", "laneB"}
+
+
+def test_a_reader_that_has_enough_hears_no_complaint(counts: Path) -> None:
+    command = [sys.executable, "-m", "harmony_core.cli", "check", str(counts)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    _, said = running.communicate(timeout=120)
+    assert said == b""

@@ -252,6 +252,14 @@ def test_zarr_holds_the_same(finished: RunResults, corrected: ad.AnnData, tmp_pa
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 
 
+def test_a_zarr_opens_as_the_run_too(
+    finished: RunResults, kept_store: Store, tmp_path: Path
+) -> None:
+    write_zarr(finished, tmp_path / "run.zarr")
+    again = ingest_file(kept_store, tmp_path / "run.zarr", name="run.zarr")
+    assert RunParams.from_dict(again.meta["run"]).harmony == SMALL.harmony
+
+
 def test_a_slash_in_a_name_is_no_folder_of_zarr(
     kept_store: Store, simulated: ad.AnnData, tmp_path: Path
 ) -> None:
