@@ -47,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("ignore")  # of libraries, about themselves
     try:
         args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads the output has enough of it, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except HarmonyExplorerError as error:
         return _complain(str(error), 2 if isinstance(error, InputError) else 1)
     except KeyboardInterrupt:

@@ -47,6 +47,7 @@ def _prepare(dataset: Dataset, chosen: Variables) -> None:
         return
     params = replace(params, prepare=preparation.choose(dataset, params))
     if dataset.meta["embeddings"]:
+        st.subheader("Correction")
         params = given.choose(dataset, params)
     state.choose_settings(dataset, params)
     st.page_link("pages/tune.py", label="**Go to Tune**")

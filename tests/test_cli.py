@@ -24,6 +24,7 @@ from harmony_core.commands.shared import TerminalProgress, one_line, plain_json
 from harmony_core.data.store import HOME_VARIABLE
 from harmony_core.export.settings import write_settings
 from harmony_core.params import RunParams
+from harmony_core.plan import Step
 from tests.conftest import SMALL
 
 QUICK = ("--min-genes", "5", "--n-top-genes", "150", "--n-pcs", "10", "--max-iter", "3")
@@ -416,7 +417,8 @@ def test_progress_is_one_line_on_a_terminal_and_silence_in_a_pipe(
 ) -> None:
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr("sys.stderr", stream)
-        progress = TerminalProgress({"a": "First", "b": "Second"})
+        progress = TerminalProgress()
+        progress.expect([Step("a", "First"), Step("b", "Second")])
         progress("a", 0.0)
         progress("b", 0.5)
         progress("on demand", 0.5)
@@ -522,3 +524,12 @@ def test_a_sample_of_the_cells(mixture: Path, capsys: pytest.CaptureFixture[str]
     assert "say with --max-cells how many" in capsys.readouterr().err
     assert cli.main(["check", str(mixture), "--max-cells", "0"]) == 2
     assert "--max-cells is 0" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_hears_no_complaint(counts: Path) -> None:
+    command = [sys.executable, "-m", "harmony_core.cli", "check", str(counts)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    _, said = running.communicate(timeout=120)
+    assert said == b""

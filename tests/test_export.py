@@ -25,7 +25,7 @@ from harmony_core.data.ingest import ingest, ingest_file
 from harmony_core.data.store import Dataset, Store
 from harmony_core.errors import ExportError
 from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
-from harmony_core.export.figures import Colouring, draw, save
+from harmony_core.export.figures import Colouring, draw, save, short_names
 from harmony_core.export.files import in_words, written_whole
 from harmony_core.palette import CATEGORICAL, colors_for
 from harmony_core.params import RunParams
@@ -252,6 +252,29 @@ def test_zarr_holds_the_same(finished: RunResults, corrected: ad.AnnData, tmp_pa
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 
 
+def test_a_zarr_opens_as_the_run_too(
+    finished: RunResults, kept_store: Store, tmp_path: Path
+) -> None:
+    write_zarr(finished, tmp_path / "run.zarr")
+    again = ingest_file(kept_store, tmp_path / "run.zarr", name="run.zarr")
+    assert RunParams.from_dict(again.meta["run"]).harmony == SMALL.harmony
+
+
+def test_a_slash_in_a_name_is_no_folder_of_zarr(
+    kept_store: Store, simulated: ad.AnnData, tmp_path: Path
+) -> None:
+    adata = simulated.copy()
+    adata.obs["type / fine"] = adata.obs["true_type"]
+    with pytest.warns(FutureWarning, match="slashes"):
+        adata.write_h5ad(tmp_path / "in.h5ad")
+    found = ingest_file(kept_store, tmp_path / "in.h5ad", name="slashes")
+    Pipeline(found, SMALL).run()
+    notes = write_zarr(RunResults(found, SMALL), tmp_path / "out.zarr")
+    assert "The column 'type / fine' is 'type | fine' in zarr" in " ".join(notes)
+    written = ad.read_zarr(tmp_path / "out.zarr")
+    assert written.obs["type | fine"].tolist() == written.obs["true_type"].tolist()
+
+
 def test_lzf_holds_the_same(finished: RunResults, corrected: ad.AnnData, tmp_path: Path) -> None:
     write_h5ad(finished, tmp_path / "fast.h5ad", compression="lzf")
     again = ad.read_h5ad(tmp_path / "fast.h5ad")
@@ -435,7 +458,7 @@ def panel(levels: tuple[str, ...], n: int = 300) -> tuple[str, npt.NDArray[Any],
     return "a picture", rng.normal(size=(n, 2)), Colouring("column", codes, levels)
 
 
-@pytest.mark.parametrize("n_levels", [1, 30, 2000])
+@pytest.mark.parametrize("n_levels", [1, 30, 40, 2000])
 def test_legends_overlap_nothing(n_levels: int) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -451,6 +474,20 @@ def test_legends_overlap_nothing(n_levels: int) -> None:
         assert box.x1 <= figure.bbox.width
         assert not any(box.overlaps(picture) for picture in pictures)
         assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "University Hospital of a Rather Long Name, ward {}",
+        "{} University Hospital of a Rather Long Name",
+        "UniversityHospitalOfARatherLongName_{}_ward",
+    ],
+)
+def test_long_names_can_be_told_apart(name: str) -> None:
+    shown = short_names([name.format(i) for i in range(40)])
+    assert len(set(shown)) == 40
+    assert max(map(len, shown)) <= 28
 
 
 def test_names_are_drawn_as_they_are(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def warn_about_embeddings(embeddings: tuple[EmbeddingInfo, ...]) -> Iterator[str
         if embedding.is_corrected and not embedding.is_layout:
             yield (
                 f"The embedding {name} seems to be corrected already; correct an uncorrected one, "
-                "such as X_pca."
+                "such as X_pca, or have this one judged as it is."
             )
         if embedding.follows_depth and not embedding.is_layout:
             yield (

@@ -136,12 +136,27 @@ def _items(values: Any) -> Iterator[tuple[str, Any]]:
             waiting.extend(current)
 
 
-def _size(array: dict[str, Any]) -> float:
-    text = str(array.get("dtype", array.get("data_type")))
-    digits = "".join(c for c in text if c.isdigit())
+def _kinds(kind: Any) -> Iterator[Any]:
+    """Yield the kind of an array's values, or of each field where it is a table."""
+    if isinstance(kind, dict):
+        kind = kind.get("configuration", {}).get("fields", kind.get("name"))
+    if isinstance(kind, list):
+        for field in kind:
+            yield field[1]
+    else:
+        yield kind
+
+
+def _width(kind: str, *, bits: bool) -> float:
     # v2 counts bytes ("<f4"), v3 bits ("float32"); text and objects have no size of their own.
-    width = 64.0 if not digits else float(digits) / (8 if "data_type" in array else 1)
+    digits = "".join(c for c in kind if c.isdigit())
+    return 64.0 if not digits else float(digits) / (8 if bits else 1)
+
+
+def _size(array: dict[str, Any]) -> float:
+    kind, bits = array.get("dtype", array.get("data_type")), "data_type" in array
     try:
+        width = sum(_width(str(one), bits=bits) for one in _kinds(kind))
         return math.prod(max(float(n), 0.0) for n in array["shape"]) * width
-    except (TypeError, ValueError, OverflowError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError):
         return math.inf

@@ -5,9 +5,11 @@ Every figure is made without pyplot, so that nothing global is touched.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +32,9 @@ EVALUATION_NAME = "harmony_batch_evaluation.png"
 
 _PANEL = 4.6
 """Width and height of one picture in inches."""
-_LINE = 0.19
+_LINE = 0.145
 """Height of one line of a legend in inches."""
-_CHARACTER = 0.075
+_CHARACTER = 0.065
 """Width of a character of a legend in inches."""
 _LONGEST_NAME = 28
 _MOST_NAMES = 60
@@ -202,14 +204,13 @@ def save(figure: Figure, path: Path, *, dpi: int = 150) -> None:
         "svg": {"Date": None, "Creator": "Harmony Explorer"},
         "pdf": {"CreationDate": None, "Creator": "Harmony Explorer"},
     }
-    with (
-        written_whole(path) as temporary,
-        rc_context(settings),
-        warnings.catch_warnings(),
-    ):
+    drawn = io.BytesIO()
+    with rc_context(settings), warnings.catch_warnings():
         # A name may be in letters that the font lacks; they are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(temporary, format=kind, dpi=dpi, metadata=plain[kind], facecolor="white")
+        figure.savefig(drawn, format=kind, dpi=dpi, metadata=plain[kind], facecolor="white")
+    with written_whole(path, needs=drawn.tell()) as temporary:
+        temporary.write_bytes(drawn.getbuffer())
 
 
 def _scatter(axes: Axes, positions: npt.NDArray[np.floating], colouring: Colouring) -> None:
@@ -276,7 +277,7 @@ def _legend_shape(colouring: Colouring) -> tuple[int, int]:
 
 
 def _names(colouring: Colouring) -> list[str]:
-    names = [short_name(level) for level in colouring.levels]
+    names = short_names(colouring.levels)
     if len(names) > _MOST_NAMES:
         names = [*names[: _MOST_NAMES - 1], f"and {len(names) - _MOST_NAMES + 1:,} more"]
     return names
@@ -284,5 +285,41 @@ def _names(colouring: Colouring) -> list[str]:
 
 def short_name(name: str) -> str:
     """Return a name from a file on one line, and not endless."""
-    text = " ".join(name.split()) or "(empty)"
+    text = _on_one_line(name)
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return names as `short_name` does, but so that they still differ where they did.
+
+    Examples
+    --------
+    >>> hospital = "University Hospital of Springfield"
+    >>> short_names([f"{hospital}, ward 1", f"{hospital}, ward 2"])
+    ['…ward 1', '…ward 2']
+    """
+    told = [_on_one_line(name) for name in names]
+    shown = [short_name(name) for name in told]
+    if len(set(shown)) == len(set(told)):
+        return shown
+    # What tells them apart comes after what they share, or else at their end.
+    words = [name.split(" ") for name in told if len(name) > _LONGEST_NAME]
+    shared = sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, zip(*words, strict=False)))
+    # One word that they share stays, for its sense.
+    start = len(" ".join([*words[0][: max(shared - 1, 0)], ""]))
+    shown = [
+        short_name(("…" if start else "") + name[start:]) if len(name) > _LONGEST_NAME else name
+        for name in told
+    ]
+    if len(set(shown)) == len(set(told)):
+        return shown
+    ending = 2 * _LONGEST_NAME // 3
+    beginning = _LONGEST_NAME - ending - 1
+    return [
+        name if len(name) <= _LONGEST_NAME else f"{name[:beginning]}…{name[-ending:]}"
+        for name in told
+    ]
+
+
+def _on_one_line(name: str) -> str:
+    return " ".join(name.split()) or "(empty)"

@@ -75,12 +75,16 @@ def write_h5ad(
 
 
 def write_zarr(results: RunResults, path: Path, *, input_path: str = "") -> tuple[str, ...]:
-    """Write the corrected data as a zarr folder; see `write_h5ad`."""
+    """Write the corrected data as a zarr folder; see `write_h5ad`.
+
+    A slash in a column's name, which zarr takes for a folder, becomes a bar.
+    """
     import zarr
 
     path = Path(path)
     with opened_source(results) as source:
         adata, notes = corrected_adata(results, source, input_path=input_path)
+        notes = (*notes, *_without_slashes(adata))
         needs = _bytes(adata, source)
         with written_whole(path, needs=needs, as_folder=True) as temporary, _explained(path):
             group = zarr.open_group(str(temporary), mode="w", zarr_format=2)
@@ -117,6 +121,16 @@ def _write(
                 anndata.io.write_elem(
                     raw, name, table if name == "var" else dict(table), dataset_kwargs=options
                 )
+
+
+def _without_slashes(adata: AnnData) -> Iterator[str]:
+    """Take the slashes out of names of columns, in place, and say so."""
+    for part in ("obs", "var"):
+        table = getattr(adata, part)
+        wrong = {name: str(name).replace("/", "|") for name in table if "/" in str(name)}
+        setattr(adata, part, table.rename(columns=wrong))
+        for old, new in wrong.items():
+            yield f"The column {old!r} is {new!r} in zarr, where names can't have a slash."
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harmony_core.export import r_steps as text
 from harmony_core.export.files import written_whole
 from harmony_core.params import HarmonyParams, RunParams
 
@@ -44,14 +45,14 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
     has_counts = record["kind"] == "counts" and params.prepare.basis is None and not given
     start = "counts" if has_counts else "pca"
     parts = [
-        _HEADER.replace("{harmony}", "" if given else '"harmony", '),
+        text.HEADER.replace("{harmony}", "" if given else '"harmony", '),
         _settings(record, params, h5ad, start="corrected" if given else start),
-        *([] if given else [_LIBRARY]),
-        _READING,
+        *([] if given else [text.LIBRARY]),
+        text.READING,
         _object(record),
-        _COUNTS if has_counts else _NO_COUNTS,
-        *([_GIVEN] if given else [_remarks(record, params), _HARMONY]),
-        _AFTERWARDS,
+        text.COUNTS if has_counts else text.NO_COUNTS,
+        *([text.GIVEN] if given else [_remarks(record, params), text.HARMONY]),
+        text.AFTERWARDS,
     ]
     return "\n".join(parts)
 
@@ -143,11 +144,11 @@ def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict
 
 def _object(record: Mapping[str, Any]) -> str:
     if not record["where"]:
-        return _OBJECT_OF_EMBEDDING
+        return text.OBJECT_OF_EMBEDDING
     if record["kind"] == "counts":
-        return _OBJECT + "object <- NormalizeData(object, scale.factor = 1e4)\n"
+        return text.OBJECT + "object <- NormalizeData(object, scale.factor = 1e4)\n"
     return (
-        _OBJECT + "# The values came normalised, so they are used as they are.\n"
+        text.OBJECT + "# The values came normalised, so they are used as they are.\n"
         'LayerData(object, layer = "data") <- expression\n'
     )
 
@@ -182,185 +183,3 @@ def _remarks(record: Mapping[str, Any], params: RunParams) -> str:
     if harmony.lamb is None and harmony.alpha >= 1:
         lines.append("# * alpha: R's help expects it below 1; the run had more.")
     return "\n".join(lines) + "\n"
-
-
-_HEADER = """\
-# One Harmony run in R, written by Harmony Explorer. It needs these packages:
-#   install.packages(c("Seurat", {harmony}"hdf5r", "Matrix", "ggplot2", "leidenbase"))
-# Run it with: Rscript harmony_seurat.R
-
-library(Seurat)
-library(hdf5r)
-library(Matrix)
-library(ggplot2)
-"""
-
-_LIBRARY = """\
-library(harmony)
-stopifnot(start %in% c("counts", "pca", "corrected"), packageVersion("harmony") >= "2.0")
-"""
-
-_READING = """\
-# Reading the h5ad
-
-set.seed(seed)
-file <- H5File$new(h5ad, mode = "r")
-
-read_names <- function(group) {
-  file[[paste0(group, "/", h5attr(file[[group]], "_index"))]]$read()
-}
-
-# A column of obs as text, whichever way it is stored.
-read_column <- function(name) {
-  item <- file[["obs"]][[name]]
-  if (!inherits(item, "H5Group")) return(as.character(item$read()))
-  members <- names(item)
-  if ("codes" %in% members) {
-    return(as.character(item[["categories"]]$read())[item[["codes"]]$read() + 1])
-  }
-  as.character(item[["values"]]$read())
-}
-
-# A matrix as genes by cells; R sees the dimensions of an HDF5 file in reverse.
-read_matrix <- function(path, n_genes, n_cells) {
-  item <- file[[path]]
-  if (!inherits(item, "H5Group")) return(as(item$read(), "CsparseMatrix"))
-  x <- as.numeric(item[["data"]]$read())
-  i <- as.integer(item[["indices"]]$read())
-  p <- as.integer(item[["indptr"]]$read())
-  if (h5attr(item, "encoding-type") == "csr_matrix") {
-    return(sparseMatrix(i = i, p = p, x = x, dims = c(n_genes, n_cells), index1 = FALSE))
-  }
-  t(sparseMatrix(i = i, p = p, x = x, dims = c(n_cells, n_genes), index1 = FALSE))
-}
-
-read_embedding <- function(name, key) {
-  values <- t(file[["obsm"]][[name]]$read())
-  dimnames(values) <- list(cells, paste0(key, seq_len(ncol(values))))
-  values
-}
-
-# The dimensions that the run corrected.
-read_start <- function(key) {
-  values <- read_embedding(basis, key)
-  values[, seq_len(ncol(values)) > skip_dims, drop = FALSE]
-}
-
-cells <- read_names("obs")
-columns <- as.data.frame(lapply(setNames(batch, batch), read_column), row.names = cells)
-names(columns) <- batch
-"""
-
-_OBJECT = """\
-# The Seurat object
-
-symbols <- make.unique(read_names(genes))
-expression <- read_matrix(matrix, length(symbols), length(cells))
-dimnames(expression) <- list(symbols, cells)
-object <- CreateSeuratObject(counts = expression, meta.data = columns)
-"""
-
-_OBJECT_OF_EMBEDDING = """\
-# The Seurat object; the data have no expression, so the dimensions stand in for genes.
-
-object <- CreateSeuratObject(counts = as(t(read_start("PC")), "CsparseMatrix"),
-                             meta.data = columns)
-"""
-
-_COUNTS = """\
-# From counts to principal components. As in the run, variable genes are chosen within each batch,
-# and genes are centred but scaled only if scale_genes is TRUE; the choice itself is Seurat's, so
-# the genes differ in part. Cells and genes were filtered already.
-
-if (start == "counts") {
-  object[["RNA"]] <- split(object[["RNA"]], f = object[[batch[1], drop = TRUE]])
-  object <- FindVariableFeatures(object, nfeatures = n_top_genes)
-  object[["RNA"]] <- JoinLayers(object[["RNA"]])
-  object <- ScaleData(object, do.scale = scale_genes)
-  object <- RunPCA(object, npcs = min(n_pcs, length(VariableFeatures(object)) - 1))
-} else {
-  object[["pca"]] <- CreateDimReducObject(read_start("PC_"), key = "PC_", assay = "RNA")
-}
-"""
-
-_NO_COUNTS = """\
-# The embedding that was corrected
-
-object[["pca"]] <- CreateDimReducObject(read_start("PC_"), key = "PC_", assay = "RNA")
-"""
-
-_HARMONY = """\
-if (start == "corrected") {
-  object[["harmony"]] <- CreateDimReducObject(
-    read_embedding(corrected, "harmony_"), key = "harmony_", assay = "RNA"
-  )
-} else {
-  object <- RunHarmony(
-    object,
-    group.by.vars = batch,
-    reduction.use = "pca",
-    dims.use = seq_len(ncol(Embeddings(object, "pca"))),
-    reduction.save = "harmony",
-    project.dim = FALSE,
-    theta = theta,
-    sigma = sigma,
-    lambda = lambda,
-    nclust = nclust,
-    max_iter = max_iter,
-    early_stop = TRUE,
-    plot_convergence = TRUE,
-    .options = harmony_options(
-      alpha = alpha,
-      tau = tau,
-      block.size = block_size,
-      max.iter.cluster = max_iter_cluster,
-      epsilon.cluster = epsilon_cluster,
-      epsilon.harmony = epsilon_harmony
-    )
-  )
-}
-"""
-
-_GIVEN = """\
-# The embedding that another tool corrected; Harmony is not run.
-
-object[["corrected"]] <- CreateDimReducObject(
-  read_embedding(corrected, "corrected_"), key = "corrected_", assay = "RNA"
-)
-"""
-
-_AFTERWARDS = """\
-# Neighbours, clusters, pictures. Leiden (algorithm 4) needs leidenbase; 1 is Louvain.
-
-reduction <- if ("harmony" %in% Reductions(object)) "harmony" else "corrected"
-dims <- seq_len(ncol(Embeddings(object, reduction)))
-object <- FindNeighbors(object, reduction = reduction, dims = dims, k.param = n_neighbors)
-object <- FindClusters(object, resolution = resolution, algorithm = 4, random.seed = seed)
-object <- RunUMAP(
-  object,
-  reduction = reduction,
-  dims = dims,
-  n.neighbors = n_neighbors,
-  min.dist = min_dist,
-  spread = spread,
-  seed.use = seed
-)
-object <- RunUMAP(
-  object,
-  reduction = "pca",
-  dims = seq_len(ncol(Embeddings(object, "pca"))),
-  n.neighbors = n_neighbors,
-  min.dist = min_dist,
-  spread = spread,
-  seed.use = seed,
-  reduction.name = "umap_uncorrected",
-  reduction.key = "UMAPuncorrected_"
-)
-
-pictures <- DimPlot(object, reduction = "umap", group.by = batch[1]) +
-  DimPlot(object, reduction = "umap", group.by = "seurat_clusters") +
-  DimPlot(object, reduction = "umap_uncorrected", group.by = batch[1])
-ggsave("harmony_seurat.png", pictures, width = 15, height = 5, dpi = 150)
-saveRDS(object, "harmony_seurat.rds")
-file$close_all()
-"""

@@ -28,7 +28,7 @@ REPORT_NAME = "harmony_report.html"
 _MOST_LEVELS = 200
 _MOST_EVIDENCE = 30
 _TOP_MARKERS = 8
-_OFF = ("label", "basis", "max_doublet", "given")
+_OFF = ("label", "basis", "max_doublet")
 """Settings that are off, not automatic, where they are None."""
 
 _STYLE = """
@@ -45,7 +45,7 @@ img { max-width: 100%; } .small { font-size: .85rem; color: #4a5563; }
 .verdict { border-left: .5rem solid; padding: .4rem 1rem; margin: 1rem 0; }
 .green { border-color: #1b7f4d; } .amber { border-color: #c07800; } .red { border-color: #90000c; }
 @media print { body { font-size: 10pt; max-width: none; margin: 0; }
-  h2, th { break-after: avoid; } img, tr, .verdict { break-inside: avoid; } }
+  h2, h3, th { break-after: avoid; } img, tr, .verdict { break-inside: avoid; } }
 @page { margin: 15mm; }
 """
 
@@ -191,6 +191,8 @@ def _settings(found: dict[str, Any]) -> Safe:
         if group == "prepare" and settings["basis"] is not None:
             settings = {k: settings[k] for k in ("basis", "skip_dims")}  # others had no effect
         for name, value in settings.items():
+            if name == "given" and value is None:
+                continue  # the usual case: Harmony was run
             automatic = "none" if name in _OFF else "automatic"
             shown = automatic if value is None else _plain(value)
             rows.append((group if isinstance(values, dict) else "", name, shown))
@@ -201,8 +203,9 @@ def _settings(found: dict[str, Any]) -> Safe:
     for name, levels, theta in zip(
         found["params"]["harmony"]["batch"], harmony["levels"], harmony["theta_b"], strict=True
     ):
-        effective = list(zip(levels, theta, strict=True))[:_MOST_LEVELS]
-        parts.append(table([name, "Theta in effect"], effective))
+        if len(set(theta)) > 1:  # tau lowered it for small batches
+            effective = list(zip(levels, theta, strict=True))[:_MOST_LEVELS]
+            parts.append(table([name, "Theta in effect"], effective))
     return joined(parts)
 
 

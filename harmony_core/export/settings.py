@@ -57,6 +57,8 @@ def settings_text(params: RunParams, format: str = "toml") -> str:
     batch = ["donor"]
     """
     values = params.to_dict()
+    if params.given is not None:
+        values["harmony"] = {"batch": values["harmony"]["batch"]}  # nothing else had an effect
     if format == "json":
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     # Settings that are None are automatic, which TOML says by leaving them out.

@@ -21,6 +21,8 @@ _GENE = "A gene …"
 _AFTER = "Cluster after Harmony"
 _BEFORE = "Cluster before Harmony"
 REPLACED, OTHER_LABEL = "Neighbours replaced", "Neighbours of another label"
+_OF_ANOTHER_TOOL = {_AFTER: "Cluster after correction", _BEFORE: "Cluster before correction"}
+"""How they are called where Harmony was not run."""
 _PER_CELL = {
     "Mixing around the cell": "mixing",
     REPLACED: "neighbors_replaced",
@@ -62,6 +64,7 @@ def choose(
     pick = left.selectbox(
         "Colour by",
         options,
+        format_func=lambda name: name if params.given is None else _OF_ANOTHER_TOOL.get(name, name),
         key=key,
         on_change=lambda: st.session_state.pop(state.key(_WISH_KEY, results.dataset), None),
         persist_state="session",

@@ -37,11 +37,12 @@ def choose(results: RunResults, *, with_batch: bool = True) -> list[Grouping]:
     if obs is None:
         raise RuntimeError("groups were asked for before the cells were known")
     batch = params.harmony.batch[0]
+    what = "Harmony" if params.given is None else "correction"
     single: dict[str, Callable[[], Grouping]] = {}
     for side in ("after", "before"):
         codes = results.clusters(side)
         if codes is not None:
-            name = f"cluster {side} Harmony"
+            name = f"cluster {side} {what}"
             single[name] = lambda name=name, codes=codes: _numbered(name, codes)
     clusters = list(single)
     if params.label is not None:
