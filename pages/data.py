@@ -36,8 +36,9 @@ def main() -> None:
 
 
 def _prepare(dataset: Dataset, chosen: Variables) -> None:
+    params = _with(state.settings(dataset), chosen, dataset)
     # Which embedding is judged is chosen last: it must not be the one to start from.
-    params = replace(_with(state.settings(dataset), chosen, dataset), given=None)
+    judged, params = params.given, replace(params, given=None)
     design.say(dataset, chosen, params)
     design.compare(dataset, chosen)
     st.divider()
@@ -48,7 +49,7 @@ def _prepare(dataset: Dataset, chosen: Variables) -> None:
     params = replace(params, prepare=preparation.choose(dataset, params))
     if dataset.meta["embeddings"]:
         st.subheader("Correction")
-        params = given.choose(dataset, params)
+        params = given.choose(dataset, params, judged)
     state.choose_settings(dataset, params)
     st.page_link("pages/tune.py", label="**Go to Tune**")
 

@@ -52,7 +52,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
     """
     key = f"{dataset.fingerprint}:"
     if given.is_offered(dataset, current):
-        current = given.choose(dataset, current)
+        current = given.choose(dataset, current, current.given)
     if current.given is not None:
         return _of_another_tool(key, current, more=more)
     _presets(dataset, current)

@@ -28,8 +28,14 @@ def is_offered(dataset: Dataset, params: RunParams) -> bool:
     return bool(corrected) or params.given is not None
 
 
-def choose(dataset: Dataset, params: RunParams) -> RunParams:
-    """Draw the choice between Harmony and the data's embeddings; return the settings with it."""
+def choose(dataset: Dataset, params: RunParams, now: str | None) -> RunParams:
+    """Draw the choice between Harmony and the data's embeddings; return the settings with it.
+
+    Parameters
+    ----------
+    now
+        The embedding to start with; None for Harmony.
+    """
     options = [HARMONY, *_names(dataset, params)]
     widget = key(dataset)
     # A file read anew, or another start, may have taken the choice away.
@@ -38,7 +44,7 @@ def choose(dataset: Dataset, params: RunParams) -> RunParams:
     picked = st.selectbox(
         "Corrected by",
         options,
-        options.index(params.given) if params.given in options else 0,
+        options.index(now) if now in options else 0,
         format_func=lambda name: f"{name} (another tool)" if name else "Harmony, here",
         key=widget,
         help="An embedding that another tool made, such as scVI, Seurat, Scanorama or Harmony "

@@ -145,3 +145,11 @@ def test_it_is_chosen_with_the_data(app: AppTest, judged: Dataset) -> None:
     start.set_value("X_scVI").run()  # the same can't be both
     assert not app.exception
     assert app.session_state["settings"][judged.fingerprint]["given"] is None
+
+
+def test_what_a_file_restored_is_kept_on_data(app: AppTest, judged: Dataset) -> None:
+    app.session_state["settings"] = {judged.fingerprint: GIVEN.to_dict()}
+    app.switch_page("pages/data.py").run()
+    assert not app.exception
+    assert _chooser(app).value == "X_scVI"
+    assert app.session_state["settings"][judged.fingerprint] == GIVEN.to_dict()
