@@ -22,8 +22,8 @@ _SECTIONS = {
     "scIB scores": scores.draw,
     "Right tool?": design.tools,
 }
+# They tell nothing where another tool made the correction.
 _OF_HARMONY = ("Soft clusters", "Convergence")
-"""Sections that tell nothing where another tool made the correction."""
 _GLOSSARY = "Numbers and limits"
 
 
