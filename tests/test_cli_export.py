@@ -158,7 +158,8 @@ def test_bash_completes_options(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     done = subprocess.run([bash], input=script, capture_output=True, text=True, check=True)
     first, second = done.stdout.splitlines()
     assert set(first.split()) == {
-        *("--max-iter", "--max-iter-kmeans", "--max-genes", "--max-mito", "--max-doublet")
+        *("--max-iter", "--max-iter-kmeans", "--max-genes", "--max-mito", "--max-doublet"),
+        "--max-cells",
     }
     assert second == "export"
 

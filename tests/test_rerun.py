@@ -36,6 +36,7 @@ from harmony_core.params import (
     RunParams,
 )
 from harmony_core.pipeline import Pipeline
+from harmony_core.plan import SIDES
 from harmony_core.results import RunResults
 from tests.conftest import SMALL
 
@@ -126,8 +127,11 @@ def cases(
         adata.write_h5ad(folder / "input.h5ad")
         dataset = ingest_file(store, folder / "input.h5ad", name=name)
         pipeline = Pipeline(dataset, params)
-        for stage in ("layout_after", "clusters_before", "clusters_after", "markers_after"):
+        for stage in ("layout_after", "markers_after"):
             pipeline.stage(stage)
+        for side in SIDES:
+            pipeline.stage(f"clusters_{side}")
+            pipeline.stage(f"other_clusters_{side}")
         results = RunResults(dataset, params)
         about = record(results, input_path=str(folder / "input.h5ad"))
         write_python_script(about, folder / "harmony_rerun.py")
