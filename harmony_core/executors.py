@@ -15,16 +15,6 @@ from harmony_core.errors import HarmonyExplorerError
 SCHEDULER_VARIABLE = "HARMONY_EXPLORER_SCHEDULER"
 """Address of a Dask scheduler whose workers see the store's folder; unset, one spawned process."""
 
-_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": 32 * 2**20,
-    "MALLOC_TRIM_THRESHOLD_": 512 * 2**20,
-    "MALLOC_TOP_PAD_": 64 * 2**20,
-}
-"""For glibc, in bytes: the worker keeps half a gigabyte that one stage gave back for the next.
-
-Asking the system for fresh pages at every stage takes a tenth of the time of a move.
-"""
-
 _TIMEOUT = 10
 _LOST = ("KilledWorker", "BrokenProcessPool")
 
@@ -45,8 +35,6 @@ def spawned_worker(store: Store) -> Executor:
     """Return an executor of one spawned process that keeps compiled code in the store."""
     # Read by numba when the worker imports it; a second start then compiles nothing.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
-    for name, size in _MEMORY.items():
-        os.environ.setdefault(name, str(size))
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(1, mp_context=context, initializer=_give_way)
 
