@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
@@ -27,11 +29,40 @@ _COMMANDS = {
 }
 
 
+_CHILD = [sys.executable, "-m", "harmony_core.cli"]
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser that complains in a single line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, one_line(f"{self.prog}: {message} (see --help)") + "\n")
+
+
+def watched() -> int:
+    """Run the command in a process of its own: a file that crashes a library is a sentence too."""
+    with subprocess.Popen([*_CHILD, *sys.argv[1:]]) as child:
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        while (status := child.poll()) is None:
+            try:
+                child.wait()
+            except KeyboardInterrupt:
+                continue  # the command hears of it too, and says so itself
+    if status >= 0:
+        return status
+    if status == -signal.SIGTERM:
+        return 128 + signal.SIGTERM
+    if status == -getattr(signal, "SIGKILL", 9):
+        return _complain(
+            "The system stopped this, most likely for lack of memory; use fewer cells "
+            "(--max-cells) or a larger machine.",
+            1,
+        )
+    return _complain(
+        "A library that reads or computes crashed. If this happens again, the input is most likely "
+        "damaged: copy it once more from where it came, or write it anew with the tool it is from.",
+        2,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

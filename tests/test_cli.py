@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -533,3 +534,31 @@ def test_a_reader_that_has_enough_hears_no_complaint(counts: Path) -> None:
     running.stdout.close()
     _, said = running.communicate(timeout=120)
     assert said == b""
+
+
+@pytest.mark.parametrize(
+    ("does", "status", "says"),
+    [
+        ("sys.exit(7)", 7, ""),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", 2, "the input is most likely damaged"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 1, "most likely for lack of memory"),
+    ],
+)
+def test_a_crash_of_a_library_is_a_sentence(
+    does: str,
+    status: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    child = [sys.executable, "-c", f"import os, signal, sys; {does}"]
+    monkeypatch.setattr(cli, "_CHILD", child)
+    monkeypatch.setattr(sys, "argv", ["harmony-explorer", "check", "odd.h5ad"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert cli.watched() == status
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == (1 if says else 0)
