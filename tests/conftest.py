@@ -11,6 +11,7 @@ from harmony_core.data.ingest import ingest
 from harmony_core.data.simulate import Scenario, simulate, to_anndata
 from harmony_core.data.store import Dataset, Store
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
+from harmony_core.results import RunResults
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -47,3 +48,12 @@ def kept_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def dataset(kept_store: Store, simulated: ad.AnnData) -> Dataset:
     """`simulated` in the session's store."""
     return ingest(kept_store, simulated, name="simulated")
+
+
+@pytest.fixture(scope="module")
+def finished(dataset: Dataset) -> RunResults:
+    """The run of `SMALL` with all its results."""
+    from harmony_core.pipeline import Pipeline
+
+    Pipeline(dataset, SMALL).run()
+    return RunResults(dataset, SMALL)

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from harmony_core import cli
-from harmony_core.data.store import HOME_VARIABLE, Dataset
+from harmony_core.data.store import HOME_VARIABLE
 from harmony_core.export import write_h5ad
 from harmony_core.export.settings import read_settings
 from harmony_core.params import RunParams
-from harmony_core.pipeline import Pipeline
 from harmony_core.results import RunResults
 from tests.conftest import SMALL
 from tests.test_cli import refused
@@ -25,12 +24,6 @@ from tests.test_cli import refused
 @pytest.fixture(autouse=True)
 def _no_store_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(HOME_VARIABLE, raising=False)
-
-
-@pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
 
 
 @pytest.fixture(scope="module")

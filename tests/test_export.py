@@ -35,12 +35,6 @@ from tests.conftest import SMALL
 
 
 @pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
-
-
-@pytest.fixture(scope="module")
 def written(finished: RunResults, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("written") / "corrected.h5ad"
     assert write_h5ad(finished, path) == ()

@@ -20,12 +20,6 @@ from tests.conftest import SMALL
 
 
 @pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
-
-
-@pytest.fixture(scope="module")
 def other(dataset: Dataset) -> RunResults:
     params = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.5,)))
     Pipeline(dataset, params).run()

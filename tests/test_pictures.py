@@ -26,12 +26,6 @@ COLUMN = "<script>$y$"
 
 
 @pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
-
-
-@pytest.fixture(scope="module")
 def hostile(simulated: ad.AnnData, kept_store: Store) -> RunResults:
     """A run whose batches, genes and file have names that mean something in HTML and TeX."""
     adata = simulated.copy()

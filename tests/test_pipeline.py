@@ -21,12 +21,6 @@ from harmony_core.results import RunResults
 from tests.conftest import SMALL
 
 
-@pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
-
-
 def test_a_run_has_everything_a_page_shows(finished: RunResults) -> None:
     assert finished.is_finished
     n = len(finished.cells if finished.cells is not None else [])

@@ -25,12 +25,6 @@ INPUT = "/data/own.h5ad"
 
 
 @pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
-
-
-@pytest.fixture(scope="module")
 def reopened(
     finished: RunResults, kept_store: Store, tmp_path_factory: pytest.TempPathFactory
 ) -> RunResults:
@@ -46,12 +40,9 @@ def _run(dataset: Dataset, params: RunParams) -> RunResults:
     return RunResults(dataset, params)
 
 
-def _changed(reopened: RunResults, **settings: object) -> RunResults:
+def _with_theta(reopened: RunResults, theta: float) -> RunResults:
     now = reopened.params
-    return _run(
-        reopened.dataset,
-        replace(now, harmony=replace(now.harmony, **settings)),  # type: ignore[arg-type]
-    )
+    return _run(reopened.dataset, replace(now, harmony=replace(now.harmony, theta=(theta,))))
 
 
 def test_it_is_the_same_run(finished: RunResults, reopened: RunResults) -> None:
@@ -78,7 +69,7 @@ def test_its_files_are_those_of_the_first_run(
 def test_another_setting_is_told_from_the_first_data(
     finished: RunResults, reopened: RunResults
 ) -> None:
-    told = record(_changed(reopened, theta=(1.0,)))
+    told = record(_with_theta(reopened, 1.0))
     direct = RunResults(
         finished.dataset, replace(SMALL, harmony=replace(SMALL.harmony, theta=(1.0,)))
     )
@@ -104,7 +95,7 @@ def test_its_report_tells_of_the_first_data(reopened: RunResults, tmp_path: Path
 def test_its_file_can_be_opened_a_third_time(
     finished: RunResults, reopened: RunResults, kept_store: Store, tmp_path: Path
 ) -> None:
-    write_h5ad(_changed(reopened, theta=(4.0,)), tmp_path / "again.h5ad")
+    write_h5ad(_with_theta(reopened, 4.0), tmp_path / "again.h5ad")
     dataset = ingest_file(kept_store, tmp_path / "again.h5ad", name="again.h5ad")
     params = RunParams.from_dict(dataset.meta["run"])
     assert params.harmony.theta == (4.0,)

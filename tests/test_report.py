@@ -48,12 +48,6 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
-
-
-@pytest.fixture(scope="module")
 def page(finished: RunResults) -> str:
     other = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.5,)))
     Pipeline(finished.dataset, other).run()

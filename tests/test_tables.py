@@ -25,12 +25,6 @@ from harmony_core.results import RunResults
 from tests.conftest import SMALL
 
 
-@pytest.fixture(scope="module")
-def finished(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, SMALL).run()
-    return RunResults(dataset, SMALL)
-
-
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_files_hold_what_the_run_holds(finished: RunResults, format: str, tmp_path: Path) -> None:
     paths = write_tables(finished, tmp_path / "new" / "folder", format=format)

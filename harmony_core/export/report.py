@@ -211,9 +211,10 @@ def _settings(found: dict[str, Any]) -> Safe:
 
 def _made_elsewhere(given: str) -> Safe:
     return element(
-        "p", f"The corrected embedding {given} came with the data from another tool; Harmony was "
-        "not run. How it was made is not known here."
-    )  # fmt: skip
+        "p",
+        f"The corrected embedding {given} came with the data from another tool; Harmony was not "
+        "run. How it was made is not known here.",
+    )
 
 
 def _plain(setting: Any) -> Any:

@@ -3,77 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.data import samples
-from harmony_core.data.store import HOME_VARIABLE, Dataset
+from harmony_core.data.store import Dataset
 from harmony_core.export.offers import OFFERS, offer_named
 from harmony_core.export.request import CHOICES
 from harmony_core.export.settings import settings_text
 from harmony_core.params import HarmonyParams, RunParams
-from harmony_core.runner import Runner
-from pages.ui import services, state, takeaway
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class _Idle(Runner):
-    """A runner whose worker never starts, and remembers what was asked of it."""
-
-    def __init__(self) -> None:
-        super().__init__(services.store())
-        self.asked: list[tuple[Any, ...]] = []
-
-    def start(self, delay: float = 0.0) -> None:
-        pass
-
-    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
-        self.asked.append(arguments)
-        return Future()
+from pages.ui import state, takeaway
+from tests.app.conftest import Waiting
 
 
 @pytest.fixture
-def idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Idle]:
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
-    st.cache_resource.clear()
-    idle = _Idle()
-    monkeypatch.setattr(services, "runner", lambda: idle)
-    yield idle
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def app(idle: _Idle) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+def app(app: AppTest) -> AppTest:
+    app.run()
     app.switch_page("pages/export.py").run()
     assert not app.exception
     return app
 
 
 @pytest.fixture
-def sample(app: AppTest, idle: _Idle) -> tuple[Dataset, RunParams]:
+def sample(app: AppTest, runner: Waiting) -> tuple[Dataset, RunParams]:
     """The dataset on screen and its finished run."""
-    found = idle.store.dataset(samples.fingerprint(idle.store, samples.FIRST))
+    found = runner.store.dataset(samples.fingerprint(runner.store, samples.FIRST))
     params = state.suggested(found.meta)
     assert params is not None
     return found, RunParams.from_dict(params)
 
 
-def folder_of(idle: _Idle, sample: tuple[Dataset, RunParams], name: str) -> Path:
+def folder_of(runner: Waiting, sample: tuple[Dataset, RunParams], name: str) -> Path:
     """Where a form with its usual choices is made."""
     offer = offer_named(name)
     how: dict[str, Any] = {"chosen": {c: CHOICES[c].values[0] for c in offer.choices}}
     if offer.compares:
         how["runs"] = []
-    return idle.export_folder(*sample, name, **how)
+    return runner.export_folder(*sample, name, **how)
 
 
 def labels(app: AppTest) -> list[str]:
@@ -88,22 +58,22 @@ def texts(app: AppTest) -> str:
     return "\n".join(str(e.value) for e in (*app.caption, *app.error, *app.success, *app.info))
 
 
-def test_nothing_is_made_before_it_is_asked_for(app: AppTest, idle: _Idle) -> None:
+def test_nothing_is_made_before_it_is_asked_for(app: AppTest, runner: Waiting) -> None:
     made = [f"Make {offer.what}" for offer in OFFERS if not offer.needs_other]
     assert set(made) <= set(labels(app))
     assert "This needs a second run; move a slider on Tune." in texts(app)
-    assert not [asked for asked in idle.asked if "h5ad" in asked]
+    assert not [asked for asked in runner.handed if "h5ad" in asked]
 
 
 @pytest.mark.parametrize("name", [offer.name for offer in OFFERS if not offer.needs_other])
 def test_asked_for_under_way_finished(
-    app: AppTest, idle: _Idle, sample: tuple[Dataset, RunParams], name: str
+    app: AppTest, runner: Waiting, sample: tuple[Dataset, RunParams], name: str
 ) -> None:
     offer = offer_named(name)
     button(app, f"Make {offer.what}").click().run()
     assert not app.exception
-    folder = folder_of(idle, sample, name)
-    assert idle.asked[-1][3:5] == (str(folder), name)
+    folder = folder_of(runner, sample, name)
+    assert runner.handed[-1][3:5] == (str(folder), name)
     assert "Waiting for the worker …" in texts(app)
     (folder / "progress.json").write_text(json.dumps({"state": "running", "step": "Drawing *all*"}))
     app.run()
@@ -131,55 +101,55 @@ def downloads(app: AppTest) -> list[Any]:
 
 
 def test_cancelled_it_can_be_asked_for_again(
-    app: AppTest, idle: _Idle, sample: tuple[Dataset, RunParams]
+    app: AppTest, runner: Waiting, sample: tuple[Dataset, RunParams]
 ) -> None:
     button(app, "Make h5ad").click().run()
     button(app, "Cancel").click().run()
     assert not app.exception
-    assert (folder_of(idle, sample, "h5ad") / "cancel").exists()
+    assert (folder_of(runner, sample, "h5ad") / "cancel").exists()
     button(app, "Make h5ad").click().run()
-    assert not (folder_of(idle, sample, "h5ad") / "cancel").exists()
+    assert not (folder_of(runner, sample, "h5ad") / "cancel").exists()
     assert "Cancel" in labels(app)
 
 
 def test_a_failure_is_said_and_can_be_tried_again(
-    app: AppTest, idle: _Idle, sample: tuple[Dataset, RunParams]
+    app: AppTest, runner: Waiting, sample: tuple[Dataset, RunParams]
 ) -> None:
     button(app, "Make h5ad").click().run()
-    folder = folder_of(idle, sample, "h5ad")
+    folder = folder_of(runner, sample, "h5ad")
     message = "'x.h5ad' could not be written: there is no room left (it may take up to 3 GB)."
     (folder / "progress.json").write_text(json.dumps({"state": "failed", "message": message}))
-    idle._jobs.clear()
+    runner._jobs.clear()
     app.run()
     assert "there is no room left" in app.error[0].value
     assert "up to 3 GB" in app.error[0].value
-    n_asked = len(idle.asked)
+    n_asked = len(runner.handed)
     button(app, "Try again").click().run()
-    assert len(idle.asked) == n_asked + 1
+    assert len(runner.handed) == n_asked + 1
     assert "Cancel" in labels(app)
 
 
 def test_another_choice_is_another_file(
-    app: AppTest, idle: _Idle, sample: tuple[Dataset, RunParams]
+    app: AppTest, runner: Waiting, sample: tuple[Dataset, RunParams]
 ) -> None:
-    folder = folder_of(idle, sample, "h5ad")
+    folder = folder_of(runner, sample, "h5ad")
     folder.mkdir(parents=True)
     finish(folder)
     app.run()
     assert "Make h5ad" not in labels(app)
     app.selectbox(key="h5ad:compression").set_value("lzf").run()
     button(app, "Make h5ad").click().run()
-    assert idle.asked[-1][5] == {"chosen": {"compression": "lzf"}}
+    assert runner.handed[-1][5] == {"chosen": {"compression": "lzf"}}
 
 
 def test_what_is_too_large_for_a_browser_is_copied(
     app: AppTest,
-    idle: _Idle,
+    runner: Waiting,
     sample: tuple[Dataset, RunParams],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(takeaway, "LARGEST_DOWNLOAD", 4)
-    folder = folder_of(idle, sample, "zarr")
+    folder = folder_of(runner, sample, "zarr")
     folder.mkdir(parents=True)
     finish(folder)
     app.run()
@@ -257,7 +227,7 @@ def test_settings_that_do_not_fit_change_nothing(
 
 def test_two_kept_runs_are_chosen_for_their_figure(
     app: AppTest,
-    idle: _Idle,
+    runner: Waiting,
     sample: tuple[Dataset, RunParams],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -271,5 +241,5 @@ def test_two_kept_runs_are_chosen_for_their_figure(
     assert app.selectbox(key="two_runs:First run").value == 0
     button(app, "Make figure of two runs").click().run()
     assert not app.exception
-    assert RunParams.from_dict(idle.asked[-1][2]) == params
-    assert RunParams.from_dict(idle.asked[-1][5]["other"]) == other
+    assert RunParams.from_dict(runner.handed[-1][2]) == params
+    assert RunParams.from_dict(runner.handed[-1][5]["other"]) == other
