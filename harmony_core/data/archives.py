@@ -79,11 +79,14 @@ class Budget:
             raise FileError(f"{name} is refused: it holds more than {MAX_MEMBERS:,} files.")
 
 
+_ZIP = b"PK\x03\x04"
+
+
 def is_archive(path: Path) -> bool:
     """Whether a file has to be unpacked: a zip, a tar, or a compressed file that is not text."""
     opener = decompressor(path)
     if opener is None:
-        return zipfile.is_zipfile(path) or _is_tar(path)
+        return _is_zip(path) or _is_tar(path)
     if _is_tar(path):
         return True
     try:
@@ -91,7 +94,14 @@ def is_archive(path: Path) -> bool:
             head = file.read(8)
     except (*_DAMAGED, OSError):
         return True
-    return head.startswith((b"\x89HDF", b"PK\x03\x04"))
+    return head.startswith((b"\x89HDF", _ZIP))
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file is a zip, also one that is cut short and so has lost its table."""
+    with path.open("rb") as file:
+        starts_so = file.read(4) == _ZIP
+    return starts_so or zipfile.is_zipfile(path)
 
 
 def unpack(path: Path, folder: Path, name: str, budget: Budget) -> None:
@@ -116,7 +126,7 @@ def unpack(path: Path, folder: Path, name: str, budget: Budget) -> None:
     """
     try:
         opener = decompressor(path)
-        if zipfile.is_zipfile(path) and opener is None:
+        if opener is None and _is_zip(path):
             _unpack_zip(path, folder, name, budget)
         elif _is_tar(path):
             _unpack_tar(path, folder, name, budget)

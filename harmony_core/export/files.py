@@ -143,9 +143,9 @@ class WatchedFile(io.RawIOBase):
 
 
 def _sentence(path: Path, error: OSError, needs: int | None) -> str:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.parent.is_dir():
         return f"There is no folder {str(path.parent)!r} to write {path.name!r} into."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"{path.name!r} could not be written because the folder {str(path.parent)!r} is "
             "protected; choose another."

@@ -164,7 +164,7 @@ def test_archive_cut_short(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"x.{kind}"
     (zipped if kind == "zip" else tarred)(matrix_folder(dataset()), path)
     path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(FileError):
+    with pytest.raises(FileError, match="is damaged and cannot be unpacked"):
         load(path)
 
 
