@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -66,6 +67,11 @@ def dask_cluster(address: str) -> Executor:
     # Results live in the store, which Dask can't see: nothing may be answered from its memory.
     executor: Executor = client.get_executor(pure=False)
     return executor
+
+
+def places(executor: Executor) -> int:
+    """Return how many jobs an executor takes at once; a cluster keeps a queue of its own."""
+    return sys.maxsize if hasattr(executor, "_client") else 1
 
 
 def is_lost(error: BaseException | None) -> bool:

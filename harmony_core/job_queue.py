@@ -1,8 +1,11 @@
 """Jobs on an executor: launch, follow, drop, begin again.
 
-What somebody waits for in front of a slider goes first. Background jobs are handed to the worker
-one at a time and only while nothing else is under way; when something else comes, the one under
-way stops at the end of its stage and begins again later, where its finished stages wait for it.
+The queue is kept here: the executor gets no more jobs than it has places, so a job that nobody
+wants any more is forgotten without a trace, and a worker is never ended for what it only keeps
+in its own queue. What somebody waits for in front of a slider goes first. Background jobs are
+handed over one at a time and only while nothing else is under way; when something else comes,
+the one under way stops at the end of its stage and begins again later, where its finished stages
+wait for it.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +34,9 @@ _STOPPED_TWICE = (
     "The computation stopped twice without an answer, most likely for lack of memory. Everything "
     "finished is kept; try fewer cells or close other programs."
 )
+_GETTING_READY = (
+    "Waiting for the worker, which is getting ready; the first time this takes half a minute"
+)
 _NOTHING_WRITTEN = (
     "Nothing could be written into the store; most likely its disk is full. Make room, or give it "
     "another folder by HARMONY_EXPLORER_HOME."
@@ -39,7 +45,10 @@ _NOTHING_WRITTEN = (
 
 @dataclass
 class Job:
-    """One computation and the viewers who wait for it; once lost, it says why."""
+    """One computation and the viewers who wait for it; once lost, it says why.
+
+    `stopping` jobs have been told to stop: nobody wants them any more, or they make way.
+    """
 
     work: Callable[..., str]
     arguments: tuple[Any, ...]
@@ -49,11 +58,22 @@ class Job:
     future: Future[str] | None = None
     retries: int = 0
     lost: str = ""
-    yielding: bool = False
+    stopping: bool = False
 
     @property
-    def is_under_way(self) -> bool:
-        return self.future is not None and not self.lost
+    def is_waiting(self) -> bool:
+        return self.future is None and not self.lost
+
+    def begin_anew(self) -> None:
+        """Take back the cancel mark and what was said of an earlier try."""
+        self.stopping = False
+        (self.folder / "cancel").unlink(missing_ok=True)
+        write_json(self.folder / "progress.json", {"state": "waiting"})
+
+    def stop(self) -> None:
+        """Leave the cancel mark, which the worker sees between stages and layout rounds."""
+        self.stopping = True
+        (self.folder / "cancel").touch()
 
 
 class JobQueue:
@@ -75,7 +95,11 @@ class JobQueue:
         self._factory = executor_factory or (lambda: executors.executor_for(store))
         self._executor: Executor | None = None
         self._jobs: dict[str, Job] = {}
+        self._handed: set[Future[str]] = set()
+        self._warming: Future[str] | None = None
         self._lock = threading.RLock()
+        # A pool tells of finished jobs while it may hold locks that its `submit` needs.
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._closed = False
 
     def start(self, delay: float = 0.0) -> None:
@@ -91,23 +115,32 @@ class JobQueue:
         with self._lock:
             if self._executor is None and not self._closed:
                 try:
-                    self._submit(warm_up)
+                    self._warming = self._hand_over(warm_up)
                 except HarmonyExplorerError as error:
                     log.warning("%s", error)  # the first run says it on its page
+                else:
+                    self._when_done(self._warming)
 
     def follow(self, name: str, folder: Path) -> Progress:
         """Return where a job stands."""
         with self._lock:
             job = self._jobs.get(name)
             lost = "" if job is None else job.lost
+            warming = self._warming in self._handed
         progress = read_progress(folder)
-        if job is not None and progress.state == "cancelled":
-            return Progress("waiting")  # it only made way, or its cancelled forerunner wrote late
-        if job is not None and job.retries and not lost and not progress.is_over:
-            again = f"{progress.step or 'Waiting'}, again because its worker had stopped"
-            return replace(progress, step=again)
+        if job is None:
+            return progress
         if lost and not progress.is_over:
             return Progress("failed", message=lost)
+        if not job.viewers:
+            return progress if progress.is_over else Progress("cancelled")
+        if progress.state == "cancelled":
+            progress = Progress("waiting")  # it makes way, or was wanted again too late
+        if job.retries and not progress.is_over:
+            again = f"{progress.step or 'Waiting'}, again because its worker had stopped"
+            return replace(progress, step=again)
+        if job.is_waiting and warming and not progress.is_over:
+            return replace(progress, step=_GETTING_READY)
         return progress
 
     def drop(self, viewer: str, *, but: str = "") -> None:
@@ -117,35 +150,37 @@ class JobQueue:
                 if name == but or viewer not in job.viewers:
                     continue
                 job.viewers.discard(viewer)
-                if not job.viewers:
+                if job.viewers:
+                    continue
+                if job.future is None:
                     del self._jobs[name]
-                    (job.folder / "cancel").touch()
-                    if job.future is None or job.future.cancel():
-                        write_json(job.folder / "progress.json", {"state": "cancelled"})
-                    else:
-                        self._watch(job.future)
+                    write_json(job.folder / "progress.json", {"state": "cancelled"})
+                else:
+                    self._stop(job)
             self._launch_next()
 
-    def _watch(self, abandoned: Future[str]) -> None:
-        """Look later whether an abandoned computation still stands in somebody's way."""
-        timer = threading.Timer(PATIENCE, self._end_if_in_the_way, [abandoned])
+    def _stop(self, job: Job) -> None:
+        job.stop()
+        self._look_later(job, job.future)
+
+    def _look_later(self, *stopping: Any) -> None:
+        timer = threading.Timer(PATIENCE, self._end_if_in_the_way, stopping)
         timer.daemon = True
         timer.start()
 
-    def _end_if_in_the_way(self, abandoned: Future[str]) -> None:
-        """End the worker that computes what nobody wants while somebody waits.
+    def _end_if_in_the_way(self, job: Job, future: Future[str]) -> None:
+        """End the worker that still computes what should have stopped while somebody waits.
 
-        Stages and layouts see their cancel mark; a call into a library does not. The jobs that
-        wait are lost with the worker and begin again unseen.
+        Stages and layouts see their cancel mark; a call into a library does not.
         """
         with self._lock:
-            if abandoned.done() or self._executor is None:
+            if job.future is not future or not job.stopping or self._executor is None:
                 return
-            if any(job.is_under_way and not job.background for job in self._jobs.values()):
+            if self._in_front():
                 log.info("Ending a worker that computes what nobody waits for")
                 executors.end_processes(self._executor)
             else:
-                self._watch(abandoned)
+                self._look_later(job, future)
 
     def close(self) -> None:
         """Cancel everything and end the worker."""
@@ -162,75 +197,82 @@ class JobQueue:
         """Ask for a job on behalf of a viewer, or join those who wait for it already."""
         known = self._jobs.get(name)
         if known is not None and not known.lost:
-            known.viewers.add(viewer)
-            return
+            job = known
+        if not job.viewers:
+            job.begin_anew()
         job.viewers.add(viewer)
         self._jobs[name] = job
-        if job.background:
-            self._launch_next()
-        else:
-            self._make_way()
-            self._launch(name, job)
-
-    def _make_way(self) -> None:
-        """Stop the background job under way at the end of its stage; it begins again later."""
-        for job in self._jobs.values():
-            if job.background and job.is_under_way and not job.yielding:
-                job.yielding = True
-                (job.folder / "cancel").touch()
+        self._launch_next()
 
     def _launch_next(self) -> None:
-        """Hand a background job to the worker, if it has nothing to do."""
-        if any(job.is_under_way for job in self._jobs.values()):
-            return
-        for name, job in self._jobs.items():
-            if job.background and not job.lost:
-                self._launch(name, job)
-                return
+        """Hand jobs over while there is a place for them; what is in the background makes way."""
+        while (name := self._next()) is not None:
+            job = self._jobs[name]
+            job.begin_anew()
+            try:
+                job.future = self._hand_over(job.work, *job.arguments)
+            except HarmonyExplorerError as error:
+                write_json(job.folder / "progress.json", {"state": "failed", "message": str(error)})
+                del self._jobs[name]
+            else:
+                self._when_done(job.future, self._settle, name, job, job.future)
+        if self._in_front():
+            for job in self._jobs.values():
+                if job.background and job.future is not None and not job.stopping:
+                    self._stop(job)
 
-    def _launch(self, name: str, job: Job) -> None:
-        (job.folder / "cancel").unlink(missing_ok=True)
-        write_json(job.folder / "progress.json", {"state": "waiting"})
-        try:
-            job.future = future = self._submit(job.work, *job.arguments)
-        except HarmonyExplorerError as error:
-            write_json(job.folder / "progress.json", {"state": "failed", "message": str(error)})
-            del self._jobs[name]
-            return
-        future.add_done_callback(lambda future: self._done(name, job, future))
+    def _next(self) -> str | None:
+        """Return whose turn it is; a background job waits until the executor has nothing else."""
+        if in_front := self._in_front():
+            places = 1 if self._executor is None else executors.places(self._executor)
+            return in_front[0] if len(self._handed) < places else None
+        waiting = [name for name, job in self._jobs.items() if job.is_waiting]
+        return waiting[0] if waiting and not self._handed else None
 
-    def _submit(self, work: Callable[..., str], *arguments: Any) -> Future[str]:
+    def _in_front(self) -> list[str]:
+        """Return which jobs somebody waits for that have no place yet."""
+        return [n for n, job in self._jobs.items() if job.is_waiting and not job.background]
+
+    def _hand_over(self, work: Callable[..., str], *arguments: Any) -> Future[str]:
         if self._executor is None:
             self._executor = self._factory()
         try:
-            return self._executor.submit(work, *arguments)
+            future = self._executor.submit(work, *arguments)
         except BrokenProcessPool:
             self._executor = self._factory()
-            return self._executor.submit(work, *arguments)
+            future = self._executor.submit(work, *arguments)
+        self._handed.add(future)
+        return future
 
-    def _done(self, name: str, job: Job, future: Future[str]) -> None:
-        with self._lock:
-            if self._jobs.get(name) is job:
-                self._settle(name, job, future)
-            self._launch_next()
+    def _when_done(
+        self, future: Future[str], then: Callable[..., None] | None = None, *arguments: Any
+    ) -> None:
+        def settle() -> None:
+            with self._lock:
+                self._handed.discard(future)
+                if then is not None:
+                    then(*arguments)
+                self._launch_next()
+
+        future.add_done_callback(lambda _: self._settler.submit(settle))
 
     def _settle(self, name: str, job: Job, future: Future[str]) -> None:
         """Decide what becomes of a job whose future is done: gone, again, or lost."""
+        if self._jobs.get(name) is not job:
+            return
         job.future = None
-        if job.yielding:
-            job.yielding = False
-            return
-        if future.cancelled() or future.exception() is None:
+        error = None if future.cancelled() else future.exception()
+        if not job.viewers:
             del self._jobs[name]
-            return
-        if not executors.is_lost(future.exception()):
-            log.error("%s could not say how it went", name, exc_info=future.exception())
+        elif error is None:
+            # One that made way, or was wanted again after it had stopped, has another turn.
+            if read_progress(job.folder).state in ("finished", "failed"):
+                del self._jobs[name]
+        elif not executors.is_lost(error):
+            log.error("%s could not say how it went", name, exc_info=error)
             job.lost = _NOTHING_WRITTEN
-            return
-        log.warning("The worker died during %s", name)
-        if read_progress(job.folder).state == "running":
-            job.retries += 1  # one that was still waiting is not to blame
-        if job.retries > _MAX_RETRIES:
-            job.lost = _STOPPED_TWICE
-        elif not job.background:
-            self._launch(name, job)
+        elif not job.stopping:  # a worker that we ended is not the job's fault
+            log.warning("The worker died during %s", name)
+            job.retries += 1
+            if job.retries > _MAX_RETRIES:
+                job.lost = _STOPPED_TWICE

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harmony_core import job_queue, selected_markers
+from harmony_core import executors, job_queue, selected_markers
 from harmony_core import runner as runner_module
 from harmony_core.data.store import Dataset, Store
 from harmony_core.errors import HarmonyExplorerError
@@ -49,12 +49,9 @@ class ByHand(Executor):
         return future
 
     def run_next(self) -> None:
-        """Run the first job that was not cancelled while it waited."""
-        while self.queue:
-            future, work, arguments = self.queue.pop(0)
-            if future.set_running_or_notify_cancel():
-                future.set_result(work(*arguments))
-                return
+        future, work, arguments = self.queue.pop(0)
+        future.set_running_or_notify_cancel()
+        future.set_result(work(*arguments))
 
     def die(self) -> None:
         """Lose every job, as a pool does whose process was killed."""
@@ -81,7 +78,19 @@ class Hands:
 
     @property
     def waiting(self) -> int:
-        return sum(not future.cancelled() for future, _, _ in self.now.queue)
+        return len(self.now.queue)
+
+    def run_next(self) -> None:
+        self.now.run_next()
+        self._settle()
+
+    def die(self) -> None:
+        self.now.die()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the runner has heard of what is done."""
+        self.runner._settler.submit(int).result()
 
     def state(self, name: str, folder: Path) -> str:
         return self.runner.follow(name, folder).state
@@ -110,7 +119,7 @@ def test_two_viewers_share_one_computation(
     assert hands.waiting == 1
     hands.runner.drop("ada")
     assert hands.state(name, dataset.run_folder(name)) == "waiting"
-    hands.now.run_next()
+    hands.run_next()
     assert hands.state(name, dataset.run_folder(name)) == "finished"
     assert RunResults(dataset, params).is_finished
 
@@ -122,10 +131,26 @@ def test_the_latest_wish_of_a_viewer_wins(
     old = hands.runner.submit_run("ada", dataset, first)
     new = hands.runner.submit_run("ada", dataset, second)
     assert hands.state(old, dataset.run_folder(old)) == "cancelled"
-    assert hands.waiting == 1
-    hands.now.run_next()
+    assert hands.state(new, dataset.run_folder(new)) == "waiting"
+    hands.run_next()  # the first one sees its mark at once
+    hands.run_next()
     assert hands.state(new, dataset.run_folder(new)) == "finished"
     assert not RunResults(dataset, first).is_finished
+    assert hands.waiting == 0
+
+
+def test_wishes_that_nobody_keeps_never_reach_the_worker(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    under_way, *passed_over, last = (fresh() for _ in range(6))
+    hands.runner.submit_run("ben", dataset, under_way)
+    for params in (*passed_over, last):
+        name = hands.runner.submit_run("ada", dataset, params)
+    assert hands.waiting == 1
+    hands.run_next()
+    hands.run_next()
+    assert hands.state(name, dataset.run_folder(name)) == "finished"
+    assert hands.waiting == 0
 
 
 def test_a_finished_run_is_answered_from_the_store(hands: Hands, dataset: Dataset) -> None:
@@ -150,7 +175,7 @@ def test_dropped_mid_run_it_stops_between_stages(
 
     monkeypatch.setattr(Pipeline, "_correct", correct_and_drop)
     name = hands.runner.submit_run("ada", dataset, params)
-    hands.now.run_next()
+    hands.run_next()
     results = RunResults(dataset, params)
     assert hands.state(name, dataset.run_folder(name)) == "cancelled"
     assert results.stage("correct") is not None
@@ -177,15 +202,14 @@ def test_background_jobs_go_one_at_a_time_and_make_way(
     assert hands.waiting == 1
     urgent = fresh()
     run = hands.runner.submit_run("ada", dataset, urgent)
-    assert hands.waiting == 2
-    hands.now.run_next()  # the background job sees its mark at once
+    hands.run_next()  # the background job sees its mark at once
     assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["waiting"] * 2
     assert hands.waiting == 1
-    hands.now.run_next()
+    hands.run_next()
     assert hands.state(run, dataset.run_folder(run)) == "finished"
     for _ in many:
         assert hands.waiting == 1
-        hands.now.run_next()
+        hands.run_next()
     assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["finished"] * 2
     for params in many:
         assert RunResults(dataset, params).assessment is not None
@@ -200,7 +224,10 @@ def test_dropped_background_jobs_are_not_begun(
     folders = [hands.runner.steps_folder(dataset, p, "assess") for p in many]
     hands.runner.drop("ada:suggest")
     assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["cancelled"] * 2
+    hands.run_next()  # the one that the worker had sees its mark
     assert hands.waiting == 0
+    for params in many:
+        assert RunResults(dataset, params).harmony is None
 
 
 def test_a_dead_worker_is_replaced_unseen_and_the_innocent_are_not_blamed(
@@ -210,24 +237,24 @@ def test_a_dead_worker_is_replaced_unseen_and_the_innocent_are_not_blamed(
     bad = hands.runner.submit_run("ada", dataset, culprit)
     good = hands.runner.submit_run("ben", dataset, innocent)
     ProgressWriter(dataset.run_folder(bad)).write("running")
-    hands.now.die()
+    hands.die()
     again = hands.runner.follow(bad, dataset.run_folder(bad))
     assert again.state == "waiting"
     assert "its worker had stopped" in again.step
     ProgressWriter(dataset.run_folder(bad)).write("running")
-    hands.now.die()
+    hands.die()
     lost = hands.runner.follow(bad, dataset.run_folder(bad))
     assert lost.state == "failed"
     assert "memory" in lost.message
     assert hands.state(good, dataset.run_folder(good)) == "waiting"
-    hands.now.run_next()
+    hands.run_next()
     assert hands.state(good, dataset.run_folder(good)) == "finished"
 
 
 def test_a_failure_is_a_sentence(hands: Hands, dataset: Dataset) -> None:
     params = replace(SMALL, harmony=replace(SMALL.harmony, batch=("nope",), theta=(2.0,)))
     name = hands.runner.submit_run("ada", dataset, params)
-    hands.now.run_next()
+    hands.run_next()
     found = hands.runner.follow(name, dataset.run_folder(name))
     assert found.state == "failed"
     assert "no column" in found.message
@@ -306,6 +333,100 @@ def test_a_call_that_never_ends_gives_way_to_who_waits(
         runner.close()
 
 
+def test_a_computation_wanted_again_goes_on(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[Executor] = []
+    monkeypatch.setattr(executors, "end_processes", ended.append)
+    hands = Hands(kept_store)
+    params, other = fresh(), fresh()
+    name = hands.runner.submit_run("ada", dataset, params)
+    hands.runner.submit_run("ada", dataset, other)
+    job = hands.runner._jobs[name]
+    assert job.future is not None
+    hands.runner.submit_run("ada", dataset, params)
+    hands.runner.submit_run("ben", dataset, other)
+    hands.runner._end_if_in_the_way(job, job.future)
+    assert ended == []
+    assert not (dataset.run_folder(name) / "cancel").exists()
+    assert hands.waiting == 1
+    hands.run_next()
+    assert hands.state(name, dataset.run_folder(name)) == "finished"
+
+
+def test_a_computation_wanted_again_too_late_has_another_turn(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    params = fresh()
+    name = hands.runner.submit_run("ada", dataset, params)
+    folder = dataset.run_folder(name)
+    hands.runner.drop("ada")
+    future, work, arguments = hands.now.queue[0]
+
+    def stop_and_be_wanted(*_: Any) -> str:
+        work(*arguments)
+        assert read_progress(folder).state == "cancelled"
+        hands.runner.submit_run("ada", dataset, params)
+        return ""
+
+    hands.now.queue[0] = (future, stop_and_be_wanted, ())
+    hands.run_next()
+    assert hands.state(name, folder) == "waiting"
+    hands.run_next()
+    assert hands.state(name, folder) == "finished"
+
+
+def test_a_worker_that_gets_ready_is_not_ended_for_wishes_that_only_waited(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[Executor] = []
+    monkeypatch.setattr(executors, "end_processes", ended.append)
+    monkeypatch.setattr(job_queue, "PATIENCE", 0.05)
+    monkeypatch.setattr(job_queue, "warm_up", lambda: "")
+    monkeypatch.setattr(runner_module, "compute", answer)
+    hands = Hands(kept_store)
+    hands.runner._warm_up()
+    for _ in range(4):
+        params = fresh()
+        name = hands.runner.submit_run("ada", dataset, params)
+    folder = dataset.run_folder(name)
+    assert "getting ready" in hands.runner.follow(name, folder).step
+    time.sleep(0.3)
+    assert ended == []
+    hands.run_next()
+    assert "getting ready" not in hands.runner.follow(name, folder).step
+    hands.run_next()
+    assert hands.state(name, folder) == "finished"
+
+
+def test_many_wishes_survive_a_worker_that_is_ended(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job_queue, "PATIENCE", 0.2)
+    runner = Runner(kept_store)
+    try:
+        monkeypatch.setattr(runner_module, "compute", hang)
+        name = runner.submit_run("ada", dataset, fresh())
+        future = runner._jobs[name].future
+        assert future is not None
+        _wait(future.running)
+        monkeypatch.setattr(runner_module, "compute", answer)
+        for _ in range(5):
+            name = runner.submit_run("ada", dataset, fresh())
+        _wait(lambda: runner.follow(name, dataset.run_folder(name)).state == "finished")
+    finally:
+        runner.close()
+
+
 def test_a_cluster_computes_the_same_bytes(
     tmp_path: Path, dataset: Dataset, kept_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,7 +494,8 @@ def test_marker_genes_of_a_selection_are_superseded_by_those_of_the_next(
     old, folder = hands.runner.submit_selected("ada", dataset, SMALL, cells < 30)
     new, elsewhere = hands.runner.submit_selected("ada", dataset, SMALL, cells >= 30)
     assert hands.state(old, folder) == "cancelled"
-    hands.now.run_next()
+    hands.run_next()  # the first one sees its mark
+    hands.run_next()
     assert hands.state(new, elsewhere) == "finished"
     name = selected_markers.key(dataset, SMALL, cells >= 30)
     assert selected_markers.stored(dataset, name) is not None
@@ -384,7 +506,7 @@ def test_marker_genes_of_two_cells_are_refused_in_a_sentence(
 ) -> None:
     chosen = np.arange(len(Pipeline(dataset, SMALL).cells)) < 2
     name, folder = hands.runner.submit_selected("ada", dataset, SMALL, chosen)
-    hands.now.run_next()
+    hands.run_next()
     assert "Select at least 3 cells" in hands.runner.follow(name, folder).message
 
 
@@ -407,7 +529,7 @@ def test_a_form_is_made_once_and_again_when_asked_otherwise(
     toml, json_ = {"chosen": {"settings": "toml"}}, {"chosen": {"settings": "json"}}
     name, folder = ask(**toml)
     assert hands.state(name, folder) == "waiting"
-    hands.now.run_next()
+    hands.run_next()
     progress = hands.runner.follow(name, folder)
     assert (progress.state, progress.result) == ("finished", "simulated_harmony_settings.toml")
     assert (folder / progress.result).read_text("utf-8").startswith("# Settings")
@@ -416,7 +538,7 @@ def test_a_form_is_made_once_and_again_when_asked_otherwise(
     assert hands.waiting == 0
     other, elsewhere = ask(**json_)
     assert (other, elsewhere) != (name, folder)
-    hands.now.run_next()
+    hands.run_next()
     assert hands.runner.follow(other, elsewhere).result.endswith(".json")
 
 
@@ -427,7 +549,7 @@ def test_an_export_that_fails_says_why_and_can_be_asked_for_again(
     folder = hands.runner.export_folder(dataset, params, "h5ad")
     for _ in range(2):
         name = hands.runner.submit_export("ada", dataset, params, "h5ad")
-        hands.now.run_next()
+        hands.run_next()
         progress = hands.runner.follow(name, folder)
         assert progress.state == "failed"
         assert "not finished" in progress.message
@@ -444,5 +566,5 @@ def test_a_disk_too_full_to_say_so(hands: Hands, dataset: Dataset, finished: Run
     assert progress.state == "failed"
     assert "most likely its disk is full" in progress.message
     hands.runner.submit_export("ada", dataset, finished, "python")
-    hands.now.run_next()
+    hands.run_next()
     assert hands.state(name, folder) == "finished"
