@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import faiss
 import numpy as np
@@ -15,8 +14,9 @@ from harmony_core.errors import DataError
 EXACT_UP_TO = 20_000
 """Cells up to which an exhaustive search is fast enough to be used."""
 
-_PROBES = 16
-_TRAINING_POINTS = 64
+PROBES = 16
+"""Lists of cells that a cell is near to; see `harmony_core.neighbors_kernel`."""
+
 _CELLS_AT_ONCE = 20_000
 
 
@@ -64,8 +64,9 @@ def nearest_neighbors(
 ) -> Neighbors:
     """Find the ``k`` nearest cells of every cell.
 
-    Exhaustive up to `EXACT_UP_TO` cells. Above, an inverted-file index (faiss ``IndexIVFFlat``)
-    with recall above 0.99, measured in ``benchmarks/interactive.py``.
+    Exhaustive up to `EXACT_UP_TO` cells (faiss). Above, by lists of cells near each other
+    (`harmony_core.neighbors_kernel`) with recall above 0.99, measured in
+    ``benchmarks/interactive.py``.
 
     Parameters
     ----------
@@ -74,9 +75,9 @@ def nearest_neighbors(
     k
         Neighbours wanted; at most cells - 1 are returned.
     seed
-        Seed of the index's own clustering; not used by the exhaustive search.
+        Seed of the lists; not used by the exhaustive search.
     exact
-        Force the exhaustive search (True) or the index (False).
+        Force the exhaustive search (True) or the one by lists (False).
     progress
         Hears of the share done after every 20,000 cells; stops the search by raising.
 
@@ -96,51 +97,28 @@ def nearest_neighbors(
     k = min(k, n - 1)
     if exact is None:
         exact = n <= EXACT_UP_TO
-    index = search_index(data, exact=exact, seed=seed)
+    if not exact:
+        from harmony_core.neighbors_kernel import search_by_lists
+
+        indices, squared = search_by_lists(data, None, k, seed, PROBES, progress)
+        return Neighbors(indices, np.sqrt(squared, out=squared))
+    index = faiss.IndexFlatL2(data.shape[1])
+    index.add(data)
     indices = np.empty((n, k), dtype=np.int32)
     distances = np.empty((n, k), dtype=np.float32)
     # A part of the cells at a time: the search answers in three times the memory that is kept.
-    order = np.arange(n) if exact else _by_list(index)
     for first in range(0, n, _CELLS_AT_ONCE):
-        cells = order[first : first + _CELLS_AT_ONCE]
+        cells = np.arange(first, min(first + _CELLS_AT_ONCE, n))
         squared, found = index.search(data[cells], k + 1)
-        indices[cells], distances[cells] = _without_self(cells, found, squared)
+        indices[cells], distances[cells] = without_self(cells, found, squared)
         if progress is not None:
             progress(min(1.0, (first + _CELLS_AT_ONCE) / n))
     return Neighbors(indices, distances)
 
 
-def search_index(
-    data: npt.NDArray[np.float32], *, exact: bool, seed: int = 0, probes: int = _PROBES
-) -> Any:
-    """Return a faiss index of points (points × dimensions), exhaustive or an inverted file."""
-    n, dims = data.shape
-    if exact:
-        index: Any = faiss.IndexFlatL2(dims)
-    else:
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dims), dims, int(np.sqrt(n)))
-        index.cp.seed = seed + 1
-        index.cp.max_points_per_centroid = _TRAINING_POINTS
-        index.nprobe = probes
-        index.train(data)
-    index.add(data)
-    return index
-
-
-def _by_list(index: Any) -> npt.NDArray[np.int64]:
-    """Return all cells in the order of the index's lists: one after the other looks at the same."""
-    lists = index.invlists
-    ids = [
-        faiss.rev_swig_ptr(lists.get_ids(i), lists.list_size(i))
-        for i in range(index.nlist)
-        if lists.list_size(i)
-    ]
-    return np.concatenate(ids)
-
-
-def _without_self(
-    cells: npt.NDArray[np.int64],
-    found: npt.NDArray[np.int64],
+def without_self(
+    cells: npt.NDArray[np.integer],
+    found: npt.NDArray[np.integer],
     squared: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Drop each cell from its own row; among exact duplicates it may stand anywhere, or nowhere."""
@@ -153,9 +131,4 @@ def _without_self(
         indices[row, :before] = found[row, :before]
         distances[row, :before] = squared[row, :before]
     np.sqrt(np.maximum(distances, 0, out=distances), out=distances)
-    # An inverted file whose probed lists hold fewer cells than asked for answers -1.
-    for row in np.flatnonzero(indices[:, -1] < 0):
-        last = max(int(np.argmax(indices[row] < 0)) - 1, 0)
-        indices[row, last + 1 :] = indices[row, last]
-        distances[row, last + 1 :] = distances[row, last]
     return indices, distances

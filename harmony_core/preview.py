@@ -12,17 +12,17 @@ from harmony_core.layout import (
     layout,
     oriented_like,
 )
-from harmony_core.neighbors import nearest_neighbors, search_index
+from harmony_core.neighbors import Neighbors, without_self
+from harmony_core.neighbors_kernel import search_by_lists
 from harmony_core.params import GraphParams, LayoutParams
 
 FEWEST, MOST = 5_000, 20_000
 """Landmarks; between the two, an eighth of the cells."""
 
 _GUIDES = 5
-_GUIDE_PROBES = 6
+_PROBES = 6
 _BINS = 24
 _LEAST_A_STRATUM = 3
-_EXACT_UP_TO = 1e8
 
 
 def landmarks(
@@ -83,22 +83,21 @@ def preview(
     """
     data = np.ascontiguousarray(embedding, dtype=np.float32)
     theirs, begin = data[chosen], np.asarray(start)[chosen]
-    exact = float(len(chosen)) * len(data) <= _EXACT_UP_TO
-    near = nearest_neighbors(theirs, graph.n_neighbors - 1, seed=params.seed, exact=exact)
+    # One search serves both: a landmark's own neighbours among them, and every cell's guides.
+    k = min(graph.n_neighbors, len(chosen))
+    found, squared = search_by_lists(theirs, data, k, params.seed, _PROBES)
+    near = Neighbors(*without_self(np.arange(len(chosen)), found[chosen], squared[chosen]))
     laid = layout(
         fuzzy_graph(near, graph), begin, params, epochs=EPOCHS_FROM_LAYOUT, rate=RATE_FROM_LAYOUT
     )
     laid = oriented_like(laid, begin)
     if len(chosen) == len(data):
         return laid
-    index = search_index(theirs, exact=exact, seed=params.seed, probes=_GUIDE_PROBES)
-    squared, guides = index.search(data, _GUIDES)
-    squared[guides < 0] = np.inf
-    distance = np.sqrt(np.maximum(squared, 0))
+    guides, distance = found[:, :_GUIDES], np.sqrt(squared[:, :_GUIDES])
     # In many dimensions all guides are almost equally far: what tells them apart is by how much
     # they are farther than the nearest, as in UMAP's own weights.
     farther = distance - distance[:, :1]
-    usual = np.mean(farther, axis=1, keepdims=True, where=np.isfinite(farther))
+    usual = np.mean(farther, axis=1, keepdims=True)
     weights = np.exp(-farther / np.maximum(usual, 1e-12))
     weights /= weights.sum(axis=1, keepdims=True)
     positions = np.einsum("ck,ckd->cd", weights, laid[guides])

@@ -173,7 +173,8 @@ def _score_partition(
 def _mixing(
     codes: Ints, partition: Partition, indices: Ints
 ) -> tuple[Counts, Counts, Floats, Flags]:
-    edges, between = kernels.count_edges(indices, codes, partition.pre, len(partition.sizes))
+    between = kernels.count_edges(indices, codes, partition.pre, len(partition.sizes))
+    edges = between.sum(axis=1)
     batch_part = np.bincount(codes)[partition.batch] / len(codes)
     expected = partition.sizes * indices.shape[1] * (1 - batch_part)
     share = np.minimum(edges / np.maximum(expected, 1e-9), 1.0)
@@ -262,6 +263,13 @@ def lost_markers(
 def _values(reference: Reference, expression: Expression | None) -> tuple[sparse.csc_matrix, Ints]:
     """Return the judged values and which of their columns to use."""
     if expression is None or not reference.has_genes:
-        components = sparse.csc_matrix(reference.components)
-        return components, np.arange(components.shape[1], dtype=np.int32)
+        return _all_stored(reference.components)
     return expression.tocsc(), reference.genes
+
+
+def _all_stored(dense: npt.NDArray[np.float32]) -> tuple[sparse.csc_matrix, Ints]:
+    """Return an array as CSC with its columns; scipy would look for zeros first, at length."""
+    n, dims = dense.shape
+    cells = np.tile(np.arange(n, dtype=np.int32), dims)
+    parts = (np.asarray(dense).ravel(order="F"), cells, np.arange(dims + 1) * n)
+    return sparse.csc_matrix(parts, shape=dense.shape), np.arange(dims, dtype=np.int32)

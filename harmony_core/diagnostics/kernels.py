@@ -1,6 +1,7 @@
 """Compiled loops over neighbours and over the columns of a sparse matrix.
 
-All take plain arrays. They are compiled once per machine (numba's cache) and release the GIL.
+All take plain arrays and are compiled once per machine (numba's cache). Those that use all cores
+add whole numbers, or keep to a column each, so that their results depend on no number of cores.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 if TYPE_CHECKING:
 
     def _compiled(function: _F) -> _F: ...
+    def _parallel(function: _F) -> _F: ...
 else:
     _compiled = numba.njit(cache=True, nogil=True)
+    _parallel = numba.njit(cache=True, parallel=True)
 
 Array = npt.NDArray[Any]
+
+_PARTS = 8
 
 
 @_compiled
@@ -42,7 +47,7 @@ def moments(
     return total, squares
 
 
-@_compiled
+@_parallel
 def weighted_sums(
     matrix: tuple[Array, Array, Array],
     columns: Array,
@@ -59,49 +64,47 @@ def weighted_sums(
     """
     indptr, indices, data = matrix
     starts, groups, amounts = weights
-    result = np.zeros((n_groups, len(columns)))
-    acc = np.zeros(n_groups)
-    for at in range(len(columns)):
-        acc[:] = 0.0
+    result = np.zeros((len(columns), n_groups))
+    for at in numba.prange(len(columns)):
         for e in range(indptr[columns[at]], indptr[columns[at] + 1]):
             cell = indices[e]
             x = data[e] * scale[batch[cell], at]
             for w in range(starts[cell], starts[cell + 1]):
-                acc[groups[w]] += x * amounts[w]
-        result[:, at] = acc
-    return result
+                result[at, groups[w]] += x * amounts[w]
+    return result.T
 
 
-@_compiled
-def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> tuple[Array, Array]:
-    """Count cross-batch neighbours per pre-cluster, and between each two pre-clusters.
-
-    Returns the counts (groups) and their split by the neighbour's group (groups × groups).
-    """
-    total = np.zeros(n_groups, dtype=np.int64)
-    between = np.zeros((n_groups, n_groups), dtype=np.int64)
-    for i in range(neighbors.shape[0]):
-        for k in range(neighbors.shape[1]):
-            j = neighbors[i, k]
-            if batch[j] != batch[i]:
-                total[group[i]] += 1
-                between[group[i], group[j]] += 1
-    return total, between
+@_parallel
+def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> Array:
+    """Count cross-batch neighbours from each pre-cluster to each (groups × groups)."""
+    n = neighbors.shape[0]
+    between = np.zeros((_PARTS, n_groups, n_groups), dtype=np.int64)
+    for part in numba.prange(_PARTS):
+        for i in range(n * part // _PARTS, n * (part + 1) // _PARTS):
+            for k in range(neighbors.shape[1]):
+                j = neighbors[i, k]
+                if batch[j] != batch[i]:
+                    between[part, group[i], group[j]] += 1
+    whole: Array = between.sum(axis=0)
+    return whole
 
 
-@_compiled
+@_parallel
 def sum_over_edges(
     neighbors: Array, batch: Array, group: Array, table: Array, n_groups: int
 ) -> Array:
-    """Sum of ``table[neighbour, own group]`` over each group's cross-batch neighbours."""
-    total = np.zeros(n_groups)
-    for i in range(neighbors.shape[0]):
-        own = group[i]
-        for k in range(neighbors.shape[1]):
-            j = neighbors[i, k]
-            if batch[j] != batch[i]:
-                total[own] += table[j, own]
-    return total
+    """Sum of whole numbers ``table[neighbour, own group]`` over cross-batch neighbours."""
+    n = neighbors.shape[0]
+    total = np.zeros((_PARTS, n_groups), dtype=np.int64)
+    for part in numba.prange(_PARTS):
+        for i in range(n * part // _PARTS, n * (part + 1) // _PARTS):
+            own = group[i]
+            for k in range(neighbors.shape[1]):
+                j = neighbors[i, k]
+                if batch[j] != batch[i]:
+                    total[part, own] += table[j, own]
+    whole: Array = total.sum(axis=0)
+    return whole
 
 
 @_compiled

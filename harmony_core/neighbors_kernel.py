@@ -1,0 +1,225 @@
+"""Nearest neighbours by lists: cells near each other look at the same lists of cells together.
+
+The lists are those of an inverted file as in faiss. There every cell looks at lists of its own
+choice, one distance after the other; here the cells of a list share theirs, so that distances come
+as matrix products, and what is far is passed over sixteen at a time. With lists enough for all of
+them, that finds more of the true neighbours in two thirds of the time
+(``benchmarks/interactive.py``).
+
+Exported scripts carry these functions as they stand here, so that they repeat a run's neighbours:
+they use numpy, numba, faiss and threadpoolctl alone, and are annotated with ``Any`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import faiss
+import numba
+import numpy as np
+import threadpoolctl
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+
+    def compiled(function: _F) -> _F: ...
+    def compiled_parallel(function: _F) -> _F: ...
+else:
+    compiled = numba.njit(cache=True, fastmath=True)
+    compiled_parallel = numba.njit(cache=True, fastmath=True, parallel=True)
+
+
+def search_by_lists(
+    points: Any, queries: Any, k: Any, seed: Any, probes: Any, progress: Any = None
+) -> Any:
+    """Return the ``k`` nearest points of each query and their squared distances.
+
+    ``queries`` is None for the points themselves: none of them then finds itself. Every list of
+    which one in fifty of a list's queries is nearest among ``probes`` is looked at.
+    """
+    asked = points if queries is None else queries
+    n_lists = int(1.5 * np.sqrt(len(points)))
+    trained = faiss.Kmeans(
+        *(points.shape[1], n_lists),
+        niter=10,
+        seed=seed + 1,
+        min_points_per_centroid=1,
+        max_points_per_centroid=64,
+    )
+    trained.train(points)
+    centres = trained.centroids
+    index = faiss.IndexFlatL2(points.shape[1])
+    index.add(centres)
+    near = index.search(asked, min(probes, n_lists))[1]
+    own = near[:, 0]
+    home = own if queries is None else index.search(points, 1)[1][:, 0]
+    order = np.argsort(home, kind="stable").astype(np.int32)
+    asking = np.argsort(own, kind="stable").astype(np.int32)
+    starts = np.searchsorted(home[order], np.arange(n_lists + 1))
+    first = np.searchsorted(own[asking], np.arange(n_lists + 1))
+    lists, list_starts = lists_to_look_at(near, centres, np.diff(first), np.diff(starts), k)
+    blocks = [
+        (at, begin, min(begin + 256, first[at + 1]))
+        for at in range(n_lists)
+        for begin in range(first[at], first[at + 1], 256)
+    ]
+    by_list = (points[order], order, starts, asked[asking], asking, first, centres)
+    found = np.empty((len(asked), k), dtype=np.int32)
+    squared = np.empty((len(asked), k), dtype=np.float32)
+    some = max(1, 20_000 * len(blocks) // len(asked))
+    with threadpoolctl.threadpool_limits(1, "blas"):  # each of our threads multiplies for itself
+        for begin in range(0, len(blocks), some):
+            part = np.array(blocks[begin : begin + some])
+            among = (lists, list_starts, part, k, queries is None)
+            search_blocks(*by_list, *among, found, squared)
+            if progress is not None:
+                progress(min(1.0, (begin + some) / len(blocks)))
+    return found, squared
+
+
+def lists_to_look_at(near: Any, centres: Any, n_asking: Any, sizes: Any, k: Any) -> Any:
+    """Return the lists that each list's queries look at, one after the other, and their starts.
+
+    Its own comes first; then those that most of the queries are near to.
+    """
+    n_lists = len(centres)
+    pairs = near[:, :1] * n_lists + near
+    counts = np.bincount(pairs.ravel(), minlength=n_lists**2).reshape(n_lists, n_lists)
+    length = (centres**2).sum(axis=1)
+    distance = length[:, None] + length - 2 * centres @ centres.T
+    lists, starts = [], [0]
+    for at in range(n_lists):
+        ranked = np.lexsort((distance[at], -counts[at]))
+        enough = np.count_nonzero(counts[at] > n_asking[at] / 50)
+        # There must be enough cells to choose from, however small the lists.
+        enough = max(enough, 1 + np.searchsorted(np.cumsum(sizes[ranked]), k + 1))
+        lists.append(ranked[:enough])
+        starts.append(starts[-1] + len(lists[-1]))
+    return np.concatenate(lists), np.array(starts)
+
+
+@compiled_parallel
+def search_blocks(
+    points: Any,
+    order: Any,
+    starts: Any,
+    queries: Any,
+    asking: Any,
+    first: Any,
+    centres: Any,
+    lists: Any,
+    list_starts: Any,
+    blocks: Any,
+    k: Any,
+    alone: Any,
+    found: Any,
+    squared: Any,
+) -> None:
+    """Search for blocks of queries of one list each: list, begin and end of the queries."""
+    for b in numba.prange(len(blocks)):
+        at, begin, end = blocks[b]
+        looked_at = lists[list_starts[at] : list_starts[at + 1]]
+        n = 0
+        for i in looked_at:
+            n += starts[i + 1] - starts[i]
+        # Around the list's centre numbers are small, and little is lost by their differences.
+        near, ids = np.empty((n, points.shape[1]), np.float32), np.empty(n, np.int32)
+        half = np.empty(n, np.float32)
+        n = 0
+        for i in looked_at:
+            for p in range(starts[i], starts[i + 1]):
+                near[n] = points[p] - centres[at]
+                half[n] = apart(points[p], centres[at]) / 2
+                ids[n] = order[p]
+                n += 1
+        places, values = np.empty(n + 16, np.int32), np.empty(n + 16, np.float32)
+        keys = np.empty(k, np.int64)
+        one = np.empty(1, np.float32)
+        bits = one.view(np.int32)
+        usual = np.float32(-1)
+        for q in range(begin, end, 32):
+            block = queries[q : min(q + 32, end)] - centres[at]
+            products = np.dot(block, near.T)
+            for i in range(len(block)):
+                # Half the squared distance, less what is the same for all points.
+                row = products[i]
+                for j in range(n):
+                    row[j] = half[j] - row[j]
+                if alone:
+                    row[q + i - first[at]] = np.inf
+                base = apart(queries[q + i], centres[at]) / 2
+                have = 0
+                if usual >= 0:
+                    have = collect(row, n, np.float32(0.55) * usual - base, places, values)
+                if have < k:
+                    # None can be farther than the farthest of any k.
+                    have = min(n, 3 * k)
+                    for j in range(have):
+                        places[j], values[j] = j, row[j]
+                    split(values, places, have, k)
+                    above = np.nextafter(values[:k].max(), np.float32(np.inf))
+                    have = collect(row, n, above, places, values)
+                split(values, places, have, k)
+                for j in range(k):
+                    one[0] = apart(block[i], near[places[j]])
+                    keys[j] = (np.int64(bits[0]) << 32) | places[j]
+                keys.sort()
+                cell = asking[q + i]
+                for j in range(k):
+                    found[cell, j] = ids[keys[j] & 0xFFFFFFFF]
+                    bits[0] = keys[j] >> 32
+                    squared[cell, j] = one[0]
+                usual = one[0] if usual < 0 else np.float32(0.7) * usual + np.float32(0.3) * one[0]
+
+
+@compiled
+def apart(a: Any, b: Any) -> Any:
+    """Squared distance of two points."""
+    total = np.float32(0)
+    for t in range(len(a)):
+        total += (a[t] - b[t]) ** 2
+    return total
+
+
+@compiled
+def collect(row: Any, n: Any, limit: Any, places: Any, values: Any) -> Any:
+    """Note the places and values below a limit; returns how many there are."""
+    have = 0
+    for start in range(0, n, 16):
+        end = min(start + 16, n)
+        least = row[start]
+        for j in range(start, end):
+            least = min(least, row[j])
+        if least < limit:
+            for j in range(start, end):
+                places[have] = j
+                values[have] = row[j]
+                have += row[j] < limit
+    return have
+
+
+@compiled
+def split(values: Any, places: Any, n: Any, k: Any) -> None:
+    """Bring the ``k`` smallest of ``n`` values to the front, in any order (Hoare's selection)."""
+    low, high = 0, n - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                places[i], places[j] = places[j], places[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            return
