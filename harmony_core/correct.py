@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -27,8 +28,6 @@ class Correction:
     ----------
     embedding
         Corrected embedding, float32 (cells × dimensions).
-    soft_clusters
-        Share of each cell in each soft cluster, float32 (cells × soft clusters).
     objective
         Harmony's objective at the start and after each iteration (iterations + 1 values).
     stop_reason
@@ -46,13 +45,21 @@ class Correction:
     """
 
     embedding: npt.NDArray[np.float32]
-    soft_clusters: npt.NDArray[np.float32]
     objective: tuple[float, ...]
     stop_reason: StopReason
     nclust: int
     theta_b: tuple[tuple[float, ...], ...]
     levels: tuple[tuple[str, ...], ...]
     codes: tuple[npt.NDArray[np.intp], ...]
+    _harmony: Any = field(repr=False)
+
+    @cached_property
+    def soft_clusters(self) -> npt.NDArray[np.float32]:
+        """Share of each cell in each soft cluster (cells × soft clusters).
+
+        Copied out of harmonypy when it is first asked for: it is the largest of its results.
+        """
+        return np.asarray(self._harmony.R, dtype=np.float32)
 
     @property
     def iterations(self) -> int:
@@ -140,7 +147,6 @@ def _run(
     objective = tuple(float(v) for v in result.objective_harmony)
     return Correction(
         embedding=corrected,
-        soft_clusters=np.asarray(result.R, dtype=np.float32),
         objective=objective,
         stop_reason=_stop_reason(objective, params),
         nclust=nclust,
@@ -150,6 +156,7 @@ def _run(
         ),
         levels=tuple(levels),
         codes=tuple(codes),
+        _harmony=result,
     )
 
 

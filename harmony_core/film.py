@@ -16,7 +16,7 @@ import numpy.typing as npt
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
 
-STEP = "layout_after"
+STEPS = ("layout_after", "soft_clusters")
 """Of `harmony_core.plan`: what every frame's run must have."""
 
 FAR_FROM_EVEN = 0.5
@@ -108,10 +108,10 @@ def frame(results: RunResults, runs: Sequence[RunResults], iteration: int) -> Fr
 
 
 def _uneven(run: RunResults) -> int | None:
-    stage = run.stage("correct")
-    if stage is None:
+    stage, harmony = run.stage("soft_clusters"), run.harmony
+    if stage is None or harmony is None:
         return None
-    lacking = np.zeros(stage.info["nclust"], dtype=bool)
+    lacking = np.zeros(harmony["nclust"], dtype=bool)
     for i in range(len(run.params.harmony.batch)):
         observed, expected = stage.arrays[f"observed_{i}"], stage.arrays[f"expected_{i}"]
         judged = np.asarray(expected) >= MIN_EXPECTED

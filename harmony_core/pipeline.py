@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core.chain import Computed, Report
+from harmony_core.chain import Computed, Kept, Report
+from harmony_core.data.store import StageKey
 from harmony_core.errors import DataError
 from harmony_core.judging import Judging
 from harmony_core.layout import (
@@ -26,7 +28,13 @@ from harmony_core.layout import (
 from harmony_core.neighbors import nearest_neighbors
 from harmony_core.plan import WIDTH, Side
 
+if TYPE_CHECKING:
+    from harmony_core.correct import Correction
+
 __all__ = ["Pipeline", "Report"]
+
+_CORRECTIONS = Kept(1)
+"""What `_correct` leaves to `_soft_clusters`, which follows."""
 
 
 class Pipeline(Judging):
@@ -77,17 +85,9 @@ class Pipeline(Judging):
         return np.asarray(self.stage("doublets").arrays["scores"])
 
     def _correct(self) -> Computed:
-        from harmony_core.correct import correct
-
-        batches = [self.column(name) for name in self.params.harmony.batch]
-        result = correct(self.embedding("before"), batches, self.params.harmony)
-        R = result.soft_clusters
-        arrays = {"embedding": result.embedding, "soft_cluster": R.argmax(axis=1).astype(np.int16)}
-        for i, (codes, levels) in enumerate(zip(result.codes, result.levels, strict=True)):
-            one_hot = np.eye(len(levels), dtype=np.float32)[codes]
-            arrays[f"observed_{i}"] = R.T @ one_hot
-            arrays[f"expected_{i}"] = np.outer(R.sum(axis=0), one_hot.mean(axis=0))
-        return arrays, {
+        result = self._correction()
+        _CORRECTIONS.get(self._correction_key, lambda: result)
+        return {"embedding": result.embedding}, {
             "objective": list(result.objective),
             "iterations": result.iterations,
             "stop_reason": result.stop_reason,
@@ -95,6 +95,29 @@ class Pipeline(Judging):
             "theta_b": [list(t) for t in result.theta_b],
             "levels": [list(names) for names in result.levels],
         }
+
+    def _correction(self) -> Correction:
+        from harmony_core.correct import correct
+
+        batches = [self.column(name) for name in self.params.harmony.batch]
+        return correct(self.embedding("before"), batches, self.params.harmony)
+
+    @property
+    def _correction_key(self) -> tuple[str, StageKey]:
+        return str(self.dataset.folder), self.plan.keys["correct"]
+
+    def _soft_clusters(self) -> Computed:
+        """Say what Harmony's soft clusters hold; the corrected cells need not wait for it."""
+        if self.params.given is not None:
+            return {}, {}
+        result = _CORRECTIONS.take(self._correction_key, self._correction)
+        R = result.soft_clusters
+        arrays = {"soft_cluster": R.argmax(axis=1).astype(np.int16)}
+        for i, (codes, levels) in enumerate(zip(result.codes, result.levels, strict=True)):
+            one_hot = np.eye(len(levels), dtype=np.float32)[codes]
+            arrays[f"observed_{i}"] = R.T @ one_hot
+            arrays[f"expected_{i}"] = np.outer(R.sum(axis=0), one_hot.mean(axis=0))
+        return arrays, {}
 
     def _given(self) -> Computed:
         """Take what another tool corrected, in the place of Harmony's embedding."""

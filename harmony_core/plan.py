@@ -24,7 +24,8 @@ _RECIPES: Mapping[str, int] = {
     "quality": 1,
     "doublets": 1,
     "prepare": 2,
-    "correct": 1,
+    "correct": 2,
+    "soft_clusters": 1,
     "given": 1,
     "neighbors": 5,
     "layout": 3,
@@ -62,6 +63,7 @@ STEPS: tuple[Step, ...] = (
     Step("neighbors_before", "Finding neighbours before correction", ("prepare",), False),
     Step("layout_before", "Drawing the picture before correction", ("neighbors_before",)),
     Step("preview_after", "Sketching the picture", ("layout_before", "correct"), False),
+    Step("soft_clusters", "Describing Harmony's soft clusters", ("correct",)),
     Step("neighbors_after", "Finding neighbours after correction", ("correct",), False),
     Step("reference", "Describing each batch on its own", ("prepare",), False),
     Step("lisi_before", "Measuring mixing before correction", ("neighbors_before",), False),
@@ -161,6 +163,7 @@ class Plan:
             correct = add("correct", "correct", prepare.digest, p.harmony.to_dict())
         else:
             correct = add("correct", "given", prepare.digest, p.given)
+        add("soft_clusters", "soft_clusters", correct.digest)
         variables = [list(p.harmony.batch), p.label]
         near: dict[str, StageKey] = {}
         for side, source in (("before", prepare), ("after", correct)):

@@ -317,7 +317,7 @@ def test_each_cell_has_what_was_measured_of_it(finished: RunResults, corrected: 
     assert {"conflict", "displacement"} & set(measured)
     for name, values in measured.items():
         np.testing.assert_array_equal(corrected.obs[f"harmony_{name}"], values)
-    soft = finished.stage("correct")
+    soft = finished.stage("soft_clusters")
     assert soft is not None
     np.testing.assert_array_equal(
         corrected.obs["harmony_soft_cluster"], soft.arrays["soft_cluster"]

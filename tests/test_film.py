@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harmony_core.data.store import Dataset
-from harmony_core.film import STEP, frame, frames, shorter_runs
+from harmony_core.film import STEPS, frame, frames, shorter_runs
 from harmony_core.pipeline import Pipeline
 from harmony_core.results import RunResults
 from tests.conftest import SMALL
@@ -19,10 +19,10 @@ RUN = replace(SMALL, harmony=replace(SMALL.harmony, epsilon_harmony=0.0))
 
 @pytest.fixture(scope="module")
 def shot(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, RUN).run(STEP)
+    Pipeline(dataset, RUN).run(*STEPS)
     results = RunResults(dataset, RUN)
     for params in shorter_runs(results):
-        Pipeline(dataset, params).run(STEP)
+        Pipeline(dataset, params).run(*STEPS)
     return results
 
 
@@ -58,7 +58,7 @@ def test_the_penalty_makes_soft_clusters_hold_all_batches(shot: RunResults) -> N
     pushed = replace(RUN, harmony=replace(RUN.harmony, theta=(8.0,), max_iter=1))
     uneven = []
     for params in (free, pushed):
-        Pipeline(shot.dataset, params).run("correct")
+        Pipeline(shot.dataset, params).run("soft_clusters")
         results = RunResults(shot.dataset, params)
         found = frame(results, frames(results), 1)
         assert found is not None

@@ -208,7 +208,7 @@ def _add_measures(entries: Entries, results: RunResults) -> None:
         if values.shape == (n_cells,):
             entries.add("obs", f"harmony_{name}", np.array(values))
     if results.params.given is None:
-        soft = np.asarray(_stage(results, "correct")["soft_cluster"])
+        soft = np.asarray(_stage(results, "soft_clusters")["soft_cluster"])
         entries.add("obs", "harmony_soft_cluster", soft)
 
 

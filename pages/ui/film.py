@@ -138,8 +138,8 @@ def _lesson(results: RunResults) -> None:
 
 
 def _composition(results: RunResults, run: RunResults) -> None:
-    stage, end = run.stage("correct"), results.stage("correct")
-    if stage is None or end is None:
+    stage, end = run.stage("soft_clusters"), results.stage("soft_clusters")
+    if stage is None or end is None or run.harmony is None:
         return
     for i, name in enumerate(results.params.harmony.batch):
         st.caption(f"Soft clusters by {plain(name)}: orange lacks cells of a batch, blue has more")
@@ -149,7 +149,7 @@ def _composition(results: RunResults, run: RunResults) -> None:
             figure_maps.soft_clusters(
                 np.asarray(stage.arrays[f"observed_{i}"]),
                 np.asarray(stage.arrays[f"expected_{i}"]),
-                stage.info["levels"][i],
+                run.harmony["levels"][i],
                 order=order,
             ),
             key=f"film-composition-{i}",
@@ -238,7 +238,7 @@ def _here(results: RunResults) -> int:
 
 
 def _group(dataset: Dataset) -> Group:
-    return Group("film", dataset, film.STEP)
+    return Group("film", dataset, *film.STEPS)
 
 
 def _frame(results: RunResults) -> str:

@@ -26,8 +26,8 @@ _ENDINGS = {
 
 def soft_clusters(results: RunResults) -> None:
     """Draw O against E for each batch variable, with the penalty in effect."""
-    stage = results.stage("correct")
-    if stage is None:
+    stage, harmony = results.stage("soft_clusters"), results.harmony
+    if stage is None or harmony is None:
         return
     st.caption(
         "Harmony assigns every cell to soft clusters and asks each of them to hold all batches. "
@@ -35,7 +35,7 @@ def soft_clusters(results: RunResults) -> None:
         "in one batch alone is a cell type of that batch, or batches that stay apart."
     )
     for i, variable in enumerate(results.params.harmony.batch):
-        levels = stage.info["levels"][i]
+        levels = harmony["levels"][i]
         observed, expected = stage.arrays[f"observed_{i}"], stage.arrays[f"expected_{i}"]
         st.markdown(f"**{plain(variable)}**")
         st.plotly_chart(
@@ -48,7 +48,7 @@ def soft_clusters(results: RunResults) -> None:
                 {
                     "Batch": levels,
                     "Cells": np.asarray(observed).sum(axis=0).round().astype(int),
-                    "theta in effect": stage.info["theta_b"][i],
+                    "theta in effect": harmony["theta_b"][i],
                     "theta asked for": results.params.harmony.theta[i],
                 }
             ),
