@@ -6,7 +6,8 @@ The peer is what a scanpy user would write: harmonypy, ``sc.pp.neighbors``, ``sc
 Leiden at 0.5 with igraph, in a process of its own. Ours is measured as a viewer meets it: a move
 is submitted to the runner, its spawned worker computes, and a result counts when the store has
 it. Compiled code is warm on both sides; every figure is the median of the same moves of theta,
-sigma and nclust. harmonypy's LISI is timed apart and in no ratio.
+sigma and nclust. ``harmony_overhead`` compares our correction with harmonypy called bare in the
+same process right after. harmonypy's LISI is timed apart and in no ratio.
 
 corrected
     the corrected embedding, beside the peer's Harmony
@@ -176,7 +177,7 @@ def measure(name: str, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str
                 }
             )
         quality = _quality(name, ours["results"], theirs)
-        quality["harmony_overhead"] = round(ours["correct_s"] / theirs["harmony"] - 1, 3)
+        quality["harmony_overhead"] = round(ours["overhead"], 3)
         quality["lisi_peer_s"] = theirs["lisi"]
         memory = {
             "data": name,
@@ -199,7 +200,13 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
     base = RunParams(harmony=DEFAULT, prepare=PrepareParams(basis="X_pca"), label="label")
     try:
         _move(runner, dataset, base)  # compiles, and computes the side before
-        timed = [_move(runner, dataset, replace(base, harmony=move)) for move in moves]
+        timed, over = [], []
+        for move in moves:
+            params = replace(base, harmony=move)
+            timed.append(_move(runner, dataset, params))
+            # In the same process and at the same moment: machines are not the same for minutes.
+            bare = executor.submit(_bare, str(file), move).result()
+            over.append(RunResults(dataset, params).seconds["correct"] / bare - 1)
         last = replace(base, harmony=moves[-1])
         start = time.perf_counter()
         runner.submit_run("viewer", dataset, last)
@@ -213,13 +220,35 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
     finally:
         runner.close()
     seconds = {what: statistics.median(t[what] for t in timed) for what in STAGES}
-    runs = [RunResults(dataset, replace(base, harmony=move)) for move in moves]
     return {
         "seconds": {**seconds, "revisit": revisit},
         "results": seen,
         "peak": peak,
-        "correct_s": statistics.median(run.seconds["correct"] for run in runs),
+        "overhead": statistics.median(over),
     }
+
+
+def _bare(file: str, p: HarmonyParams) -> float:
+    """Time harmonypy alone, to the corrected cells; the better of two, as caches are cold."""
+    data = np.load(file)
+    embedding, batch = data["embedding"].astype(np.float32), data["batch"]
+    return min(_harmony(embedding, batch, p)[1] for _ in range(2))
+
+
+def _harmony(embedding: np.ndarray, batch: np.ndarray, p: HarmonyParams) -> tuple[Any, float]:
+    import harmonypy
+
+    start = time.perf_counter()
+    harmony = harmonypy.run_harmony(
+        *(embedding, pd.DataFrame({"batch": batch}), ["batch"]),
+        theta=p.theta[0],
+        sigma=p.sigma,
+        nclust=p.nclust,
+        random_state=0,
+        verbose=False,
+    )
+    corrected = np.asarray(harmony.Z_corr)
+    return corrected, time.perf_counter() - start
 
 
 def ingest_cells(
@@ -287,22 +316,11 @@ def _peer(file: str, moves: tuple[HarmonyParams, ...]) -> dict[str, Any]:
 
 def recipe(embedding: np.ndarray, batch: np.ndarray, p: HarmonyParams) -> dict[str, Any]:
     import anndata as ad
-    import harmonypy
     import scanpy as sc
 
     start = time.perf_counter()
+    corrected, harmony_s = _harmony(embedding, batch, p)
     meta = pd.DataFrame({"batch": batch})
-    harmony = harmonypy.run_harmony(
-        *(embedding, meta, ["batch"]),
-        theta=p.theta[0],
-        sigma=p.sigma,
-        nclust=p.nclust,
-        random_state=0,
-        verbose=False,
-    )
-    corrected = np.asarray(harmony.Z_corr)
-    corrected = corrected if len(corrected) == len(batch) else corrected.T
-    after_harmony = time.perf_counter()
     adata = ad.AnnData(obs=meta.set_axis([str(i) for i in meta.index]))
     adata.obsm["X_pca_harmony"] = np.ascontiguousarray(corrected)
     sc.pp.neighbors(adata, use_rep="X_pca_harmony")
@@ -311,7 +329,7 @@ def recipe(embedding: np.ndarray, batch: np.ndarray, p: HarmonyParams) -> dict[s
     sc.tl.leiden(adata, resolution=0.5, flavor="igraph", n_iterations=2, directed=False)
     end = time.perf_counter()
     return {
-        "harmony": after_harmony - start,
+        "harmony": harmony_s,
         "picture": after_picture - start,
         "everything": end - start,
         "corrected": np.asarray(adata.obsm["X_pca_harmony"]),

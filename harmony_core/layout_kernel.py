@@ -16,9 +16,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
 
-    def compiled(function: _F) -> _F: ...
+    def parallel(function: _F) -> _F: ...
 else:
-    compiled = numba.njit(cache=True, parallel=True)
+    parallel = numba.njit(cache=True, parallel=True)
 
 
 def optimise(
@@ -66,7 +66,7 @@ def forces(a: Any, b: Any) -> Any:
     return tuple(tables)
 
 
-@compiled
+@parallel
 def one_epoch(
     indptr: Any,
     indices: Any,

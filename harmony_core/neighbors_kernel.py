@@ -24,11 +24,11 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
 
-    def compiled(function: _F) -> _F: ...
-    def compiled_parallel(function: _F) -> _F: ...
+    def fast(function: _F) -> _F: ...
+    def fast_parallel(function: _F) -> _F: ...
 else:
-    compiled = numba.njit(cache=True, fastmath=True)
-    compiled_parallel = numba.njit(cache=True, fastmath=True, parallel=True)
+    fast = numba.njit(cache=True, fastmath=True)
+    fast_parallel = numba.njit(cache=True, fastmath=True, parallel=True)
 
 
 def search_by_lists(
@@ -39,7 +39,8 @@ def search_by_lists(
     ``queries`` is None for the points themselves: none of them then finds itself. Every list of
     which one in fifty of a list's queries is nearest among ``probes`` is looked at.
     """
-    asked = points if queries is None else queries
+    alone = queries is None
+    asked = points if alone else queries
     n_lists = int(1.5 * np.sqrt(len(points)))
     trained = faiss.Kmeans(
         *(points.shape[1], n_lists),
@@ -49,58 +50,62 @@ def search_by_lists(
         max_points_per_centroid=64,
     )
     trained.train(points)
-    centres = trained.centroids
-    index = faiss.IndexFlatL2(points.shape[1])
-    index.add(centres)
-    near = index.search(asked, min(probes, n_lists))[1]
-    own = near[:, 0]
-    home = own if queries is None else index.search(points, 1)[1][:, 0]
-    order = np.argsort(home, kind="stable").astype(np.int32)
-    asking = np.argsort(own, kind="stable").astype(np.int32)
-    starts = np.searchsorted(home[order], np.arange(n_lists + 1))
-    first = np.searchsorted(own[asking], np.arange(n_lists + 1))
-    lists, list_starts = lists_to_look_at(near, centres, np.diff(first), np.diff(starts), k)
+    near = trained.index.search(asked, min(probes, n_lists))[1]
+    home = near[:, 0] if alone else trained.index.search(points, 1)[1][:, 0]
+    order, starts = sorted_by_list(home, n_lists)
+    asking, first = (order, starts) if alone else sorted_by_list(near[:, 0], n_lists)
+    in_lists = points[order]
+    by_list = (in_lists, order, starts, in_lists if alone else asked[asking], asking, first)
+    lists, list_starts = lists_to_look_at(near, trained.centroids, first, starts, k)
     blocks = [
         (at, begin, min(begin + 256, first[at + 1]))
         for at in range(n_lists)
         for begin in range(first[at], first[at + 1], 256)
     ]
-    by_list = (points[order], order, starts, asked[asking], asking, first, centres)
     found = np.empty((len(asked), k), dtype=np.int32)
     squared = np.empty((len(asked), k), dtype=np.float32)
     some = max(1, 20_000 * len(blocks) // len(asked))
     with threadpoolctl.threadpool_limits(1, "blas"):  # each of our threads multiplies for itself
         for begin in range(0, len(blocks), some):
             part = np.array(blocks[begin : begin + some])
-            among = (lists, list_starts, part, k, queries is None)
+            among = (trained.centroids, lists, list_starts, part, k, alone)
             search_blocks(*by_list, *among, found, squared)
             if progress is not None:
                 progress(min(1.0, (begin + some) / len(blocks)))
     return found, squared
 
 
-def lists_to_look_at(near: Any, centres: Any, n_asking: Any, sizes: Any, k: Any) -> Any:
+def sorted_by_list(home: Any, n_lists: Any) -> Any:
+    """Return positions in the order of their lists, and where each list starts among them."""
+    order = np.argsort(home, kind="stable")
+    return order.astype(np.int32), np.searchsorted(home[order], np.arange(n_lists + 1))
+
+
+def lists_to_look_at(near: Any, centres: Any, first: Any, starts: Any, k: Any) -> Any:
     """Return the lists that each list's queries look at, one after the other, and their starts.
 
     Its own comes first; then those that most of the queries are near to.
     """
-    n_lists = len(centres)
+    n_lists, n_asking, sizes = len(centres), np.diff(first), np.diff(starts)
     pairs = near[:, :1] * n_lists + near
     counts = np.bincount(pairs.ravel(), minlength=n_lists**2).reshape(n_lists, n_lists)
-    length = (centres**2).sum(axis=1)
-    distance = length[:, None] + length - 2 * centres @ centres.T
-    lists, starts = [], [0]
+    np.fill_diagonal(counts, len(near) + 1)
+    middle = centres - centres.mean(axis=0)
+    length = (middle**2).sum(axis=1)
+    distance = length[:, None] + length - 2 * middle @ middle.T
+    lists, list_starts = [], [0]
     for at in range(n_lists):
         ranked = np.lexsort((distance[at], -counts[at]))
         enough = np.count_nonzero(counts[at] > n_asking[at] / 50)
         # There must be enough cells to choose from, however small the lists.
-        enough = max(enough, 1 + np.searchsorted(np.cumsum(sizes[ranked]), k + 1))
+        needed = 1 + np.searchsorted(np.cumsum(sizes[ranked]), k + 1)
+        enough = min(max(enough, needed), n_lists)
         lists.append(ranked[:enough])
-        starts.append(starts[-1] + len(lists[-1]))
-    return np.concatenate(lists), np.array(starts)
+        list_starts.append(list_starts[-1] + len(lists[-1]))
+    return np.concatenate(lists), np.array(list_starts)
 
 
-@compiled_parallel
+@fast_parallel
 def search_blocks(
     points: Any,
     order: Any,
@@ -174,7 +179,7 @@ def search_blocks(
                 usual = one[0] if usual < 0 else np.float32(0.7) * usual + np.float32(0.3) * one[0]
 
 
-@compiled
+@fast
 def apart(a: Any, b: Any) -> Any:
     """Squared distance of two points."""
     total = np.float32(0)
@@ -183,7 +188,7 @@ def apart(a: Any, b: Any) -> Any:
     return total
 
 
-@compiled
+@fast
 def collect(row: Any, n: Any, limit: Any, places: Any, values: Any) -> Any:
     """Note the places and values below a limit; returns how many there are."""
     have = 0
@@ -200,7 +205,7 @@ def collect(row: Any, n: Any, limit: Any, places: Any, values: Any) -> Any:
     return have
 
 
-@compiled
+@fast
 def split(values: Any, places: Any, n: Any, k: Any) -> None:
     """Bring the ``k`` smallest of ``n`` values to the front, in any order (Hoare's selection)."""
     low, high = 0, n - 1

@@ -65,7 +65,7 @@ def methods_paragraph(
             f"embedding {p.given}."
         )
     exact = len(obs) <= EXACT_UP_TO
-    search = "exhaustively" if exact else "with an inverted-file index"
+    search = "exhaustively" if exact else "by lists of cells near each other"
     sentences.append(
         f"A graph of the {p.graph.n_neighbors} nearest neighbours of each cell, found {search} "
         f"with faiss {used['faiss-cpu']} {cite('faiss')}, was laid out by UMAP (umap-learn "

@@ -24,6 +24,7 @@ from harmony_core.layout import (
     RATE_FROM_LAYOUT,
     RATE_FROM_SCRATCH,
 )
+from harmony_core.neighbors import PROBES
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.plan import WIDTH
 
@@ -133,7 +134,7 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
         steps.append(Step("Harmony", text.HARMONY))
     else:
         steps.append(Step("The corrected embedding, by another tool", text.GIVEN))
-    steps.append(Step("Neighbours", text.NEIGHBOURS))
+    steps.append(Step("Neighbours", text.neighbours_step(record["prepared"]["cells_kept"])))
     steps.append(
         Step("Clusters", text.IGRAPH if params.clusters.flavor == "igraph" else text.LEIDENALG)
     )
@@ -216,6 +217,7 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
         "NEIGHBORS_SEED": prepare.seed,
+        "PROBES": PROBES,
         "MIN_DIST": params.layout.min_dist,
         "SPREAD": params.layout.spread,
         "EPOCHS_FROM_SCRATCH": EPOCHS_FROM_SCRATCH,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from typing import Any
 
 IMPORTS = """\
 import argparse
@@ -166,29 +167,36 @@ GIVEN = """\
 after = np.array(adata.obsm[CORRECTED][cells], dtype=np.float32)
 """
 
-NEIGHBOURS = '''\
+EXHAUSTIVE = '''\
 def neighbours(embedding):
-    """Nearest cells with their distances, each cell itself first; an index above 20,000 cells."""
+    """Nearest cells with their distances, each cell itself first."""
     data = np.ascontiguousarray(embedding, dtype=np.float32)
-    n, dimensions = data.shape
-    index = faiss.IndexFlatL2(dimensions)
-    if n > 20_000:
-        index = faiss.IndexIVFFlat(index, dimensions, int(np.sqrt(n)))
-        index.cp.seed, index.nprobe = NEIGHBORS_SEED + 1, 16
-        index.cp.max_points_per_centroid = 64
-        index.train(data)
+    n = len(data)
+    index = faiss.IndexFlatL2(data.shape[1])
     index.add(data)
     squared, found = index.search(data, min(WIDTH, n - 1) + 1)
     # Among identical cells the cell itself may stand anywhere, or nowhere.
     own = found == np.arange(n)[:, None]
     own[~own.any(axis=1), -1] = True
     found = found[~own].reshape(n, -1)
-    distances = np.sqrt(np.maximum(squared[~own].reshape(n, -1), 0))
-    # A part of the index with too few cells answers -1; the last cell found takes its place.
-    last = np.maximum((found >= 0).sum(axis=1) - 1, 0)
-    rows = np.arange(n)
-    distances = np.where(found < 0, distances[rows, last][:, None], distances)
-    found = np.where(found < 0, found[rows, last][:, None], found)
+    return with_itself(found, np.sqrt(np.maximum(squared[~own].reshape(n, -1), 0)))
+'''
+
+BY_LISTS = '''\
+{functions}
+
+
+def neighbours(embedding):
+    """Nearest cells with their distances, each cell itself first."""
+    data = np.ascontiguousarray(embedding, dtype=np.float32)
+    k = min(WIDTH, len(data) - 1)
+    found, squared = search_by_lists(data, None, k, NEIGHBORS_SEED, PROBES)
+    return with_itself(found, np.sqrt(squared))
+'''
+
+GRAPH = '''\
+def with_itself(found, distances):
+    n = len(found)
     k = min(N_NEIGHBORS - 1, found.shape[1])
     itself, nothing = np.arange(n)[:, None], np.zeros((n, 1))
     return (
@@ -263,13 +271,39 @@ picture_after = (ours @ (u @ vt) + picture_before.mean(axis=0)).astype(np.float3
 """
 
 
+def neighbours_step(n_cells: int) -> str:
+    """Return the step that finds neighbours and makes graphs of them, for this many cells."""
+    from harmony_core import neighbors_kernel as ours
+    from harmony_core.neighbors import EXACT_UP_TO
+
+    if n_cells <= EXACT_UP_TO:
+        return f"{EXHAUSTIVE}\n\n{GRAPH}"
+    functions = (
+        *(ours.apart, ours.collect, ours.split, ours.search_blocks),
+        *(ours.sorted_by_list, ours.lists_to_look_at, ours.search_by_lists),
+    )
+    return f"{BY_LISTS.replace('{functions}', _plain(*functions))}\n\n{GRAPH}"
+
+
 def layout_step() -> str:
-    """Return the step that draws the pictures, with our own loop in it: no library has it."""
+    """Return the step that draws the pictures."""
     from harmony_core import layout_kernel as ours
 
-    source = "\n\n".join(inspect.getsource(f) for f in (ours.one_epoch, ours.forces, ours.optimise))
-    source = source.replace("@compiled", "@numba.njit(parallel=True)")
-    return LAYOUT.replace("{functions}", re.sub(": Any| -> (Any|None)", "", source))
+    return LAYOUT.replace("{functions}", _plain(ours.one_epoch, ours.forces, ours.optimise))
+
+
+_DECORATORS = {
+    "@parallel": "@numba.njit(parallel=True)",
+    "@fast": "@numba.njit(fastmath=True)",
+    "@fast_parallel": "@numba.njit(fastmath=True, parallel=True)",
+}
+
+
+def _plain(*functions: Any) -> str:
+    """Return functions of ours as a script needs them: no library has them."""
+    source = "\n\n".join(inspect.getsource(function) for function in functions).rstrip()
+    source = re.sub("^@\\w+$", lambda found: _DECORATORS[found[0]], source, flags=re.MULTILINE)
+    return re.sub(": Any| -> (Any|None)", "", source)
 
 
 MARKERS = """\
