@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     def fast(function: _F) -> _F: ...
     def fast_parallel(function: _F) -> _F: ...
 else:
-    fast = numba.njit(cache=True, fastmath=True)
-    fast_parallel = numba.njit(cache=True, fastmath=True, parallel=True)
+    # Sums in any order, which is faster; infinity stays what it is.
+    _ANY_ORDER = {"reassoc", "nsz", "contract"}
+    fast = numba.njit(cache=True, fastmath=_ANY_ORDER)
+    fast_parallel = numba.njit(cache=True, fastmath=_ANY_ORDER, parallel=True)
 
 
 def search_by_lists(
@@ -96,9 +98,9 @@ def lists_to_look_at(near: Any, centres: Any, first: Any, starts: Any, k: Any) -
     lists, list_starts = [], [0]
     for at in range(n_lists):
         ranked = np.lexsort((distance[at], -counts[at]))
-        enough = np.count_nonzero(counts[at] > n_asking[at] / 50)
+        enough = int((counts[at] > n_asking[at] / 50).sum())
         # There must be enough cells to choose from, however small the lists.
-        needed = 1 + np.searchsorted(np.cumsum(sizes[ranked]), k + 1)
+        needed = 1 + int(np.searchsorted(np.cumsum(sizes[ranked]), k + 1))
         enough = min(max(enough, needed), n_lists)
         lists.append(ranked[:enough])
         list_starts.append(list_starts[-1] + len(lists[-1]))
@@ -126,57 +128,96 @@ def search_blocks(
     for b in numba.prange(len(blocks)):
         at, begin, end = blocks[b]
         looked_at = lists[list_starts[at] : list_starts[at + 1]]
-        n = 0
-        for i in looked_at:
-            n += starts[i + 1] - starts[i]
-        # Around the list's centre numbers are small, and little is lost by their differences.
-        near, ids = np.empty((n, points.shape[1]), np.float32), np.empty(n, np.int32)
-        half = np.empty(n, np.float32)
-        n = 0
-        for i in looked_at:
-            for p in range(starts[i], starts[i + 1]):
-                near[n] = points[p] - centres[at]
-                half[n] = apart(points[p], centres[at]) / 2
-                ids[n] = order[p]
-                n += 1
-        places, values = np.empty(n + 16, np.int32), np.empty(n + 16, np.float32)
-        keys = np.empty(k, np.int64)
-        one = np.empty(1, np.float32)
-        bits = one.view(np.int32)
+        theirs = around(points, order, starts, centres[at], looked_at)
+        n = len(theirs[0])
+        room = (np.empty(n + 16, np.int32), np.empty(n + 16, np.float32), np.empty(k, np.int64))
         usual = np.float32(-1)
         for q in range(begin, end, 32):
-            block = queries[q : min(q + 32, end)] - centres[at]
-            products = np.dot(block, near.T)
-            for i in range(len(block)):
-                # Half the squared distance, less what is the same for all points.
-                row = products[i]
-                for j in range(n):
-                    row[j] = half[j] - row[j]
-                if alone:
-                    row[q + i - first[at]] = np.inf
-                base = apart(queries[q + i], centres[at]) / 2
-                have = 0
-                if usual >= 0:
-                    have = collect(row, n, np.float32(0.55) * usual - base, places, values)
-                if have < k:
-                    # None can be farther than the farthest of any k.
-                    have = min(n, 3 * k)
-                    for j in range(have):
-                        places[j], values[j] = j, row[j]
-                    split(values, places, have, k)
-                    above = np.nextafter(values[:k].max(), np.float32(np.inf))
-                    have = collect(row, n, above, places, values)
-                split(values, places, have, k)
-                for j in range(k):
-                    one[0] = apart(block[i], near[places[j]])
-                    keys[j] = (np.int64(bits[0]) << 32) | places[j]
-                keys.sort()
-                cell = asking[q + i]
-                for j in range(k):
-                    found[cell, j] = ids[keys[j] & 0xFFFFFFFF]
-                    bits[0] = keys[j] >> 32
-                    squared[cell, j] = one[0]
-                usual = one[0] if usual < 0 else np.float32(0.7) * usual + np.float32(0.3) * one[0]
+            some = min(32, end - q)
+            block = np.empty((some, points.shape[1]), np.float32)
+            for i in range(some):
+                for t in range(points.shape[1]):
+                    block[i, t] = queries[q + i, t] - centres[at, t]
+            products = np.dot(block, theirs[0].T)
+            for i in range(some):
+                itself = q + i - first[at] if alone else -1
+                answers = (found[asking[q + i]], squared[asking[q + i]])
+                usual = nearest(products[i], block[i], theirs, itself, usual, room, answers)
+
+
+@fast
+def around(points: Any, order: Any, starts: Any, centre: Any, looked_at: Any) -> Any:
+    """Return the points of some lists, half their squared lengths, and which they are.
+
+    Seen from a list's centre numbers are small, and little is lost by their differences.
+    """
+    n = 0
+    for i in looked_at:
+        n += starts[i + 1] - starts[i]
+    near, ids = np.empty((n, points.shape[1]), np.float32), np.empty(n, np.int32)
+    half = np.empty(n, np.float32)
+    n = 0
+    for i in looked_at:
+        for p in range(starts[i], starts[i + 1]):
+            for t in range(points.shape[1]):
+                near[n, t] = points[p, t] - centre[t]
+            half[n] = apart(points[p], centre) / 2
+            ids[n] = order[p]
+            n += 1
+    return near, half, ids
+
+
+@fast
+def nearest(
+    row: Any, query: Any, points: Any, itself: Any, usual: Any, room: Any, answers: Any
+) -> Any:
+    """Write down the nearest points of one query, given its products with all.
+
+    ``usual`` is the squared distance within which the queries before had all their neighbours, or
+    below 0: what is much farther is not looked at. Returns it for the query that comes next.
+    """
+    near, half, ids = points
+    places, values, keys = room
+    found, squared = answers
+    n, k = len(row), len(found)
+    # Half the squared distance, less what is the same for all points.
+    for j in range(n):
+        row[j] = half[j] - row[j]
+    if itself >= 0:
+        row[itself] = np.inf
+    base = np.float32(0)
+    for t in range(len(query)):
+        base += query[t] * query[t] / 2
+    have = 0
+    if usual >= 0:
+        have = collect(row, np.float32(0.55) * usual - base, places, values)
+    if have < k:
+        # None of the nearest is farther than the farthest of any k.
+        have = min(n, 3 * k)
+        for j in range(have):
+            places[j], values[j] = j, row[j]
+        split(values, places, have, k)
+        farthest = values[0]
+        for j in range(1, k):
+            farthest = max(farthest, values[j])
+        have = collect(row, np.nextafter(farthest, np.float32(np.inf)), places, values)
+    split(values, places, have, k)
+    # Sorted by the bits of the exact distance, then by place: both in one whole number.
+    one = np.empty(1, np.float32)
+    bits = one.view(np.int32)
+    for j in range(k):
+        one[0] = apart(query, near[places[j]])
+        key = (np.int64(bits[0]) << 32) | places[j]
+        at = j
+        while at > 0 and keys[at - 1] > key:
+            keys[at] = keys[at - 1]
+            at -= 1
+        keys[at] = key
+    for j in range(k):
+        found[j] = ids[keys[j] & 0xFFFFFFFF]
+        bits[0] = keys[j] >> 32
+        squared[j] = one[0]
+    return one[0] if usual < 0 else np.float32(0.7) * usual + np.float32(0.3) * one[0]
 
 
 @fast
@@ -189,11 +230,11 @@ def apart(a: Any, b: Any) -> Any:
 
 
 @fast
-def collect(row: Any, n: Any, limit: Any, places: Any, values: Any) -> Any:
+def collect(row: Any, limit: Any, places: Any, values: Any) -> Any:
     """Note the places and values below a limit; returns how many there are."""
     have = 0
-    for start in range(0, n, 16):
-        end = min(start + 16, n)
+    for start in range(0, len(row), 16):
+        end = min(start + 16, len(row))
         least = row[start]
         for j in range(start, end):
             least = min(least, row[j])

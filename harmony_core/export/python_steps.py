@@ -279,7 +279,7 @@ def neighbours_step(n_cells: int) -> str:
     if n_cells <= EXACT_UP_TO:
         return f"{EXHAUSTIVE}\n\n{GRAPH}"
     functions = (
-        *(ours.apart, ours.collect, ours.split, ours.search_blocks),
+        *(ours.apart, ours.collect, ours.split, ours.nearest, ours.around, ours.search_blocks),
         *(ours.sorted_by_list, ours.lists_to_look_at, ours.search_by_lists),
     )
     return f"{BY_LISTS.replace('{functions}', _plain(*functions))}\n\n{GRAPH}"
@@ -294,8 +294,8 @@ def layout_step() -> str:
 
 _DECORATORS = {
     "@parallel": "@numba.njit(parallel=True)",
-    "@fast": "@numba.njit(fastmath=True)",
-    "@fast_parallel": "@numba.njit(fastmath=True, parallel=True)",
+    "@fast": "@numba.njit(fastmath={'reassoc', 'nsz', 'contract'})",
+    "@fast_parallel": "@numba.njit(fastmath={'reassoc', 'nsz', 'contract'}, parallel=True)",
 }
 
 
