@@ -16,13 +16,10 @@ from plotly.subplots import make_subplots
 
 from harmony_core.palette import (
     AFTER,
-    EXPRESSION_DARK,
-    EXPRESSION_LIGHT,
     MISSING,
     colors_for,
-    scale_stops,
 )
-from harmony_core.summaries import clip_limit, dots, sampled_cells
+from harmony_core.summaries import sampled_cells
 
 LONGEST_NAME = 40
 MOST_POINTS = 6_000
@@ -35,7 +32,7 @@ _STOPPED = {
     "none": "no iteration was asked for",
 }
 _INVISIBLE = "rgba(0,0,0,0)"
-_FAINT = "rgba(128,128,128,0.25)"
+FAINT = "rgba(128,128,128,0.25)"
 _MARK = "#c07800"
 
 
@@ -86,171 +83,6 @@ def convergence(
     figure.update_xaxes(title="Iteration", dtick=max(1, n // 10), rangemode="tozero")
     figure.update_yaxes(title="Objective")
     return dressed(figure, height=260)
-
-
-def gene_dots(
-    expression: Mapping[str, npt.NDArray[np.floating]],
-    codes: npt.NDArray[np.integer],
-    levels: tuple[str, ...],
-    *,
-    sections: Mapping[str, Sequence[str]] | None = None,
-    group_title: str = "Cluster",
-    dark: bool = False,
-) -> go.Figure:
-    """Draw a dot plot: size is the share of cells expressing a gene, colour its relative mean.
-
-    Parameters
-    ----------
-    expression
-        Log-normalised values over the cells, by gene symbol.
-    codes
-        Group of each cell as an index into ``levels``; negative where it has none.
-    levels
-        Names of the groups, in the order in which they are drawn from the top.
-    sections
-        Headings over the genes, for example `harmony_core.markers.PANEL`, with the symbols as the
-        data write them. A gene under no heading is drawn without one.
-    group_title
-        What the groups are.
-    dark
-        Whether the page has a dark background.
-    """
-    table = dots(expression, codes, levels)
-    names = [shown_name(g) for g in table.genes]
-    groups = [shown_name(level) for level in levels]
-    figure = go.Figure(
-        go.Scatter(
-            x=np.repeat(names, len(groups)).tolist(),
-            y=groups * len(names),
-            mode="markers",
-            showlegend=False,
-            marker={
-                "opacity": 1,
-                "size": _dot_size(table.share.ravel()),
-                "color": table.relative.ravel(),
-                "cmin": 0,
-                "cmax": 1,
-                "colorscale": _scale(dark),
-                "line": {"width": 0.5, "color": _FAINT},
-                "colorbar": {
-                    "title": "Mean, of<br>its highest",
-                    "thickness": 12,
-                    "len": 130,
-                    "lenmode": "pixels",
-                    "y": 1,
-                    "yanchor": "top",
-                    "dtick": 0.5,
-                },
-            },
-            customdata=np.column_stack([table.share.ravel() * 100, table.mean.ravel()]),
-            hovertemplate="%{x} in %{y}: %{customdata[0]:.0f} % of cells, "
-            "mean %{customdata[1]:.2f}<extra></extra>",
-        )
-    )
-    for share in (0.25, 0.5, 1.0):
-        marker = {"size": _dot_size(np.array([share])), "color": "grey"}
-        figure.add_trace(
-            go.Scatter(x=[None], y=[None], mode="markers", name=f"{share:.0%}", marker=marker)
-        )
-    figure.update_layout(
-        legend={"title": "Cells with it", "itemsizing": "trace"},
-        legend_y=0,
-        legend_yanchor="bottom",
-        legend_itemclick=False,
-        legend_itemdoubleclick=False,
-    )
-    for title, genes in (sections or {}).items():
-        places = [i for i, gene in enumerate(table.genes) if gene in genes]
-        if places:
-            figure.add_annotation(
-                text=shown_name(title),
-                x=float(np.mean(places)),
-                y=1,
-                yref="paper",
-                yanchor="bottom",
-                showarrow=False,
-            )
-    figure.update_xaxes(type="category", tickangle=-60, dtick=1, range=[-0.6, len(names) - 0.4])
-    figure.update_yaxes(type="category", dtick=1, range=[len(groups) - 0.4, -0.6])
-    figure.update_yaxes(title=shown_name(group_title))
-    return dressed(figure, height=max(430, 150 + 24 * len(groups)))
-
-
-def gene_grid(
-    expression: Mapping[str, npt.NDArray[np.floating]],
-    before: npt.NDArray[np.floating],
-    after: npt.NDArray[np.floating],
-    *,
-    genes_per_row: int = 3,
-    most_points: int = MOST_POINTS,
-    dark: bool = False,
-) -> go.Figure:
-    """Draw each gene on the picture before and, beside it, after correction.
-
-    The same cells, the same colours: expression is not corrected, only positions differ. Colours
-    end at the gene's 99th percentile. Cells with most of a gene are drawn last, on top.
-
-    Parameters
-    ----------
-    expression
-        Log-normalised values over the cells, by gene symbol.
-    before, after
-        Positions (cells × 2).
-    genes_per_row
-        Genes side by side, two pictures each.
-    most_points
-        With more cells a random sample of this size is drawn, and a note says so.
-    dark
-        Whether the page has a dark background.
-    """
-    per_row = max(1, min(genes_per_row, len(expression)))
-    n_rows = max(1, -(-len(expression) // per_row))
-    titles = [f"{shown_name(g)}, {side}" for g in expression for side in ("before", "after")]
-    gap = min(0.07, 0.4 / n_rows)
-    figure = make_subplots(
-        n_rows, 2 * per_row, subplot_titles=titles, horizontal_spacing=0.015, vertical_spacing=gap
-    )
-    drawn = sampled_cells(len(before), most_points)
-    for i, values in enumerate(expression.values()):
-        limit = clip_limit(values)
-        row, column = divmod(i, per_row)
-        order = drawn[np.argsort(values[drawn], kind="stable")]
-        for side, positions in enumerate((before, after)):
-            points = np.asarray(positions[order], dtype=np.float32)
-            trace = go.Scattergl(
-                x=points[:, 0],
-                y=points[:, 1],
-                mode="markers",
-                showlegend=False,
-                hoverinfo="skip",
-                marker={
-                    "size": 3 if len(drawn) < 3000 else 2,
-                    "color": np.minimum(values[order], limit).astype(np.float32),
-                    "cmin": 0,
-                    "cmax": limit,
-                    "colorscale": _scale(dark),
-                },
-            )
-            figure.add_trace(trace, row=row + 1, col=2 * column + side + 1)
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.update_annotations(font_size=12)
-    notes = ["Log-normalised expression, not corrected; colours end at the 99th percentile."]
-    if len(drawn) < len(before):
-        notes.append(f"A random {len(drawn):,} of {len(before):,} cells are drawn.")
-    figure.add_annotation(
-        text=" ".join(notes),
-        x=0,
-        y=0,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="top",
-        yshift=-6,
-        showarrow=False,
-        font={"size": 11},
-    )
-    return dressed(figure, height=60 + 210 * n_rows, margin_bottom=34)
 
 
 def before_after(
@@ -346,7 +178,7 @@ def batch_bars(
                 x=[sizes[level] for level in levels],
                 y=names,
                 orientation="h",
-                marker={"color": _FAINT},
+                marker={"color": FAINT},
                 hovertemplate="%{y}: %{x:,} cells in the data<extra></extra>",
             )
         )
@@ -413,15 +245,6 @@ def violins(
     return dressed(figure, height=320)
 
 
-def _scale(dark: bool) -> list[tuple[float, str]]:
-    return scale_stops(EXPRESSION_DARK if dark else EXPRESSION_LIGHT)
-
-
-def _dot_size(share: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Return diameters in pixels whose area grows with the share."""
-    return 16 * np.sqrt(np.asarray(share))
-
-
 def dressed(figure: go.Figure, *, height: int, margin_bottom: int = 10) -> go.Figure:
     """Give a figure the margins, grid and clear background that all of ours have."""
     figure.update_layout(
@@ -431,6 +254,6 @@ def dressed(figure: go.Figure, *, height: int, margin_bottom: int = 10) -> go.Fi
         plot_bgcolor=_INVISIBLE,
         title_font_size=14,
     )
-    figure.update_xaxes(gridcolor=_FAINT, zeroline=False, automargin=True)
-    figure.update_yaxes(gridcolor=_FAINT, zeroline=False, automargin=True)
+    figure.update_xaxes(gridcolor=FAINT, zeroline=False, automargin=True)
+    figure.update_yaxes(gridcolor=FAINT, zeroline=False, automargin=True)
     return figure

@@ -254,7 +254,10 @@ class JobQueue:
                     then(*arguments)
                 self._launch_next()
 
-        future.add_done_callback(lambda _: self._settler.submit(settle))
+        if future.done():
+            settle()
+        else:
+            future.add_done_callback(lambda _: self._settler.submit(settle))
 
     def _settle(self, name: str, job: Job, future: Future[str]) -> None:
         """Decide what becomes of a job whose future is done: gone, again, or lost."""

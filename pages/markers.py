@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core import figure_genes, figures
+from harmony_core import figure_genes
 from harmony_core.diagnostics.results import Detection
 from harmony_core.gene_sets import Found
 from harmony_core.plan import Side
@@ -73,7 +73,7 @@ def _pictures(results: RunResults) -> None:
         st.caption(f"The first {_MOST_IN_GRID} of {len(expression)} genes are drawn.")
         expression = dict(list(expression.items())[:_MOST_IN_GRID])
     st.plotly_chart(
-        figures.gene_grid(expression, before, after, dark=_dark()),
+        figure_genes.gene_grid(expression, before, after, dark=_dark()),
         key="marker-grid",
         config={"displayModeBar": False},
     )
@@ -87,7 +87,7 @@ def _dots(results: RunResults) -> None:
     expression = _expression(results, found)
     for i, (column, grouping) in enumerate(zip(st.columns(len(groupings)), groupings, strict=True)):
         column.plotly_chart(
-            figures.gene_dots(
+            figure_genes.gene_dots(
                 expression,
                 grouping.codes,
                 grouping.levels,

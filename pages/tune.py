@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
-from harmony_core import figures
+from harmony_core import figure_genes, figures
 from harmony_core.diagnostics.advice import Advice
 from harmony_core.diagnostics.verdict import Verdict
 from harmony_core.errors import ParameterError
@@ -73,7 +75,8 @@ def _draw(shown: Shown, progress: Progress) -> None:
         address.problems()
         jobs.status(shown.dataset, params, progress)
     _headline(shown)
-    st.fragment(pictures.draw, run_every=film.pace(shown.dataset))(shown, film.pace(shown.dataset))
+    pace, grid = film.pace(shown.dataset), pictures.grid_cells(shown.current)
+    st.fragment(pictures.draw, run_every=pace)(shown, pace, grid)
     with st.container():
         evidence.note_on_marks(shown.dataset)
     if presentation.is_on():
@@ -83,7 +86,7 @@ def _draw(shown: Shown, progress: Progress) -> None:
     _explanation(shown)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _genes(shown)
+        _genes(shown, grid)
     with right:
         if params.given is None:
             _convergence(shown)
@@ -154,7 +157,7 @@ def _with_changes(params: RunParams, advice: Advice) -> RunParams:
     return replace(params, **{advice.group: replace(getattr(params, advice.group), **changes)})
 
 
-def _genes(shown: Shown) -> None:
+def _genes(shown: Shown, cells: npt.NDArray[np.bool_] | None) -> None:
     st.subheader(
         "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
     )
@@ -193,14 +196,23 @@ def _genes(shown: Shown) -> None:
     if not found:
         return
     values = {symbol: results.gene(position) for symbol, position in found.items()}
+    if cells is not None and results.obs is not None and len(cells) != len(results.obs):
+        cells = None  # the picture is still that of other cells
     st.plotly_chart(
-        figures.gene_grid(
+        figure_genes.gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
             results.picture("before"),
             results.picture("after"),
+            cells=cells,
         ),
         key="gene-grid",
         config={"displayModeBar": False},
+    )
+    st.toggle(
+        "Only the selected cells",
+        key=pictures.GRID_NARROWED,
+        help="Draws the cells that are selected in the pictures above; all where none are.",
+        persist_state="session",
     )
     st.page_link("pages/markers.py", label="Dot plot, violins and tables")
 

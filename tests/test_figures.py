@@ -79,7 +79,7 @@ def test_gene_dots_carries_shares_and_means(
     expression: dict[str, npt.NDArray[np.float32]],
 ) -> None:
     codes = np.arange(300) % 2
-    figure = figures.gene_dots(expression, codes, ("0", "1"), sections={"T cells": ("CD3D",)})
+    figure = figure_genes.gene_dots(expression, codes, ("0", "1"), sections={"T cells": ("CD3D",)})
     trace = figure.data[0]
     expected = [
         [100 * (v[codes == g] > 0).mean(), v[codes == g].mean()]
@@ -96,7 +96,7 @@ def test_gene_grid_shows_the_same_colours_before_and_after(
 ) -> None:
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=(2, 300, 2)).astype(np.float32)
-    figure = figures.gene_grid(expression, before, after)
+    figure = figure_genes.gene_grid(expression, before, after)
     assert len(figure.data) == 6
     for i, values in enumerate(expression.values()):
         one, two = figure.data[2 * i : 2 * i + 2]
@@ -107,6 +107,22 @@ def test_gene_grid_shows_the_same_colours_before_and_after(
         drawn = {(x, y): c for x, y, c in zip(one.x, one.y, one.marker.color, strict=True)}
         cell = 17
         assert drawn[tuple(before[cell])] == pytest.approx(min(values[cell], limit))
+
+
+def test_gene_grid_of_some_cells_leaves_them_where_they_were(
+    expression: dict[str, npt.NDArray[np.float32]],
+) -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.normal(size=(2, 300, 2)).astype(np.float32)
+    chosen = np.arange(300) % 3 == 0
+    figure = figure_genes.gene_grid(expression, before, after, cells=chosen)
+    for trace, positions in zip(figure.data, [before, after] * 3, strict=True):
+        drawn = {*zip(trace.x, trace.y, strict=True)}
+        assert drawn == {tuple(p) for p in positions[chosen]}
+    low, high = figure.layout.xaxis2.range
+    assert low < after[:, 0].min()
+    assert high > after[:, 0].max()
+    assert "Only the 100 selected of 300 cells." in figure.layout.annotations[-1].text
 
 
 def test_before_after_draws_every_cell_once_a_side_in_its_colour() -> None:
@@ -134,8 +150,8 @@ def test_gene_grid_says_when_cells_are_sampled(
     expression: dict[str, npt.NDArray[np.float32]],
 ) -> None:
     positions = np.zeros((300, 2), dtype=np.float32)
-    whole = figures.gene_grid(expression, positions, positions)
-    part = figures.gene_grid(expression, positions, positions, most_points=100)
+    whole = figure_genes.gene_grid(expression, positions, positions)
+    part = figure_genes.gene_grid(expression, positions, positions, most_points=100)
     assert len(part.data[0].x) == 100
     assert "A random 100 of 300 cells" in part.layout.annotations[-1].text
     assert "random" not in whole.layout.annotations[-1].text
@@ -155,8 +171,8 @@ def test_names_from_a_file_never_become_markup(
 ) -> None:
     codes, positions = np.arange(300) % 2, np.zeros((300, 2), dtype=np.float32)
     made = [
-        figures.gene_dots(expression, codes, (HOSTILE, "1"), group_title=HOSTILE),
-        figures.gene_grid(expression, positions, positions),
+        figure_genes.gene_dots(expression, codes, (HOSTILE, "1"), group_title=HOSTILE),
+        figure_genes.gene_grid(expression, positions, positions),
         figures.before_after(positions, positions, codes, (HOSTILE, "1"), title=HOSTILE),
         figures.batch_bars({HOSTILE: 3}, title=HOSTILE),
         figures.violins(np.arange(300.0), codes, (HOSTILE, "1"), title=HOSTILE),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 
-from harmony_core import figures
+from harmony_core import figure_genes, figures
 from harmony_core.errors import ExportError
 from harmony_core.export.files import written_whole
 from harmony_core.export.gene_figures import expression_of
@@ -71,8 +71,10 @@ def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
     except ExportError:  # another tissue, or no expression
         expression = {}
     if expression:
-        made.append(("Marker genes", figures.gene_grid(expression, before, after)))
-        made.append(("Marker genes by cluster", figures.gene_dots(expression, clusters, numbers)))
+        made.append(("Marker genes", figure_genes.gene_grid(expression, before, after)))
+        made.append(
+            ("Marker genes by cluster", figure_genes.gene_dots(expression, clusters, numbers))
+        )
     harmony = results.harmony
     if harmony is not None:
         convergence = figures.convergence(harmony["objective"], harmony["stop_reason"])

@@ -14,14 +14,19 @@ from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.shown import Shown
 from pages.ui.twin import Picture, held_selection, twin
 
+GRID_NARROWED = "grid-only-selected"
+"""Key of the switch that lets the gene pictures show the selected cells alone."""
 
-def draw(shown: Shown, pace: float | None) -> None:
+
+def draw(shown: Shown, pace: float | None, grid: npt.NDArray[np.bool_] | None) -> None:
     """Draw the pictures; as a fragment, so that the film and a choice of colour redraw only them.
 
     Parameters
     ----------
     pace
         Seconds after which the fragment draws itself again; None if it does not.
+    grid
+        The cells that the gene pictures were last drawn with, from `grid_cells`.
     """
     results, old = shown.pictured()
     source = results or shown.current
@@ -67,6 +72,9 @@ def draw(shown: Shown, pace: float | None) -> None:
     address.write(shown.dataset, shown.current.params)
     if film.pace(shown.dataset) != pace:
         st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
+    now = grid_cells(shown.current)
+    if (now is None) != (grid is None) or not np.array_equal(now, grid):
+        st.rerun(scope="app")  # the gene pictures stand outside
 
 
 def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
@@ -74,6 +82,11 @@ def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
     if results.obs is None:
         return None
     return held_selection(_key(results.dataset), len(results.obs))
+
+
+def grid_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return the selected cells if the gene pictures are to show them alone; None for all."""
+    return selection(results) if st.session_state.get(GRID_NARROWED) else None
 
 
 def _key(dataset: Dataset) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,50 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.data.store import HOME_VARIABLE, Store
+from harmony_core.job_queue import Job
 from harmony_core.runner import Runner
 from pages.ui import services
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Waiting(Runner):
-    """A runner that hands jobs to nobody, and remembers the arguments of each."""
+class Busy(Executor):
+    """An executor that is never done, and remembers the arguments of each job."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
+    def __init__(self) -> None:
         self.handed: list[tuple[Any, ...]] = []
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, work: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
+        self.handed.append(arguments)
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+class Waiting(Runner):
+    """A runner whose worker never gets anything done."""
+
+    def __init__(self, store: Store, executor: Busy | None = None) -> None:
+        self._busy = executor or Busy()
+        super().__init__(store, lambda: self._busy)
 
     def start(self, delay: float = 0.0) -> None:
         pass
 
-    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
-        self.handed.append(arguments)
-        return Future()
+    @property
+    def handed(self) -> list[tuple[Any, ...]]:
+        """The arguments of the jobs that the worker was given."""
+        return self._busy.handed
+
+    def end(self) -> None:
+        """Let the worker be done with what it has, whatever came of it."""
+        self._busy.futures[-1].set_result("")
+        self._settler.submit(int).result()
+
+    @property
+    def wanted(self) -> list[Job]:
+        """The jobs that somebody waits for."""
+        return [job for job in self._jobs.values() if job.viewers]
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def test_suggest_begins_in_the_background_and_can_be_cancelled(
     assert len(runner.handed) == 1
     assert len(runner._jobs) == 11  # the run on screen is one of the twelve
     app.button(key="cancel-suggest").click().run()
-    assert not runner._jobs
+    assert not runner.wanted
     assert app.button(key="suggest")
 
 
@@ -150,10 +150,11 @@ def test_a_slider_does_not_wait_for_the_search(app: AppTest, runner: Waiting) ->
     app.button(key="suggest").click().run()
     next(s for s in app.slider if s.label == "sigma").set_value(0.3).run()
     assert not app.exception
-    assert len(runner.handed) == 2
-    urgent = [job for job in runner._jobs.values() if not job.background]
-    assert len(urgent) == 1
-    assert all(job.yielding for job in runner._jobs.values() if job.background and job.future)
+    (urgent,) = [job for job in runner.wanted if not job.background]
+    (under_way,) = [job for job in runner.wanted if job.future]
+    assert under_way.stopping
+    runner.end()
+    assert runner.handed[1] == urgent.arguments
 
 
 def test_stability_asks_for_five_seeds(app: AppTest, runner: Waiting) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from harmony_core.data.ingest import ingest_file
 from harmony_core.data.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.pipeline import Pipeline
-from harmony_core.runner import Runner
 from pages.ui import services
+from tests.app.conftest import Waiting
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = RunParams(
@@ -29,16 +28,6 @@ OURS = RunParams(
     label="true_type",
 )
 GIVEN = replace(OURS, given="X_scVI")
-
-
-class _Waiting(Runner):
-    """A runner whose worker never starts."""
-
-    def start(self, delay: float = 0.0) -> None:
-        pass
-
-    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
-        return Future()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +52,7 @@ def judged(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> D
 def app(judged: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     monkeypatch.setenv(HOME_VARIABLE, str(judged.folder.parents[1]))
     st.cache_resource.clear()
-    waiting = _Waiting(services.store())
+    waiting = Waiting(services.store())
     monkeypatch.setattr(services, "runner", lambda: waiting)
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.session_state["dataset"] = judged.fingerprint

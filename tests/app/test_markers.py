@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from harmony_core import figures
+from harmony_core import figure_genes
 from pages.ui import gene_sets
 from pages.ui.twin.wire import Held, pack_bits
 
@@ -86,14 +86,14 @@ def test_views_can_be_kept_to_the_cells_selected_on_tune(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[str, ...]] = []
-    draw = figures.gene_dots
+    draw = figure_genes.gene_dots
 
     def watched(expression: Any, codes: Any, levels: Any, **how: Any) -> Any:
         drawn.append(levels)
         assert (codes >= 0).sum() in (10, 4000)
         return draw(expression, codes, levels, **how)
 
-    monkeypatch.setattr(figures, "gene_dots", watched)
+    monkeypatch.setattr(figure_genes, "gene_dots", watched)
     _view(app, "Dot plot")
     assert not [t for t in app.toggle if t.key == "marker-only-selected"]
     chosen = np.arange(4000) < 10

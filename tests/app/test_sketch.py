@@ -17,15 +17,15 @@ from harmony_core.data.store import Dataset, Store
 from harmony_core.params import RunParams
 from harmony_core.pipeline import Pipeline
 from pages.ui import services, sketch, state
-from tests.app.conftest import Waiting
+from tests.app.conftest import Busy, Waiting
 from tests.conftest import SMALL
 
 
-class _ReadsAtOnce(Waiting):
-    """A runner that reads files at once and hands runs to nobody."""
+class _ReadsAtOnce(Busy):
+    """Reads files at once, and gets nothing else done."""
 
-    def _submit(self, work: Any, *arguments: Any) -> Future[str]:
-        future = super()._submit(work, *arguments)
+    def submit(self, work: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
+        future = super().submit(work, *arguments)
         if work.__name__ == "load_files":
             future.set_result(work(*arguments))
         return future
@@ -33,7 +33,7 @@ class _ReadsAtOnce(Waiting):
 
 @pytest.fixture
 def runner(home: Path, monkeypatch: pytest.MonkeyPatch) -> Waiting:
-    reading = _ReadsAtOnce(services.store())
+    reading = Waiting(services.store(), _ReadsAtOnce())
     monkeypatch.setattr(services, "runner", lambda: reading)
     return reading
 

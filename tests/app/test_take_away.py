@@ -119,7 +119,7 @@ def test_a_failure_is_said_and_can_be_tried_again(
     folder = folder_of(runner, sample, "h5ad")
     message = "'x.h5ad' could not be written: there is no room left (it may take up to 3 GB)."
     (folder / "progress.json").write_text(json.dumps({"state": "failed", "message": message}))
-    runner._jobs.clear()
+    runner.end()
     app.run()
     assert "there is no room left" in app.error[0].value
     assert "up to 3 GB" in app.error[0].value

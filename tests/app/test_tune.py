@@ -10,15 +10,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core import runs, worker
+from harmony_core import film, runs, worker
 from harmony_core.data.store import HOME_VARIABLE, Dataset
-from harmony_core.film import shorter_runs
 from harmony_core.pipeline import Pipeline
 from harmony_core.plan import Plan
 from harmony_core.results import RunResults
 from harmony_core.summaries import clip_limit
 from harmony_core.worker import ProgressWriter
-from pages.ui import address, colouring, services
+from pages.ui import address, colouring, pictures, services
 from pages.ui.text import plain
 from tests.app.conftest import Waiting
 from tests.conftest import SMALL
@@ -172,8 +171,8 @@ def finished(dataset: Dataset) -> Dataset:
     for params in (SMALL, NO_PUSH):
         runs.note(dataset, params)
         Pipeline(dataset, params).run()
-    for params in shorter_runs(RunResults(dataset, SMALL)):
-        Pipeline(dataset, params).run("layout_after")
+    for params in film.shorter_runs(RunResults(dataset, SMALL)):
+        Pipeline(dataset, params).run(*film.STEPS)
     return dataset
 
 
@@ -252,6 +251,17 @@ def test_a_selection_is_told_with_where_its_neighbours_went(
     assert f"the new ones are {plain(most)} {new.count(most) / len(new):.0%}" in told
 
 
+def test_the_gene_pictures_can_be_kept_to_the_selection(eight: AppTest) -> None:
+    eight.run()
+    assert not eight.exception
+    eight.toggle(key=pictures.GRID_NARROWED).set_value(True).run()
+    assert not eight.exception
+    narrow = eight.get("plotly_chart")
+    assert any("Only the 8 selected of 400 cells." in c.proto.spec for c in narrow)
+    eight.toggle(key=pictures.GRID_NARROWED).set_value(False).run()
+    assert not any("selected of 400" in c.proto.spec for c in eight.get("plotly_chart"))
+
+
 def test_a_selections_marker_genes_are_asked_for_followed_and_cancelled(
     eight: AppTest, runner: Waiting
 ) -> None:
@@ -261,21 +271,21 @@ def test_a_selections_marker_genes_are_asked_for_followed_and_cancelled(
     assert len(runner.handed) == handed + 1
     assert not [b for b in eight.button if b.key == "selected-markers"]
     eight.button(key="cancel-selected").click().run()
-    assert not runner._jobs
+    assert not runner.wanted
     assert eight.button(key="selected-markers")
 
 
 def test_another_selection_supersedes_the_first(eight: AppTest, runner: Waiting) -> None:
     eight.button(key="selected-markers").click().run()
-    assert len(runner._jobs) == 1
+    assert len(runner.wanted) == 1
     _button(eight, "Unmark").click().run()
-    assert not runner._jobs
+    assert not runner.wanted
     assert "cells selected" not in _text(eight)
 
 
 def test_a_failure_to_rank_genes_is_a_sentence(eight: AppTest, runner: Waiting) -> None:
     eight.button(key="selected-markers").click().run()
-    (job,) = runner._jobs.values()
+    (job,) = runner.wanted
     ProgressWriter(job.folder).write("failed", message="There was not enough memory.")
     eight.run()
     assert [e.value for e in eight.error] == ["There was not enough memory."]
