@@ -67,8 +67,11 @@ class Job:
     def begin_anew(self) -> None:
         """Take back the cancel mark and what was said of an earlier try."""
         self.stopping = False
-        (self.folder / "cancel").unlink(missing_ok=True)
-        write_json(self.folder / "progress.json", {"state": "waiting"})
+        try:
+            (self.folder / "cancel").unlink(missing_ok=True)
+            write_json(self.folder / "progress.json", {"state": "waiting"})
+        except OSError:
+            self.lost = _NOTHING_WRITTEN
 
     def stop(self) -> None:
         """Leave the cancel mark, which the worker sees between stages and layout rounds."""
@@ -130,7 +133,7 @@ class JobQueue:
         progress = read_progress(folder)
         if job is None:
             return progress
-        if lost and not progress.is_over:
+        if lost and progress.state != "finished":
             return Progress("failed", message=lost)
         if not job.viewers:
             return progress if progress.is_over else Progress("cancelled")
@@ -209,6 +212,8 @@ class JobQueue:
         while (name := self._next()) is not None:
             job = self._jobs[name]
             job.begin_anew()
+            if job.lost:
+                continue
             try:
                 job.future = self._hand_over(job.work, *job.arguments)
             except HarmonyExplorerError as error:

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -311,26 +311,39 @@ def answer(*arguments: Any) -> str:
     return ""
 
 
-def test_a_call_that_never_ends_gives_way_to_who_waits(
+@pytest.fixture
+def stuck(
     kept_store: Store,
     dataset: Dataset,
     fresh: Callable[[], RunParams],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> Iterator[Runner]:
+    """A runner whose worker is stuck in a run that Ada waits for; all others are soon done."""
     monkeypatch.setattr(job_queue, "PATIENCE", 0.2)
     runner = Runner(kept_store)
-    try:
-        monkeypatch.setattr(runner_module, "compute", hang)
-        endless = runner.submit_run("ada", dataset, fresh())
-        future = runner._jobs[endless].future
-        assert future is not None
-        _wait(future.running)
-        monkeypatch.setattr(runner_module, "compute", answer)
-        soon = runner.submit_run("ben", dataset, fresh())
-        runner.drop("ada")
-        _wait(lambda: runner.follow(soon, dataset.run_folder(soon)).state == "finished")
-    finally:
-        runner.close()
+    monkeypatch.setattr(runner_module, "compute", hang)
+    future = runner._jobs[runner.submit_run("ada", dataset, fresh())].future
+    assert future is not None
+    _wait(future.running)
+    monkeypatch.setattr(runner_module, "compute", answer)
+    yield runner
+    runner.close()
+
+
+def test_a_call_that_never_ends_gives_way_to_who_waits(
+    stuck: Runner, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    soon = stuck.submit_run("ben", dataset, fresh())
+    stuck.drop("ada")
+    _wait(lambda: stuck.follow(soon, dataset.run_folder(soon)).state == "finished")
+
+
+def test_many_wishes_survive_a_worker_that_is_ended(
+    stuck: Runner, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    for _ in range(5):
+        name = stuck.submit_run("ada", dataset, fresh())
+    _wait(lambda: stuck.follow(name, dataset.run_folder(name)).state == "finished")
 
 
 def test_a_computation_wanted_again_goes_on(
@@ -403,28 +416,6 @@ def test_a_worker_that_gets_ready_is_not_ended_for_wishes_that_only_waited(
     assert "getting ready" not in hands.runner.follow(name, folder).step
     hands.run_next()
     assert hands.state(name, folder) == "finished"
-
-
-def test_many_wishes_survive_a_worker_that_is_ended(
-    kept_store: Store,
-    dataset: Dataset,
-    fresh: Callable[[], RunParams],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(job_queue, "PATIENCE", 0.2)
-    runner = Runner(kept_store)
-    try:
-        monkeypatch.setattr(runner_module, "compute", hang)
-        name = runner.submit_run("ada", dataset, fresh())
-        future = runner._jobs[name].future
-        assert future is not None
-        _wait(future.running)
-        monkeypatch.setattr(runner_module, "compute", answer)
-        for _ in range(5):
-            name = runner.submit_run("ada", dataset, fresh())
-        _wait(lambda: runner.follow(name, dataset.run_folder(name)).state == "finished")
-    finally:
-        runner.close()
 
 
 def test_a_cluster_computes_the_same_bytes(
@@ -554,6 +545,28 @@ def test_an_export_that_fails_says_why_and_can_be_asked_for_again(
         assert progress.state == "failed"
         assert "not finished" in progress.message
     assert not list(folder.glob("*.h5ad"))
+
+
+def test_a_disk_too_full_to_begin(
+    hands: Hands,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    first, second = fresh(), fresh()
+    hands.runner.submit_run("ada", dataset, first)
+    name = hands.runner.submit_run("ben", dataset, second)
+    with monkeypatch.context() as disk:
+        disk.setattr(job_queue, "write_json", full)
+        hands.run_next()  # it is Ben's turn, but nothing can be noted
+    assert hands.waiting == 0
+    assert "its disk is full" in hands.runner.follow(name, dataset.run_folder(name)).message
+    hands.runner.submit_run("ben", dataset, second)
+    hands.run_next()
+    assert hands.state(name, dataset.run_folder(name)) == "finished"
 
 
 def test_a_disk_too_full_to_say_so(hands: Hands, dataset: Dataset, finished: RunParams) -> None:

@@ -41,6 +41,12 @@ def settle(page: Page) -> None:
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=WORK)
 
 
+def upload(page: Page, *files: Path) -> None:
+    chooser = page.locator('input[type="file"]')
+    expect(chooser).to_have_count(1)  # after an upload a new one takes the place of the old
+    chooser.set_input_files(files)
+
+
 def download(page: Page, what: str, folder: Path) -> Path:
     """Wait until a file is made and save it."""
     button = page.get_by_role("button", name=f"Download {what}")
@@ -138,12 +144,12 @@ def test_own_h5ad_and_what_is_not_one(page: Page, serve: Serve, tmp_path: Path) 
     expect(page.get_by_role("heading", name="Kang PBMC")).to_be_visible()
     refused = {"text.h5ad": "is not an HDF5 file", "broken.h5ad": "is cut short"}
     for name, sentence in refused.items():
-        page.locator('input[type="file"]').set_input_files(tmp_path / name)
+        upload(page, tmp_path / name)
         expect(page.get_by_role("alert").get_by_text(sentence)).to_be_visible(timeout=WORK)
         expect(page.get_by_text("The dataset you had before is still in hand.")).to_be_visible()
         expect(page.get_by_role("heading", name="Kang PBMC")).to_be_visible()
     shoot(page, "data-refused")
-    page.locator('input[type="file"]').set_input_files(tmp_path / "own.h5ad")
+    upload(page, tmp_path / "own.h5ad")
     expect(page.get_by_role("heading", name="own.h5ad")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("300 cells, 400 genes")).to_be_visible()
     shoot(page, "data-own")
@@ -176,7 +182,7 @@ def test_two_tables_and_a_10x_folder_become_one_run(
     open_tune(page, serve("app.py"))
     page.get_by_role("link", name="Data", exact=True).click()
     both = [tmp_path / "first lane.csv", tmp_path / "second lane.zip"]
-    page.locator('input[type="file"]').set_input_files(both)
+    upload(page, *both)
     expect(page.get_by_text("400 cells, 390 genes")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("10 of 400 in 'first lane'")).to_be_visible()
     expect(page.get_by_text("400 of 400 cells are kept.")).to_be_visible(timeout=WORK)
