@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "Report"]
 
 _CORRECTIONS = Kept(1)
-"""What `_correct` leaves to `_soft_clusters`, which follows."""
+"""What `_correct` leaves to `_soft_clusters`, which follows after the verdict."""
 
 
 class Pipeline(Judging):
@@ -85,8 +85,8 @@ class Pipeline(Judging):
         return np.asarray(self.stage("doublets").arrays["scores"])
 
     def _correct(self) -> Computed:
-        result = self._correction()
-        _CORRECTIONS.get(self._correction_key, lambda: result)
+        # What a superseded run left goes first, so that two never need memory at once.
+        result = _CORRECTIONS.get(self._correction_key, self._correction)
         return {"embedding": result.embedding}, {
             "objective": list(result.objective),
             "iterations": result.iterations,
@@ -107,7 +107,7 @@ class Pipeline(Judging):
         return str(self.dataset.folder), self.plan.keys["correct"]
 
     def _soft_clusters(self) -> Computed:
-        """Say what Harmony's soft clusters hold; the corrected cells need not wait for it."""
+        """Say what Harmony's soft clusters hold; neither picture nor verdict waits for it."""
         if self.params.given is not None:
             return {}, {}
         result = _CORRECTIONS.take(self._correction_key, self._correction)

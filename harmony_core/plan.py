@@ -63,7 +63,6 @@ STEPS: tuple[Step, ...] = (
     Step("neighbors_before", "Finding neighbours before correction", ("prepare",), False),
     Step("layout_before", "Drawing the picture before correction", ("neighbors_before",)),
     Step("preview_after", "Sketching the picture", ("layout_before", "correct"), False),
-    Step("soft_clusters", "Describing Harmony's soft clusters", ("correct",)),
     Step("neighbors_after", "Finding neighbours after correction", ("correct",), False),
     Step("reference", "Describing each batch on its own", ("prepare",), False),
     Step("lisi_before", "Measuring mixing before correction", ("neighbors_before",), False),
@@ -73,6 +72,7 @@ STEPS: tuple[Step, ...] = (
         "Judging the correction",
         ("reference", "lisi_before", "lisi_after"),
     ),
+    Step("soft_clusters", "Describing Harmony's soft clusters", ("correct",)),
     Step(
         "layout_after", "Drawing the picture after correction", ("layout_before", "neighbors_after")
     ),
