@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
-    from pages.ui import address, presentation, services, state
+    from pages.ui import address, faults, presentation, services, state
 
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
@@ -26,7 +27,12 @@ def main() -> None:
     page = st.navigation(pages, position="top")
     st.html(Path(__file__).parent / "pages" / "ui" / "style.css")
     presentation.apply()
-    page.run()
+    try:
+        page.run()
+    except FragmentHandledException:
+        raise  # Streamlit has said it
+    except Exception as error:
+        faults.stop(error)
 
 
 # The worker is spawned, and a spawned process runs this file again under another name.

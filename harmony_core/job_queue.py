@@ -10,6 +10,7 @@ wait for it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from typing import Any
 from harmony_core import executors
 from harmony_core.data.store import Store, write_json
 from harmony_core.errors import HarmonyExplorerError
-from harmony_core.worker import Progress, read_progress, warm_up
+from harmony_core.worker import Progress, State, read_progress, warm_up
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +68,26 @@ class Job:
     def begin_anew(self) -> None:
         """Take back the cancel mark and what was said of an earlier try."""
         self.stopping = False
-        try:
+        with contextlib.suppress(OSError):
             (self.folder / "cancel").unlink(missing_ok=True)
-            write_json(self.folder / "progress.json", {"state": "waiting"})
+        self.say("waiting")
+
+    def say(self, state: State, **values: Any) -> None:
+        """Write where the job stands; one that can't even say so is lost."""
+        try:
+            write_json(self.folder / "progress.json", {"state": state, **values})
         except OSError:
             self.lost = _NOTHING_WRITTEN
 
     def stop(self) -> None:
-        """Leave the cancel mark, which the worker sees between stages and layout rounds."""
+        """Leave the cancel mark, which the worker sees between stages and layout rounds.
+
+        Where none can be left, because the disk is full, the worker is ended instead if it is in
+        somebody's way.
+        """
         self.stopping = True
-        (self.folder / "cancel").touch()
+        with contextlib.suppress(OSError):
+            (self.folder / "cancel").touch()
 
 
 class JobQueue:
@@ -157,7 +168,7 @@ class JobQueue:
                     continue
                 if job.future is None:
                     del self._jobs[name]
-                    write_json(job.folder / "progress.json", {"state": "cancelled"})
+                    job.say("cancelled")
                 else:
                     self._stop(job)
             self._launch_next()
@@ -190,7 +201,7 @@ class JobQueue:
         with self._lock:
             self._closed = True
             for job in self._jobs.values():
-                (job.folder / "cancel").touch()
+                job.stop()
             self._jobs.clear()
             executor, self._executor = self._executor, None
         if executor is not None:
@@ -217,7 +228,7 @@ class JobQueue:
             try:
                 job.future = self._hand_over(job.work, *job.arguments)
             except HarmonyExplorerError as error:
-                write_json(job.folder / "progress.json", {"state": "failed", "message": str(error)})
+                job.say("failed", message=str(error))
                 del self._jobs[name]
             else:
                 self._when_done(job.future, self._settle, name, job, job.future)

@@ -6,6 +6,7 @@ worker writes progress beside the run, the page leaves a cancel mark there.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Runner(JobQueue):
         with self._lock:
             self.drop(viewer, but=plan.run)
             if plan.is_finished:
-                write_json(folder / "progress.json", {"state": "finished", "share": 1.0})
+                _say_finished(folder)
                 return plan.run
             arguments = (str(self.store.home), dataset.fingerprint, params.to_dict(), str(folder))
             self.want(plan.run, viewer, Job(compute, arguments, folder))
@@ -74,7 +75,7 @@ class Runner(JobQueue):
         note(dataset, params)
         with self._lock:
             if plan.has(*steps):
-                write_json(folder / "progress.json", {"state": "finished", "share": 1.0})
+                _say_finished(folder)
                 return name
             home, fingerprint = str(self.store.home), dataset.fingerprint
             arguments = (home, fingerprint, params.to_dict(), str(folder), *steps)
@@ -144,3 +145,9 @@ class Runner(JobQueue):
             arguments = (home, fingerprint, params.to_dict(), str(folder), bits)
             self.want(name, viewer, Job(rank_selected, arguments, folder))
         return name, folder
+
+
+def _say_finished(folder: Path) -> None:
+    """Write that nothing is left to do; on a full disk what was written before stands."""
+    with contextlib.suppress(OSError):
+        write_json(folder / "progress.json", {"state": "finished", "share": 1.0})

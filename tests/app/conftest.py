@@ -14,9 +14,13 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.data.store import HOME_VARIABLE, Store
 from harmony_core.job_queue import Job
 from harmony_core.runner import Runner
-from pages.ui import services
+from pages.ui import faults, services
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class Busy(Executor):
@@ -76,6 +80,12 @@ def runner(home: Path, monkeypatch: pytest.MonkeyPatch) -> Waiting:
 
 
 @pytest.fixture
-def app(runner: Waiting) -> AppTest:
+def faults_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong in a page is the app's `exception`, not a sentence on the page."""
+    monkeypatch.setattr(faults, "stop", _raise)
+
+
+@pytest.fixture
+def app(runner: Waiting, faults_raised: None) -> AppTest:
     """The app, not run yet."""
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)

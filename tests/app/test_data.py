@@ -41,6 +41,18 @@ class _AtOnce(Executor):
         return future
 
 
+class _SaysLater(Executor):
+    """Does everything at once, but is not known to be done before the test says so."""
+
+    def __init__(self) -> None:
+        self.done: list[Future[Any]] = []
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        work(*arguments, **named)
+        self.done.append(Future())
+        return self.done[-1]
+
+
 class _Never(Executor):
     """Is always busy with something else."""
 
@@ -60,7 +72,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 @pytest.fixture
-def app(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+def app(store: Store, faults_raised: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     st.cache_resource.clear()
     st.cache_data.clear()
     working = _Working(store, _AtOnce)
@@ -182,6 +194,28 @@ def test_nothing_that_was_uploaded_stays_behind(
     simulated.write_h5ad(tmp_path / "own.h5ad")
     _upload(app, ("broken.h5ad", b"not an h5ad"))
     _upload(app, tmp_path / "own.h5ad")
+    assert "own.h5ad" in _text(app)
+    assert list(store.uploads_folder.iterdir()) == []
+
+
+def test_the_next_file_may_come_before_the_runner_knows_of_the_last_ones_end(
+    app: AppTest,
+    store: Store,
+    simulated: ad.AnnData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    executor = _SaysLater()
+    working = _Working(store, lambda: executor)
+    monkeypatch.setattr(services, "runner", lambda: working)
+    simulated.write_h5ad(tmp_path / "own.h5ad")
+    _upload(app, ("broken.h5ad", b"not an h5ad"))
+    assert "'broken.h5ad' is not an HDF5 file" in _text(app)
+    _upload(app, tmp_path / "own.h5ad")
+    executor.done[0].set_result("")
+    working._settler.submit(int).result()
+    app.run()
+    assert not app.exception
     assert "own.h5ad" in _text(app)
     assert list(store.uploads_folder.iterdir()) == []
 

@@ -49,7 +49,7 @@ def judged(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> D
 
 
 @pytest.fixture
-def app(judged: Dataset, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+def app(judged: Dataset, faults_raised: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     monkeypatch.setenv(HOME_VARIABLE, str(judged.folder.parents[1]))
     st.cache_resource.clear()
     waiting = Waiting(services.store())

@@ -16,10 +16,10 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.runner import Runner
 Runner.start = lambda self, delay: None  # the worker's own imports are its own affair
 app = AppTest.from_file("app.py", default_timeout=60).run()
-assert not app.exception, app.exception
+assert not app.exception and not app.error, (app.exception, app.error)
 for page in ("data", "export", "diagnostics", "markers", "tune"):
     app.switch_page("pages/" + page + ".py").run()
-    assert not app.exception, (page, app.exception)
+    assert not app.exception and not app.error, (page, app.exception, app.error)
 print(sorted(set({HEAVY!r}) & set(sys.modules)))
 """
 

@@ -11,8 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.data.ingest import ingest
-from harmony_core.data.store import Store
-from tests.app.conftest import ROOT
+from harmony_core.data.store import Dataset, Store
+from pages.ui.data import found
+from tests.app.conftest import ROOT, Waiting
 
 PAGES = (
     *("pages/data.py", "pages/tune.py", "pages/markers.py"),
@@ -119,3 +120,21 @@ def test_no_page_says_what_only_its_reader_should_see(page: str) -> None:
     values = [node.value for node in body if isinstance(node, ast.Expr)]
     # Streamlit draws a page's strings; only its docstring is spared.
     assert not [value for value in values if isinstance(value, ast.Constant)]
+
+
+def test_a_fault_is_a_sentence_and_a_second_try(
+    runner: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Dataset) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(found, "overview", fail)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        app.switch_page("pages/data.py").run()
+        assert not app.exception
+        assert "fault in the program (ZeroDivisionError)" in app.error[0].value.replace("\\", "")
+        assert "nobody thought" not in _text(app)
+    app.button(key="draw-again").click().run()
+    assert not app.error
+    assert "Kang" in _text(app)

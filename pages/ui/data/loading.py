@@ -27,14 +27,16 @@ _EVERY_CELL = "(any)"
 
 def receive(uploads: Sequence[Any]) -> None:
     """Keep uploads on disk, where the worker can read them, and begin to read."""
-    folder = Path(tempfile.mkdtemp(dir=services.store().uploads_folder))
-    paths = [folder / str(number) for number in range(len(uploads))]
+    folder = None
     try:
+        folder = Path(tempfile.mkdtemp(dir=services.store().uploads_folder))
+        paths = [folder / str(number) for number in range(len(uploads))]
         for upload, path in zip(uploads, paths, strict=True):
             with path.open("wb") as out:
                 shutil.copyfileobj(upload, out)
     except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         reason = error.strerror or "the disk gave an error"
         st.session_state[_REFUSED] = {"message": f"The files could not be kept: {reason}."}
         return
@@ -44,11 +46,15 @@ def receive(uploads: Sequence[Any]) -> None:
 
 def begin(request: LoadRequest) -> None:
     """Begin to read files, instead of any others; may be a widget's callback."""
-    viewer = f"{state.viewer()}:load"
-    services.runner().drop(viewer)
+    services.runner().drop(_reader())
     forget_refused(but=request)
-    job = services.runner().submit_load(viewer, request)
+    job = services.runner().submit_load(_reader(), request)
     st.session_state[_UNDER_WAY] = (job, request.to_dict())
+
+
+def _reader() -> str:
+    """Return the name under which this session waits for files, apart from what else it wants."""
+    return f"{state.viewer()}:load"
 
 
 def refuse(message: str) -> None:
@@ -65,6 +71,8 @@ def status() -> None:
             _poll(job)
             return
         del st.session_state[_UNDER_WAY]
+        # Before its folder goes: the runner may not have looked yet how the job ended.
+        services.runner().drop(_reader())
         shutil.rmtree(services.store().uploads_folder / job, ignore_errors=True)
         request = LoadRequest.from_dict(values)
         if progress.state == "finished":
@@ -105,7 +113,7 @@ def _poll(job: str) -> None:
     bar, button = st.columns([6, 1], vertical_alignment="center")
     bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
     if button.button("Cancel", key="cancel-load", width="stretch"):
-        services.runner().drop(f"{state.viewer()}:load")
+        services.runner().drop(_reader())
         _, values = st.session_state.pop(_UNDER_WAY)
         _delete_uploads(LoadRequest.from_dict(values))
         st.rerun(scope="app")
