@@ -76,13 +76,16 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Start `streamlit run` on a script of the project and give its address.
 
     `serve(script, **environment)` starts one server per script and environment and keeps it.
+    None of them may have logged a traceback by the end of all tests.
     """
     servers: dict[tuple[object, ...], tuple[subprocess.Popen[bytes], str]] = {}
+    homes: list[Path] = []
 
     def start(script: str | Path, **environment: str) -> str:
         key = (str(script), *sorted(environment.items()))
         if key not in servers:
-            servers[key] = _start(ROOT / script, tmp_path_factory.mktemp("home"), environment)
+            homes.append(tmp_path_factory.mktemp("home"))
+            servers[key] = _start(ROOT / script, homes[-1], environment)
         return servers[key][1]
 
     yield start
@@ -90,6 +93,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         process.terminate()
     for process, _ in servers.values():
         process.wait(timeout=60)
+    logs = [folder / "server.log" for folder in homes]
+    faults = [text for log in logs if "Traceback" in (text := log.read_text("utf-8"))]
+    assert not faults, "\n".join(faults)
 
 
 def _start(
