@@ -178,6 +178,7 @@ def measure(name: str, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str
             )
         quality = _quality(name, ours["results"], theirs)
         quality["harmony_overhead"] = round(ours["overhead"], 3)
+        quality["verdict_with_preview_stands"] = ours["same_verdict"]
         quality["lisi_peer_s"] = theirs["lisi"]
         memory = {
             "data": name,
@@ -200,10 +201,12 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
     base = RunParams(harmony=DEFAULT, prepare=PrepareParams(basis="X_pca"), label="label")
     try:
         _move(runner, dataset, base)  # compiles, and computes the side before
-        timed, over = [], []
+        timed, same, over = [], [], []
         for move in moves:
             params = replace(base, harmony=move)
-            timed.append(_move(runner, dataset, params))
+            seconds, stands = _move(runner, dataset, params)
+            timed.append(seconds)
+            same.append(stands)
             # In the same process and at the same moment: machines are not the same for minutes.
             bare = executor.submit(_bare, str(file), move).result()
             over.append(RunResults(dataset, params).seconds["correct"] / bare - 1)
@@ -225,6 +228,7 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
         "results": seen,
         "peak": peak,
         "overhead": statistics.median(over),
+        "same_verdict": all(same),
     }
 
 
@@ -264,8 +268,8 @@ def ingest_cells(
     return ingest(store, ad.AnnData(obs=obs, obsm={"X_pca": embedding}), name="generated")
 
 
-def _move(runner: Runner, dataset: Dataset, params: RunParams) -> dict[str, float]:
-    """Submit a run and note when each result is there."""
+def _move(runner: Runner, dataset: Dataset, params: RunParams) -> tuple[dict[str, float], bool]:
+    """Submit a run; return when each result is there, and whether the first verdict stood."""
     results = RunResults(dataset, params)
     start = time.perf_counter()
     run = runner.submit_run("viewer", dataset, params)
@@ -274,13 +278,15 @@ def _move(runner: Runner, dataset: Dataset, params: RunParams) -> dict[str, floa
         for what, steps in STAGES.items():
             if what not in seconds and results.plan.has(*steps):
                 seconds[what] = time.perf_counter() - start
+                if what == "verdict":
+                    first = results.assessment
         progress = runner.follow(run, dataset.run_folder(run))
         if progress.state == "failed":
             raise SystemExit(progress.message)
         time.sleep(LOOK_EVERY)
     while not runner.follow(run, dataset.run_folder(run)).is_over:
         time.sleep(LOOK_EVERY)
-    return seconds
+    return seconds, results.assessment == first
 
 
 def _peer(file: str, moves: tuple[HarmonyParams, ...]) -> dict[str, Any]:
@@ -395,7 +401,7 @@ app = AppTest.from_file({app!r}, default_timeout=300)
 app.session_state["dataset"] = {fingerprint!r}
 app.session_state["settings"] = {{ {fingerprint!r}: {params!r} }}
 app.run()
-assert not app.exception, app.exception
+assert not app.exception and not app.error, (app.exception, app.error)
 print(peak_gb())
 """
 
