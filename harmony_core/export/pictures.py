@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harmony_core.errors import ExportError, ParameterError
 from harmony_core.export.figures import evaluation_figure, pair_figure
+from harmony_core.export.files import made_folder
 from harmony_core.export.gene_figures import (
     convergence_figure,
     dots_figure,
@@ -58,11 +59,7 @@ def write_pictures(
     unknown = [f for f in formats if f not in FORMATS]
     if unknown:
         raise ParameterError(f"{unknown[0]!r} is no format; available: {', '.join(FORMATS)}.")
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(f"The folder {str(folder)!r} could not be made.") from error
+    folder = made_folder(Path(folder))
     written: list[Path] = []
     for kind in formats:
         if kind == "html":
