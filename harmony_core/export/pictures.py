@@ -8,13 +8,10 @@ from pathlib import Path
 from harmony_core.errors import ExportError, ParameterError
 from harmony_core.export.figures import evaluation_figure, pair_figure
 from harmony_core.export.files import made_folder
-from harmony_core.export.gene_figures import (
-    convergence_figure,
-    dots_figure,
-    expression_of,
-    genes_figure,
-)
+from harmony_core.export.gene_figures import dots_figure, expression_of, genes_figure
+from harmony_core.export.harmony_figures import convergence_figure, soft_clusters_figure
 from harmony_core.export.interactive import write_interactive
+from harmony_core.export.violin_figures import violins_figure
 from harmony_core.results import RunResults
 
 FORMATS = ("png", "svg", "pdf", "html")
@@ -87,15 +84,23 @@ def _drawn(
         written.append(path(f"before_after_{name}"))
         pair_figure(results, written[-1], column=column, dpi=dpi)
     if p.given is None:
-        written.append(path("convergence"))
-        convergence_figure(results, written[-1], dpi=dpi)
+        for name, draw in (
+            ("convergence", convergence_figure),
+            ("soft_clusters", soft_clusters_figure),
+        ):
+            written.append(path(name))
+            draw(results, written[-1], dpi=dpi)
     try:
         drawable = list(expression_of(results, genes))
     except ExportError:
         if genes is not None:  # asked for; the textbook markers are only tried
             raise
         return written
-    for name, draw in (("genes", genes_figure), ("genes_by_cluster", dots_figure)):
+    for name, draw_genes in (
+        ("genes", genes_figure),
+        ("genes_by_cluster", dots_figure),
+        ("genes_by_batch", violins_figure),
+    ):
         written.append(path(name))
-        draw(results, written[-1], genes=drawable, dpi=dpi)
+        draw_genes(results, written[-1], genes=drawable, dpi=dpi)
     return written
