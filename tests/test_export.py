@@ -206,6 +206,8 @@ def test_clashing_names_are_kept_and_said(
     assert (out.obsp[moved] != kept.obsp["connectivities"]).nnz == 0
     assert out.uns["batch_colors"].tolist() == ["#000000", "#ffffff"]
     assert out.uns["rank_genes_groups"]["params"]["groupby"] == "leiden_explorer"
+    assert out.uns["leiden_explorer"]["params"]["resolution"] == 0.5
+    assert "leiden" not in out.uns
     assert (out.raw.X != kept.raw.X).nnz == 0
     assert (out.layers["counts"] != kept.layers["counts"]).nnz == 0
     np.testing.assert_array_equal(out.layers["dense"], kept.layers["dense"])
