@@ -165,14 +165,23 @@ def test_bash_completes_options(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
         "COMP_WORDS=(harmony-explorer ex); COMP_CWORD=1\n"
         '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        "COMP_WORDS=(harmony-explorer completion ''); COMP_CWORD=2\n"
+        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        "COMP_WORDS=(harmony-explorer correct in.h5ad --compression l); COMP_CWORD=4\n"
+        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        "COMP_WORDS=(harmony-explorer correct my); COMP_CWORD=2\n"
+        '_harmony_explorer\necho "${#COMPREPLY[@]}"\n'
     )
     done = subprocess.run([bash], input=script, capture_output=True, text=True, check=True)
-    first, second = done.stdout.splitlines()
+    first, second, shells, compression, files = done.stdout.splitlines()
     assert set(first.split()) == {
         *("--max-iter", "--max-iter-kmeans", "--max-genes", "--max-mito", "--max-doublet"),
         "--max-cells",
     }
     assert second == "export"
+    assert shells == "bash zsh fish"
+    assert compression == "lzf"
+    assert files == "0"  # left to the shell, which knows names with spaces
 
 
 def test_a_report_from_a_runs_file_tells_of_the_run_as_it_was(
