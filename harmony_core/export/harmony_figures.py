@@ -91,7 +91,11 @@ def draw_soft_clusters(results: RunResults) -> Figure:
         )
         drawn = _soft_clusters(axes, observed, expected, levels[i])
         more = len(levels[i]) - rows[i]
-        title = f"{short_name(variable)} (and {more:,} smaller)" if more else short_name(variable)
+        title = (
+            f"{short_name(variable)} (and {more:,} more, not drawn)"
+            if more
+            else short_name(variable)
+        )
         axes.set_title(title, fontsize=10, parse_math=False)
     panels[-1, 0].set_xlabel("Soft cluster, largest first")
     bar = figure.colorbar(drawn, ax=panels[:, 0], shrink=0.7)

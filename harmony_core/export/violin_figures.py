@@ -87,7 +87,7 @@ def draw_violins(results: RunResults, expression: Mapping[str, npt.NDArray[np.fl
     figure.supylabel("Log-normalised expression, not corrected", fontsize=8)
     names = short_names([levels[b] for b in drawn])
     if len(levels) > len(drawn):
-        names.append(f"and {len(levels) - len(drawn):,} smaller, not drawn")
+        names.append(f"and {len(levels) - len(drawn):,} more, not drawn")
     _legend(figure, names, [*colors, "none"], width)
     return figure
 
