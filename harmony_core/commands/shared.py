@@ -189,11 +189,10 @@ def _check_protection(path: Path, option: str, folder: Path) -> None:
 
 def write_report(path: Path, values: Any) -> None:
     """Write JSON that any reader accepts: what is not a number is null."""
-    from harmony_core.export.files import written_whole
+    from harmony_core.export.files import write_text_whole
 
     text = json.dumps(plain_json(values), indent=2, ensure_ascii=False, allow_nan=False)
-    with written_whole(path, needs=len(text)) as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+    write_text_whole(path, text + "\n")
 
 
 def plain_json(value: Any) -> Any:

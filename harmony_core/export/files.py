@@ -56,6 +56,19 @@ def written_whole(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def write_text_whole(path: Path, text: str) -> None:
+    """Write a text file as `written_whole` does.
+
+    Raises
+    ------
+    ExportError
+        If the file can't be written.
+    """
+    content = text.encode("utf-8")
+    with written_whole(path, needs=len(content)) as temporary:
+        temporary.write_bytes(content)
+
+
 def made_folder(path: Path) -> Path:
     """Return a folder to write into, which is made if need be.
 

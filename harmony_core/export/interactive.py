@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from harmony_core import figure_genes, figure_maps, figures
 from harmony_core.errors import ExportError
-from harmony_core.export.files import written_whole
+from harmony_core.export.files import write_text_whole
 from harmony_core.export.gene_figures import expression_of
 from harmony_core.palette import CATEGORICAL
 from harmony_core.plan import SIDES, Side
@@ -49,8 +49,7 @@ def write_interactive(results: RunResults, path: Path) -> None:
         f"<title>Harmony: {name}</title><style>{_STYLE}</style></head>"
         f"<body><h1>Harmony: {name}</h1>{''.join(parts)}</body></html>"
     )
-    with written_whole(Path(path), needs=len(page)) as temporary:
-        temporary.write_text(page, "utf-8")
+    write_text_whole(Path(path), page)
 
 
 def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:

@@ -15,7 +15,7 @@ from harmony_core.diagnostics.design import check_design
 from harmony_core.diagnostics.glossary import GLOSSARY
 from harmony_core.errors import ExportError
 from harmony_core.export.figures import evaluation_figure, pair_figure
-from harmony_core.export.files import written_whole
+from harmony_core.export.files import write_text_whole
 from harmony_core.export.gene_figures import dots_figure, expression_of
 from harmony_core.export.harmony_figures import convergence_figure
 from harmony_core.export.html import Safe, element, image, joined, table
@@ -81,8 +81,7 @@ def write_report(
         If the run is not finished, or the file can't be written.
     """
     page = report(results, runs=runs, input_path=input_path, origin=origin)
-    with written_whole(Path(path), needs=len(page)) as temporary:
-        temporary.write_text(page, "utf-8")
+    write_text_whole(Path(path), page)
 
 
 def report(
