@@ -22,6 +22,7 @@ from harmony_core.export.interactive import write_interactive
 from harmony_core.export.pictures import write_pictures
 from harmony_core.export.violin_figures import draw_violins
 from harmony_core.figure_maps import soft_clusters
+from harmony_core.params import PrepareParams
 from harmony_core.pipeline import Pipeline
 from harmony_core.results import RunResults
 from tests.conftest import SMALL
@@ -84,12 +85,25 @@ def test_a_chosen_column_and_chosen_genes(finished: RunResults, tmp_path: Path) 
 
 
 def test_genes_that_the_data_lack(finished: RunResults, tmp_path: Path) -> None:
-    # The simulated genes are none of the textbook's: the rest is drawn without them.
-    names = {path.stem for path in write_pictures(finished, tmp_path / "a", formats=("svg",))}
-    assert "genes" not in names
-    assert "harmony_batch_evaluation" in names
+    # The simulated genes are none of the textbook's: the best of each cluster are drawn.
+    write_pictures(finished, tmp_path / "a", formats=("svg",))
+    markers = finished.markers("after")
+    assert markers
+    for name in ("genes", "genes_by_cluster", "genes_by_batch"):
+        drawn = (tmp_path / "a" / f"{name}.svg").read_text("utf-8")
+        assert all(m.symbols[0] in drawn for m in markers if m.symbols)
     with pytest.raises(ExportError, match="none of these genes: CD3E"):
         write_pictures(finished, tmp_path / "b", formats=("svg",), genes=["CD3E"])
+
+
+def test_data_without_genes(kept_store: Store, simulated: ad.AnnData, tmp_path: Path) -> None:
+    embedded = ad.AnnData(obs=simulated.obs, obsm={"X_mine": simulated.X[:, :6].toarray()})
+    dataset = ingest(kept_store, embedded, name="embedded")
+    params = replace(SMALL, prepare=PrepareParams(basis="X_mine"))
+    Pipeline(dataset, params).run()
+    names = {path.stem for path in write_pictures(RunResults(dataset, params), tmp_path)}
+    assert not any(name.startswith("genes") for name in names)
+    assert {"harmony_batch_evaluation", "convergence", "soft_clusters"} <= names
 
 
 def test_the_interactive_page_needs_no_network_and_runs_no_name(

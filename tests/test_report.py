@@ -71,7 +71,7 @@ def test_every_part_is_there(finished: RunResults, page: str) -> None:
     assert "/data/in.h5ad" in words
     assert "harmonypy" in words
     pictures = [a for tag, a in read.elements if tag == "img"]
-    assert len(pictures) == 3
+    assert len(pictures) == 4  # evaluation, label, convergence, genes
     assert all(a["alt"] for a in pictures)
 
 

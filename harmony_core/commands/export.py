@@ -63,7 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of figures: png, svg, pdf, html; of tables: csv, parquet (png csv)",
     )
     parser.add_argument("--dpi", type=int, default=150, help="of figures (150)")
-    parser.add_argument("--genes", nargs="+", metavar="G", help="genes to draw")
+    parser.add_argument(
+        "--genes",
+        nargs="+",
+        metavar="G",
+        help="genes to draw (blood cell markers, or the best of each cluster)",
+    )
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep computed results here")
 
 

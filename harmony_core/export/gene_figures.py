@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PANEL = 2.1
 _GENES_PER_ROW = 3
+_MOST_GENES = 15
 
 
 def genes_figure(
@@ -40,7 +41,7 @@ def genes_figure(
     path
         The file wanted; its ending chooses PNG, SVG or PDF.
     genes
-        Symbols, by default those of `harmony_core.markers.PANEL` that the data have.
+        Symbols; see `expression_of`.
 
     Raises
     ------
@@ -74,13 +75,23 @@ def expression_of(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return log-normalised expression of the wanted genes that the data have, by symbol.
 
+    Parameters
+    ----------
+    genes
+        Symbols; by default textbook markers of blood cells, and where the data have none of these,
+        the best marker of each cluster after correction.
+
     Raises
     ------
     ExportError
         If there are none.
     """
+    symbols = results.dataset.symbols.tolist()
     wanted = [g for group in PANEL.values() for g in group] if genes is None else genes
-    found, _ = find_genes(wanted, results.dataset.symbols.tolist())
+    found, _ = find_genes(wanted, symbols)
+    if genes is None and not found:
+        best = [m.symbols[0] for m in results.markers("after") or () if m.symbols]
+        found, _ = find_genes(best[:_MOST_GENES], symbols)
     values = {symbol: results.gene(position) for symbol, position in found.items()}
     expression = {symbol: v for symbol, v in values.items() if v is not None}
     if not expression:

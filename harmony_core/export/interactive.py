@@ -68,7 +68,7 @@ def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
     made.append((f"By cluster, {sides[1]}", by_cluster))
     try:
         expression = expression_of(results)
-    except ExportError:  # another tissue, or no expression
+    except ExportError:  # no expression
         expression = {}
     if expression:
         made.append(("Marker genes", figure_genes.gene_grid(expression, before, after)))

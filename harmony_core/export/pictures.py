@@ -38,8 +38,8 @@ def write_pictures(
     dpi
         Dots per inch.
     genes
-        Symbols of the genes to draw; by default textbook markers of blood cells, where the data
-        have any.
+        Symbols of the genes to draw; by default textbook markers of blood cells, or the best of
+        each cluster where the data have none of these.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _drawn(
     try:
         drawable = list(expression_of(results, genes))
     except ExportError:
-        if genes is not None:  # asked for; the textbook markers are only tried
+        if genes is not None:  # asked for; the others are only tried
             raise
         return written
     for name, draw_genes in (

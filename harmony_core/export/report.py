@@ -255,9 +255,9 @@ def _markers(results: RunResults) -> Safe:
     parts = [table(["Cluster", "Cells", "Marker genes, best first"], rows)]
     try:
         expression_of(results)
-    except ExportError:  # none of the textbook markers
+    except ExportError:  # no expression of them is kept
         return joined(parts)
-    parts.append(element("p", _drawn(dots_figure, results, "Textbook markers by cluster")))
+    parts.append(element("p", _drawn(dots_figure, results, "Marker genes by cluster")))
     return joined(parts)
 
 

@@ -42,7 +42,7 @@ def violins_figure(
     path
         The file wanted; its ending chooses PNG, SVG or PDF.
     genes
-        Symbols, by default those of `harmony_core.markers.PANEL` that the data have.
+        Symbols; see `harmony_core.export.gene_figures.expression_of`.
     dpi
         Dots per inch.
 
