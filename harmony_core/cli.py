@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import metadata
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from harmony_core.commands import check, completion, correct, diagnose, export, report
 from harmony_core.commands.shared import one_line
@@ -94,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         if isinstance(error, OSError) and (sentence := full_disk(error)):
             return _complain(sentence, 1)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return _complain(f"The name {_beginning(error.filename)!r} is too long for a disk.", 2)
         return _complain(
             f"This did not work because of a fault in the program ({type(error).__name__}: "
             f"{error}). Set {DEBUG_VARIABLE}=1 to see where.",
@@ -129,6 +133,11 @@ def command_parsers() -> dict[str, argparse.ArgumentParser]:
     for name, parser in parsers.items():
         _COMMANDS[name][0].add_arguments(parser)
     return parsers
+
+
+def _beginning(path: Any) -> str:
+    name = Path(str(path)).name
+    return name if len(name) <= 40 else f"{name[:40]}…"
 
 
 def _complain(message: str, status: int) -> int:

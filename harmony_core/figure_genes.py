@@ -17,10 +17,13 @@ from harmony_core.palette import (
     colors_for,
     scale_stops,
 )
-from harmony_core.summaries import clip_limit, dots, sampled_cells
-
-MOST_IN_VIOLIN = 500
-"""Cells that one violin's shape is estimated from; of more a random sample is taken."""
+from harmony_core.summaries import (
+    MOST_IN_VIOLIN,
+    clip_limit,
+    dots,
+    sampled_cells,
+    violin_bandwidth,
+)
 
 
 def gene_dots(
@@ -220,9 +223,8 @@ def violins_by_batch(
     title
         The gene.
     """
-    # One bandwidth for all: its own would make a violin of mostly zeros a spike beside the others.
     highest = float(np.max(values, initial=0.0))
-    bandwidth = max(highest / 20, 0.05)
+    bandwidth = violin_bandwidth(highest)
     figure = go.Figure()
     for batch, color in enumerate(colors_for(batch_levels).values()):
         cells = [np.flatnonzero((codes == g) & (batches == batch)) for g in range(len(levels))]

@@ -10,10 +10,8 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from harmony_core.figures import dressed, shown_name
-from harmony_core.palette import EXPRESSION_LIGHT, colors_for, scale_stops
-
-_DIVERGING = [(0.0, "#c07800"), (0.5, "#e8eaee"), (1.0, "#0f6b9c")]
-_MOST_LOG2 = 3.0
+from harmony_core.palette import DIVERGING, EXPRESSION_LIGHT, colors_for, scale_stops
+from harmony_core.summaries import MOST_LOG2, log2_of_even
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,16 +124,15 @@ def soft_clusters(
     if order is None:
         order = np.argsort(-observed.sum(axis=1), kind="stable")
     found, even = observed[order], expected[order]
-    # Half a cell keeps an empty cluster from reading as infinitely far off.
-    ratio = np.log2((found + 0.5) / (even + 0.5)).T
+    ratio = log2_of_even(found, even).T
     figure = go.Figure(
         go.Heatmap(
             z=ratio,
             x=[str(i + 1) for i in range(len(found))],
             y=[shown_name(level) for level in levels],
-            zmin=-_MOST_LOG2,
-            zmax=_MOST_LOG2,
-            colorscale=_DIVERGING,
+            zmin=-MOST_LOG2,
+            zmax=MOST_LOG2,
+            colorscale=scale_stops(DIVERGING),
             customdata=np.stack([found.T, even.T], axis=-1),
             colorbar={
                 "title": "O / E",

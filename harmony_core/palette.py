@@ -37,6 +37,9 @@ EXPRESSION_DARK: tuple[str, ...] = (
 )
 """The same on a dark background: lightness rises."""
 
+DIVERGING: tuple[str, ...] = ("#c07800", "#e8eaee", "#0f6b9c")
+"""From fewer than expected, through as many, to more."""
+
 BEFORE, AFTER = "#906c90", "#4884f0"
 """The two sides of a run, wherever numbers of both share an axis."""
 

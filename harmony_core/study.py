@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from harmony_core.diagnostics.assess import Assessment
 
 _FORMS = {
-    **{".h5ad": "h5ad", ".html": "report", ".py": "python", ".ipynb": "notebook", ".r": "r"},
+    **{".zarr": "zarr", ".h5ad": "h5ad", ".html": "report"},
+    **{".py": "python", ".ipynb": "notebook", ".r": "r"},
     **{".toml": "settings", ".json": "settings"},
     **{".png": "evaluation", ".svg": "evaluation", ".pdf": "evaluation"},
 }
@@ -296,7 +297,9 @@ class Run:
         sides = side_names(self.results.params)
         return before_after(before, after, codes, levels, title=name, sides=sides)
 
-    def export(self, path: Path | str, **chosen: str | int) -> tuple[str, ...]:
+    def export(
+        self, path: Path | str, *, compared: Sequence[Run] = (), **chosen: str | int
+    ) -> tuple[str, ...]:
         """Write the run into a file, whose ending says in which form.
 
         ``.h5ad`` and ``.zarr`` are the corrected data, ``.html`` the report, ``.py`` and ``.ipynb``
@@ -307,6 +310,8 @@ class Run:
         ----------
         path
             The file; one of that name is replaced.
+        compared
+            Other runs of the same study, for the table of runs in a report.
         chosen
             ``compression`` of an h5ad (``"gzip"`` or ``"lzf"``), ``dpi`` of a figure.
 
@@ -317,7 +322,7 @@ class Run:
         Raises
         ------
         ParameterError
-            If the ending is another.
+            If the ending is another, or there is no such choice for it.
         ExportError
             If the file can't be written; nothing half-written is left.
 
@@ -333,18 +338,20 @@ class Run:
         ['corrected.h5ad', 'settings.toml']
         """
         from harmony_core.export.h5ad import write_zarr
-        from harmony_core.export.offers import offer_named
+        from harmony_core.export.offers import check_choices, offer_named
         from harmony_core.export.request import Request
 
         path = Path(path)
         ending = path.suffix.lower()
-        if ending == ".zarr":
-            return write_zarr(self.results, path, input_path=self.input_path)
         if ending not in _FORMS:
-            available = ", ".join([".zarr", *_FORMS])
-            raise ParameterError(f"{path.name!r} must end in one of {available}.")
-        request = Request(self.results, input_path=self.input_path, chosen=chosen)
-        return offer_named(_FORMS[ending]).write(request, path)
+            raise ParameterError(f"{path.name!r} must end in one of {', '.join(_FORMS)}.")
+        offer = offer_named(_FORMS[ending])
+        check_choices(offer, chosen)
+        if ending == ".zarr":  # as a folder; offered to a browser, it is packed
+            return write_zarr(self.results, path, input_path=self.input_path)
+        others = [run.results for run in compared if run.results.params != self.results.params]
+        request = Request(self.results, others, input_path=self.input_path, chosen=chosen)
+        return offer.write(request, path)
 
     def __repr__(self) -> str:
         return f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"

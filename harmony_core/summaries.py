@@ -83,6 +83,36 @@ def clip_limit(values: npt.NDArray[np.floating]) -> float:
     return limit if limit > 0 else 1.0
 
 
+MOST_IN_VIOLIN = 500
+"""Cells that one violin's shape is estimated from; of more a random sample is taken."""
+
+
+def violin_bandwidth(highest: float) -> float:
+    """Return how far a violin is smoothed, from a gene's highest value.
+
+    One for all violins of a gene: its own would make one of mostly zeros a spike beside the others.
+    """
+    return max(highest / 20, 0.05)
+
+
+MOST_LOG2 = 3.0
+"""Where colours of `log2_of_even` end: an eighth and eight times."""
+
+
+def log2_of_even(
+    observed: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float64]:
+    """Return how far each soft cluster is from an even share of a batch, as doublings.
+
+    Parameters
+    ----------
+    observed, expected
+        Harmony's O and E (soft clusters × batches), in cells.
+    """
+    # Half a cell keeps an empty cluster from reading as infinitely far off.
+    return np.asarray(np.log2((observed + 0.5) / (expected + 0.5)))
+
+
 def sampled_cells(n_cells: int, most: int) -> npt.NDArray[np.intp]:
     """Return the cells to draw: all, or a random ``most`` of them; the same ones every time."""
     if n_cells <= most:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -74,6 +75,8 @@ def test_figures_tables_and_report_show_the_same_run(
         (["--python", "a.txt"], "must end in .py"),
         (["--python", "nowhere/a.py"], "there is no folder"),
         (["--figures", "corrected.h5ad"], "is a file"),
+        (["--tables", "corrected.h5ad/tables"], "is a file"),
+        (["--r", "a" * 300 + ".R"], "is too long for a disk"),
         (["--figures", "f", "--dpi", "5"], "--dpi is 5"),
         (["--figures", "f", "--format", "gif"], "--format"),
     ],
@@ -101,8 +104,23 @@ def test_a_file_without_a_run(
     refused(["export", str(tmp_path / "plain.h5ad"), *out], capsys, "holds no run")
     refused(["export", str(tmp_path / "text.h5ad"), *out], capsys, "is not an h5ad")
     refused(["export", str(tmp_path / "gone.h5ad"), *out], capsys, "no file")
+    refused(["export", str(tmp_path), *out], capsys, "is a folder; give the run's h5ad")
     page = ["--out", str(tmp_path / "a.html")]
-    refused(["report", str(tmp_path / "plain.h5ad"), *page], capsys, "cannot be opened again")
+    refused(["report", str(tmp_path / "plain.h5ad"), *page], capsys, "holds no run")
+
+
+@pytest.mark.parametrize("option", ["--figures", "--tables"])
+def test_a_protected_folder_is_refused_before_anything_is_computed(
+    run_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+) -> None:
+    # Asked of the system, as a test may run as root, whom no mode of a folder keeps out.
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path)
+    refused(["export", str(run_file), option, str(tmp_path / "new")], capsys, "is protected")
+    assert not (tmp_path / "new").exists()
 
 
 def test_check_says_what_is_recognised(
@@ -147,14 +165,23 @@ def test_bash_completes_options(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
         "COMP_WORDS=(harmony-explorer ex); COMP_CWORD=1\n"
         '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        "COMP_WORDS=(harmony-explorer completion ''); COMP_CWORD=2\n"
+        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        "COMP_WORDS=(harmony-explorer correct in.h5ad --compression l); COMP_CWORD=4\n"
+        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        "COMP_WORDS=(harmony-explorer correct my); COMP_CWORD=2\n"
+        '_harmony_explorer\necho "${#COMPREPLY[@]}"\n'
     )
     done = subprocess.run([bash], input=script, capture_output=True, text=True, check=True)
-    first, second = done.stdout.splitlines()
+    first, second, shells, compression, files = done.stdout.splitlines()
     assert set(first.split()) == {
         *("--max-iter", "--max-iter-kmeans", "--max-genes", "--max-mito", "--max-doublet"),
         "--max-cells",
     }
     assert second == "export"
+    assert shells == "bash zsh fish"
+    assert compression == "lzf"
+    assert files == "0"  # left to the shell, which knows names with spaces
 
 
 def test_a_report_from_a_runs_file_tells_of_the_run_as_it_was(

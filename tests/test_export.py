@@ -26,7 +26,7 @@ from harmony_core.data.store import Dataset, Store
 from harmony_core.errors import ExportError
 from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
 from harmony_core.export.figures import Colouring, draw, save, short_names
-from harmony_core.export.files import in_words, written_whole
+from harmony_core.export.files import in_words, write_text_whole, written_whole
 from harmony_core.palette import CATEGORICAL, colors_for
 from harmony_core.params import RunParams
 from harmony_core.pipeline import Pipeline
@@ -206,6 +206,8 @@ def test_clashing_names_are_kept_and_said(
     assert (out.obsp[moved] != kept.obsp["connectivities"]).nnz == 0
     assert out.uns["batch_colors"].tolist() == ["#000000", "#ffffff"]
     assert out.uns["rank_genes_groups"]["params"]["groupby"] == "leiden_explorer"
+    assert out.uns["leiden_explorer"]["params"]["resolution"] == 0.5
+    assert "leiden" not in out.uns
     assert (out.raw.X != kept.raw.X).nnz == 0
     assert (out.layers["counts"] != kept.layers["counts"]).nnz == 0
     np.testing.assert_array_equal(out.layers["dense"], kept.layers["dense"])
@@ -372,6 +374,12 @@ def test_a_full_disk_leaves_nothing_half_written(finished: RunResults, tmp_path:
         write_h5ad(finished, path)
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
     assert path.read_text() == "what was there"
+
+
+def test_a_full_disk_says_what_a_text_needs(tmp_path: Path) -> None:
+    with largest_file(100), pytest.raises(ExportError, match=r"it may take up to 2\.0 kB"):
+        write_text_whole(tmp_path / "rerun.py", "é" * 1000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_and_a_folder_for_a_file(finished: RunResults, tmp_path: Path) -> None:

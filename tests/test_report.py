@@ -71,7 +71,7 @@ def test_every_part_is_there(finished: RunResults, page: str) -> None:
     assert "/data/in.h5ad" in words
     assert "harmonypy" in words
     pictures = [a for tag, a in read.elements if tag == "img"]
-    assert len(pictures) == 3
+    assert len(pictures) == 4  # evaluation, label, convergence, genes
     assert all(a["alt"] for a in pictures)
 
 
@@ -105,14 +105,16 @@ def test_hostile_names_stay_text(simulated: ad.AnnData, kept_store: Store) -> No
     dataset = ingest(kept_store, adata, name=HOSTILE)
     params = replace(
         SMALL,
-        harmony=replace(SMALL.harmony, batch=(HOSTILE,)),
+        harmony=replace(SMALL.harmony, batch=("batch", HOSTILE), theta=(2.0, 1.0)),
         prepare=PrepareParams(basis="X_mine"),
     )
     Pipeline(dataset, params).run()
     read = Reader(report(RunResults(dataset, params)))
     assert HOSTILE in " ".join(read.text)
-    # Our own pictures and none else.
-    assert all((a["src"] or "").startswith("data:") for tag, a in read.elements if tag == "img")
+    # Our own pictures and none else, of every batch variable.
+    pictures = [a for tag, a in read.elements if tag == "img"]
+    assert all((a["src"] or "").startswith("data:") for a in pictures)
+    assert f"Before and after by {HOSTILE}" in [a["alt"] for a in pictures]
 
 
 def test_the_methods_name_what_was_done(finished: RunResults) -> None:

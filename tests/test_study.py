@@ -66,6 +66,21 @@ def test_it_leaves_in_every_form(run: Run, ours: Study, tmp_path: Path) -> None:
     assert RunParams.from_dict(read_settings(tmp_path / "it.toml")) == SMALL
     with pytest.raises(ParameterError, match=r"'it.gif' must end in one of \.zarr, \.h5ad"):
         run.export(tmp_path / "it.gif")
+    for ending, chosen in (("png", {"dpis": 300}), ("h5ad", {"compression": "brotli"})):
+        with pytest.raises(ParameterError, match=next(iter(chosen))):
+            run.export(tmp_path / f"wrong.{ending}", **chosen)
+    assert not list(tmp_path.glob("wrong.*"))
+
+
+def test_a_report_compares_the_runs_it_is_given(run: Run, ours: Study, tmp_path: Path) -> None:
+    other = ours.correct(theta=0.5, max_iter=3)
+    run.export(tmp_path / "one.html", compared=[run])
+    assert "Runs compared" not in (tmp_path / "one.html").read_text("utf-8")
+    run.export(tmp_path / "two.html", compared=[run, other])
+    page = (tmp_path / "two.html").read_text("utf-8")
+    table = page[page.index("Runs compared") : page.index("Methods")]
+    assert table.count("<tr>") == 3  # a header and two runs
+    assert all(f">{theta}<" in table for theta in ("2", "0.5"))
 
 
 def test_other_settings_and_what_is_unknown(ours: Study) -> None:

@@ -10,6 +10,7 @@ from harmony_core.commands.shared import (
     TerminalProgress,
     check_input,
     check_output,
+    check_output_folder,
     one_line,
     working_store,
 )
@@ -62,7 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of figures: png, svg, pdf, html; of tables: csv, parquet (png csv)",
     )
     parser.add_argument("--dpi", type=int, default=150, help="of figures (150)")
-    parser.add_argument("--genes", nargs="+", metavar="G", help="genes to draw")
+    parser.add_argument(
+        "--genes",
+        nargs="+",
+        metavar="G",
+        help="genes to draw (blood cell markers, or the best of each cluster)",
+    )
     parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep computed results here")
 
 
@@ -71,10 +77,8 @@ def run(args: argparse.Namespace) -> None:
     check_input(args.input)
     for name, (_, endings) in _FILES.items():
         check_output(getattr(args, name), f"--{name}", source=args.input, endings=endings)
-    folders = {"--figures": args.figures, "--tables": args.tables}
-    for option, folder in folders.items():
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise FileError(f"{option} {str(folder)!r} is a file; give the name of a folder.")
+    check_output_folder(args.figures, "--figures")
+    check_output_folder(args.tables, "--tables")
     if not 30 <= args.dpi <= 2400:
         raise ParameterError(f"--dpi is {args.dpi}; it must lie between 30 and 2400.")
     if not any(getattr(args, name) for name in (*_FILES, "figures", "tables")):
@@ -97,6 +101,8 @@ def run_record(path: Path) -> dict[str, Any]:
 
     from harmony_core.export.record import RECORD_KEY, read_record
 
+    if path.is_dir():
+        raise FileError(f"{path.name!r} is a folder; give the run's h5ad (correct --out RUN.h5ad).")
     try:
         with h5py.File(path, "r") as file:
             item = file.get(f"uns/{RECORD_KEY}")

@@ -34,6 +34,6 @@ def run(args: argparse.Namespace) -> None:
 
     check_input(args.input)
     check_output(args.out, "--out", source=args.input, endings=(".html",))
+    record = run_record(args.input)
     with working_store(args.home) as store:
-        results = opened_run(store, args.input)
-        write_report(results, args.out, origin=run_record(args.input))
+        write_report(opened_run(store, args.input), args.out, origin=record)

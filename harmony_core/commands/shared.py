@@ -159,19 +159,40 @@ def check_output(path: Path | None, option: str, *, source: Path, endings: tuple
     folder = path.resolve().parent
     if not folder.is_dir():
         raise FileError(f"{option} {str(path)!r}: there is no folder {str(folder)!r}.")
-    if not os.access(folder, os.W_OK):
-        raise FileError(f"{option} {str(path)!r}: the folder {str(folder)!r} is protected.")
+    _check_protection(path, option, folder)
     if path.exists() and source.exists() and path.samefile(source):
         raise ParameterError(f"{option} {str(path)!r} is the input itself; give another name.")
 
 
+def check_output_folder(path: Path | None, option: str) -> None:
+    """Raise before anything is computed if files could not be written into a folder in the end.
+
+    Parameters
+    ----------
+    path
+        The folder asked for, which is made later if need be; None where it was not.
+    option
+        How the user asked for it, for the message.
+    """
+    if path is None:
+        return
+    there = next(place for place in (path.resolve(), *path.resolve().parents) if place.exists())
+    if not there.is_dir():
+        raise FileError(f"{option} {str(path)!r}: {str(there)!r} is a file, not a folder.")
+    _check_protection(path, option, there)
+
+
+def _check_protection(path: Path, option: str, folder: Path) -> None:
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"{option} {str(path)!r}: the folder {str(folder)!r} is protected.")
+
+
 def write_report(path: Path, values: Any) -> None:
     """Write JSON that any reader accepts: what is not a number is null."""
-    from harmony_core.export.files import written_whole
+    from harmony_core.export.files import write_text_whole
 
     text = json.dumps(plain_json(values), indent=2, ensure_ascii=False, allow_nan=False)
-    with written_whole(path, needs=len(text)) as temporary:
-        temporary.write_text(text + "\n", "utf-8")
+    write_text_whole(path, text + "\n")
 
 
 def plain_json(value: Any) -> Any:

@@ -119,7 +119,8 @@ def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
         "n_iterations": 2 if p.flavor == "igraph" else -1,
         "flavor": p.flavor,
     }
-    entries.add("uns", stem, {"params": settings})
+    # As scanpy does, under the name of the column: one of theirs keeps what is said of it.
+    entries.add("uns", entries.name("obs", stem), {"params": settings})
 
 
 def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:

@@ -56,6 +56,37 @@ def written_whole(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def write_text_whole(path: Path, text: str) -> None:
+    """Write a text file as `written_whole` does.
+
+    Raises
+    ------
+    ExportError
+        If the file can't be written.
+    """
+    content = text.encode("utf-8")
+    with written_whole(path, needs=len(content)) as temporary:
+        temporary.write_bytes(content)
+
+
+def made_folder(path: Path) -> Path:
+    """Return a folder to write into, which is made if need be.
+
+    Raises
+    ------
+    ExportError
+        If it can't be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "there is no room left" if error.errno in NO_ROOM else error.strerror or "disk error"
+        raise ExportError(
+            f"The folder {str(path)!r} could not be made ({why}); choose another place."
+        ) from error
+    return path
+
+
 def is_zarr(path: Path) -> bool:
     """Return whether a folder holds zarr data, of either format."""
     return (path / ".zgroup").is_file() or (path / "zarr.json").is_file()

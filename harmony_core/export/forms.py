@@ -137,6 +137,7 @@ def settings(request: Request, path: Path) -> tuple[str, ...]:
 def _zipped(write: Callable[[Path], object], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         write(Path(folder))
-        with written_whole(path) as temporary:
+        needs = sum(file.stat().st_size for file in Path(folder).rglob("*"))
+        with written_whole(path, needs=needs) as temporary:
             made = shutil.make_archive(str(temporary.with_suffix("")), "zip", folder)
             Path(made).replace(temporary)

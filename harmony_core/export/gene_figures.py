@@ -1,4 +1,4 @@
-"""Marker genes and convergence on paper."""
+"""Marker genes on paper: on the pictures, and as dots by cluster."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ import numpy.typing as npt
 from harmony_core.errors import ExportError
 from harmony_core.export.figures import point_area, save, short_name
 from harmony_core.markers import PANEL, find_genes
-from harmony_core.palette import AFTER, EXPRESSION_LIGHT
+from harmony_core.palette import EXPRESSION_LIGHT
+from harmony_core.plan import SIDES
 from harmony_core.results import RunResults
+from harmony_core.runs import side_names
 from harmony_core.summaries import clip_limit, dots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 _PANEL = 2.1
 _GENES_PER_ROW = 3
-_STOPPED = {
-    "converged": "converged",
-    "limit": "reached the limit of iterations",
-    "rose": "the objective rose",
-    "none": "no iteration was asked for",
-}
+_MOST_GENES = 15
 
 
 def genes_figure(
@@ -43,7 +41,7 @@ def genes_figure(
     path
         The file wanted; its ending chooses PNG, SVG or PDF.
     genes
-        Symbols, by default those of `harmony_core.markers.PANEL` that the data have.
+        Symbols; see `expression_of`.
 
     Raises
     ------
@@ -59,33 +57,17 @@ def genes_figure(
 def dots_figure(
     results: RunResults, path: Path, *, genes: Sequence[str] | None = None, dpi: int = 150
 ) -> None:
-    """Draw marker genes by cluster: size is the share of cells, colour the relative mean.
+    """Draw marker genes by cluster, before and after: size is the share of cells, colour the mean.
 
     See `genes_figure` for the parameters.
     """
-    codes = results.clusters("after")
-    if codes is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
-    save(_draw_dots(expression_of(results, genes), np.asarray(codes)), path, dpi=dpi)
-
-
-def convergence_figure(results: RunResults, path: Path, *, dpi: int = 150) -> None:
-    """Draw Harmony's objective per iteration; see `genes_figure` for the parameters."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    if results.harmony is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
-    objective, reason = results.harmony["objective"], results.harmony["stop_reason"]
-    figure = Figure(figsize=(4.5, 3), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(range(len(objective)), objective, marker="o", markersize=4, color=AFTER)
-    axes.set_xlabel("Iteration")
-    axes.set_ylabel("Objective")
-    axes.set_title(f"{len(objective) - 1} iterations, {_STOPPED[reason]}", fontsize=10)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    save(figure, path, dpi=dpi)
+    groupings = {}
+    for title, side in zip(side_names(results.params), SIDES, strict=True):
+        codes = results.clusters(side)
+        if codes is None:
+            raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+        groupings[short_name(title)] = np.asarray(codes)
+    save(draw_dots(expression_of(results, genes), groupings), path, dpi=dpi)
 
 
 def expression_of(
@@ -93,13 +75,23 @@ def expression_of(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return log-normalised expression of the wanted genes that the data have, by symbol.
 
+    Parameters
+    ----------
+    genes
+        Symbols; by default textbook markers of blood cells, and where the data have none of these,
+        the best marker of each cluster after correction.
+
     Raises
     ------
     ExportError
         If there are none.
     """
+    symbols = results.dataset.symbols.tolist()
     wanted = [g for group in PANEL.values() for g in group] if genes is None else genes
-    found, _ = find_genes(wanted, results.dataset.symbols.tolist())
+    found, _ = find_genes(wanted, symbols)
+    if genes is None and not found:
+        best = [m.symbols[0] for m in results.markers("after") or () if m.symbols]
+        found, _ = find_genes(best[:_MOST_GENES], symbols)
     values = {symbol: results.gene(position) for symbol, position in found.items()}
     expression = {symbol: v for symbol, v in values.items() if v is not None}
     if not expression:
@@ -158,18 +150,49 @@ def _points(
     axes.set_aspect("equal", adjustable="datalim")
 
 
-def _draw_dots(
-    expression: Mapping[str, npt.NDArray[np.floating]], codes: npt.NDArray[np.integer]
+def draw_dots(
+    expression: Mapping[str, npt.NDArray[np.floating]],
+    groupings: Mapping[str, npt.NDArray[np.integer]],
 ) -> Figure:
+    """Draw dots of each grouping of the cells, by its title; see `dots_figure`."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+    most = max(int(codes.max()) + 1 for codes in groupings.values())
+    width = (0.28 * len(expression) + 0.8) * len(groupings) + 1.8
+    figure = Figure(figsize=(width, max(0.28 * most + 1.7, 2.8)), layout="constrained")
+    panels = figure.subplots(1, len(groupings), squeeze=False)[0]
+    for axes, (title, codes) in zip(panels, groupings.items(), strict=True):
+        drawn = _dots(axes, expression, codes)
+        axes.set_title(title, fontsize=10, parse_math=False)
+        axes.set_ylabel("Cluster")
+    bar = figure.colorbar(drawn, ax=panels, shrink=0.5, anchor=(0, 1))
+    bar.set_label("Mean, of its highest", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    sizes = [
+        Line2D([], [], marker="o", linestyle="", color="grey", markersize=np.sqrt(120 * share))
+        for share in (0.25, 0.5, 1.0)
+    ]
+    figure.legend(
+        sizes,
+        ["25 %", "50 %", "100 %"],
+        title="Cells with it",
+        loc="outside right lower",
+        fontsize=8,
+        title_fontsize=8,
+        frameon=False,
+    )
+    return figure
+
+
+def _dots(
+    axes: Axes,
+    expression: Mapping[str, npt.NDArray[np.floating]],
+    codes: npt.NDArray[np.integer],
+) -> PathCollection:
     levels = tuple(str(i) for i in range(int(codes.max()) + 1))
     table = dots(expression, codes, levels)
     n_genes, n_groups = table.share.shape
-    width, height = 0.28 * n_genes + 2.6, max(0.28 * n_groups + 1.4, 2.8)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
     gene, group = np.meshgrid(np.arange(n_genes), np.arange(n_groups), indexing="ij")
     drawn = axes.scatter(
         gene.ravel(),
@@ -187,25 +210,8 @@ def _draw_dots(
     axes.set_yticks(np.arange(n_groups), levels)
     axes.set_xlim(-0.7, n_genes - 0.3)
     axes.set_ylim(n_groups - 0.3, -0.7)
-    axes.set_ylabel("Cluster")
     axes.tick_params(labelsize=8)
-    bar = figure.colorbar(drawn, ax=axes, shrink=0.5, anchor=(0, 1))
-    bar.set_label("Mean, of its highest", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
-    sizes = [
-        Line2D([], [], marker="o", linestyle="", color="grey", markersize=np.sqrt(120 * share))
-        for share in (0.25, 0.5, 1.0)
-    ]
-    figure.legend(
-        sizes,
-        ["25 %", "50 %", "100 %"],
-        title="Cells with it",
-        loc="outside right lower",
-        fontsize=8,
-        title_fontsize=8,
-        frameon=False,
-    )
-    return figure
+    return drawn
 
 
 def _colormap() -> Colormap:

@@ -50,7 +50,8 @@ def table(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Safe:
 
 
 def _cell(value: Any) -> Safe:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # What is not known stands as a dash below the numbers of its column.
+    is_number = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
     return element("td", value, class_="number") if is_number else element("td", value)
 
 

@@ -6,12 +6,15 @@ import html
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 
-from harmony_core import figure_genes, figures
+from harmony_core import figure_genes, figure_maps, figures
 from harmony_core.errors import ExportError
-from harmony_core.export.files import written_whole
+from harmony_core.export.files import write_text_whole
 from harmony_core.export.gene_figures import expression_of
+from harmony_core.palette import CATEGORICAL
+from harmony_core.plan import SIDES, Side
 from harmony_core.results import RunResults
 from harmony_core.runs import side_names
 from harmony_core.summaries import level_codes
@@ -46,14 +49,12 @@ def write_interactive(results: RunResults, path: Path) -> None:
         f"<title>Harmony: {name}</title><style>{_STYLE}</style></head>"
         f"<body><h1>Harmony: {name}</h1>{''.join(parts)}</body></html>"
     )
-    with written_whole(Path(path), needs=len(page)) as temporary:
-        temporary.write_text(page, "utf-8")
+    write_text_whole(Path(path), page)
 
 
 def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
-    before, after = results.layout("before"), results.layout("after")
-    clusters, obs = results.clusters("after"), results.obs
-    if before is None or after is None or clusters is None or obs is None:
+    before, after, obs = results.layout("before"), results.layout("after"), results.obs
+    if before is None or after is None or obs is None or not results.is_finished:
         raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
     p, sides = results.params, side_names(results.params)
     made = []
@@ -61,22 +62,56 @@ def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
         codes, levels = level_codes(obs[column])
         figure = figures.before_after(before, after, codes, levels, title=column, sides=sides)
         made.append((f"By {column}", figure))
-    numbers = tuple(str(i) for i in range(int(clusters.max()) + 1))
     by_cluster = figures.before_after(
-        before, after, np.asarray(clusters), numbers, title="cluster", sides=sides
+        before, after, *_clusters(results, "after"), title="cluster", sides=sides
     )
     made.append((f"By cluster, {sides[1]}", by_cluster))
     try:
         expression = expression_of(results)
-    except ExportError:  # another tissue, or no expression
+    except ExportError:  # no expression
         expression = {}
     if expression:
         made.append(("Marker genes", figure_genes.gene_grid(expression, before, after)))
-        made.append(
-            ("Marker genes by cluster", figure_genes.gene_dots(expression, clusters, numbers))
+        made += _by_cluster(results, expression)
+    return made + _how_harmony_went(results)
+
+
+def _by_cluster(
+    results: RunResults, expression: dict[str, npt.NDArray[np.float32]]
+) -> list[tuple[str, go.Figure]]:
+    made = []
+    for side, when in zip(SIDES, side_names(results.params), strict=True):
+        codes, names = _clusters(results, side)
+        found = figure_genes.gene_dots(expression, codes, names)
+        made.append((f"Marker genes by cluster, {when}", found))
+    assert results.obs is not None  # as the pictures before these
+    variable = results.params.harmony.batch[0]
+    batches, levels = level_codes(results.obs[variable])
+    if len(levels) > len(CATEGORICAL):  # colours repeat: nobody could tell the violins apart
+        return made
+    codes, names = _clusters(results, "after")
+    for symbol, values in expression.items():
+        violins = figure_genes.violins_by_batch(
+            values, codes, names, batches, levels, title=f"{symbol} by cluster"
         )
-    harmony = results.harmony
-    if harmony is not None:
-        convergence = figures.convergence(harmony["objective"], harmony["stop_reason"])
-        made.append(("Convergence", convergence))
+        made.append((f"{symbol} by {variable}", violins))
     return made
+
+
+def _how_harmony_went(results: RunResults) -> list[tuple[str, go.Figure]]:
+    harmony, stage = results.harmony, results.stage("soft_clusters")
+    if harmony is None or stage is None:
+        return []
+    made = [("Convergence", figures.convergence(harmony["objective"], harmony["stop_reason"]))]
+    for i, variable in enumerate(results.params.harmony.batch):
+        observed, expected = (
+            np.asarray(stage.arrays[f"{of}_{i}"]) for of in ("observed", "expected")
+        )
+        found = figure_maps.soft_clusters(observed, expected, harmony["levels"][i])
+        made.append((f"Soft clusters by {variable}", found))
+    return made
+
+
+def _clusters(results: RunResults, side: Side) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
+    codes = np.asarray(results.clusters(side))
+    return codes, tuple(str(i) for i in range(int(codes.max()) + 1))

@@ -5,7 +5,7 @@ Light on purpose: a page reads the list; what is heavy is imported when somethin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -74,15 +74,20 @@ def write_offer(name: str, request: Request, folder: Path) -> tuple[Path, tuple[
         If the run is not finished, or the file can't be written.
     """
     offer = offer_named(name)
-    for choice, value in request.chosen.items():
-        values = CHOICES[choice].values if choice in offer.choices else ()
-        if value not in values:
-            available = ", ".join(map(str, values)) or "none"
-            raise ParameterError(f"{choice} is {value!r} for {name}; available: {available}.")
+    check_choices(offer, request.chosen)
     if offer.needs_other and request.other is None:
         raise ParameterError("Choose two runs for a figure of two runs.")
     path = Path(folder) / offer.file_name_for(request)
     return path, offer.write(request, path)
+
+
+def check_choices(offer: Offer, chosen: Mapping[str, str | int]) -> None:
+    """Raise ParameterError if a form has no such choice, or the choice no such value."""
+    for choice, value in chosen.items():
+        values = CHOICES[choice].values if choice in offer.choices else ()
+        if value not in values:
+            available = ", ".join(map(str, values)) or "none"
+            raise ParameterError(f"{choice} is {value!r} for {offer.name}; available: {available}.")
 
 
 def offer_named(name: str) -> Offer:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 from harmony_core.errors import ExportError, ParameterError
 from harmony_core.export.figures import evaluation_figure, pair_figure
-from harmony_core.export.gene_figures import (
-    convergence_figure,
-    dots_figure,
-    expression_of,
-    genes_figure,
-)
+from harmony_core.export.files import made_folder
+from harmony_core.export.gene_figures import dots_figure, expression_of, genes_figure
+from harmony_core.export.harmony_figures import convergence_figure, soft_clusters_figure
 from harmony_core.export.interactive import write_interactive
+from harmony_core.export.violin_figures import violins_figure
 from harmony_core.results import RunResults
 
 FORMATS = ("png", "svg", "pdf", "html")
@@ -40,8 +38,8 @@ def write_pictures(
     dpi
         Dots per inch.
     genes
-        Symbols of the genes to draw; by default textbook markers of blood cells, where the data
-        have any.
+        Symbols of the genes to draw; by default textbook markers of blood cells, or the best of
+        each cluster where the data have none of these.
 
     Returns
     -------
@@ -58,11 +56,7 @@ def write_pictures(
     unknown = [f for f in formats if f not in FORMATS]
     if unknown:
         raise ParameterError(f"{unknown[0]!r} is no format; available: {', '.join(FORMATS)}.")
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(f"The folder {str(folder)!r} could not be made.") from error
+    folder = made_folder(Path(folder))
     written: list[Path] = []
     for kind in formats:
         if kind == "html":
@@ -90,15 +84,23 @@ def _drawn(
         written.append(path(f"before_after_{name}"))
         pair_figure(results, written[-1], column=column, dpi=dpi)
     if p.given is None:
-        written.append(path("convergence"))
-        convergence_figure(results, written[-1], dpi=dpi)
+        for name, draw in (
+            ("convergence", convergence_figure),
+            ("soft_clusters", soft_clusters_figure),
+        ):
+            written.append(path(name))
+            draw(results, written[-1], dpi=dpi)
     try:
         drawable = list(expression_of(results, genes))
     except ExportError:
-        if genes is not None:  # asked for; the textbook markers are only tried
+        if genes is not None:  # asked for; the others are only tried
             raise
         return written
-    for name, draw in (("genes", genes_figure), ("genes_by_cluster", dots_figure)):
+    for name, draw_genes in (
+        ("genes", genes_figure),
+        ("genes_by_cluster", dots_figure),
+        ("genes_by_batch", violins_figure),
+    ):
         written.append(path(name))
-        draw(results, written[-1], genes=drawable, dpi=dpi)
+        draw_genes(results, written[-1], genes=drawable, dpi=dpi)
     return written

@@ -17,7 +17,7 @@ from typing import Any
 
 from harmony_core.export import python_steps as text
 from harmony_core.export.content import content_digest
-from harmony_core.export.files import written_whole
+from harmony_core.export.files import write_text_whole
 from harmony_core.layout import (
     EPOCHS_FROM_LAYOUT,
     EPOCHS_FROM_SCRATCH,
@@ -55,8 +55,7 @@ def write_python_script(record: Mapping[str, Any], path: Path) -> None:
     ExportError
         If the file can't be written.
     """
-    with written_whole(Path(path)) as temporary:
-        temporary.write_text(python_script(record), "utf-8")
+    write_text_whole(Path(path), python_script(record))
 
 
 def python_script(record: Mapping[str, Any]) -> str:
@@ -69,8 +68,7 @@ def python_script(record: Mapping[str, Any]) -> str:
 
 def write_notebook(record: Mapping[str, Any], path: Path) -> None:
     """Write a run as a Jupyter notebook; see `write_python_script`."""
-    with written_whole(Path(path)) as temporary:
-        temporary.write_text(json.dumps(notebook(record), indent=1) + "\n", "utf-8")
+    write_text_whole(Path(path), json.dumps(notebook(record), indent=1) + "\n")
 
 
 def notebook(record: Mapping[str, Any]) -> dict[str, Any]:

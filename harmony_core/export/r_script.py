@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harmony_core.export import r_steps as text
-from harmony_core.export.files import written_whole
+from harmony_core.export.files import write_text_whole
 from harmony_core.params import HarmonyParams, RunParams
 
 SCRIPT_NAME = "harmony_seurat.R"
@@ -26,8 +26,7 @@ def write_r_script(record: Mapping[str, Any], path: Path, *, h5ad: str = "correc
     ExportError
         If the file can't be written.
     """
-    with written_whole(Path(path)) as temporary:
-        temporary.write_text(r_script(record, h5ad=h5ad), "utf-8")
+    write_text_whole(Path(path), r_script(record, h5ad=h5ad))
 
 
 def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:

@@ -115,6 +115,7 @@ if (start == "corrected") {
     read_embedding(corrected, "harmony_"), key = "harmony_", assay = "RNA"
   )
 } else {
+  # Rscript draws the convergence plot into Rplots.pdf.
   object <- RunHarmony(
     object,
     group.by.vars = batch,

@@ -15,8 +15,9 @@ from harmony_core.diagnostics.design import check_design
 from harmony_core.diagnostics.glossary import GLOSSARY
 from harmony_core.errors import ExportError
 from harmony_core.export.figures import evaluation_figure, pair_figure
-from harmony_core.export.files import written_whole
-from harmony_core.export.gene_figures import convergence_figure, dots_figure, expression_of
+from harmony_core.export.files import write_text_whole
+from harmony_core.export.gene_figures import dots_figure, expression_of
+from harmony_core.export.harmony_figures import convergence_figure
 from harmony_core.export.html import Safe, element, image, joined, table
 from harmony_core.export.methods import methods_paragraph
 from harmony_core.export.run_report import as_it_was, run_report
@@ -39,13 +40,13 @@ h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; margin: .6rem 0; font-size: .9rem; }
 th, td { border-bottom: 1px solid #d5dae2; padding: .25rem .7rem .25rem 0; text-align: left;
          vertical-align: top; }
-th { border-bottom: 2px solid #8a94a3; } td { overflow-wrap: anywhere; min-width: 3rem; }
-td.number { text-align: right; white-space: nowrap; }
+th { border-bottom: 2px solid #8a94a3; } td { overflow-wrap: anywhere; min-width: 5.5rem; }
+td.number { text-align: right; white-space: nowrap; min-width: 0; }
 img { max-width: 100%; } .small { font-size: .85rem; color: #4a5563; }
 .verdict { border-left: .5rem solid; padding: .4rem 1rem; margin: 1rem 0; }
 .green { border-color: #1b7f4d; } .amber { border-color: #c07800; } .red { border-color: #90000c; }
 @media print { body { font-size: 10pt; max-width: none; margin: 0; }
-  h2, h3, th { break-after: avoid; } img, tr, .verdict { break-inside: avoid; } }
+  h1, h2, h3, th { break-after: avoid; } img, tr, .verdict > * { break-inside: avoid; } }
 @page { margin: 15mm; }
 """
 
@@ -80,8 +81,7 @@ def write_report(
         If the run is not finished, or the file can't be written.
     """
     page = report(results, runs=runs, input_path=input_path, origin=origin)
-    with written_whole(Path(path), needs=len(page)) as temporary:
-        temporary.write_text(page, "utf-8")
+    write_text_whole(Path(path), page)
 
 
 def report(
@@ -229,8 +229,9 @@ def _pictures(results: RunResults) -> Safe:
             evaluation_figure, results, "Corrected by batch and by cluster, uncorrected by batch"
         )
     ]
-    if results.params.label is not None:
-        made.append(_drawn(pair_figure, results, "By label", column=results.params.label))
+    p = results.params
+    for column in [*p.harmony.batch[1:], *([p.label] if p.label else [])]:
+        made.append(_drawn(pair_figure, results, f"Before and after by {column}", column=column))
     if results.params.given is None:
         made.append(_drawn(convergence_figure, results, "Objective per iteration"))
     return joined(element("p", picture) for picture in made)
@@ -254,9 +255,9 @@ def _markers(results: RunResults) -> Safe:
     parts = [table(["Cluster", "Cells", "Marker genes, best first"], rows)]
     try:
         expression_of(results)
-    except ExportError:  # none of the textbook markers
+    except ExportError:  # no expression of them is kept
         return joined(parts)
-    parts.append(element("p", _drawn(dots_figure, results, "Textbook markers by cluster")))
+    parts.append(element("p", _drawn(dots_figure, results, "Marker genes by cluster")))
     return joined(parts)
 
 

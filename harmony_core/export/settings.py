@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.errors import DataError, FileError, ParameterError
-from harmony_core.export.files import written_whole
+from harmony_core.export.files import write_text_whole
 from harmony_core.params import GROUPS, RunParams
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def write_settings(params: RunParams, path: Path) -> None:
         If the file can't be written.
     """
     text = settings_text(params, _format(Path(path)))
-    with written_whole(Path(path)) as temporary:
-        temporary.write_text(text, "utf-8")
+    write_text_whole(Path(path), text)
 
 
 def settings_text(params: RunParams, format: str = "toml") -> str:

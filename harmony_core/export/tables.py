@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from harmony_core.errors import ExportError, ParameterError
-from harmony_core.export.files import written_whole
+from harmony_core.export.files import made_folder, written_whole
 from harmony_core.plan import SIDES
 from harmony_core.results import RunResults
 from harmony_core.runs import differing, summary
@@ -129,11 +129,7 @@ def write_tables(results: RunResults, folder: Path, *, format: str = "csv") -> t
     Paths of the files, named after the tables.
     """
     tables = run_tables(results)
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(f"The folder {str(folder)!r} could not be made.") from error
+    folder = made_folder(Path(folder))
     paths = tuple(folder / f"{name}.{format}" for name in tables)
     for path, table in zip(paths, tables.values(), strict=True):
         write_table(table, path)
