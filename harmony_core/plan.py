@@ -140,7 +140,7 @@ class Plan:
     def run(self) -> str:
         """Name of the run: the same dataset, settings and versions give the same name."""
         always = {step.name: self.keys[step.name].digest for step in STEPS}
-        return digest(self.params.to_dict(), always)
+        return digest(self.dataset.fingerprint, self.params.to_dict(), always)
 
     @cached_property
     def keys(self) -> Mapping[str, StageKey]:
