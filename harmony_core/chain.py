@@ -79,7 +79,7 @@ class Chain:
         targets
             Names of steps of `harmony_core.plan.STEPS` or ``ON_DEMAND``; none for the whole run.
         """
-        if self.plan.has(*targets) if targets else self.plan.is_finished:
+        if self.plan.can_read(*targets):
             return
         self._check()
         for step in self.plan.steps_for(*targets):

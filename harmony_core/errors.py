@@ -28,6 +28,8 @@ from typing import Any
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says of a write for which there is no room."""
 
+_CUT_SHORT = "requested and"
+
 
 class HarmonyExplorerError(Exception):
     """Root of the tree; its text is written for the user."""
@@ -81,7 +83,8 @@ class WorkerLost(HarmonyExplorerError):
 
 def full_disk(error: OSError) -> str:
     """Return a sentence if an error says that a disk is full; empty if it says anything else."""
-    if error.errno not in NO_ROOM:
+    # numpy gives no number: "1000 requested and 12 written".
+    if error.errno not in NO_ROOM and not (error.errno is None and _CUT_SHORT in str(error)):
         return ""
     path = error.filename2 or error.filename
     where = f" of {str(Path(os.fsdecode(path)).parent)!r}" if isinstance(path, str | bytes) else ""

@@ -203,6 +203,14 @@ class Plan:
         """Return whether the store has the results of these steps."""
         return all(self.dataset.is_finished(self.keys[name]) for name in steps)
 
+    def can_read(self, *steps: str) -> bool:
+        """Return whether results are there and whole, without steps all; they then count as used.
+
+        Dearer than `has`: every file is opened.
+        """
+        wanted = steps or [step.name for step in STEPS if step.is_result]
+        return all(self.dataset.finished(self.keys[name]) is not None for name in wanted)
+
     def steps_for(self, *targets: str) -> tuple[Step, ...]:
         """Return the steps to some results, in order of computing; without targets `STEPS`."""
         if not targets:

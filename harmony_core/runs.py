@@ -26,10 +26,14 @@ ALWAYS = ("harmony.theta", "harmony.sigma")
 
 
 def note(dataset: Dataset, params: RunParams) -> None:
-    """Keep the settings of a run beside its progress, once; its place in the list is by time."""
+    """Keep the settings of a run beside its progress, once; its place in the list is by time.
+
+    On a full disk nothing is kept: the run itself then says so.
+    """
     path = dataset.run_folder(Plan(dataset, params).run) / "params.json"
     if not path.is_file():
-        write_json(path, params.to_dict())
+        with contextlib.suppress(OSError):
+            write_json(path, params.to_dict())
 
 
 def kept_runs(dataset: Dataset) -> list[RunParams]:
