@@ -13,8 +13,7 @@ wrong, the value that was found, and what to do.
     │   │   └── BatchError    the batch variable is unsuitable
     │   └── ParameterError    a setting is out of range (also a ValueError)
     ├── ExportError           the result could not be written
-    ├── Cancelled             nobody waits for this run any more
-    └── WorkerLost            the process that computed it died
+    └── Cancelled             nobody waits for this run any more
 """
 
 from __future__ import annotations
@@ -75,10 +74,6 @@ class ExportError(HarmonyExplorerError):
 
 class Cancelled(HarmonyExplorerError):
     """Nobody waits for this run any more."""
-
-
-class WorkerLost(HarmonyExplorerError):
-    """The process that computed a run died before it finished."""
 
 
 def full_disk(error: OSError) -> str:
