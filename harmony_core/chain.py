@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+import threadpoolctl
 
 from harmony_core.data.by_gene import ByGene
 from harmony_core.data.store import Arrays, Dataset, StageResult
@@ -79,7 +80,7 @@ class Chain:
         targets
             Names of steps of `harmony_core.plan.STEPS` or ``ON_DEMAND``; none for the whole run.
         """
-        if self.plan.has(*targets) if targets else self.plan.is_finished:
+        if self.plan.can_read(*targets):
             return
         self._check()
         for step in self.plan.steps_for(*targets):
@@ -89,10 +90,16 @@ class Chain:
     def stage(self, name: str) -> StageResult:
         """Return the result of a step of `harmony_core.plan`, computing it if need be."""
         key = self.plan.keys[name]
-        compute = getattr(self, f"_{key.stage}")
         side = name.rpartition("_")[2]
         arguments = () if side not in ("before", "after") else (side,)
-        return self.dataset.computed(key, lambda: compute(*arguments))
+
+        def compute() -> Computed:
+            # With more, the last digits of matrix products depend on how many there are.
+            with threadpoolctl.threadpool_limits(1, "blas"):
+                computed: Computed = getattr(self, f"_{key.stage}")(*arguments)
+                return computed
+
+        return self.dataset.computed(key, compute)
 
     def _check(self) -> None:
         """Refuse what Harmony would take without a word, before anything is computed."""

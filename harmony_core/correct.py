@@ -120,24 +120,27 @@ def _run(
     # It installs its own log handler, which would write to the terminal of whoever runs us.
     logging.getLogger("harmonypy").handlers.clear()
     columns = {str(i): c for i, c in enumerate(codes)}
-    result = harmonypy.run_harmony(
-        X,
-        columns,
-        list(columns),
-        theta=list(params.theta),
-        lamb=params.lamb,
-        sigma=params.sigma,
-        nclust=nclust,
-        tau=params.tau,
-        block_size=params.block_size,
-        max_iter_harmony=params.max_iter,
-        max_iter_kmeans=params.max_iter_kmeans,
-        epsilon_cluster=params.epsilon_cluster,
-        epsilon_harmony=params.epsilon_harmony,
-        alpha=params.alpha,
-        verbose=False,
-        random_state=params.seed,
-    )
+    try:
+        result = harmonypy.run_harmony(
+            X,
+            columns,
+            list(columns),
+            theta=list(params.theta),
+            lamb=params.lamb,
+            sigma=params.sigma,
+            nclust=nclust,
+            tau=params.tau,
+            block_size=params.block_size,
+            max_iter_harmony=params.max_iter,
+            max_iter_kmeans=params.max_iter_kmeans,
+            epsilon_cluster=params.epsilon_cluster,
+            epsilon_harmony=params.epsilon_harmony,
+            alpha=params.alpha,
+            verbose=False,
+            random_state=params.seed,
+        )
+    except RuntimeError as error:  # its word for numbers that cannot be solved for
+        raise ParameterError(_unsolvable(params)) from error
     corrected = np.asarray(result.Z_corr, dtype=np.float32)
     if params.max_iter == 0:
         # harmonypy then hands back its working copy, each cell scaled to unit length.
@@ -171,6 +174,20 @@ def effective_theta(
     if tau <= 0:
         return np.full(sizes.shape, float(theta))
     return np.asarray(theta * (1 - np.exp(-((sizes / (nclust * tau)) ** 2))))
+
+
+def _unsolvable(params: HarmonyParams) -> str:
+    if params.lamb is not None:
+        return (
+            f"With a ridge penalty lambda of {params.lamb:g} Harmony cannot solve for these "
+            "batches, because some soft clusters hold next to nothing of one; raise lambda or "
+            "leave it automatic."
+        )
+    return (
+        "Harmony cannot solve for these batches with these settings, because some soft clusters "
+        f"hold next to nothing of one; raise alpha (now {params.alpha:g}) or use fewer soft "
+        "clusters."
+    )
 
 
 def _stop_reason(objective: tuple[float, ...], params: HarmonyParams) -> StopReason:

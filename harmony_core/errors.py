@@ -13,8 +13,7 @@ wrong, the value that was found, and what to do.
     │   │   └── BatchError    the batch variable is unsuitable
     │   └── ParameterError    a setting is out of range (also a ValueError)
     ├── ExportError           the result could not be written
-    ├── Cancelled             nobody waits for this run any more
-    └── WorkerLost            the process that computed it died
+    └── Cancelled             nobody waits for this run any more
 """
 
 from __future__ import annotations
@@ -27,6 +26,8 @@ from typing import Any
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says of a write for which there is no room."""
+
+_CUT_SHORT = "requested and"
 
 
 class HarmonyExplorerError(Exception):
@@ -75,13 +76,10 @@ class Cancelled(HarmonyExplorerError):
     """Nobody waits for this run any more."""
 
 
-class WorkerLost(HarmonyExplorerError):
-    """The process that computed a run died before it finished."""
-
-
 def full_disk(error: OSError) -> str:
     """Return a sentence if an error says that a disk is full; empty if it says anything else."""
-    if error.errno not in NO_ROOM:
+    # numpy gives no number: "1000 requested and 12 written".
+    if error.errno not in NO_ROOM and not (error.errno is None and _CUT_SHORT in str(error)):
         return ""
     path = error.filename2 or error.filename
     where = f" of {str(Path(os.fsdecode(path)).parent)!r}" if isinstance(path, str | bytes) else ""

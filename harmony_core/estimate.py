@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections import defaultdict
 
 from harmony_core.data.store import Store
 from harmony_core.plan import STEPS
@@ -35,19 +33,10 @@ def seconds_for(store: Store, n_cells: int) -> float | None:
         dataset = store.dataset(meta.parent.name)
         if dataset.n_cells < FEWEST_CELLS:
             continue
-        by_stage: dict[str, list[float]] = defaultdict(list)
-        for info in meta.parent.glob("stages/*/info.json"):
-            try:
-                seconds = float(json.loads(info.read_text("utf-8"))["seconds"])
-            except (OSError, ValueError, KeyError):
-                continue  # evicted, or being written
-            by_stage[info.parent.name.partition("-")[0]].append(seconds)
+        by_stage = dataset.seconds_by_stage()
         if {"correct", "layout", "assess"} <= set(by_stage):
-            whole = sum(
-                statistics.median(by_stage[name])
-                for step in STEPS
-                if (name := step.name.partition("_")[0]) in by_stage
-            )
+            stages = [step.name.removesuffix("_before").removesuffix("_after") for step in STEPS]
+            whole = sum(statistics.median(by_stage.get(stage, [0.0])) for stage in stages)
             rates.append(whole / dataset.n_cells**GROWTH)
     return statistics.median(rates) * n_cells**GROWTH if rates else None
 

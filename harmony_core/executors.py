@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -17,6 +21,8 @@ SCHEDULER_VARIABLE = "HARMONY_EXPLORER_SCHEDULER"
 """Address of a Dask scheduler whose workers see the store's folder; unset, one spawned process."""
 
 _TIMEOUT = 10
+_LOOKS_EVERY = 0.5
+_GONE = "The Dask scheduler is gone."
 _LOST = ("KilledWorker", "BrokenProcessPool")
 
 
@@ -64,14 +70,53 @@ def dask_cluster(address: str) -> Executor:
             f"The Dask scheduler {address} does not answer ({error}); start it, correct "
             f"{SCHEDULER_VARIABLE}, or unset it to compute on this machine."
         ) from error
-    # Results live in the store, which Dask can't see: nothing may be answered from its memory.
-    executor: Executor = client.get_executor(pure=False)
-    return executor
+    return _Cluster(client)
+
+
+class _Cluster(Executor):
+    """Dask's executor, whose jobs are lost when its scheduler is gone for good.
+
+    Dask itself leaves such jobs without an answer.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        # Results live in the store, which Dask can't see: nothing may be answered from its memory.
+        self._dask: Executor = client.get_executor(pure=False)
+        self._unanswered: set[Future[Any]] = set()
+        threading.Thread(target=self._watch, name="dask-scheduler", daemon=True).start()
+
+    @property
+    def _is_gone(self) -> bool:
+        return bool(self._client.status == "closed")  # after Dask's own tries to reconnect
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        try:
+            future = self._dask.submit(work, *arguments, **options)
+        except Exception as error:
+            if self._is_gone:
+                raise BrokenProcessPool(_GONE) from error
+            raise
+        self._unanswered.add(future)
+        future.add_done_callback(self._unanswered.discard)
+        return future
+
+    def _watch(self) -> None:
+        while not self._is_gone:
+            time.sleep(_LOOKS_EVERY)
+        for future in list(self._unanswered):
+            with contextlib.suppress(InvalidStateError):  # answered just now
+                future.set_exception(BrokenProcessPool(_GONE))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if not self._is_gone:
+            self._dask.shutdown(wait=wait)
+            self._client.close()
 
 
 def places(executor: Executor) -> int:
     """Return how many jobs an executor takes at once; a cluster keeps a queue of its own."""
-    return sys.maxsize if hasattr(executor, "_client") else 1
+    return sys.maxsize if isinstance(executor, _Cluster) else 1
 
 
 def is_lost(error: BaseException | None) -> bool:
@@ -92,9 +137,6 @@ def close(executor: Executor) -> None:
         end_processes(executor)
         return
     executor.shutdown(wait=False)
-    client = getattr(executor, "_client", None)
-    if client is not None:
-        client.close()
 
 
 def _give_way() -> None:

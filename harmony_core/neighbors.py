@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 import numpy.typing as npt
+import threadpoolctl
 
 from harmony_core.errors import DataError
+from harmony_core.index_search import search_in_parts
 
 EXACT_UP_TO = 20_000
 """Cells up to which an exhaustive search is fast enough to be used."""
 
 PROBES = 16
 """Lists of cells that a cell is near to; see `harmony_core.neighbors_kernel`."""
-
-_CELLS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def nearest_neighbors(
     exact: bool | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Neighbors:
-    """Find the ``k`` nearest cells of every cell.
+    """Find the ``k`` nearest cells of every cell; the same to the last bit on any number of cores.
 
     Exhaustive up to `EXACT_UP_TO` cells (faiss). Above, by lists of cells near each other
     (`harmony_core.neighbors_kernel`) with recall above 0.99, measured in
@@ -79,7 +79,7 @@ def nearest_neighbors(
     exact
         Force the exhaustive search (True) or the one by lists (False).
     progress
-        Hears of the share done after every 20,000 cells; stops the search by raising.
+        Hears of the share done after some thousand cells; stops the search by raising.
 
     Raises
     ------
@@ -97,23 +97,16 @@ def nearest_neighbors(
     k = min(k, n - 1)
     if exact is None:
         exact = n <= EXACT_UP_TO
-    if not exact:
-        from harmony_core.neighbors_kernel import search_by_lists
+    if exact:
+        index = faiss.IndexFlatL2(data.shape[1])
+        index.add(data)
+        with threadpoolctl.threadpool_limits(1, "blas"):
+            found, squared = search_in_parts(index, data, k + 1, progress)
+        return Neighbors(*without_self(np.arange(n), found, squared))
+    from harmony_core.neighbors_kernel import search_by_lists
 
-        indices, squared = search_by_lists(data, None, k, seed, PROBES, progress)
-        return Neighbors(indices, np.sqrt(squared, out=squared))
-    index = faiss.IndexFlatL2(data.shape[1])
-    index.add(data)
-    indices = np.empty((n, k), dtype=np.int32)
-    distances = np.empty((n, k), dtype=np.float32)
-    # A part of the cells at a time: the search answers in three times the memory that is kept.
-    for first in range(0, n, _CELLS_AT_ONCE):
-        cells = np.arange(first, min(first + _CELLS_AT_ONCE, n))
-        squared, found = index.search(data[cells], k + 1)
-        indices[cells], distances[cells] = without_self(cells, found, squared)
-        if progress is not None:
-            progress(min(1.0, (first + _CELLS_AT_ONCE) / n))
-    return Neighbors(indices, distances)
+    indices, squared = search_by_lists(data, None, k, seed, PROBES, progress)
+    return Neighbors(indices, np.sqrt(squared, out=squared))
 
 
 def without_self(

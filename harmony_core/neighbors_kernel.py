@@ -7,7 +7,8 @@ them, that finds more of the true neighbours in two thirds of the time
 (``benchmarks/interactive.py``).
 
 Exported scripts carry these functions as they stand here, so that they repeat a run's neighbours:
-they use numpy, numba, faiss and threadpoolctl alone, and are annotated with ``Any`` only.
+they use numpy, numba, faiss, threadpoolctl and `search_in_parts` alone, and are annotated with
+``Any`` only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import faiss
 import numba
 import numpy as np
 import threadpoolctl
+
+from harmony_core.index_search import search_in_parts
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -51,23 +54,24 @@ def search_by_lists(
         min_points_per_centroid=1,
         max_points_per_centroid=64,
     )
-    trained.train(points)
-    near = trained.index.search(asked, min(probes, n_lists))[1]
-    home = near[:, 0] if alone else trained.index.search(points, 1)[1][:, 0]
-    order, starts = sorted_by_list(home, n_lists)
-    asking, first = (order, starts) if alone else sorted_by_list(near[:, 0], n_lists)
-    in_lists = points[order]
-    by_list = (in_lists, order, starts, in_lists if alone else asked[asking], asking, first)
-    lists, list_starts = lists_to_look_at(near, trained.centroids, first, starts, k)
-    blocks = [
-        (at, begin, min(begin + 256, first[at + 1]))
-        for at in range(n_lists)
-        for begin in range(first[at], first[at + 1], 256)
-    ]
     found = np.empty((len(asked), k), dtype=np.int32)
     squared = np.empty((len(asked), k), dtype=np.float32)
-    some = max(1, 20_000 * len(blocks) // len(asked))
-    with threadpoolctl.threadpool_limits(1, "blas"):  # each of our threads multiplies for itself
+    # How BLAS shares work out decides the last digits; of ours, each thread multiplies for itself.
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        trained.train(points)
+        near = search_in_parts(trained.index, asked, min(probes, n_lists))[0]
+        home = near[:, 0] if alone else search_in_parts(trained.index, points, 1)[0][:, 0]
+        order, starts = sorted_by_list(home, n_lists)
+        asking, first = (order, starts) if alone else sorted_by_list(near[:, 0], n_lists)
+        in_lists = points[order]
+        by_list = (in_lists, order, starts, in_lists if alone else asked[asking], asking, first)
+        lists, list_starts = lists_to_look_at(near, trained.centroids, first, starts, k)
+        blocks = [
+            (at, begin, min(begin + 256, first[at + 1]))
+            for at in range(n_lists)
+            for begin in range(first[at], first[at + 1], 256)
+        ]
+        some = max(1, 20_000 * len(blocks) // len(asked))
         for begin in range(0, len(blocks), some):
             part = np.array(blocks[begin : begin + some])
             among = (trained.centroids, lists, list_starts, part, k, alone)

@@ -27,13 +27,13 @@ _RECIPES: Mapping[str, int] = {
     "correct": 2,
     "soft_clusters": 1,
     "given": 1,
-    "neighbors": 5,
+    "neighbors": 6,
     "layout": 3,
-    "preview": 3,
+    "preview": 4,
     "clusters": 2,
     "other_clusters": 1,
     "markers": 2,
-    "reference": 2,
+    "reference": 3,
     "lisi": 1,
     "assess": 5,
     "scib": 1,
@@ -140,7 +140,7 @@ class Plan:
     def run(self) -> str:
         """Name of the run: the same dataset, settings and versions give the same name."""
         always = {step.name: self.keys[step.name].digest for step in STEPS}
-        return digest(self.params.to_dict(), always)
+        return digest(self.dataset.fingerprint, self.params.to_dict(), always)
 
     @cached_property
     def keys(self) -> Mapping[str, StageKey]:
@@ -202,6 +202,14 @@ class Plan:
     def has(self, *steps: str) -> bool:
         """Return whether the store has the results of these steps."""
         return all(self.dataset.is_finished(self.keys[name]) for name in steps)
+
+    def can_read(self, *steps: str) -> bool:
+        """Return whether results are there and whole, without steps all; they then count as used.
+
+        Dearer than `has`: every file is opened.
+        """
+        wanted = steps or [step.name for step in STEPS if step.is_result]
+        return all(self.dataset.finished(self.keys[name]) is not None for name in wanted)
 
     def steps_for(self, *targets: str) -> tuple[Step, ...]:
         """Return the steps to some results, in order of computing; without targets `STEPS`."""

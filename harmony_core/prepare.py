@@ -174,7 +174,13 @@ def _totals(matrix: ByGene, keep_genes: npt.NDArray[np.bool_]) -> npt.NDArray[np
 def _components(
     values: sp.csr_matrix, n_pcs: int, params: PrepareParams
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return the principal components of the variable genes, and the variance of each."""
+    """Return the principal components of the variable genes, and the variance of each.
+
+    Raises
+    ------
+    DataError
+        If all cells are the same.
+    """
     import anndata as ad
     import scanpy as sc
     import threadpoolctl
@@ -187,9 +193,16 @@ def _components(
         if params.scale:
             adata.X = adata.X.toarray()
             sc.pp.scale(adata, max_value=LARGEST_SCALED)
-        sc.pp.pca(adata, n_comps=n_pcs, random_state=params.seed)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sc.pp.pca(adata, n_comps=n_pcs, random_state=params.seed)
     embedding = np.ascontiguousarray(adata.obsm["X_pca"], dtype=np.float32)
-    return embedding, np.asarray(adata.uns["pca"]["variance_ratio"], dtype=np.float32)
+    variance_ratio = np.asarray(adata.uns["pca"]["variance_ratio"], dtype=np.float32)
+    if not np.isfinite(variance_ratio).all():
+        raise DataError(
+            "All cells have the same expression of the variable genes, so nothing tells them "
+            "apart; look at what the file holds."
+        )
+    return embedding, variance_ratio
 
 
 def log_normalised(

@@ -28,7 +28,7 @@ ALWAYS = ("harmony.theta", "harmony.sigma")
 def note(dataset: Dataset, params: RunParams) -> None:
     """Keep the settings of a run beside its progress, once; its place in the list is by time.
 
-    On a full disk the run goes without a place in the list.
+    On a full disk nothing is kept: the run itself then says so.
     """
     path = dataset.run_folder(Plan(dataset, params).run) / "params.json"
     if not path.is_file():

@@ -85,10 +85,14 @@ def why_not(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> str:
 
 
 def key(dataset: Dataset, params: RunParams, chosen: npt.NDArray[np.bool_]) -> StageKey:
-    """Return the name of a selection's markers: it depends on the cells, not on the correction."""
+    """Return the name of a selection's markers: it depends on the cells, not on the correction.
+
+    Like a run's name it is of one dataset only, because jobs of all datasets share one queue.
+    """
     cells = hashlib.blake2b(np.packbits(chosen).tobytes(), digest_size=16).hexdigest()
     prepared = Plan(dataset, params).keys["prepare"].digest
-    return StageKey("selected", digest(_RECIPE, library_versions(), prepared, cells))
+    of = (dataset.fingerprint, prepared, cells)
+    return StageKey("selected", digest(_RECIPE, library_versions(), *of))
 
 
 def stored(dataset: Dataset, name: StageKey) -> SelectedMarkers | None:

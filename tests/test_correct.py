@@ -115,6 +115,14 @@ def test_refuses_what_harmony_would_take_or_choke_on(
         correct(embedding, [batch], PARAMS)
 
 
+def test_what_harmony_cannot_solve_for_is_said() -> None:
+    # Without a penalty, a soft cluster that one batch has no part in leaves nothing to solve for.
+    apart = X + 50 * (BATCH == "a")[:, None] * np.eye(8, dtype=np.float32)[0]
+    params = HarmonyParams(batch=("batch",), lamb=0.0, theta=(0.0,), sigma=0.01)
+    with pytest.raises(ParameterError, match="raise lambda or leave it automatic"):
+        correct(apart, [BATCH], params)
+
+
 def test_refuses_more_soft_clusters_than_cells() -> None:
     with pytest.raises(ParameterError, match="only 180 cells"):
         correct(X, [BATCH], HarmonyParams(batch=("batch",), nclust=190))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Literal
 
 import anndata as ad
@@ -12,7 +15,7 @@ import scanpy as sc
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from harmony_core import neighbors as neighbors_module
+from harmony_core import index_search
 from harmony_core.clusters import leiden
 from harmony_core.errors import Cancelled, DataError
 from harmony_core.layout import fuzzy_graph, layout, oriented_like, start_from_embedding
@@ -70,15 +73,31 @@ def test_what_the_search_by_lists_finds_is_true(points: np.ndarray, k: int) -> N
     assert found.distances.sum() <= 1.01 * nearest.sum() + 1e-2
 
 
-def test_the_search_by_lists_is_the_same_on_any_number_of_cores() -> None:
-    many = RNG.normal(size=(2000, 8)).astype(np.float32)
-    threads = numba.get_num_threads()
-    found = []
-    for n in (1, threads):
-        numba.set_num_threads(n)
-        found.append(nearest_neighbors(many, 20, exact=False))
-    np.testing.assert_array_equal(found[0].indices, found[1].indices)
-    np.testing.assert_array_equal(found[0].distances, found[1].distances)
+_ON_SO_MANY_CORES = """
+import sys
+import numpy as np
+from harmony_core.neighbors import nearest_neighbors
+points = np.random.default_rng(0).normal(size=(9000, 50)).astype(np.float32)
+few = points[:2000]
+found = [nearest_neighbors(points, 20, exact=True), nearest_neighbors(few, 20, exact=False)]
+sys.stdout.buffer.write(b"".join(f.indices.tobytes() + f.distances.tobytes() for f in found))
+"""
+
+
+def test_neighbours_are_the_same_on_any_number_of_cores() -> None:
+    answers = []
+    for cores in ("1", "3"):
+        variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+        answers.append(
+            subprocess.run(
+                [sys.executable, "-c", _ON_SO_MANY_CORES],
+                env={**os.environ, **dict.fromkeys(variables, cores)},
+                capture_output=True,
+                check=True,
+            ).stdout
+        )
+    assert len(answers[0]) == (9000 + 2000) * 20 * 8
+    assert answers[0] == answers[1]
 
 
 def test_other_cells_can_ask_for_their_neighbours() -> None:
@@ -194,12 +213,12 @@ def test_a_search_stops_between_parts_which_change_nothing(
         if stopping:
             raise Cancelled("stop")
 
-    monkeypatch.setattr(neighbors_module, "_CELLS_AT_ONCE", 7 * len(X) // 16)
+    monkeypatch.setattr(index_search, "CELLS_AT_ONCE", len(X) // 3)
     shares: list[float] = []
     stopping = False
     in_parts = nearest_neighbors(X, neighbors.k, progress=stop)
     np.testing.assert_array_equal(in_parts.indices, neighbors.indices)
-    assert shares == [pytest.approx(7 / 16, abs=0.01), pytest.approx(14 / 16, abs=0.01), 1.0]
+    assert shares == [pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0]
     stopping = True
     with pytest.raises(Cancelled):
         nearest_neighbors(X, neighbors.k, progress=stop)

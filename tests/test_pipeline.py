@@ -7,9 +7,11 @@ from dataclasses import replace
 import anndata as ad
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from harmony_core import chain as chain_module
 from harmony_core import pipeline as pipeline_module
+from harmony_core import selected_markers
 from harmony_core.correct import correct
 from harmony_core.data.ingest import ingest
 from harmony_core.data.store import Dataset, Store
@@ -73,6 +75,28 @@ def test_another_theta_keeps_the_side_before(dataset: Dataset) -> None:
     assert not {"correct", "layout_after", "assess"} & same
 
 
+def test_data_with_the_same_settings_have_runs_of_their_own(
+    kept_store: Store, dataset: Dataset, simulated: ad.AnnData
+) -> None:
+    other = ingest(kept_store, simulated[::2], name="other")
+    assert Plan(other, SMALL).run != Plan(dataset, SMALL).run
+    chosen = np.arange(200) < 20
+    assert selected_markers.key(other, SMALL, chosen) != selected_markers.key(
+        dataset, SMALL, chosen
+    )
+
+
+def test_a_damaged_run_is_computed_again_where_it_is_damaged(
+    dataset: Dataset, finished: RunResults
+) -> None:
+    before = np.array(finished.layout("after"))
+    path = dataset.folder / "stages" / finished.plan.keys["layout_after"].folder / "positions.npy"
+    path.write_bytes(path.read_bytes()[:200])
+    assert finished.is_finished  # nobody has looked
+    Pipeline(dataset, SMALL).run()
+    np.testing.assert_array_equal(finished.layout("after"), before)
+
+
 def test_a_broken_stage_is_computed_again(dataset: Dataset, finished: RunResults) -> None:
     key = finished.plan.keys["clusters_after"]
     before = np.array(finished.clusters("after"))
@@ -111,6 +135,13 @@ def test_an_embedding_alone_is_enough(kept_store: Store, simulated: ad.AnnData) 
     np.testing.assert_array_equal(results.embedding("before"), pcs)
     assert results.markers("after") == ()
     assert results.assessment is not None
+
+
+def test_cells_that_are_all_the_same_are_refused(kept_store: Store, simulated: ad.AnnData) -> None:
+    same = simulated.copy()
+    same.X = sp.csr_matrix(np.tile(same.X[:1].toarray(), (same.n_obs, 1)))
+    with pytest.raises(DataError, match="nothing tells them apart"):
+        Pipeline(ingest(kept_store, same, name="same"), SMALL).run("prepare")
 
 
 @pytest.mark.parametrize(

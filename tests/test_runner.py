@@ -24,6 +24,7 @@ from harmony_core.errors import HarmonyExplorerError
 from harmony_core.executors import SCHEDULER_VARIABLE, executor_for, spawned_worker
 from harmony_core.params import RunParams
 from harmony_core.pipeline import Pipeline
+from harmony_core.plan import STEPS
 from harmony_core.results import RunResults
 from harmony_core.runner import Progress, Runner
 from harmony_core.worker import ProgressWriter, read_progress
@@ -424,7 +425,7 @@ def test_a_cluster_computes_the_same_bytes(
     import distributed
 
     here = replace(with_theta(2.5), prepare=replace(SMALL.prepare, n_pcs=9))
-    Pipeline(dataset, here).run("correct", "neighbors_after")
+    Pipeline(dataset, here).run()
     elsewhere = Store(tmp_path)
     shutil.copytree(dataset.folder, elsewhere.home / "datasets" / dataset.fingerprint)
     copy = elsewhere.dataset(dataset.fingerprint)
@@ -442,17 +443,42 @@ def test_a_cluster_computes_the_same_bytes(
         monkeypatch.setenv(SCHEDULER_VARIABLE, cluster.scheduler_address)
         runner = Runner(elsewhere)
         try:
-            name = runner.submit_steps("ada", copy, here, "correct", "neighbors_after")
-            folder = runner.steps_folder(copy, here, "correct", "neighbors_after")
-            _wait(lambda: runner.follow(name, folder).is_over)
+            name = runner.submit_run("ada", copy, here)
+            _wait(lambda: runner.follow(name, copy.run_folder(name)).is_over)
         finally:
             runner.close()
-    for step in ("correct", "neighbors_after"):
-        found, known = RunResults(copy, here).stage(step), RunResults(dataset, here).stage(step)
+    for step in STEPS:
+        found = RunResults(copy, here).stage(step.name)
+        known = RunResults(dataset, here).stage(step.name)
         assert found is not None
         assert known is not None
+        assert sorted(found.arrays) == sorted(known.arrays)
         for array, values in known.arrays.items():
             assert np.asarray(values).tobytes() == np.asarray(found.arrays[array]).tobytes()
+
+
+class Silent:
+    """Stands in for Dask's client where the scheduler went away: nothing is answered any more."""
+
+    status = "running"
+
+    def get_executor(self, **options: Any) -> Executor:
+        return ByHand()
+
+
+def test_what_a_scheduler_was_asked_is_lost_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RuntimeError("Client is closed.")
+
+    client = Silent()
+    executor = executors._Cluster(client)
+    asked = executor.submit(abs, -3)
+    client.status = "closed"
+    assert executors.is_lost(asked.exception(timeout=30))
+    monkeypatch.setattr(ByHand, "submit", refuse)
+    with pytest.raises(BrokenProcessPool):
+        executor.submit(abs, -3)
+    executors.close(executor)
 
 
 def test_a_scheduler_that_does_not_answer_is_a_sentence(

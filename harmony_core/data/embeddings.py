@@ -14,6 +14,8 @@ from harmony_core.data.columns import shown
 from harmony_core.errors import DataError
 
 FOLLOWS_DEPTH = 0.9
+LARGEST = 1e15
+"""Distances between larger numbers do not fit into single precision."""
 _MOST_DIMS = 1_000
 _LAYOUTS = ("umap", "tsne", "draw_graph", "spatial", "phate", "diffmap")
 _CORRECTED = (
@@ -99,7 +101,14 @@ def find_embeddings(
 
 
 def check_embedding(embedding: NDArray[Any], name: str) -> None:
-    """Raise DataError unless an embedding is finite and has at least two dimensions."""
+    """Refuse an embedding (cells × dimensions) that nothing could be computed from.
+
+    Raises
+    ------
+    DataError
+        If it has a single dimension, or numbers that are missing, infinite or so large that their
+        squares would be.
+    """
     if embedding.ndim != 2 or embedding.shape[1] < 2:
         raise DataError(f"The embedding {shown(name)} has one dimension; at least 2 are needed.")
     n_bad = int((~np.isfinite(embedding)).any(axis=1).sum())
@@ -107,6 +116,13 @@ def check_embedding(embedding: NDArray[Any], name: str) -> None:
         raise DataError(
             f"The embedding {shown(name)} has missing or infinite values in {n_bad:,} of "
             f"{len(embedding):,} cells; remove these cells, or choose another embedding."
+        )
+    n_large = int((np.abs(embedding) > LARGEST).any(axis=1).sum())
+    if n_large:
+        raise DataError(
+            f"The embedding {shown(name)} has numbers beyond {LARGEST:g} in {n_large:,} of "
+            f"{len(embedding):,} cells, most likely marks of missing values; remove these cells, "
+            "or choose another embedding."
         )
 
 

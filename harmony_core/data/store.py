@@ -20,6 +20,8 @@ Nothing is pickled. What can't be read is computed again.
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import hashlib
 import json
 import os
@@ -38,7 +40,7 @@ import numpy.typing as npt
 import pandas as pd
 import platformdirs
 
-from harmony_core.errors import DataError, FileError
+from harmony_core.errors import DataError, FileError, ParameterError, full_disk
 
 if TYPE_CHECKING:
     from harmony_core.data.by_gene import ByGene
@@ -49,6 +51,8 @@ HOME_VARIABLE = "HARMONY_EXPLORER_HOME"
 SIZE_VARIABLE = "HARMONY_EXPLORER_CACHE_GB"
 DEFAULT_SIZE_GB = 5.0
 UPLOADS_KEPT_SECONDS = 24 * 3600
+IN_USE_SECONDS = 600
+"""What was used as lately as this is on somebody's screen, or about to be."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Store:
         """
         folder = self.datasets_folder / Path(fingerprint).name
         if not (folder / "dataset.json").is_file():
-            raise FileError("This dataset is no longer in the store; load its file again.")
+            raise _no_longer_there()
         return Dataset(folder)
 
     @contextlib.contextmanager
@@ -130,27 +134,61 @@ class Store:
     def evict(self, limit_gb: float | None = None) -> None:
         """Delete what was used longest ago until the store fits its limit.
 
-        Files to take away go first, then stages, then datasets. Uploads that a session left
-        behind, and what a worker that died was writing, go after a day.
+        Files to take away go first, then stages, then datasets. What is on somebody's screen stays,
+        even if the store is then larger than its limit. Uploads that a session left behind, and
+        what a worker that died was writing, go after a day.
+
+        Another server may use and evict the same store meanwhile.
+
+        Parameters
+        ----------
+        limit_gb
+            By default ``HARMONY_EXPLORER_CACHE_GB``, or `DEFAULT_SIZE_GB`.
+
+        Raises
+        ------
+        ParameterError
+            If ``HARMONY_EXPLORER_CACHE_GB`` is no size.
         """
-        for left in (*self.uploads_folder.iterdir(), *self.datasets_folder.glob(".new-*")):
-            if time.time() - _used(left) > UPLOADS_KEPT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        if limit_gb is None:
-            limit_gb = float(os.environ.get(SIZE_VARIABLE, DEFAULT_SIZE_GB))
-        excess = _tree_size(self.home) - limit_gb * 1e9
-        for pattern in ("runs/*/files/*/progress.json", "stages/*/info.json"):
-            for mark in sorted(self.datasets_folder.glob(f"*/{pattern}"), key=_used):
-                if excess <= 0:
-                    return
+        for pattern in ("uploads/*", "uploads/.*", "datasets/.new-*", "datasets/*/stages/.new-*"):
+            for left in self._found(pattern):
+                if time.time() - _used(left) > UPLOADS_KEPT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
+        excess = _tree_size(self.home) - (size_limit() if limit_gb is None else limit_gb) * 1e9
+        # Of datasets the one used last stays: a long run may not have touched it for a while.
+        for pattern, spared in (
+            ("datasets/*/runs/*/files/*/progress.json", 0),
+            ("datasets/*/stages/*/info.json", 0),
+            ("datasets/*/dataset.json", 1),
+        ):
+            marks = sorted(self._found(pattern), key=_used)
+            for mark in marks[: len(marks) - spared]:
+                if excess <= 0 or time.time() - _used(mark) < IN_USE_SECONDS:
+                    break
                 excess -= _tree_size(mark.parent)
                 shutil.rmtree(mark.parent, ignore_errors=True)
-        datasets = sorted(self.datasets_folder.glob("*/dataset.json"), key=_used)
-        for meta in datasets[:-1]:  # the one used last is on somebody's screen
-            if excess <= 0:
-                return
-            excess -= _tree_size(meta.parent)
-            shutil.rmtree(meta.parent, ignore_errors=True)
+
+    def _found(self, pattern: str) -> list[Path]:
+        """Return what matches; unlike `Path.glob` this bears folders that vanish meanwhile."""
+        return [self.home / name for name in glob.glob(pattern, root_dir=self.home)]
+
+
+def size_limit() -> float:
+    """Return how many gigabytes the store may grow to.
+
+    Raises
+    ------
+    ParameterError
+        If ``HARMONY_EXPLORER_CACHE_GB`` is no size.
+    """
+    wanted = os.environ.get(SIZE_VARIABLE, DEFAULT_SIZE_GB)
+    with contextlib.suppress(ValueError):
+        if (limit := float(wanted)) >= 0:
+            return limit
+    raise ParameterError(
+        f"{SIZE_VARIABLE} is {wanted!r}; it must be a number of gigabytes, such as "
+        f"{DEFAULT_SIZE_GB:g}."
+    )
 
 
 class Dataset:
@@ -238,27 +276,68 @@ class Dataset:
     # Stages
 
     def finished(self, key: StageKey) -> StageResult | None:
-        """Return a finished stage, or None if it has yet to be computed."""
-        folder = self.folder / "stages" / key.folder
+        """Return a finished stage, or None if it has yet to be computed.
+
+        One that can't be read is given up, so that it counts as not computed everywhere.
+        """
+        mark = self._mark(key)
         try:
-            info = json.loads((folder / "info.json").read_text("utf-8"))
-            arrays = _load_arrays(folder)
+            info = json.loads(mark.read_text("utf-8"))
+            arrays, values = _load_arrays(mark.parent), info["values"]
             if sorted(arrays) != info["arrays"]:
-                return None
-        except (OSError, ValueError, KeyError):
+                raise ValueError("arrays are missing")
+        except OSError:
             return None
-        _touch(folder / "info.json")
-        return StageResult(arrays, info["values"])
+        except Exception:  # of a damaged file's header numpy says almost anything
+            with contextlib.suppress(OSError):
+                mark.unlink()
+            return None
+        _touch(mark)
+        return StageResult(arrays, values)
 
     def is_finished(self, key: StageKey) -> bool:
-        return (self.folder / "stages" / key.folder / "info.json").is_file()
+        """Return whether the store has a stage, without reading it; it does not count as used."""
+        return self._mark(key).is_file()
+
+    def _mark(self, key: StageKey) -> Path:
+        """Return what is written last of a stage; its time is that of its last use."""
+        return self.folder / "stages" / key.folder / "info.json"
+
+    def seconds_by_stage(self) -> dict[str, list[float]]:
+        """Return how long each computation took whose result is still there, by stage."""
+        found: dict[str, list[float]] = {}
+        for mark in glob.glob("stages/*/info.json", root_dir=self.folder):
+            # Another server may be evicting it, and what can't be read says nothing.
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                values = json.loads((self.folder / mark).read_text("utf-8"))["values"]
+                stage = Path(mark).parent.name.rpartition("-")[0]
+                found.setdefault(stage, []).append(float(values["seconds"]))
+        return found
 
     def computed(
         self, key: StageKey, compute: Callable[[], tuple[Arrays, Mapping[str, Any]]]
     ) -> StageResult:
-        """Return a stage from the store, computing it if need be; two askers compute it once."""
+        """Return a stage from the store, computing it if need be; two askers compute it once.
+
+        Raises
+        ------
+        FileError
+            If the dataset was evicted meanwhile.
+        OSError
+            If its disk is full: nothing that follows could be kept either.
+        """
         if (found := self.finished(key)) is not None:
             return found
+        try:
+            return self._computed_now(key, compute)
+        except FileNotFoundError as error:
+            if (self.folder / "dataset.json").is_file():
+                raise
+            raise _no_longer_there() from error
+
+    def _computed_now(
+        self, key: StageKey, compute: Callable[[], tuple[Arrays, Mapping[str, Any]]]
+    ) -> StageResult:
         stages = self.folder / "stages"
         stages.mkdir(exist_ok=True)
         with filelock.FileLock(stages / f".{key.folder}.lock"):
@@ -269,28 +348,33 @@ class Dataset:
             values = {**values, "seconds": round(time.perf_counter() - start, 4)}
             self._write_stage(key, arrays, values)
         result = self.finished(key)
-        # A full disk or a second server's eviction must not lose what was just computed.
+        # A second server's eviction must not lose what was just computed.
         return result if result is not None else StageResult(arrays, values)
 
     def _write_stage(self, key: StageKey, arrays: Arrays, values: Mapping[str, Any]) -> None:
         stages = self.folder / "stages"
         temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=stages))
+        target = stages / key.folder
         try:
             for name, array in arrays.items():
                 np.save(temporary / f"{name}.npy", np.asarray(array), allow_pickle=False)
             info = {"arrays": sorted(arrays), "values": values}
             (temporary / "info.json").write_text(json.dumps(info), "utf-8")
-            target = stages / key.folder
             shutil.rmtree(target, ignore_errors=True)
-            temporary.rename(target)
-        except OSError:
-            pass
+            with contextlib.suppress(FileExistsError):  # put there by another server just now
+                temporary.rename(target)
+        except OSError as error:
+            if full_disk(error):  # numpy does not say where
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+            raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def run_folder(self, run: str) -> Path:
+        """Return where a run's settings and progress are; on a full disk it may not be there."""
         folder = self.folder / "runs" / Path(run).name
-        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
 
@@ -303,9 +387,17 @@ def digest(*parts: Any) -> str:
 def write_json(path: Path, values: Any) -> None:
     """Write JSON so that a reader sees either the old file or the new one."""
     handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(values, file)
-    Path(temporary).replace(path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(values, file)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _no_longer_there() -> FileError:
+    return FileError("This dataset is no longer in the store; load its file again.")
 
 
 def _load_arrays(folder: Path) -> Arrays:
@@ -328,7 +420,8 @@ def _used(path: Path) -> float:
 
 def _tree_size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size
+    for at, _, files in os.walk(folder):  # which passes over what vanishes meanwhile
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(at, name), follow_symlinks=False).st_size
     return total

@@ -83,8 +83,6 @@ class Inputs:
         From `lisi_numbers`, for the same variables.
     variables, references
         Batch variables (with their combination, see `with_joint`) and a reference for each.
-    soft_cluster
-        Harmony's likeliest cluster of each cell.
     expression, symbols
         Log-normalised variable genes (CSC) and their names; None without expression.
     """

@@ -14,6 +14,7 @@ IMPORTS = """\
 import argparse
 import hashlib
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -168,13 +169,17 @@ after = np.array(adata.obsm[CORRECTED][cells], dtype=np.float32)
 """
 
 EXHAUSTIVE = '''\
+{functions}
+
+
 def neighbours(embedding):
     """Nearest cells with their distances, each cell itself first."""
     data = np.ascontiguousarray(embedding, dtype=np.float32)
     n = len(data)
     index = faiss.IndexFlatL2(data.shape[1])
     index.add(data)
-    squared, found = index.search(data, min(WIDTH, n - 1) + 1)
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        found, squared = search_in_parts(index, data, min(WIDTH, n - 1) + 1)
     # Among identical cells the cell itself may stand anywhere, or nowhere.
     own = found == np.arange(n)[:, None]
     own[~own.any(axis=1), -1] = True
@@ -274,15 +279,18 @@ picture_after = (ours @ (u @ vt) + picture_before.mean(axis=0)).astype(np.float3
 def neighbours_step(n_cells: int) -> str:
     """Return the step that finds neighbours and makes graphs of them, for this many cells."""
     from harmony_core import neighbors_kernel as ours
+    from harmony_core.index_search import CELLS_AT_ONCE, search_in_parts
     from harmony_core.neighbors import EXACT_UP_TO
 
+    in_parts = f"CELLS_AT_ONCE = {CELLS_AT_ONCE}\n\n\n{_plain(search_in_parts)}"
     if n_cells <= EXACT_UP_TO:
-        return f"{EXHAUSTIVE}\n\n{GRAPH}"
+        return f"{EXHAUSTIVE.replace('{functions}', in_parts)}\n\n{GRAPH}"
     functions = (
         *(ours.apart, ours.collect, ours.split, ours.nearest, ours.around, ours.search_blocks),
         *(ours.sorted_by_list, ours.lists_to_look_at, ours.search_by_lists),
     )
-    return f"{BY_LISTS.replace('{functions}', _plain(*functions))}\n\n{GRAPH}"
+    by_lists = f"{in_parts}\n\n\n{_plain(*functions)}"
+    return f"{BY_LISTS.replace('{functions}', by_lists)}\n\n{GRAPH}"
 
 
 def layout_step() -> str:

@@ -30,8 +30,8 @@ def request(dataset: Dataset, params: RunParams) -> Progress:
     if st.session_state.get("requested") != run:
         st.session_state["requested"] = run
         runner.submit_run(state.viewer(), dataset, params)
-    elif not results.is_finished and runner.follow(run, folder).state == "finished":
-        runner.submit_run(state.viewer(), dataset, params)  # evicted since it was computed
+    elif runner.follow(run, folder).state == "finished" and not results.plan.can_read():
+        runner.submit_run(state.viewer(), dataset, params)  # evicted or damaged meanwhile
     return runner.follow(run, folder)
 
 

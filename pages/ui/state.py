@@ -41,10 +41,11 @@ def key(name: str, of: Dataset) -> str:
 
 
 def dataset() -> Dataset:
-    """Return the dataset in hand; if it was evicted, the first sample."""
+    """Return the dataset in hand; if it was evicted, say so and return the first sample."""
     try:
         return services.store().dataset(st.session_state[DATASET])
-    except FileError:
+    except FileError as error:
+        st.toast(f"{error} Until then a sample is shown in its place.", duration="infinite")
         st.session_state[DATASET] = samples.fingerprint(services.store(), samples.FIRST)
         return services.store().dataset(st.session_state[DATASET])
 

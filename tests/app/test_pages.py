@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.data.ingest import ingest
 from harmony_core.data.store import Dataset, Store
+from pages.ui import services
 from pages.ui.data import found
 from tests.app.conftest import ROOT, Waiting
 
@@ -56,6 +57,23 @@ def test_tune_shows_kang_with_its_verdict_at_once(app: AppTest) -> None:
     ]
     assert "→" in app.metric[0].value
     assert not app.button or all(b.label != "Cancel" for b in app.button)
+
+
+def test_results_that_were_damaged_since_are_computed_again(app: AppTest, runner: Waiting) -> None:
+    app.run()
+    assert not runner.handed
+    stages = (services.store().datasets_folder / app.session_state["dataset"]) / "stages"
+    next(stages.glob("layout-*/positions.npy")).write_bytes(b"")
+    app.run()
+    assert not app.exception
+    assert len(runner.handed) == 1
+
+
+def test_data_that_are_gone_are_said(app: AppTest) -> None:
+    _choose(app, "evicted").run()
+    assert not app.exception
+    assert "no longer in the store; load its file again" in app.toast[0].value
+    assert "Kang" in _text(app)
 
 
 def test_sliders_say_what_more_and_less_does(app: AppTest) -> None:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core import estimate
 from harmony_core.data.ingest import ingest_file
-from harmony_core.data.store import Dataset, Store
+from harmony_core.data.store import Dataset, StageKey, Store, digest
 from harmony_core.params import RunParams
 from harmony_core.pipeline import Pipeline
 from pages.ui import services, sketch, state
@@ -93,17 +93,25 @@ def test_settings_found_on_a_sketch_run_on_all_cells(app: AppTest) -> None:
 def test_time_is_estimated_from_what_was_finished_here(dataset: Dataset, tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert estimate.seconds_for(store, 10**6) is None
-    folder = store.datasets_folder / "large"
-    for stage, seconds in {"correct": 2.0, "layout": 3.0, "assess": 1.0}.items():
-        (folder / "stages" / f"{stage}-1").mkdir(parents=True)
-        (folder / "stages" / f"{stage}-1" / "info.json").write_text(
-            json.dumps({"seconds": seconds})
-        )
+    large = store.datasets_folder / "large"
+    large.mkdir()
     meta = json.loads((dataset.folder / "dataset.json").read_text())
-    (folder / "dataset.json").write_text(json.dumps(meta | {"n_cells": 10_000}))
-    # Harmony once, layouts before and after, one verdict.
-    assert estimate.seconds_for(store, 10_000) == pytest.approx(9.0)
-    assert estimate.seconds_for(store, 100_000) == pytest.approx(9.0 * 10**estimate.GROWTH)
+    (large / "dataset.json").write_text(json.dumps(meta | {"n_cells": 10_000}))
+    seconds = {"correct": 2.0, "layout": 3.0, "assess": 1.0, "other_clusters": 4.0}
+    for stage, taken in seconds.items():
+        key = StageKey(stage, digest(1))
+        store.dataset("large").computed(key, lambda: ({}, {}))
+        path = large / "stages" / key.folder / "info.json"
+        info = json.loads(path.read_text())
+        assert info["values"]["seconds"] < 1
+        info["values"]["seconds"] = taken
+        path.write_text(json.dumps(info))
+    damaged = large / "stages" / "lisi-1"
+    damaged.mkdir()
+    (damaged / "info.json").write_text('{"values": ')
+    # Harmony and the verdict once, layouts and other clusters before and after.
+    assert estimate.seconds_for(store, 10_000) == pytest.approx(17.0)
+    assert estimate.seconds_for(store, 100_000) == pytest.approx(17.0 * 10**estimate.GROWTH)
     assert estimate.in_words(9.0) == "about 10 seconds"
     assert estimate.in_words(240) == "about 4 minutes"
     assert "no large run" in estimate.in_words(None)

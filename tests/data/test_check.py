@@ -167,6 +167,13 @@ def test_embedding_that_is_not_finite(bad: float) -> None:
         check_embedding(adata.obsm["X_pca"], "X_pca")
 
 
+def test_embedding_with_marks_of_missing_values() -> None:
+    marked = np.ones((N, 5), dtype=np.float32)
+    marked[7:9, 1] = -1e30
+    with pytest.raises(DataError, match=r"beyond 1e\+15 in 2 of 120 cells"):
+        check_embedding(marked, "X_pca")
+
+
 def test_matrix_that_is_not_finite() -> None:
     adata = made()
     adata.X.data[:7] = np.nan

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import time
 from pathlib import Path
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -12,8 +15,8 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core.data.ingest import ingest
-from harmony_core.data.store import StageKey, Store, digest
-from harmony_core.errors import DataError, FileError
+from harmony_core.data.store import IN_USE_SECONDS, SIZE_VARIABLE, StageKey, Store, digest
+from harmony_core.errors import DataError, FileError, ParameterError, full_disk
 
 
 @pytest.fixture
@@ -94,9 +97,14 @@ def test_a_stage_is_computed_once_and_again_if_unreadable(
     for _ in range(2):
         assert kept.computed(key, compute).info["n"] == 5
     assert len(calls) == 1
-    (kept.folder / "stages" / key.folder / "a.npy").write_bytes(b"broken")
-    np.testing.assert_array_equal(kept.computed(key, compute).arrays["a"], np.arange(5))
-    assert len(calls) == 2
+    array, mark = (kept.folder / "stages" / key.folder / name for name in ("a.npy", "info.json"))
+    header = array.read_bytes().replace(b"(5,)", b"(5(,")  # one that numpy cannot even parse
+    for path, content in ((array, b"broken"), (array, b""), (array, header), (mark, b"[]")):
+        path.write_bytes(content)
+        assert kept.finished(key) is None
+        assert not kept.is_finished(key)
+        np.testing.assert_array_equal(kept.computed(key, compute).arrays["a"], np.arange(5))
+    assert len(calls) == 5
 
 
 def test_stages_are_never_pickles(store: Store, simulated: ad.AnnData) -> None:
@@ -115,15 +123,90 @@ def test_eviction_drops_what_was_used_longest_ago(store: Store, simulated: ad.An
         info = kept.folder / "stages" / key.folder / "info.json"
         os.utime(info, (1000 + age, 1000 + age))
     kept.finished(keys[0])  # used just now
+    assert [kept.is_finished(key) for key in keys] == [True] * 3  # which is no use
     made = kept.run_folder("a") / "files" / "b"
     made.mkdir(parents=True)
     (made / "progress.json").write_text("{}")
     (made / "corrected.h5ad").write_bytes(bytes(500_000))
+    os.utime(made / "progress.json", (2000, 2000))  # later than the stages
     size = sum(p.stat().st_size for p in store.home.rglob("*") if p.is_file())
     store.evict(limit_gb=(size - 3_000_000) / 1e9)
     assert not made.exists()  # quickly made again, so it goes first
     assert [kept.is_finished(key) for key in keys] == [True, False, False]
     assert store.dataset(kept.fingerprint).n_cells == simulated.n_obs
+
+
+def test_what_is_on_screen_stays_though_the_store_is_too_large(
+    store: Store, simulated: ad.AnnData
+) -> None:
+    shown, other = (ingest(store, simulated[: 200 + i], name="mine") for i in (0, 1))
+    long_ago, key = time.time() - 2 * IN_USE_SECONDS, StageKey("demo", digest(1))
+    for found in (shown, other):
+        found.computed(key, lambda: ({"a": np.zeros(9)}, {}))
+        os.utime(found.folder / "dataset.json", (long_ago, long_ago))
+    os.utime(other.folder / "stages" / key.folder / "info.json", (long_ago, long_ago))
+    store.dataset(shown.fingerprint).meta  # noqa: B018  (reading it is using it)
+    store.evict(limit_gb=0)
+    assert shown.is_finished(key)
+    assert not other.folder.exists()
+
+
+def test_what_a_worker_that_died_was_writing_goes_after_a_day(
+    store: Store, simulated: ad.AnnData
+) -> None:
+    kept = ingest(store, simulated, name="mine")
+    (kept.folder / "stages").mkdir(exist_ok=True)
+    old, new = (kept.folder / "stages" / f".new-{age}" for age in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "a.npy").write_bytes(b"half")
+    os.utime(old, (1000, 1000))
+    store.evict()
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_another_server_evicts_the_same_store_meanwhile(
+    store: Store, simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ingest(store, simulated, name="mine")
+    kept.computed(StageKey("demo", digest(1)), lambda: ({"a": np.zeros(9)}, {}))
+    listed = os.scandir
+
+    def scandir(path: Any = ".") -> Any:
+        if str(path).endswith("stages"):
+            shutil.rmtree(path, ignore_errors=True)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    store.evict(limit_gb=0)
+    monkeypatch.undo()
+    shutil.rmtree(kept.folder)
+    with pytest.raises(FileError, match="no longer in the store"):
+        kept.computed(StageKey("demo", digest(2)), lambda: ({}, {}))
+
+
+def test_a_full_disk_is_said_when_a_stage_can_not_be_kept(
+    store: Store, simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(*_: Any, **__: Any) -> None:
+        raise OSError("1000 requested and 12 written")  # numpy's words, without a number
+
+    kept = ingest(store, simulated, name="mine")
+    monkeypatch.setattr(np, "save", cut_short)
+    with pytest.raises(OSError, match="No space left") as found:
+        kept.computed(StageKey("demo", digest(1)), lambda: ({"a": np.zeros(9)}, {}))
+    assert "no room left on the disk of" in full_disk(found.value)
+    assert not list((kept.folder / "stages").glob(".new-*"))
+
+
+@pytest.mark.parametrize("wanted", ["five", "-1", "nan", ""])
+def test_a_size_that_is_none_is_said(
+    store: Store, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setenv(SIZE_VARIABLE, wanted)
+    with pytest.raises(ParameterError, match="must be a number of gigabytes"):
+        store.evict()
 
 
 def test_a_dataset_that_is_gone_is_said(store: Store) -> None:

@@ -13,9 +13,9 @@ from brute_force import neighbours
 
 from harmony_core.diagnostics.kbet import kbet, kbet_per_label
 from harmony_core.diagnostics.mixing import (
+    NullMixing,
     against_null,
     cilisi,
-    ilisi_against_null,
     joint_codes,
     lisi,
     lisi_many,
@@ -114,10 +114,14 @@ def test_codes_of_other_cells_are_refused():
 # --- the null --------------------------------------------------------------------------------
 
 
+def against_chance(indices: np.ndarray, distances: np.ndarray, batch: np.ndarray) -> NullMixing:
+    return against_null(*lisi_many(indices, distances, [batch, permuted(batch)]))
+
+
 def test_mixing_by_chance_is_one_and_apart_is_zero():
     X, _, batch = blobs(900, np.random.default_rng(6))
-    mixed = ilisi_against_null(*neighbours(X, 90), batch)
-    apart = ilisi_against_null(*neighbours(X + 1e3 * batch[:, None], 90), batch)
+    mixed = against_chance(*neighbours(X, 90), batch)
+    apart = against_chance(*neighbours(X + 1e3 * batch[:, None], 90), batch)
     assert mixed.ratio == pytest.approx(1, abs=0.03)
     assert apart.ratio == pytest.approx(0, abs=1e-6)
     assert apart.mean == pytest.approx(1)
@@ -126,7 +130,7 @@ def test_mixing_by_chance_is_one_and_apart_is_zero():
 
 def test_a_single_batch_has_no_ratio():
     X, _, batch = blobs(100, np.random.default_rng(7))
-    alone = ilisi_against_null(*neighbours(X, 90), np.zeros_like(batch))
+    alone = against_chance(*neighbours(X, 90), np.zeros_like(batch))
     assert (alone.mean, alone.null, alone.ratio) == (1.0, 1.0, None)
 
 
