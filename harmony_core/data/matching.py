@@ -65,7 +65,7 @@ def attach(adata: ad.AnnData, table: Table) -> tuple[ad.AnnData, tuple[str, ...]
         else:
             raise FileError(
                 f"{table.name} names none of the cells: it has {shown(table.names[0])}, and the "
-                f"data have {shown(adata.obs_names[0])}."
+                f"data have {shown(adata.obs_names[0])}; give the cells the same names in both."
             )
     notes = [*table.notes]
     if not found.all():
@@ -152,10 +152,9 @@ def embedding_columns(table: Table) -> dict[str, list[int]]:
             groups.setdefault(match["stem"], {})[int(match["number"])] = position
     found = {}
     for stem, numbered in groups.items():
-        complete = sorted(numbered) in (
-            list(range(len(numbered))),
-            list(range(1, len(numbered) + 1)),
-        )
+        first, last = min(numbered), max(numbered)
+        # The first may have been left out, as that of an LSI often is.
+        complete = first <= 2 and last - first + 1 == len(numbered)
         known = _EMBEDDINGS.fullmatch(stem) is not None
         # Under a name that nobody knows, only a whole table of numbered columns below zero counts.
         alone = len(numbered) == len(table.columns) <= 200 and bool(table.values.min() < 0)

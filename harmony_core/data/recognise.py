@@ -66,6 +66,7 @@ def read_all(
     folders = find_matrix_files(sources)
     used = {s for files in folders for s in (files.matrix, files.barcodes, files.features)}
     rest = [source for source in sources if source not in used]
+    _refuse_incomplete(rest)
     alone = len(folders) + len(rest) == 1
     for files in folders:
         label = folder_label(files.matrix.name, files.prefix)
@@ -78,14 +79,18 @@ def read_all(
         elif is_hdf5(source.path):
             read = partial(_read_hdf5, source, limit, modality)
             datasets.append((source.label, _read(read, sample, alone=alone)))
-        elif ".mtx" in source.base.casefold():
+        else:
+            tables.append(read_table(source.path, source.quoted, limit=limit))
+    return datasets, tables
+
+
+def _refuse_incomplete(sources: Sequence[Source]) -> None:
+    for source in sources:
+        if ".mtx" in source.base.casefold():
             raise FileError(
                 f"{source.quoted} comes without its lists of cells and genes; give all three files "
                 "(matrix, barcodes, features), best as one zip."
             )
-        else:
-            tables.append(read_table(source.path, source.quoted, limit=limit))
-    return datasets, tables
 
 
 def _read(read: Callable[..., Loaded], sample: Sample | None, *, alone: bool) -> Loaded:

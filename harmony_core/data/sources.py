@@ -23,12 +23,19 @@ _R = (
     "in R, export the embedding with write.csv(Embeddings(object)) and the columns with "
     "write.csv(object@meta.data), and give both files"
 )
+_READS = "these are reads; count them first, for example with CellRanger, and give its matrix"
 _ADVICE = {
     ".rds": _R,
     ".rdata": _R,
     ".rda": _R,
     ".qs": _R,
     ".h5seurat": _R,
+    ".fcs": "export the events as csv, one line a cell, from the cytometry software",
+    ".cloupe": "give CellRanger's filtered_feature_bc_matrix.h5, which lies beside it",
+    ".bam": _READS,
+    ".fastq": _READS,
+    ".fq": _READS,
+    ".sra": _READS,
     ".xlsx": "save the sheet as csv",
     ".xls": "save the sheet as csv",
     ".pkl": "pickled objects can run code, so save the data as h5ad",
@@ -140,10 +147,13 @@ def gather(
 
 def _check_ending(source: Source) -> None:
     """Refuse known formats that can't be read, and contents that belie the name."""
-    ending = PurePosixPath(source.base.casefold()).suffix
+    name = source.base.casefold()
+    for packed in _PACKED_ENDINGS:
+        name = name.removesuffix(packed)
+    ending = PurePosixPath(name).suffix
     if ending in _ADVICE:
         raise FileError(f"{source.quoted} cannot be read here: {_ADVICE[ending]}.")
-    if ending in _HDF5_ENDINGS and not is_hdf5(source.path):
+    if source.base.casefold().endswith(_HDF5_ENDINGS) and not is_hdf5(source.path):
         raise FileError(
             f"{source.quoted} is not an HDF5 file, whatever its name says; download or copy it "
             "again."
