@@ -20,7 +20,7 @@ from harmony_core.errors import BatchError
 
 ROWS_LOOKED_AT = 2_000
 _MIXED_SHARE = 0.02
-_LARGEST_LOG = 25.0
+LARGEST_LOG = 25.0
 """log2 of a million is 20; nothing on a log scale comes near 25."""
 _TWO_KINDS = 0.1
 """Where this share of the cells is of one kind and this share of another, that is no chance."""
@@ -212,8 +212,8 @@ def _kind_of_fractions(rows: _Rows) -> ValueKind:
         return ValueKind.FRACTIONAL_COUNTS
     largest = np.zeros(rows.n_rows)
     np.maximum.at(largest, rows.row, rows.values)
-    no_log = largest >= _LARGEST_LOG
-    low = np.minimum(rows.values, _LARGEST_LOG)
+    no_log = largest >= LARGEST_LOG
+    low = np.minimum(rows.values, LARGEST_LOG)
     undone = [_Rows(undo(low), rows.row, rows.n_rows) for undo in (np.expm1, _undo_log2)]
     normalised = _holds_multiples(rows)
     log = np.where(no_log, 0.0, np.fmax(*(_holds_multiples(r) for r in undone)))
@@ -243,7 +243,7 @@ def _mean(shares: NDArray[Any]) -> float:
 def _are_counts(values: NDArray[np.float64]) -> bool:
     """Whether most values are whole, and the others are not logarithms to base 2 of counts."""
     whole = _is_whole(values)
-    undone = _undo_log2(np.minimum(values[~whole], _LARGEST_LOG))
+    undone = _undo_log2(np.minimum(values[~whole], LARGEST_LOG))
     is_log = (np.abs(undone - np.rint(undone)) <= 1e-5 * undone).mean() > 0.9
     return bool(whole.mean() > 0.5 and not is_log)
 

@@ -247,6 +247,23 @@ def test_batches_without_a_gene_in_common() -> None:
     assert not any("genes in common" in w for w in check(made()).warnings)
 
 
+@pytest.mark.parametrize("scale", ["log1p of 10,000", "log2 of a million", "a million"])
+def test_batches_on_different_scales(scale: str) -> None:
+    adata = made(study=np.repeat(["s1", "s2", "s3", "s4"], N // 4))
+    counts = adata.X.toarray()
+    share = counts / counts.sum(axis=1, keepdims=True)
+    values = share * 1e4 if scale == "a million" else np.log1p(share * 1e4)
+    adata.X = values.astype(np.float32)
+    assert not any("another scale" in w for w in check(adata).warnings)
+    others = {"log2 of a million": np.log2(1 + share * 1e6), "a million": share * 1e6}
+    values[30:60] = others.get(scale, values)[30:60]
+    adata.X = values.astype(np.float32)
+    told = [w for w in check(adata).warnings if "another scale" in w]
+    assert [w[:45] for w in told] == ["The values of 's2' in 'study' are on another "] * (
+        scale in others
+    )
+
+
 def test_names_of_genes() -> None:
     adata = made()
     adata.var_names = [f"ENSG{i:011d}.3" for i in range(30)]

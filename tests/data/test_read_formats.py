@@ -312,6 +312,7 @@ def test_h5mu(adata: ad.AnnData, tmp_path: Path) -> None:
     assert list(found.adata.obs["donor"]) == ["d1", "d2"] * (N_CELLS // 2)
     assert found.adata.obsm["X_mofa"].shape == (N_CELLS, 4)
     assert "rna" not in found.adata.obsm
+    assert list(found.adata.obs) == ["batch", "donor"]
     assert_same(load(path, modality="prot").adata, protein)
     with pytest.raises(FileError, match="no modality 'atac'; available: 'prot', 'rna'"):
         load(path, modality="atac")
