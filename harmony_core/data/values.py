@@ -193,7 +193,9 @@ def _kind(rows: _Rows) -> ValueKind:
     if not fractional.any():
         return ValueKind.COUNTS
     kind = _kind_of_fractions(rows.take(fractional))
-    if kind is not ValueKind.FRACTIONAL_COUNTS and _is_mixture(fractional):
+    # Normalising may give whole numbers by chance, but then the smallest is more than one count.
+    counts = ~fractional & rows.any_per_row(rows.values == 1)
+    if kind is not ValueKind.FRACTIONAL_COUNTS and _is_mixture(counts):
         return ValueKind.MIXED
     return kind
 

@@ -61,6 +61,12 @@ def ambient_removed(counts: sp.csr_matrix) -> sp.csr_matrix:
     return mapped(counts, lambda v: np.where(touched, v * rng.uniform(0.6, 1.0, v.size), v))
 
 
+def few_counts(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Some 30 counts a cell, as of a panel; a sum of 25 makes whole numbers of all at 100."""
+    few = np.random.default_rng(4).poisson(0.3, (counts.shape[0], 100))
+    return sp.csr_matrix(few.astype(np.float32))
+
+
 def shared_reads(counts: sp.csr_matrix) -> sp.csr_matrix:
     """Some reads fit two genes and count half in each."""
     half = np.random.default_rng(3).random(counts.nnz) < 0.02
@@ -85,6 +91,11 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
         pytest.param(lambda c: normalised(c, 1.0), ValueKind.NORMALISED, id="to 1"),
         pytest.param(
             lambda c: normalised(c)[:, 5::9], ValueKind.NORMALISED, id="normalised, some genes"
+        ),
+        pytest.param(
+            lambda c: normalised(few_counts(c), 100.0),
+            ValueKind.NORMALISED,
+            id="few counts, to 100",
         ),
         pytest.param(per_kilobase, ValueKind.NORMALISED, id="TPM"),
         pytest.param(log_of(np.log), ValueKind.LOG, id="log1p of 10,000"),
