@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from harmony_core.data.cell_names import add_sample
 from harmony_core.data.columns import shown
 from harmony_core.data.combine import Genes, combine
 from harmony_core.data.h5ad import read_h5ad
@@ -183,5 +184,7 @@ def put_together(
     for table in rest:
         adata, more = attach(adata, table)
         notes.extend(more)
+    if base.format != "h5ad":  # a file that is its own dataset is left as it is
+        notes.extend(add_sample(adata))
     kind = f"{base.format} with tables" if rest else base.format
     return dataclasses.replace(base, adata=adata, format=kind, notes=tuple(notes))

@@ -18,6 +18,7 @@ _DATA_ENDINGS = (
     *(".h5ad", ".h5", ".hdf5", ".h5mu", ".loom", ".mtx", ".csv", ".tsv", ".txt", ".tab"),
     *(".zip", ".tar", ".tgz"),
 )
+_TEXT_ENDINGS = (".txt", ".csv", ".tsv", ".tab")
 _HDF5_ENDINGS = (".h5ad", ".h5", ".hdf5", ".h5mu", ".loom")
 _R = (
     "in R, export the embedding with write.csv(Embeddings(object)) and the columns with "
@@ -36,11 +37,18 @@ _ADVICE = {
     ".fastq": _READS,
     ".fq": _READS,
     ".sra": _READS,
+    ".rar": "unpack it, and give the files or a zip of them",
+    ".7z": "unpack it, and give the files or a zip of them",
     ".xlsx": "save the sheet as csv",
     ".xls": "save the sheet as csv",
     ".pkl": "pickled objects can run code, so save the data as h5ad",
     ".pickle": "pickled objects can run code, so save the data as h5ad",
 }
+_ABOUT_DATA = re.compile(
+    r"(read[ _-]?me|licen[cs]e|changelog|manifest|(md5|sha\d+)(sums?)?|checksums?|filelist)\b.*",
+    re.IGNORECASE,
+)
+"""Texts that come along in archives."""
 _PACKED_ENDINGS = (".gz", ".bz2", ".xz")
 _ENDINGS = re.compile(
     r"\.(gz|bz2|xz|zip|tar|tgz|h5ad|h5|hdf5|h5mu|loom|mtx|csv|tsv|txt|tab|zarr)$", re.IGNORECASE
@@ -180,4 +188,6 @@ def _may_hold_data(path: Path) -> bool:
     name = path.name.casefold()
     for packed in _PACKED_ENDINGS:
         name = name.removesuffix(packed)
+    if name.endswith(_TEXT_ENDINGS) and _ABOUT_DATA.fullmatch(name):
+        return False
     return name.endswith(_DATA_ENDINGS) and path.stat().st_size > 0

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from harmony_core.data.columns import shown
 from harmony_core.data.genes import gene_share
 from harmony_core.data.loaded import Loaded
 from harmony_core.data.matching import add_columns, embedding_columns, with_plain_columns
 from harmony_core.data.tables import Table
+from harmony_core.errors import FileError
 
 Role = Literal["expression", "embedding", "metadata", "long"]
 Side = Literal["rows", "columns"]
@@ -63,6 +65,7 @@ def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
     """
     import anndata
 
+    _refuse_stray_text(table)
     side = cells_in or cells_side(table)
     matrix = table.values if side == "rows" else sp.csr_matrix(table.values.T)
     by_row, by_column = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
@@ -72,6 +75,18 @@ def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
     guessed = "" if cells_in else guessed
     note = f"The cells of {table.name} are in its {side}{guessed}."
     return Loaded(adata, "text table", (*table.notes, note), choices={"cells_in": side})
+
+
+def _refuse_stray_text(table: Table) -> None:
+    """Raise FileError for a column of numbers with some text in it, which is no column of text."""
+    for name, column in table.text.items():
+        known = column.dropna()
+        stray = known[pd.to_numeric(known, errors="coerce").isna()]
+        if 0 < 2 * len(stray) < len(known):
+            raise FileError(
+                f"{table.name} has {shown(stray.iloc[0])} where a number is expected: line of "
+                f"{shown(stray.index[0])}, column {shown(name)}."
+            )
 
 
 def from_long(table: Table) -> Loaded:

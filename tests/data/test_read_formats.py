@@ -456,3 +456,9 @@ def test_link_inside_that_leads_nowhere(adata: ad.AnnData, tmp_path: Path) -> No
     found = load(tmp_path / "x.h5ad")
     assert "uns/lost was left out: it could not be read." in found.notes
     assert_same(found.adata, adata)
+
+
+def test_texts_about_the_data_in_an_archive(adata: ad.AnnData, tmp_path: Path) -> None:
+    table = adata.to_df().astype(int).to_csv().encode()
+    about = {"README.txt": b"These are, counts\n", "a/md5sums.txt": b"x\n", "LICENSE.txt": b"MIT\n"}
+    assert_same(load(zipped({"x.csv": table, **about}, tmp_path / "x.zip")).adata, adata)

@@ -403,3 +403,50 @@ def test_what_is_no_table_says_what_to_do(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FileError, match=sentence):
         load(tmp_path / name)
+
+
+def embedding(tmp_path: Path, cells: list[str]) -> Path:
+    values = np.random.default_rng(0).normal(size=(len(cells), 3))
+    return written(pd.DataFrame(values, cells, ["PC_1", "PC_2", "PC_3"]), tmp_path / "e.csv")
+
+
+def test_metadata_that_name_the_cells_in_another_column(tmp_path: Path) -> None:
+    cells = [f"c{i}" for i in range(50)]
+    table = pd.DataFrame({"batch": ["a", "b"] * 25, "barcode": cells}).iloc[::-1]
+    meta = written(table.reset_index(drop=True), tmp_path / "m.csv")
+    found = load_many([embedding(tmp_path, cells), meta]).adata
+    assert list(found.obs["batch"]) == ["a", "b"] * 25
+
+
+def test_metadata_without_names_are_taken_in_order_and_this_is_said(tmp_path: Path) -> None:
+    path, batch = embedding(tmp_path, [f"c{i}" for i in range(50)]), ["a", "b"] * 25
+    meta = written(pd.DataFrame({"batch": batch, "x": 1}), tmp_path / "m.csv", index=False)
+    found = load_many([path, meta])
+    assert list(found.adata.obs["batch"]) == batch
+    assert any("does not name the cells; its lines are taken in" in note for note in found.notes)
+    written(pd.DataFrame({"batch": batch[:40], "x": 1}), meta, index=False)
+    with pytest.raises(FileError, match="has 40 lines for 50 cells; add a first column"):
+        load_many([path, meta])
+
+
+def test_text_that_strayed_among_numbers_of_a_narrow_table(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    strayed = frame.astype(object)
+    strayed.iloc[7, 3] = "abc"
+    with pytest.raises(FileError, match=r"has 'abc' where a number is expected: .* column 'CD3D'"):
+        load(written(strayed, tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize("name", ["{0}_ACGTACGT{1}", "{0}:ACGTACGTAC{1}x", "ACGTACGT{1}-{0}"])
+def test_names_of_cells_tell_the_sample_where_nothing_else_does(
+    frame: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    lanes = ["lane1", "lane2"] * (N_CELLS // 2)
+    letters = ["".join("ACGT"[i // 4**k % 4] for k in range(3)) for i in range(N_CELLS)]
+    frame.index = [name.format(lane, x) for lane, x in zip(lanes, letters, strict=True)]
+    found = load(written(frame, tmp_path / "x.csv"))
+    assert list(found.adata.obs["sample"]) == lanes
+    assert any("the column 'sample' tells which" in note for note in found.notes)
+    meta = written(pd.DataFrame({"batch": lanes}, frame.index), tmp_path / "m.csv")
+    assert list(load_many([tmp_path / "x.csv", meta]).adata.obs)[-1] == "batch"
