@@ -14,10 +14,9 @@ import scipy.sparse as sp
 from harmony_core.data.blocks import cell_blocks
 from harmony_core.data.candidates import BatchCandidate, columns_that_say_the_same
 from harmony_core.data.columns import listed, shown
+from harmony_core.data.comparable import warn_about_batches
 from harmony_core.data.embeddings import EmbeddingInfo, warn_about_embeddings
 from harmony_core.data.genes import Organism, gene_share, has_ids_only
-from harmony_core.data.scales import warn_about_scales
-from harmony_core.data.shared_genes import warn_about_shared_genes
 from harmony_core.data.values import ValueKind, told_by_kind
 
 _GENES_AMONG_NAMES = 0.1
@@ -115,11 +114,7 @@ def warn_about(
         yield from _warn_about_names(obs.index, symbols, n_mito)
         for candidate in candidates[:BATCHES_LOOKED_AT]:
             batch = obs[candidate.name].astype(str)
-            told = (
-                warn_about_shared_genes(matrix, batch),
-                warn_about_scales(matrix, chosen.kind, batch),
-            )
-            yield from (sentence for sentence in told if sentence is not None)
+            yield from warn_about_batches(matrix, chosen.kind, batch)
         n_repeated = int(symbols.duplicated().sum())
         if n_repeated:
             names = _several(n_repeated, "gene name repeats", "gene names repeat")
