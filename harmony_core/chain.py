@@ -119,9 +119,9 @@ class Chain:
 
         p, obs = self.params, self.dataset.obs
         for name in p.harmony.batch:
-            values = batch_column(obs, name)
+            batch_column(obs, name)
             if p.prepare.basis is None and self.dataset.by_gene is not None:
-                check_matrix(self.dataset.by_gene, values, name)
+                check_matrix(self.dataset.by_gene, obs, name)
         if p.label is not None and p.label not in obs:
             available = ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")

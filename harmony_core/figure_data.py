@@ -42,7 +42,14 @@ def design_map(batch: Coded, other: Coded, *, dark: bool = False) -> go.Figure:
             zmin=0,
             zmax=100,
             colorscale=scale_stops(EXPRESSION_DARK if dark else EXPRESSION_LIGHT),
-            colorbar={"title": "% of<br>the batch", "thickness": 12},
+            # Of a height of its own: two batches leave too little for its numbers.
+            colorbar={
+                "title": "% of<br>the batch",
+                "thickness": 12,
+                "lenmode": "pixels",
+                "len": 130,
+                "tickvals": [0, 50, 100],
+            },
             hovertemplate="%{y}, %{x}: %{customdata:,} cells, %{z:.1f} % of the batch"
             "<extra></extra>",
         )

@@ -22,6 +22,8 @@ from harmony_core.variable_genes import SMALLEST_BATCH, moments, variable_genes
 
 TARGET_SUM = 1e4
 LARGEST_SCALED = 10
+_FEWEST_GENES = 5
+"""Antibody panels have a dozen; two or three measurements need no components."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ def prepare(
     """
     matrix = ByGene.of(matrix)
     n_cells, n_genes = matrix.shape
+    if n_genes < _FEWEST_GENES:
+        raise DataError(
+            f"The data have {n_genes} genes; at least {_FEWEST_GENES} are needed to compute "
+            "principal components. Give all measured genes, or start from an embedding."
+        )
     notes: list[str] = []
     keep, keep_genes = np.ones(n_cells, dtype=bool), np.ones(n_genes, dtype=bool)
     totals = np.ones(n_cells, dtype=np.float32)
@@ -105,7 +112,8 @@ def prepare(
             keep &= ~(doublets > params.max_doublet)
         _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
         keep_genes = _cells_of_each_gene(matrix, keep) >= params.min_cells
-        _require(int(keep_genes.sum()), n_genes, "genes are seen in enough cells", 20, "min_cells")
+        n_seen = int(keep_genes.sum())
+        _require(n_seen, n_genes, "genes are seen in enough cells", _FEWEST_GENES, "min_cells")
         totals = _totals(matrix, keep_genes)
         if not keep.all():
             notes.append(f"{n_cells - int(keep.sum()):,} of {n_cells:,} cells were left out.")

@@ -168,3 +168,13 @@ def test_variable_genes_are_scanpys(seed: int, sizes: list[int], n_genes: int, n
     np.testing.assert_array_equal(variable_in, adata.var["highly_variable_nbatches"])
     variable, _ = variable_genes(moments(by_column, np.zeros_like(codes)), n_top)
     np.testing.assert_array_equal(variable, alone.var["highly_variable"])
+
+
+def test_panels_of_few_genes(simulated: ad.AnnData) -> None:
+    """Antibodies of a CITE-seq experiment are a dozen; four measurements are too few."""
+    names, batch = simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy()
+    params = PrepareParams(min_genes=1, n_pcs=50)
+    dozen = prepare(simulated.X[:, :12], names[:12], batch, params)
+    assert dozen.embedding.shape == (len(dozen.cells), 11)
+    with pytest.raises(DataError, match=r"have 4 genes; at least 5 are needed .* start from an"):
+        prepare(simulated.X[:, :4], names[:4], batch, params)

@@ -61,7 +61,8 @@ def _say(loaded: Loaded, args: argparse.Namespace) -> None:
     for name in args.batch:
         batch_column(obs, name)
     recognised = check(loaded.adata)
-    _refuse_unusable(loaded.adata, recognised, args.batch)
+    likeliest = [c.name for c in recognised.batch_candidates[:1]]
+    _refuse_unusable(loaded.adata, recognised, args.batch or likeliest)
     found = recognised.to_dict()
     found["warnings"] = [*loaded.notes, *found["warnings"]]
     found["format"] = loaded.format
@@ -80,7 +81,7 @@ def _refuse_unusable(adata: Any, recognised: Report, batch: list[str]) -> None:
         return
     matrix, _ = expression(adata, recognised.expression.where)
     for name in batch:
-        check_matrix(matrix, adata.obs[name].astype(str), name)
+        check_matrix(matrix, adata.obs, name)
 
 
 def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | None) -> None:
@@ -128,7 +129,8 @@ def _lines(found: dict[str, Any], named: list[str]) -> list[str]:
         f"{found['format']}: {found['n_cells']:,} cells, {found['n_genes']:,} genes",
         f"expression: {matrices or 'none'}; used: {found['expression'] or 'none'}",
         f"embeddings: {embeddings or 'none'}",
-        f"organism: {found['organism'] or 'not recognised'}",
+        f"organism: {found['organism'] or 'not recognised'}; mitochondrial genes: "
+        f"{found['n_mito']:,}; symbols from: {found['symbol_column'] or 'the names of the genes'}",
     ]
     for candidate in found["batch_candidates"][:_SHOWN]:
         sizes = ", ".join(f"{k} {v:,}" for k, v in list(candidate["sizes"].items())[:_SHOWN])

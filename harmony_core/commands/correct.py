@@ -22,6 +22,7 @@ from harmony_core.params import GROUPS, ClusterParams, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.data.request import LoadRequest
+    from harmony_core.data.store import Dataset
     from harmony_core.results import RunResults
 
 EXAMPLES = """\
@@ -83,7 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     main.add_argument(
         "--basis",
         metavar="NAME",
-        help="correct this embedding, for example X_pca, instead of preparing the counts",
+        help="correct this embedding, for example X_pca, instead of preparing the counts; that of "
+        "a file without expression if it has but one",
     )
     harmony = parser.add_argument_group("Harmony")
     harmony.add_argument(
@@ -218,11 +220,21 @@ def _compute(
     start = time.perf_counter()
     progress.say("Reading and checking the file")
     dataset = ingest_request(store, request)
+    params = _from_only_embedding(dataset, params)
     read = round(time.perf_counter() - start, 4)
     progress.expect(Plan(dataset, params).steps_for())
     Pipeline(dataset, params, progress).run()
     results = RunResults(dataset, params)
     return results, {"read": read, **results.seconds}
+
+
+def _from_only_embedding(dataset: Dataset, params: RunParams) -> RunParams:
+    """Start from the embedding where there is nothing else to start from."""
+    ready = dataset.meta.get("uncorrected", [])
+    if params.prepare.basis is None and dataset.meta["kind"] == "none" and len(ready) == 1:
+        prepare = dataclasses.replace(params.prepare, basis=ready[0])
+        return dataclasses.replace(params, prepare=prepare)
+    return params
 
 
 def _write(

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from harmony_core.data.blocks import cell_blocks
 from harmony_core.data.by_gene import ByGene
 from harmony_core.data.candidates import BatchCandidate, rank_batch_columns, rank_label_columns
-from harmony_core.data.columns import batch_column, check_batch, check_n_cells
+from harmony_core.data.columns import batch_column, check_batch, check_n_cells, shown
 from harmony_core.data.embeddings import EmbeddingInfo, check_embedding, find_embeddings
 from harmony_core.data.genes import mitochondrial, organism, symbol_column
 from harmony_core.data.report import (
+    BATCHES_LOOKED_AT,
     MatrixInfo,
     Report,
     warn_about,
@@ -48,7 +49,6 @@ __all__ = [
 ]
 
 _COUNT_LAYERS = ("counts", "raw_counts", "raw", "umi", "soupx", "decontx")
-_BATCHES_LOOKED_AT = 3
 
 
 def check(adata: Any) -> Report:
@@ -73,15 +73,14 @@ def check(adata: Any) -> Report:
     candidates = rank_batch_columns(adata.obs, embedding=first)
     matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))
     chosen = _choose(matrices)
-    if chosen is None and not [e for e in embeddings if not e.is_layout]:
-        raise DataError(
-            "The file has neither expression values nor an embedding to correct; give one with an "
-            "expression matrix in X, layers or raw, or an embedding such as X_pca in obsm."
-        )
+    if chosen is None and not usable:
+        raise DataError(_nothing_to_correct(matrices, embeddings))
     matrix, var = expression(adata, chosen.where) if chosen is not None else (None, adata.var)
     column = symbol_column(var)
-    symbols = (var[column] if column else var.index.to_series()).astype(str)
-    n_mito = int(mitochondrial(symbols).sum())
+    names = var.index.to_series().astype(str)
+    if column is not None:
+        names = var[column].astype(object).where(var[column].notna(), names).astype(str)
+    n_mito = int(mitochondrial(names).sum())
     return Report(
         n_cells=adata.n_obs,
         n_genes=len(var) if chosen is not None else 0,
@@ -90,12 +89,30 @@ def check(adata: Any) -> Report:
         embeddings=embeddings,
         batch_candidates=candidates,
         label_candidates=rank_label_columns(adata.obs),
-        organism=organism(symbols),
+        organism=organism(names),
         n_mito=n_mito,
         symbol_column=column,
         warnings=tuple(
-            warn_about(adata.obs, matrix, chosen, embeddings, candidates, symbols, n_mito)
+            warn_about(adata.obs, matrix, chosen, embeddings, candidates, names, n_mito)
         ),
+    )
+
+
+def _nothing_to_correct(
+    matrices: tuple[MatrixInfo, ...], embeddings: tuple[EmbeddingInfo, ...]
+) -> str:
+    found = []
+    for matrix in matrices:
+        holds = "holds nothing but zeros" if matrix.n_genes > 1 else "has a single gene"
+        found.append(f"{matrix.where} {holds if matrix.n_genes else 'has no genes'}")
+    for embedding in embeddings:
+        bad = f"has missing or infinite values (cells: {embedding.n_bad:,}; remove these)"
+        why = "is a picture rather than measurements" if embedding.is_layout else bad
+        found.append(f"{shown(embedding.name)} {why}")
+    because = f" ({'; '.join(found)})" if found else ""
+    return (
+        f"The file has neither expression values nor an embedding to correct{because}; give one "
+        "with an expression matrix in X, layers or raw, or an embedding such as X_pca in obsm."
     )
 
 
@@ -115,15 +132,25 @@ def expression(adata: Any, where: str) -> tuple[Any, pd.DataFrame]:
     return adata.layers[where.removeprefix("layers/")], adata.var
 
 
-def check_matrix(matrix: Any, batch: pd.Series[Any], name: str) -> None:
-    """Raise unless an expression matrix can be prepared for this batch variable.
+def check_matrix(matrix: Any, obs: pd.DataFrame, name: str) -> None:
+    """Raise unless an expression matrix can be prepared for a batch variable.
+
+    Parameters
+    ----------
+    matrix
+        Cells × genes.
+    obs
+        Columns that describe the cells.
+    name
+        The batch variable.
 
     Raises
     ------
     DataError
         NaN or infinite values.
     BatchError
-        Some batches hold counts and others log values.
+        Some batches hold counts and others log values, or some cells of a batch do; then the
+        batches of the column that tells these apart are named.
     """
     n_bad = _n_not_finite(matrix)
     if n_bad:
@@ -131,7 +158,18 @@ def check_matrix(matrix: Any, batch: pd.Series[Any], name: str) -> None:
             f"The expression matrix has {n_bad:,} missing or infinite values; replace them, or "
             "take another layer."
         )
-    check_same_kind(value_kind_per_batch(matrix, batch), name)
+    kinds = value_kind_per_batch(matrix, obs[name].astype(str))
+    if ValueKind.MIXED in kinds.values():
+        _blame_another_column(matrix, obs)
+    check_same_kind(kinds, name)
+
+
+def _blame_another_column(matrix: Any, obs: pd.DataFrame) -> None:
+    """Raise BatchError for the likeliest column whose batches hold a kind of values each."""
+    for candidate in rank_batch_columns(obs):
+        kinds = value_kind_per_batch(matrix, obs[candidate.name].astype(str))
+        if ValueKind.MIXED not in kinds.values():
+            check_same_kind(kinds, candidate.name)
 
 
 def _n_not_finite(matrix: Any) -> int:
@@ -164,7 +202,7 @@ def _matrix_info(
     where: str, matrix: Any, obs: pd.DataFrame, candidates: tuple[BatchCandidate, ...]
 ) -> MatrixInfo:
     mixed = {}
-    for candidate in candidates[:_BATCHES_LOOKED_AT]:
+    for candidate in candidates[:BATCHES_LOOKED_AT]:
         kinds = value_kind_per_batch(matrix, obs[candidate.name].astype(str))
         try:
             check_same_kind(kinds, candidate.name)

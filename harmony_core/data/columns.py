@@ -36,9 +36,10 @@ def listed(names: Sequence[object], *, most: int = 12) -> str:
 def check_n_cells(n_cells: int) -> None:
     """Raise DataError for fewer cells than a correction can be judged on."""
     if n_cells < MIN_CELLS:
+        cells = "1 cell" if n_cells == 1 else f"{n_cells} cells"
         raise DataError(
-            f"The data have {n_cells} cells; at least {MIN_CELLS} are needed to correct batches "
-            "and to judge the result."
+            f"The data have {cells}; at least {MIN_CELLS} are needed to correct batches and to "
+            "judge the result."
         )
 
 

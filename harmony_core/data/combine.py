@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Genes = Literal["intersection", "union"]
 FILE_COLUMN = "file"
+_FEWEST_COMMON = 0.05
+"""Files of two species have a few genes that happen to be spelt alike."""
 
 
 def combine(
@@ -75,6 +77,7 @@ def combine(
     notes = [note for _, part in parts for note in part.notes]
     notes.append(f"{len(parts)} files were put together; the column {shown(column)} tells which.")
     notes.extend(_gene_notes(single, labels, genes))
+    notes.extend(_repeated(single, labels))
     if any(len(part.adata.obsm) for _, part in parts):
         notes.append("Embeddings of single files are left out, as their axes differ.")
     differ = any(part.n_vars != len(_common(single)) for part in single)
@@ -109,21 +112,27 @@ def _expression_only(adata: ad.AnnData, label: str) -> ad.AnnData:
 
 def _with_common_names(parts: list[ad.AnnData]) -> list[ad.AnnData]:
     """Name genes by symbol where some files use ids and others symbols."""
-    if _common(parts):
+    if _share_common(parts) >= _FEWEST_COMMON:
         return parts
     for part in parts:
         column = symbol_column(part.var)
         if column is not None:
             part.var_names = pd.Index(part.var[column].astype(str).to_numpy(dtype=object))
             part.var_names_make_unique()
-    if not _common(parts):
+    if _share_common(parts) < _FEWEST_COMMON:
         first = dict.fromkeys(part.var_names[0] for part in parts)
         examples = ", ".join(shown(name) for name in list(first)[:3])
+        n_common = len(_common(parts))
+        genes = f"{n_common or 'no'} gene{'s' if n_common > 1 else ''}"
         raise FileError(
-            f"The files have no gene in common (the first ones are {examples}); bring them to the "
+            f"The files have {genes} in common (the first ones are {examples}); bring them to the "
             "same species and the same kind of gene names."
         )
     return parts
+
+
+def _share_common(parts: Sequence[ad.AnnData]) -> float:
+    return len(_common(parts)) / max(1, min(len(part.var_names) for part in parts))
 
 
 def _common(parts: Sequence[ad.AnnData]) -> set[str]:
@@ -139,6 +148,16 @@ def _joined_obs(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         values = joined[name]
         columns[str(name)] = values.astype("category") if values.dtype == object else values
     return pd.DataFrame(columns, index=joined.index)
+
+
+def _repeated(parts: Sequence[ad.AnnData], labels: Sequence[str]) -> Iterator[str]:
+    """Say which files hold the same cells with the same sum of values."""
+    seen: dict[tuple[bytes, float], str] = {}
+    for part, label in zip(parts, labels, strict=True):
+        names = "\n".join(map(str, part.obs_names)).encode()
+        same = seen.setdefault((names, float(part.X.sum())), label)
+        if same != label:
+            yield f"{shown(same)} and {shown(label)} hold the same cells; leave one of them out."
 
 
 def _gene_notes(parts: Sequence[ad.AnnData], labels: Sequence[str], genes: Genes) -> list[str]:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 Organism = Literal["human", "mouse"]
 
 _SYMBOL_COLUMNS = (
-    *("gene_symbols", "gene_symbol", "feature_name", "gene_name", "gene_names", "symbol"),
-    *("Symbol", "SYMBOL", "hgnc_symbol", "gene_short_name", "features", "name"),
+    *("genesymbols", "genesymbol", "featurename", "genename", "genenames", "symbol", "symbols"),
+    *("hgncsymbol", "mgisymbol", "externalgenename", "geneshortname", "features", "name", "gene"),
 )
+"""In small letters, without what stands between the words."""
 # Expressed in nearly every cell, and spelt alike in both but for the case.
 _HUMAN = ("ACTB", "GAPDH", "MALAT1", "B2M", "EEF1A1", "RPLP0", "RPS3", "PTPRC", "VIM", "TMSB4X")
 _MOUSE = ("Actb", "Gapdh", "Malat1", "B2m", "Eef1a1", "Rplp0", "Rps3", "Ptprc", "Vim", "Tmsb4x")
@@ -35,10 +36,21 @@ def looks_like_gene(name: str) -> bool:
 
 def symbol_column(var: pd.DataFrame) -> str | None:
     """Name the column of symbols, where the genes' own names are Ensembl ids."""
-    names = pd.Series(var.index.astype(str))
-    if len(names) == 0 or names.str.match(r"ENS[A-Z]*G\d").mean() < 0.5:
+    if not has_ids_only(pd.Series(var.index.astype(str))):
         return None
-    return next((c for c in _SYMBOL_COLUMNS if c in var.columns), None)
+    known = {re.sub(r"[ _.-]", "", str(c).casefold()): str(c) for c in reversed(var.columns)}
+    return next((known[c] for c in _SYMBOL_COLUMNS if c in known), None)
+
+
+def has_ids_only(names: pd.Series[Any]) -> bool:
+    """Whether most genes are named by their Ensembl ids."""
+    return len(names) > 0 and bool(names.str.match(r"ENS[A-Z]*G\d").mean() >= 0.5)
+
+
+def gene_share(names: pd.Index | pd.Series[Any]) -> float:
+    """Share of names that are spelt like those of genes, of at most some 2,000 of them."""
+    sample = list(names)[:: max(1, len(names) // 2000)]
+    return sum(looks_like_gene(str(n)) for n in sample) / max(1, len(sample))
 
 
 def organism(names: pd.Series[Any]) -> Organism | None:

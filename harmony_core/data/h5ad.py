@@ -55,7 +55,8 @@ def read_h5ad(
         missing = [part for part in ("obs", "var") if part not in file]
         if missing:
             raise FileError(
-                f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}."
+                f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}. Of "
+                "CellRanger's files, give filtered_feature_bc_matrix.h5."
             )
         if sample is not None:
             adata, note = draw_anndata(file, name, sample, limit=limit)
@@ -161,7 +162,7 @@ def _members(
             continue
         try:
             members[key] = _element(group[key], "")
-        except FileError:
+        except (FileError, KeyError):  # a link may lead nowhere
             notes.append(f"{part}/{key} was left out: it could not be read.")
     return members
 

@@ -61,7 +61,7 @@ def read_h5mu(
         else:
             adata, note = draw_anndata(file["mod"][chosen], name, sample, limit=limit)
             notes.append(note)
-        _add_shared(adata, file, name, notes)
+        _add_shared(adata, file, chosen, notes)
         check_consistent(adata, name)
     if len(modalities) > 1:
         notes.insert(0, f"Of the modalities {listed(modalities)}, {shown(chosen)} is shown.")
@@ -81,7 +81,7 @@ def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:
     return next((m for m in modalities if m.casefold() in _EXPRESSION), modalities[0])
 
 
-def _add_shared(adata: ad.AnnData, file: h5py.File, name: str, notes: list[str]) -> None:
+def _add_shared(adata: ad.AnnData, file: h5py.File, chosen: str, notes: list[str]) -> None:
     """Add columns and embeddings that describe the cells of all modalities."""
     from anndata.io import read_elem
 
@@ -95,7 +95,8 @@ def _add_shared(adata: ad.AnnData, file: h5py.File, name: str, notes: list[str])
     if len(obs) == 0 or (rows < 0).any():
         return
     for column in obs.columns:
-        if column not in adata.obs.columns:
+        # "rna:donor" is the donor that the modality has itself.
+        if str(column).removeprefix(f"{chosen}:") not in adata.obs.columns:
             adata.obs[column] = obs[column].iloc[rows].array
     for key, values in obsm.items():
         # mudata also stores, under each modality's name, which cells it has.

@@ -178,9 +178,13 @@ def _expression_meta(found: Report) -> dict[str, Any]:
     """Return what a page says of the matrices and their genes."""
     used = found.expression
     mixed: dict[str, str] = {}
-    for column, kinds in {} if used is None else used.kinds_by_column.items():
+    by_column = {} if used is None else used.kinds_by_column
+    telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
+    for column in by_column:
+        # Batches that hold a mixture are told by the column whose batches don't.
+        blamed = column if column in telling else next(iter(telling), column)
         try:
-            check_same_kind(dict(kinds), column)
+            check_same_kind(dict(by_column[blamed]), blamed)
         except BatchError as error:
             mixed[column] = str(error)
     return {

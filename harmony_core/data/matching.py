@@ -52,22 +52,33 @@ def attach(adata: ad.AnnData, table: Table) -> tuple[ad.AnnData, tuple[str, ...]
     FileError
         No cell is named in the table, or one is named twice.
     """
-    rows = match_names([str(n) for n in adata.obs_names], [str(n) for n in table.names])
+    cells = [str(n) for n in adata.obs_names]
+    rows = match_names(cells, [str(n) for n in table.names])
+    if rows is not None and (rows < 0).all():
+        rows = _match_column(cells, table)
     if rows is None:
         raise FileError(
             f"{table.name} names a cell more than once, so it cannot be matched; keep one line a "
             "cell."
         )
-    found = rows >= 0
+    found, notes = rows >= 0, [*table.notes]
     if not found.any():
         if not table.named and len(table.names) == adata.n_obs:
             rows, found = np.arange(adata.n_obs), np.ones(adata.n_obs, dtype=bool)
+            notes.append(
+                f"{table.name} does not name the cells; its lines are taken in the order of the "
+                "cells. If that is wrong, add a first column with the names."
+            )
+        elif not table.named:
+            raise FileError(
+                f"{table.name} does not name the cells and has {len(table.names):,} lines for "
+                f"{adata.n_obs:,} cells; add a first column with the names."
+            )
         else:
             raise FileError(
                 f"{table.name} names none of the cells: it has {shown(table.names[0])}, and the "
-                f"data have {shown(adata.obs_names[0])}."
+                f"data have {shown(adata.obs_names[0])}; give the cells the same names in both."
             )
-    notes = [*table.notes]
     if not found.all():
         notes.append(
             f"{int((~found).sum()):,} of {len(found):,} cells have no line in {table.name} and are "
@@ -79,6 +90,18 @@ def attach(adata: ad.AnnData, table: Table) -> tuple[ad.AnnData, tuple[str, ...]
         notes.append(f"{unused:,} lines of {table.name} match no cell.")
     add_columns(adata, table, rows[found])
     return adata, tuple(notes)
+
+
+def _match_column(cells: Sequence[str], table: Table) -> NDArray[np.intp] | None:
+    """Match by the column that names most cells, in a table with numbers as names of its rows."""
+    best: NDArray[np.intp] | None = np.full(len(cells), -1, dtype=np.intp)
+    most = 0
+    for column in table.text:
+        named = table.text[column].astype(str)
+        share = named.isin(cells).sum() if named.is_unique else 0
+        if share > most:
+            best, most = match_names(cells, list(named)), int(share)
+    return best
 
 
 def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> None:
@@ -152,10 +175,9 @@ def embedding_columns(table: Table) -> dict[str, list[int]]:
             groups.setdefault(match["stem"], {})[int(match["number"])] = position
     found = {}
     for stem, numbered in groups.items():
-        complete = sorted(numbered) in (
-            list(range(len(numbered))),
-            list(range(1, len(numbered) + 1)),
-        )
+        first, last = min(numbered), max(numbered)
+        # The first may have been left out, as that of an LSI often is.
+        complete = first <= 2 and last - first + 1 == len(numbered)
         known = _EMBEDDINGS.fullmatch(stem) is not None
         # Under a name that nobody knows, only a whole table of numbered columns below zero counts.
         alone = len(numbered) == len(table.columns) <= 200 and bool(table.values.min() < 0)

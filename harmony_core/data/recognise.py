@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from harmony_core.data.cell_names import add_sample
 from harmony_core.data.columns import shown
 from harmony_core.data.combine import Genes, combine
 from harmony_core.data.h5ad import read_h5ad
@@ -66,6 +67,7 @@ def read_all(
     folders = find_matrix_files(sources)
     used = {s for files in folders for s in (files.matrix, files.barcodes, files.features)}
     rest = [source for source in sources if source not in used]
+    _refuse_incomplete(rest)
     alone = len(folders) + len(rest) == 1
     for files in folders:
         label = folder_label(files.matrix.name, files.prefix)
@@ -78,14 +80,18 @@ def read_all(
         elif is_hdf5(source.path):
             read = partial(_read_hdf5, source, limit, modality)
             datasets.append((source.label, _read(read, sample, alone=alone)))
-        elif ".mtx" in source.base.casefold():
+        else:
+            tables.append(read_table(source.path, source.quoted, limit=limit))
+    return datasets, tables
+
+
+def _refuse_incomplete(sources: Sequence[Source]) -> None:
+    for source in sources:
+        if ".mtx" in source.base.casefold():
             raise FileError(
                 f"{source.quoted} comes without its lists of cells and genes; give all three files "
                 "(matrix, barcodes, features), best as one zip."
             )
-        else:
-            tables.append(read_table(source.path, source.quoted, limit=limit))
-    return datasets, tables
 
 
 def _read(read: Callable[..., Loaded], sample: Sample | None, *, alone: bool) -> Loaded:
@@ -178,5 +184,7 @@ def put_together(
     for table in rest:
         adata, more = attach(adata, table)
         notes.extend(more)
+    if base.format != "h5ad":  # a file that is its own dataset is left as it is
+        notes.extend(add_sample(adata))
     kind = f"{base.format} with tables" if rest else base.format
     return dataclasses.replace(base, adata=adata, format=kind, notes=tuple(notes))

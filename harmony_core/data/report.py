@@ -14,9 +14,15 @@ import scipy.sparse as sp
 from harmony_core.data.blocks import cell_blocks
 from harmony_core.data.candidates import BatchCandidate, columns_that_say_the_same
 from harmony_core.data.columns import listed, shown
+from harmony_core.data.comparable import warn_about_batches
 from harmony_core.data.embeddings import EmbeddingInfo, warn_about_embeddings
-from harmony_core.data.genes import Organism
+from harmony_core.data.genes import Organism, gene_share, has_ids_only
 from harmony_core.data.values import ValueKind, told_by_kind
+
+_GENES_AMONG_NAMES = 0.1
+"""Of a transcriptome's symbols more than this share belongs to families that can be told."""
+BATCHES_LOOKED_AT = 3
+"""So many of the likeliest batch variables have their batches' values looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +111,10 @@ def warn_about(
         yield "There are no expression values, so only an embedding can be corrected."
     else:
         yield from _expression_warnings(matrix, chosen)
-        if n_mito == 0:
-            yield "No mitochondrial genes were found, so cells cannot be judged by them."
+        yield from _warn_about_names(obs.index, symbols, n_mito)
+        for candidate in candidates[:BATCHES_LOOKED_AT]:
+            batch = obs[candidate.name].astype(str)
+            yield from warn_about_batches(matrix, chosen.kind, batch)
         n_repeated = int(symbols.duplicated().sum())
         if n_repeated:
             names = _several(n_repeated, "gene name repeats", "gene names repeat")
@@ -135,7 +143,10 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
         )
     elif chosen.kind is ValueKind.MIXED and not chosen.kinds_by_column:
         yield "Some cells hold counts and others don't; bring all cells to counts first."
-    for column, kinds in chosen.kinds_by_column.items():
+    by_column = chosen.kinds_by_column
+    # The column whose batches hold one kind each says it all.
+    telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
+    for column, kinds in (telling or by_column).items():
         told = told_by_kind(kinds)
         yield f"The batches of {shown(column)} hold different kinds of values: {told}."
     n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
@@ -146,6 +157,21 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
         yield f"{_several(n_empty_cells, 'cell has', 'cells have')} no counts at all."
     if n_empty_genes:
         yield f"{_several(n_empty_genes, 'gene has', 'genes have')} no counts in any cell."
+
+
+def _warn_about_names(cells: pd.Index, symbols: pd.Series[Any], n_mito: int) -> Iterator[str]:
+    if gene_share(cells) > _GENES_AMONG_NAMES and gene_share(symbols) < _GENES_AMONG_NAMES / 5:
+        yield (
+            "The cells have names of genes and the genes don't: the table lies on its side; "
+            "transpose it."
+        )
+    elif has_ids_only(symbols):
+        yield (
+            "The genes are named by Ensembl ids and no column has their symbols, so mitochondrial "
+            "and marker genes cannot be found by name; add a column gene_symbols to var."
+        )
+    elif n_mito == 0:
+        yield "No mitochondrial genes were found, so cells cannot be judged by them."
 
 
 def _several(n: int, one: str, more: str) -> str:

@@ -18,22 +18,37 @@ _DATA_ENDINGS = (
     *(".h5ad", ".h5", ".hdf5", ".h5mu", ".loom", ".mtx", ".csv", ".tsv", ".txt", ".tab"),
     *(".zip", ".tar", ".tgz"),
 )
+_TEXT_ENDINGS = (".txt", ".csv", ".tsv", ".tab")
 _HDF5_ENDINGS = (".h5ad", ".h5", ".hdf5", ".h5mu", ".loom")
 _R = (
     "in R, export the embedding with write.csv(Embeddings(object)) and the columns with "
     "write.csv(object@meta.data), and give both files"
 )
+_READS = "these are reads; count them first, for example with CellRanger, and give its matrix"
 _ADVICE = {
     ".rds": _R,
     ".rdata": _R,
     ".rda": _R,
     ".qs": _R,
     ".h5seurat": _R,
+    ".fcs": "export the events as csv, one line a cell, from the cytometry software",
+    ".cloupe": "give CellRanger's filtered_feature_bc_matrix.h5, which lies beside it",
+    ".bam": _READS,
+    ".fastq": _READS,
+    ".fq": _READS,
+    ".sra": _READS,
+    ".rar": "unpack it, and give the files or a zip of them",
+    ".7z": "unpack it, and give the files or a zip of them",
     ".xlsx": "save the sheet as csv",
     ".xls": "save the sheet as csv",
     ".pkl": "pickled objects can run code, so save the data as h5ad",
     ".pickle": "pickled objects can run code, so save the data as h5ad",
 }
+_ABOUT_DATA = re.compile(
+    r"(read[ _-]?me|licen[cs]e|changelog|manifest|(md5|sha\d+)(sums?)?|checksums?|filelist)\b.*",
+    re.IGNORECASE,
+)
+"""Texts that come along in archives."""
 _PACKED_ENDINGS = (".gz", ".bz2", ".xz")
 _ENDINGS = re.compile(
     r"\.(gz|bz2|xz|zip|tar|tgz|h5ad|h5|hdf5|h5mu|loom|mtx|csv|tsv|txt|tab|zarr)$", re.IGNORECASE
@@ -140,10 +155,13 @@ def gather(
 
 def _check_ending(source: Source) -> None:
     """Refuse known formats that can't be read, and contents that belie the name."""
-    ending = PurePosixPath(source.base.casefold()).suffix
+    name = source.base.casefold()
+    for packed in _PACKED_ENDINGS:
+        name = name.removesuffix(packed)
+    ending = PurePosixPath(name).suffix
     if ending in _ADVICE:
         raise FileError(f"{source.quoted} cannot be read here: {_ADVICE[ending]}.")
-    if ending in _HDF5_ENDINGS and not is_hdf5(source.path):
+    if source.base.casefold().endswith(_HDF5_ENDINGS) and not is_hdf5(source.path):
         raise FileError(
             f"{source.quoted} is not an HDF5 file, whatever its name says; download or copy it "
             "again."
@@ -170,4 +188,6 @@ def _may_hold_data(path: Path) -> bool:
     name = path.name.casefold()
     for packed in _PACKED_ENDINGS:
         name = name.removesuffix(packed)
+    if name.endswith(_TEXT_ENDINGS) and _ABOUT_DATA.fullmatch(name):
+        return False
     return name.endswith(_DATA_ENDINGS) and path.stat().st_size > 0

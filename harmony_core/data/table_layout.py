@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from harmony_core.data.text import lines_of, open_text
 from harmony_core.errors import FileError
 
 _LINES_LOOKED_AT = 100
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 _NAME_HEADERS = frozenset(
     (
         *("", "x", "unnamed: 0", "index", "cell", "cells", "cell_id", "cellid", "cell.id"),
@@ -86,7 +88,7 @@ def recognise(path: Path, name: str) -> Layout:
         start -= 1
     rows = [_split(line, delimiter) for line in lines[start:]]
     first, body = rows[0], rows[1:]
-    decimal = "," if delimiter == ";" and _decimal_commas(body or rows) else "."
+    decimal = "," if delimiter != "," and _decimal_commas(body or rows, delimiter) else "."
     unnamed_corner = len(first) == width - 1
     is_header = unnamed_corner or first[0] == "" or not _all_numbers(first, decimal)
     if is_header and body and not unnamed_corner and first[0] != "":
@@ -121,6 +123,11 @@ def check_widths(path: Path, layout: Layout, name: str) -> None:
             fields = (
                 len(_split(line, layout.delimiter)) if quoted else line.count(layout.delimiter) + 1
             )
+            if fields != layout.width and line.count('"') % 2:
+                raise FileError(
+                    f"{name} has a line break within quotes on line {number:,}; replace it by a "
+                    "space."
+                )
             if fields != layout.width:
                 raise FileError(
                     f"{name} is no whole table: line {number:,} has "
@@ -171,9 +178,11 @@ def _all_numbers(fields: Sequence[str], decimal: str) -> bool:
     return all(_is_number(field, decimal) for field in fields)
 
 
-def _decimal_commas(rows: Sequence[Sequence[str]]) -> bool:
+def _decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
     cells = [cell for row in rows for cell in row if "," in cell]
-    return bool(cells) and all(_is_number(cell, ",") for cell in cells)
+    # Who writes decimal commas nearly always writes semicolons, too; else they may group thousands.
+    grouped = delimiter != ";" and all(_THOUSANDS.fullmatch(cell) for cell in cells)
+    return bool(cells) and not grouped and all(_is_number(cell, ",") for cell in cells)
 
 
 def _has_names(

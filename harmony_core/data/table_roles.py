@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from harmony_core.data.genes import looks_like_gene
+from harmony_core.data.columns import shown
+from harmony_core.data.genes import gene_share
 from harmony_core.data.loaded import Loaded
 from harmony_core.data.matching import add_columns, embedding_columns, with_plain_columns
 from harmony_core.data.tables import Table
+from harmony_core.errors import FileError
 
 Role = Literal["expression", "embedding", "metadata", "long"]
 Side = Literal["rows", "columns"]
@@ -35,7 +37,7 @@ def role(table: Table) -> Role:
         return "embedding"
     if table.text.shape[1] + table.named == 2 and len(table.columns) == 1 and _is_long(table):
         return "long"
-    names_genes = max(_gene_share(table.names), _gene_share(table.columns)) > 0.5
+    names_genes = max(gene_share(table.names), gene_share(table.columns)) > 0.5
     many = len(table.columns) > _EXPRESSION_FROM
     return "expression" if many or (names_genes and len(table.columns)) else "metadata"
 
@@ -63,14 +65,28 @@ def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
     """
     import anndata
 
+    _refuse_stray_text(table)
     side = cells_in or cells_side(table)
     matrix = table.values if side == "rows" else sp.csr_matrix(table.values.T)
     by_row, by_column = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
     obs, var = (by_row, by_column) if side == "rows" else (by_column, by_row)
     adata = anndata.AnnData(matrix, obs=with_plain_columns(obs), var=with_plain_columns(var))
-    guessed = "" if cells_in else " (recognised by the names)"
+    guessed = " (recognised by the names)" if _side_by_names(table) else " (no name tells)"
+    guessed = "" if cells_in else guessed
     note = f"The cells of {table.name} are in its {side}{guessed}."
     return Loaded(adata, "text table", (*table.notes, note), choices={"cells_in": side})
+
+
+def _refuse_stray_text(table: Table) -> None:
+    """Raise FileError for a column of numbers with some text in it, which is no column of text."""
+    for name, column in table.text.items():
+        known = column.dropna()
+        stray = known[pd.to_numeric(known, errors="coerce").isna()]
+        if 0 < 2 * len(stray) < len(known):
+            raise FileError(
+                f"{table.name} has {shown(stray.iloc[0])} where a number is expected: line of "
+                f"{shown(stray.index[0])}, column {shown(name)}."
+            )
 
 
 def from_long(table: Table) -> Loaded:
@@ -80,7 +96,7 @@ def from_long(table: Table) -> Loaded:
     first = table.names if table.named else pd.Index(table.text.iloc[:, 0].astype(str))
     second = pd.Index(table.text.iloc[:, -1].astype(str))
     codes, names = zip(*(pd.factorize(part) for part in (first, second)), strict=True)
-    genes_first = _gene_share(names[0]) >= _gene_share(names[1])
+    genes_first = gene_share(names[0]) >= gene_share(names[1])
     row, column = (1, 0) if genes_first else (0, 1)
     values = np.asarray(table.values.todense()).ravel()
     matrix = sp.coo_matrix(
@@ -106,20 +122,22 @@ def from_embedding(table: Table) -> Loaded:
 
 def cells_side(table: Table) -> Side:
     """Tell whether rows or columns are cells, by their names, else by their numbers."""
-    rows, columns = _gene_share(table.names), _gene_share(table.columns)
-    barcodes = _barcode_share(table.names), _barcode_share(table.columns)
-    evidence = (columns - rows) + (barcodes[0] - barcodes[1])
-    if abs(evidence) > 0.1:
-        return "rows" if evidence > 0 else "columns"
+    side = _side_by_names(table)
+    if side is not None:
+        return side
     if not table.named or len(table.columns) <= _EXPRESSION_FROM:
         return "rows"
     # Nothing in the names: tables with genes in rows are the usual form of repositories.
     return "columns" if len(table.names) >= len(table.columns) else "rows"
 
 
-def _gene_share(names: pd.Index) -> float:
-    sample = names[:: max(1, len(names) // 2000)]
-    return sum(looks_like_gene(str(n)) for n in sample) / max(1, len(sample))
+def _side_by_names(table: Table) -> Side | None:
+    rows, columns = gene_share(table.names), gene_share(table.columns)
+    barcodes = _barcode_share(table.names), _barcode_share(table.columns)
+    evidence = (columns - rows) + (barcodes[0] - barcodes[1])
+    if abs(evidence) > 0.1:
+        return "rows" if evidence > 0 else "columns"
+    return None
 
 
 def _barcode_share(names: pd.Index) -> float:

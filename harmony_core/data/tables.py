@@ -89,8 +89,8 @@ def _plainly(error: Exception) -> str:
 
 def _parts(
     file: IO[str], layout: Layout, name: str, limit: float | None
-) -> Iterator[pd.DataFrame | tuple[pd.Index, sp.csr_matrix[Any]]]:
-    """Read a narrow table whole; of a wide one block by block, numbers only."""
+) -> Iterator[pd.DataFrame | tuple[pd.Index, sp.csr_matrix[Any], pd.DataFrame]]:
+    """Read a narrow table whole; a wide one block by block, its text apart from its numbers."""
     names = list(range(layout.width))
     options: dict[str, Any] = {
         "sep": r"\s+" if layout.delimiter == " " else layout.delimiter,
@@ -110,15 +110,28 @@ def _parts(
             yield frame
         return
     n_values = n_rows = 0
+    text: list[Any] | None = None
     step = max(1, _VALUES_PER_BLOCK // layout.width)
     for block in pd.read_csv(file, chunksize=step, **options):
-        numbers = block.iloc[:, 1:] if layout.has_names else block
+        if block.empty:
+            continue
+        columns = block.iloc[:, 1:] if layout.has_names else block
+        # Such as symbols beside ids, or the batch beside the genes; the first block tells.
+        text = [c for c in columns if _is_text(columns[c])] if text is None else text
+        numbers = columns.drop(columns=text)
         _refuse_text(numbers, layout, name, n_rows)
         values = sp.csr_matrix(numbers.to_numpy(dtype=np.float32))
         n_rows += len(block)
         n_values += values.nnz
         check_fits(8.0 * n_values, name, limit=limit)
-        yield (_row_names(block, layout, n_rows - len(block)), values)
+        yield (_row_names(block, layout, n_rows - len(block)), values, block[text].astype(str))
+
+
+def _is_text(column: pd.Series[Any]) -> bool:
+    """Whether a column has values, and none of them is a number."""
+    if column.dtype.kind in "iuf":
+        return False
+    return bool(column.notna().any()) and bool(pd.to_numeric(column, errors="coerce").isna().all())
 
 
 def _refuse_text(numbers: pd.DataFrame, layout: Layout, name: str, n_before: int) -> None:
@@ -129,7 +142,7 @@ def _refuse_text(numbers: pd.DataFrame, layout: Layout, name: str, n_before: int
         wrong = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
         found = shown(wrong.iloc[0]) if len(wrong) else "text"
         line = n_before + (int(wrong.index[0]) - int(column.index[0]) if len(wrong) else 0) + 1
-        label = layout.column_names[position + layout.has_names]
+        label = layout.column_names[int(numbers.columns[position])]
         raise FileError(
             f"{name} has {found} where a number is expected: row {line:,}, column {shown(label)}."
         )
@@ -163,8 +176,10 @@ def _assemble(parts: list[Any], layout: Layout, name: str) -> Table:
     else:
         names = parts[0][0].append([part[0] for part in parts[1:]])
         values = sp.csr_matrix(sp.vstack([part[1] for part in parts], format="csr"))
-        columns = pd.Index(labels[1 if layout.has_names else 0 :], dtype=object)
-        text = pd.DataFrame(index=names)
+        text = pd.concat([part[2] for part in parts]).set_axis(names)
+        own = list(range(1 if layout.has_names else 0, layout.width))
+        columns = pd.Index([labels[i] for i in own if i not in text.columns], dtype=object)
+        text.columns = pd.Index([labels[int(i)] for i in text.columns])
     if math.prod(values.shape) == 0 and text.shape[1] == 0:
         raise FileError(f"{name} is a table without values.")
     return Table(name, names, columns, values, text, layout.has_names, tuple(notes))

@@ -124,6 +124,12 @@ def _encoding(path: Path, name: str) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if sample.startswith(mark):
             return encoding
+    if any(sample.startswith(signature) for signature in _COMPRESSED):
+        raise FileError(f"{name} is packed twice; unpack it once, and give what comes out.")
+    if sample[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise FileError(
+            f"{name} is a web page, not data: the download went wrong; download it again."
+        )
     if b"\x00" in sample:
         raise FileError(f"{name} is not text, and no other format that is known.")
     try:

@@ -6,7 +6,7 @@ through without a word and comes out mixed. The values themselves give it away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -20,8 +20,10 @@ from harmony_core.errors import BatchError
 
 ROWS_LOOKED_AT = 2_000
 _MIXED_SHARE = 0.02
-_LARGEST_LOG = 25.0
+LARGEST_LOG = 25.0
 """log2 of a million is 20; nothing on a log scale comes near 25."""
+_TWO_KINDS = 0.1
+"""Where this share of the cells is of one kind and this share of another, that is no chance."""
 
 
 class ValueKind(Enum):
@@ -92,10 +94,7 @@ def value_kind_per_batch(matrix: Any, batch: pd.Series[Any]) -> dict[str, ValueK
     batch
         Batch of each cell; cells without one are left out.
     """
-    codes, levels = pd.factorize(batch, sort=True)
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], np.arange(len(levels) + 1))
-    chosen = [_spread(order[ends[i] : ends[i + 1]], 200) for i in range(len(levels))]
+    levels, chosen = cells_of_each(batch, 200)
     # Taken out together: from a matrix stored by gene every taking reads all of it.
     block = sp.csr_matrix(matrix[np.concatenate(chosen)]) if chosen else None
     starts = np.cumsum([0, *(len(rows) for rows in chosen)])
@@ -103,6 +102,15 @@ def value_kind_per_batch(matrix: Any, batch: pd.Series[Any]) -> dict[str, ValueK
         str(level): _kind(_rows(block, np.arange(starts[i], starts[i + 1])))
         for i, level in enumerate(levels)
     }
+
+
+def cells_of_each(batch: pd.Series[Any], most: int) -> tuple[list[Any], list[NDArray[np.intp]]]:
+    """Return the levels of a column and positions of cells of each, evenly spaced."""
+    codes, levels = pd.factorize(batch, sort=True)
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(levels) + 1))
+    rows = [_spread(order[ends[i] : ends[i + 1]], most) for i in range(len(levels))]
+    return list(levels), rows
 
 
 def check_same_kind(kinds: dict[str, ValueKind], name: str) -> None:
@@ -121,7 +129,13 @@ def check_same_kind(kinds: dict[str, ValueKind], name: str) -> None:
         Batches differ; the message names them.
     """
     groups = _by_kind(kinds)
-    if len(groups) < 2 and ValueKind.MIXED not in groups:
+    if ValueKind.MIXED in groups:
+        raise BatchError(
+            f"Within batches of {name!r} ({_some(groups[ValueKind.MIXED])}) some cells hold "
+            "another kind of values than others, such as counts beside log-transformed values; "
+            "bring all cells to counts first."
+        )
+    if len(groups) < 2:
         return
     raise BatchError(
         f"The batches of {name!r} hold different kinds of values: {told_by_kind(kinds)}. "
@@ -147,7 +161,7 @@ def _by_kind(kinds: Mapping[str, ValueKind]) -> dict[ValueKind, list[str]]:
     return groups
 
 
-def _some(names: list[str], most: int = 5) -> str:
+def _some(names: list[str], most: int = 10) -> str:
     listed = ", ".join(name[:60] for name in names[:most])
     return listed if len(names) <= most else f"{listed} and {len(names) - most} more"
 
@@ -179,7 +193,9 @@ def _kind(rows: _Rows) -> ValueKind:
     if not fractional.any():
         return ValueKind.COUNTS
     kind = _kind_of_fractions(rows.take(fractional))
-    if kind is not ValueKind.FRACTIONAL_COUNTS and _is_mixture(fractional):
+    # Normalising may give whole numbers by chance, but then the smallest is more than one count.
+    counts = ~fractional & rows.any_per_row(rows.values == 1)
+    if kind is not ValueKind.FRACTIONAL_COUNTS and _is_mixture(counts):
         return ValueKind.MIXED
     return kind
 
@@ -194,25 +210,53 @@ def _is_whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _kind_of_fractions(rows: _Rows) -> ValueKind:
-    largest = rows.values.max()
-    undo: list[tuple[ValueKind, Callable[[NDArray[np.float64]], NDArray[np.float64]]]]
-    undo = [(ValueKind.NORMALISED, lambda v: v)]
-    if largest < _LARGEST_LOG:
-        undo += [(ValueKind.LOG, np.expm1), (ValueKind.LOG, lambda v: np.exp2(v) - 1)]
-    undone = [(kind, _Rows(f(rows.values), rows.row, rows.n_rows)) for kind, f in undo]
-    multiples = [_share_of_whole_multiples(r) for _, r in undone]
-    if max(multiples) > 0.6:
-        return undone[int(np.argmax(multiples))][0]
-    for kind, candidate in undone:
-        if _has_constant_sums(candidate):
-            return kind
-    if largest >= _LARGEST_LOG or _is_whole(rows.values).mean() > 0.2:
+    if _are_counts(rows.values):
         return ValueKind.FRACTIONAL_COUNTS
-    return ValueKind.LOG
+    largest = np.zeros(rows.n_rows)
+    np.maximum.at(largest, rows.row, rows.values)
+    no_log = largest >= LARGEST_LOG
+    low = np.minimum(rows.values, LARGEST_LOG)
+    undone = [_Rows(undo(low), rows.row, rows.n_rows) for undo in (np.expm1, _undo_log2)]
+    normalised = _holds_multiples(rows)
+    log = np.where(no_log, 0.0, np.fmax(*(_holds_multiples(r) for r in undone)))
+    # Cells that are normalised can't be log-transformed ones, nor can those of large values.
+    if min(_mean((log > 0) & ~(normalised > 0)), _mean(no_log | (normalised > 0))) > _TWO_KINDS:
+        return ValueKind.MIXED
+    if max(_mean(normalised), _mean(log)) > 0.6:
+        return ValueKind.NORMALISED if _mean(normalised) >= _mean(log) else ValueKind.LOG
+    if _has_constant_sums(rows):
+        return ValueKind.NORMALISED
+    if no_log.any():
+        return ValueKind.FRACTIONAL_COUNTS
+    if any(_has_constant_sums(r) for r in undone):
+        return ValueKind.LOG
+    return ValueKind.FRACTIONAL_COUNTS if _is_whole(rows.values).mean() > 0.2 else ValueKind.LOG
 
 
-def _share_of_whole_multiples(rows: _Rows) -> float:
-    """Share of cells whose values are whole multiples of their smallest one."""
+def _undo_log2(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.exp2(values) - 1)
+
+
+def _mean(shares: NDArray[Any]) -> float:
+    known = shares[~np.isnan(shares)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+def _are_counts(values: NDArray[np.float64]) -> bool:
+    """Whether most values are whole, and the others are not logarithms to base 2 of counts."""
+    whole = _is_whole(values)
+    undone = _undo_log2(np.minimum(values[~whole], LARGEST_LOG))
+    is_log = (np.abs(undone - np.rint(undone)) <= 1e-5 * undone).mean() > 0.9
+    return bool(whole.mean() > 0.5 and not is_log)
+
+
+def _holds_multiples(rows: _Rows) -> NDArray[np.float64]:
+    """Tell for each cell whether its values are whole multiples of its smallest one.
+
+    Returns
+    -------
+    1 where they are, 0 where not, NaN where too few values could tell.
+    """
     smallest = np.full(rows.n_rows, np.inf)
     np.minimum.at(smallest, rows.row, rows.values)
     ratio = rows.values / smallest[rows.row]
@@ -221,10 +265,7 @@ def _share_of_whole_multiples(rows: _Rows) -> float:
     whole = np.abs(ratio - np.rint(ratio)) < 0.02
     n_telling = np.bincount(rows.row, weights=telling, minlength=rows.n_rows)
     n_whole = np.bincount(rows.row, weights=telling & whole, minlength=rows.n_rows)
-    judged = n_telling >= 3
-    if not judged.any():
-        return 0.0
-    return float((n_whole[judged] > 0.9 * n_telling[judged]).mean())
+    return np.where(n_telling >= 3, n_whole > 0.9 * n_telling, np.nan)
 
 
 def _has_constant_sums(rows: _Rows) -> bool:

@@ -229,6 +229,12 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
             "the correction rests on what is shared there."
         )
         found.append(Finding(kind="association", level="amber", sentence=sentence, details=details))
+    elif v > CRAMERS_V_CONFOUNDED and within and around:
+        sentence = (
+            f"“{column.name}” divides the cells exactly as “{batch.name}” does: nothing in these "
+            "data can separate the two, so correcting for one removes differences in the other."
+        )
+        return [Finding(kind="association", level="red", sentence=sentence, details=details)]
     elif v > CRAMERS_V_CONFOUNDED:
         sentence = (
             f"“{column.name}” goes with “{batch.name}” (association {v:.2f} of 1): nothing in "

@@ -40,7 +40,7 @@ def advise(
         Share of the first components' variance that lies between the levels of a column.
     """
     known = {c["name"]: c for c in candidates}
-    found = [_advice("green", _kept(batch, known, label))]
+    found = [_advice("green", _kept(batch, known, others, label))]
     for variable in batch:
         facts = known.get(variable.name, {})
         if facts.get("is_condition") or (condition and len(batch) == 1):
@@ -69,9 +69,13 @@ def _advice(level: Any, sentence: str) -> Finding:
     return Finding(kind="advice", level=level, sentence=sentence, details={})
 
 
-def _kept(batch: Sequence[Coded], known: Mapping[str, Any], label: str | None) -> str:
-    names = {v.name for v in batch}
-    kept = [] if label is None else [label]
+def _kept(
+    batch: Sequence[Coded], known: Mapping[str, Any], others: Sequence[Coded], label: str | None
+) -> str:
+    # Of a column with one level in each batch nothing can stay.
+    lost = {c.name for c in others if any(is_nested(v.codes, c.codes) for v in batch)}
+    names = {v.name for v in batch} | lost
+    kept = [] if label is None or label in names else [label]
     kept += [n for n, c in known.items() if c.get("is_condition") and n not in {*names, *kept}]
     corrected = " and ".join(f"“{variable.name}”" for variable in batch)
     if not kept:

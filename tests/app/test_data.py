@@ -308,8 +308,9 @@ def test_what_cannot_be_separated_is_said(
     batch = _widget(app.multiselect, "Batch variable(s)")
     batch.set_value(["batch"]).run()
     text = _text(app)
-    assert "“disease” goes with “batch”" in text
-    assert "nothing in these data can separate the two" in text
+    told = "“disease” divides the cells exactly as “batch” does: nothing in these data can separate"
+    assert told in text
+    assert "“disease” are meant to stay" not in text
     assert "“donor” divides each level of “batch” further" in text
     assert "“donor” goes with “batch”" not in text
     _widget(app.multiselect, "Batch variable(s)").set_value(["batch", "donor"]).run()

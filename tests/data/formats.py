@@ -146,7 +146,11 @@ def h5mu(path: Path, rna: ad.AnnData, protein: ad.AnnData) -> Path:
         for name, adata in (("prot", protein), ("rna", rna)):
             ad.io.write_elem(file, f"mod/{name}", adata)
         shared = pd.DataFrame(
-            {"donor": pd.Categorical(np.resize(["d1", "d2"], N_CELLS))}, index=rna.obs_names
+            {
+                "donor": pd.Categorical(np.resize(["d1", "d2"], N_CELLS)),
+                "rna:batch": rna.obs["batch"],
+            },
+            index=rna.obs_names,
         )
         ad.io.write_elem(file, "obs", shared)
         ad.io.write_elem(file, "var", pd.DataFrame(index=[*protein.var_names, *rna.var_names]))

@@ -178,7 +178,7 @@ def test_matrix_that_is_not_finite() -> None:
     adata = made()
     adata.X.data[:7] = np.nan
     with pytest.raises(DataError, match="7 missing or infinite values"):
-        check_matrix(adata.X, adata.obs["batch"], "batch")
+        check_matrix(adata.X, adata.obs, "batch")
 
 
 def test_counts_are_found_wherever_they_are() -> None:
@@ -226,7 +226,83 @@ def test_batches_of_different_kinds() -> None:
     assert report.expression.kinds_by_column["batch"] == {"a": ValueKind.COUNTS, "b": ValueKind.LOG}
     assert any("'batch' hold different kinds of values" in w for w in report.warnings)
     with pytest.raises(BatchError, match="counts in a; log-transformed values in b"):
-        check_matrix(adata.X, adata.obs["batch"], "batch")
+        check_matrix(adata.X, adata.obs, "batch")
+
+
+def test_mixture_across_the_batches_is_laid_to_the_column_that_tells() -> None:
+    adata = made(study=np.repeat(["s1", "s2", "s3", "s4"], N // 4))
+    dense = adata.X.toarray()
+    dense[30:60] = np.log1p(dense[30:60] / 3.7)
+    adata.X = sp.csr_matrix(dense)
+    told = "'study' hold different kinds of values: counts in s1, s3, s4; log-transformed values"
+    with pytest.raises(BatchError, match=f"{told} in s2"):
+        check_matrix(adata.X, adata.obs, "batch")
+    about = [w for w in check(adata).warnings if "kinds of values" in w]
+    assert len(about) == 1
+    assert told in about[0]
+    with pytest.raises(BatchError, match=r"Within batches of 'batch' \(a, b\) some cells hold"):
+        check_matrix(adata.X, adata.obs[["batch"]], "batch")
+
+
+def test_batches_without_a_gene_in_common() -> None:
+    genes = [f"GRCh38_G{i}" for i in range(30)] + [f"mm10_G{i}" for i in range(30)]
+    one, two = made().X.toarray(), made().X.toarray()
+    in_b = (made().obs["batch"] == "b").to_numpy()[:, None]
+    adata = ad.AnnData(np.hstack([one * ~in_b, two * in_b]), made().obs, pd.DataFrame(index=genes))
+    told = "'a' and 'b' of 'batch' hardly have genes in common (0 of 30), so nothing can bring"
+    assert any(told in w for w in check(adata).warnings)
+    assert not any("genes in common" in w for w in check(made()).warnings)
+
+
+@pytest.mark.parametrize("scale", ["log1p of 10,000", "log2 of a million", "a million"])
+def test_batches_on_different_scales(scale: str) -> None:
+    adata = made(study=np.repeat(["s1", "s2", "s3", "s4"], N // 4))
+    counts = adata.X.toarray()
+    share = counts / counts.sum(axis=1, keepdims=True)
+    values = share * 1e4 if scale == "a million" else np.log1p(share * 1e4)
+    adata.X = values.astype(np.float32)
+    assert not any("another scale" in w for w in check(adata).warnings)
+    others = {"log2 of a million": np.log2(1 + share * 1e6), "a million": share * 1e6}
+    values[30:60] = others.get(scale, values)[30:60]
+    adata.X = values.astype(np.float32)
+    told = [w for w in check(adata).warnings if "another scale" in w]
+    assert [w[:45] for w in told] == ["The values of 's2' in 'study' are on another "] * (
+        scale in others
+    )
+
+
+def test_names_of_genes() -> None:
+    adata = made()
+    adata.var_names = [f"ENSG{i:011d}.3" for i in range(30)]
+    assert any("Ensembl ids and no column has their symbols" in w for w in check(adata).warnings)
+    adata.var["Gene Symbol"] = ["MT-CO1", None, *(f"G{i}" for i in range(28))]
+    report = check(adata)
+    assert (report.symbol_column, report.n_mito) == ("Gene Symbol", 1)
+    assert not any("Ensembl" in w or "repeat" in w for w in report.warnings)
+
+
+def test_table_on_its_side() -> None:
+    adata = made()
+    adata.obs_names = [f"RPL{i}" for i in range(N)]
+    assert any("lies on its side; transpose it" in w for w in check(adata).warnings)
+    assert not any("transpose" in w for w in check(made()).warnings)
+
+
+@pytest.mark.parametrize(
+    ("parts", "because"),
+    [
+        ({"X": np.zeros((N, 5), dtype=np.float32)}, "X holds nothing but zeros"),
+        ({"X": np.ones((N, 1), dtype=np.float32)}, "X has a single gene"),
+        ({"obsm": {"X_umap": np.ones((N, 2))}}, "'X_umap' is a picture rather than measurements"),
+        (
+            {"obsm": {"X_pca": np.where(np.eye(N, 5), np.nan, 1.0)}},
+            r"'X_pca' has missing or infinite values \(cells: 5; remove these\)",
+        ),
+    ],
+)
+def test_nothing_to_correct(parts: dict[str, object], because: str) -> None:
+    with pytest.raises(DataError, match=f"nor an embedding to correct \\({because}\\); give one"):
+        check(ad.AnnData(obs=made().obs, **parts))
 
 
 def test_empty_cells_genes_and_repeated_names_are_counted() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harmony_core.data import loaded as memory
-from harmony_core.data.ingest import ingest_request
+from harmony_core.data.ingest import ingest, ingest_request
 from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import UPLOADS_KEPT_SECONDS, Store
 from harmony_core.errors import Cancelled
@@ -125,3 +125,15 @@ def test_a_panel_of_genes_gets_a_threshold_of_its_own(store: Store, simulated: a
     logged = simulated.copy()
     logged.X = np.log1p(logged.X)
     assert "prepare" not in ingest(store, logged, name="logged").meta["suggested"]
+
+
+def test_a_mixture_is_laid_to_the_column_that_tells_whichever_is_chosen(store: Store) -> None:
+    adata = formats.dataset()
+    adata.obs["study"] = ["s1", "s2"] * (adata.n_obs // 2)
+    values = adata.X.toarray()
+    values[1::2] = np.log1p(values[1::2] / 3.7)
+    adata.X = values
+    mixed = ingest(store, adata, name="mixed").meta["mixed_kinds"]
+    assert set(mixed) == {"batch", "study"}
+    assert all("'study' hold" in told for told in mixed.values())
+    assert all("log-transformed values in s2" in told for told in mixed.values())

@@ -312,6 +312,7 @@ def test_h5mu(adata: ad.AnnData, tmp_path: Path) -> None:
     assert list(found.adata.obs["donor"]) == ["d1", "d2"] * (N_CELLS // 2)
     assert found.adata.obsm["X_mofa"].shape == (N_CELLS, 4)
     assert "rna" not in found.adata.obsm
+    assert list(found.adata.obs) == ["batch", "donor"]
     assert_same(load(path, modality="prot").adata, protein)
     with pytest.raises(FileError, match="no modality 'atac'; available: 'prot', 'rna'"):
         load(path, modality="atac")
@@ -428,3 +429,36 @@ def test_barcodes_of_several_samples_name_them(adata: ad.AnnData, tmp_path: Path
     assert any("have 3 different endings" in note for note in found.notes)
     adata.obs_names = [f"{n}-{i}" for i, n in enumerate(adata.obs_names)]
     assert "gem_well" not in load(ten_x_h5(adata, tmp_path / "x.h5")).adata.obs
+
+
+def test_two_species_and_the_same_cells_twice(adata: ad.AnnData, tmp_path: Path) -> None:
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    adata.write_h5ad(tmp_path / "b.h5ad")
+    notes = load_many([tmp_path / "a.h5ad", tmp_path / "b.h5ad"]).notes
+    assert "'a' and 'b' hold the same cells; leave one of them out." in notes
+    mouse = dataset(1)
+    mouse.var_names = ["ACTB", *(name.capitalize() for name in mouse.var_names[1:])]
+    mouse.write_h5ad(tmp_path / "mouse.h5ad")
+    with pytest.raises(FileError, match=r"have 1 gene in common .* bring them to the same species"):
+        load_many([tmp_path / "a.h5ad", tmp_path / "mouse.h5ad"])
+
+
+def test_lists_of_a_matrix_that_are_missing(adata: ad.AnnData, tmp_path: Path) -> None:
+    files = {k: v for k, v in matrix_folder(adata).items() if "features" not in k}
+    with pytest.raises(FileError, match="comes without its lists of cells and genes; give all"):
+        load(zipped(files, tmp_path / "x.zip"))
+
+
+def test_link_inside_that_leads_nowhere(adata: ad.AnnData, tmp_path: Path) -> None:
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    with h5py.File(tmp_path / "x.h5ad", "a") as file:
+        file["uns/lost"] = h5py.SoftLink("/nowhere")
+    found = load(tmp_path / "x.h5ad")
+    assert "uns/lost was left out: it could not be read." in found.notes
+    assert_same(found.adata, adata)
+
+
+def test_texts_about_the_data_in_an_archive(adata: ad.AnnData, tmp_path: Path) -> None:
+    table = adata.to_df().astype(int).to_csv().encode()
+    about = {"README.txt": b"These are, counts\n", "a/md5sums.txt": b"x\n", "LICENSE.txt": b"MIT\n"}
+    assert_same(load(zipped({"x.csv": table, **about}, tmp_path / "x.zip")).adata, adata)

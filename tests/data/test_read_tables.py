@@ -349,3 +349,104 @@ def test_numbered_clusters_stay_whole(tmp_path: Path) -> None:
     obs = load_many([tmp_path / "emb.csv", tmp_path / "meta.csv"]).adata.obs
     assert obs["seurat_clusters"].astype(str).unique().tolist() == ["0", "1", "2"]
     assert obs["age"].dtype.kind == "f"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_text_beside_the_numbers_of_a_wide_table(tmp_path: Path, turned: bool) -> None:
+    """Symbols beside ids, or the batch beside the genes, of more than one block of lines."""
+    rng = np.random.default_rng(0)
+    names = [f"{''.join(rng.choice(list('ACGT'), 12))}-1" for _ in range(400)]
+    counts = pd.DataFrame(rng.poisson(1.0, (400, 350)), names, [f"RPL{i}" for i in range(350)])
+    table, text = (counts.T, "gene_name") if turned else (counts, "batch")
+    table.insert(0, text, [f"t{i % 3}" for i in range(len(table))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harmony_core.data.tables._VALUES_PER_BLOCK", 40_000)
+        found = load(written(table, tmp_path / "x.csv")).adata
+    np.testing.assert_array_equal(found.X.toarray(), counts[[f"RPL{i}" for i in range(350)]])
+    assert list((found.var if turned else found.obs)[text][:4]) == ["t0", "t1", "t2", "t0"]
+    table = table.astype(object)
+    table.iloc[300, 7] = "many"
+    with pytest.raises(FileError, match=f"has 'many' where a number .* '{table.columns[7]}'"):
+        load(written(table, tmp_path / "x.csv"))
+
+
+def test_embedding_without_its_first_dimension(tmp_path: Path) -> None:
+    """An LSI is often given without the dimension that follows depth."""
+    values = np.random.default_rng(0).normal(size=(60, 9))
+    cells = [f"c{i}" for i in range(60)]
+    path = written(
+        pd.DataFrame(values, cells, [f"LSI_{i}" for i in range(2, 11)]), tmp_path / "x.csv"
+    )
+    np.testing.assert_allclose(load(path).adata.obsm["X_lsi"], values, rtol=1e-5)
+
+
+def test_decimal_commas_between_tabs(frame: pd.DataFrame, tmp_path: Path) -> None:
+    halves = frame / 2
+    path = written(halves, tmp_path / "x.tsv", sep="\t", decimal=",")
+    np.testing.assert_array_equal(load(path).adata.X.toarray(), halves)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("x.csv.gz", gzip.compress(gzip.compress(b"a,b\n1,2\n")), "is packed twice; unpack it"),
+        ("x.csv", b"\n<!DOCTYPE html>\n<html><p>Not, found</p></html>", "is a web page, not data"),
+        ("x.csv", b"cell,A,B\n" * 1, "has a header but no lines below it"),
+        ("x.csv", b'cell,A,note\nc1,1,x\nc2,2,"y\nz"\n' + b"c3,4,x\n" * 9, "line break within"),
+        ("x.fcs", b"FCS3.1", "export the events as csv"),
+        ("x.fastq.gz", gzip.compress(b"@r\nACGT\n"), "these are reads; count them first"),
+    ],
+)
+def test_what_is_no_table_says_what_to_do(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError, match=sentence):
+        load(tmp_path / name)
+
+
+def embedding(tmp_path: Path, cells: list[str]) -> Path:
+    values = np.random.default_rng(0).normal(size=(len(cells), 3))
+    return written(pd.DataFrame(values, cells, ["PC_1", "PC_2", "PC_3"]), tmp_path / "e.csv")
+
+
+def test_metadata_that_name_the_cells_in_another_column(tmp_path: Path) -> None:
+    cells = [f"c{i}" for i in range(50)]
+    table = pd.DataFrame({"batch": ["a", "b"] * 25, "barcode": cells}).iloc[::-1]
+    meta = written(table.reset_index(drop=True), tmp_path / "m.csv")
+    found = load_many([embedding(tmp_path, cells), meta]).adata
+    assert list(found.obs["batch"]) == ["a", "b"] * 25
+
+
+def test_metadata_without_names_are_taken_in_order_and_this_is_said(tmp_path: Path) -> None:
+    path, batch = embedding(tmp_path, [f"c{i}" for i in range(50)]), ["a", "b"] * 25
+    meta = written(pd.DataFrame({"batch": batch, "x": 1}), tmp_path / "m.csv", index=False)
+    found = load_many([path, meta])
+    assert list(found.adata.obs["batch"]) == batch
+    assert any("does not name the cells; its lines are taken in" in note for note in found.notes)
+    written(pd.DataFrame({"batch": batch[:40], "x": 1}), meta, index=False)
+    with pytest.raises(FileError, match="has 40 lines for 50 cells; add a first column"):
+        load_many([path, meta])
+
+
+def test_text_that_strayed_among_numbers_of_a_narrow_table(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    strayed = frame.astype(object)
+    strayed.iloc[7, 3] = "abc"
+    with pytest.raises(FileError, match=r"has 'abc' where a number is expected: .* column 'CD3D'"):
+        load(written(strayed, tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize("name", ["{0}_ACGTACGT{1}", "{0}:ACGTACGTAC{1}x", "ACGTACGT{1}-{0}"])
+def test_names_of_cells_tell_the_sample_where_nothing_else_does(
+    frame: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    lanes = ["lane1", "lane2"] * (N_CELLS // 2)
+    letters = ["".join("ACGT"[i // 4**k % 4] for k in range(3)) for i in range(N_CELLS)]
+    frame.index = [name.format(lane, x) for lane, x in zip(lanes, letters, strict=True)]
+    found = load(written(frame, tmp_path / "x.csv"))
+    assert list(found.adata.obs["sample"]) == lanes
+    assert any("the column 'sample' tells which" in note for note in found.notes)
+    meta = written(pd.DataFrame({"batch": lanes}, frame.index), tmp_path / "m.csv")
+    assert list(load_many([tmp_path / "x.csv", meta]).adata.obs)[-1] == "batch"

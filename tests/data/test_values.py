@@ -61,6 +61,18 @@ def ambient_removed(counts: sp.csr_matrix) -> sp.csr_matrix:
     return mapped(counts, lambda v: np.where(touched, v * rng.uniform(0.6, 1.0, v.size), v))
 
 
+def few_counts(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Some 30 counts a cell, as of a panel; a sum of 25 makes whole numbers of all at 100."""
+    few = np.random.default_rng(4).poisson(0.3, (counts.shape[0], 100))
+    return sp.csr_matrix(few.astype(np.float32))
+
+
+def shared_reads(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Some reads fit two genes and count half in each."""
+    half = np.random.default_rng(3).random(counts.nnz) < 0.02
+    return mapped(counts, lambda v: v + 0.5 * half)
+
+
 def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo: float = 1.0):
     return lambda c: mapped(normalised(c, total), lambda v: base(v + pseudo))
 
@@ -74,10 +86,16 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
         pytest.param(lambda c: c.toarray(), ValueKind.COUNTS, id="dense"),
         pytest.param(lambda c: mapped(c, np.sign), ValueKind.COUNTS, id="present or absent"),
         pytest.param(ambient_removed, ValueKind.FRACTIONAL_COUNTS, id="ambient removed"),
+        pytest.param(shared_reads, ValueKind.FRACTIONAL_COUNTS, id="few reads shared"),
         pytest.param(normalised, ValueKind.NORMALISED, id="to 10,000"),
         pytest.param(lambda c: normalised(c, 1.0), ValueKind.NORMALISED, id="to 1"),
         pytest.param(
             lambda c: normalised(c)[:, 5::9], ValueKind.NORMALISED, id="normalised, some genes"
+        ),
+        pytest.param(
+            lambda c: normalised(few_counts(c), 100.0),
+            ValueKind.NORMALISED,
+            id="few counts, to 100",
         ),
         pytest.param(per_kilobase, ValueKind.NORMALISED, id="TPM"),
         pytest.param(log_of(np.log), ValueKind.LOG, id="log1p of 10,000"),
@@ -85,6 +103,9 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
         pytest.param(log_of(np.log2, 1e6), ValueKind.LOG, id="log2 of a million"),
         pytest.param(log_of(np.log10, 1e6), ValueKind.LOG, id="log10 of a million"),
         pytest.param(lambda c: mapped(c, np.log1p), ValueKind.LOG, id="log1p of counts"),
+        pytest.param(
+            lambda c: mapped(c, lambda v: np.log2(v + 1)), ValueKind.LOG, id="log2 of counts"
+        ),
         pytest.param(lambda c: log_of(np.log)(c)[:, 5::9], ValueKind.LOG, id="log, some genes"),
         pytest.param(
             lambda c: mapped(log_of(np.log)(c), lambda v: v.round(2)), ValueKind.LOG, id="rounded"
@@ -97,6 +118,16 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
             lambda c: sp.vstack([c[:600], log_of(np.log)(c)[600:]], format="csr"),
             ValueKind.MIXED,
             id="counts and log",
+        ),
+        pytest.param(
+            lambda c: sp.vstack([c[:500], normalised(c)[500:900], log_of(np.log)(c)[900:]], "csr"),
+            ValueKind.MIXED,
+            id="counts, normalised and log",
+        ),
+        pytest.param(
+            lambda c: sp.vstack([ambient_removed(c)[:900], log_of(np.log2, 1e6)(c)[900:]], "csr"),
+            ValueKind.MIXED,
+            id="counts with fractions and log",
         ),
         pytest.param(
             lambda c: np.vstack([c[:1100].toarray(), scaled(c)[1100:]]),
