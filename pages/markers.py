@@ -15,7 +15,7 @@ from harmony_core.gene_sets import Found
 from harmony_core.plan import Side
 from harmony_core.results import RunResults
 from harmony_core.summaries import level_codes
-from pages.ui import gene_groups, gene_sets, state
+from pages.ui import gene_groups, gene_sets, presentation, state
 from pages.ui.compare import settings_in_words
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -73,7 +73,7 @@ def _pictures(results: RunResults) -> None:
         st.caption(f"The first {_MOST_IN_GRID} of {len(expression)} genes are drawn.")
         expression = dict(list(expression.items())[:_MOST_IN_GRID])
     st.plotly_chart(
-        figure_genes.gene_grid(expression, before, after, dark=_dark()),
+        figure_genes.gene_grid(expression, before, after, dark=presentation.is_dark()),
         key="marker-grid",
         config={"displayModeBar": False},
     )
@@ -93,7 +93,7 @@ def _dots(results: RunResults) -> None:
                 grouping.levels,
                 sections=found.sets,
                 group_title=grouping.title,
-                dark=_dark(),
+                dark=presentation.is_dark(),
             ),
             key=f"marker-dots-{i}",
         )
@@ -262,10 +262,6 @@ _VIEWS: dict[str, Callable[[RunResults], None]] = {
 def _expression(results: RunResults, found: Found) -> dict[str, npt.NDArray[np.float32]]:
     values = {symbol: results.gene(position) for symbol, position in found.positions.items()}
     return {symbol: v for symbol, v in values.items() if v is not None}
-
-
-def _dark() -> bool:
-    return st.context.theme.type == "dark"
 
 
 main()

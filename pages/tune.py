@@ -73,7 +73,8 @@ def _draw(shown: Shown, progress: Progress) -> None:
     # Containers even when empty: what follows keeps its place, and with it zoom and open panels.
     with st.container():
         address.problems()
-        jobs.status(shown.dataset, params, progress)
+        jobs.ending(progress)
+    jobs.status(shown.dataset, params, progress)
     _headline(shown)
     pace, grid = film.pace(shown.dataset), pictures.grid_cells(shown.current)
     st.fragment(pictures.draw, run_every=pace)(shown, pace, grid)
@@ -110,22 +111,25 @@ def _headline(shown: Shown) -> None:
     if results is None or results.assessment is None:
         return
     metrics = results.assessment["metrics"]
-    left, right = st.columns([1, 3], gap="small")
+    few = presentation.is_on()
+    with panels.place("headline", old=old):
+        left, right = st.columns([1, 2 if few else 3], gap="small")
     with left:
-        panels.heading(Verdict.from_dict(results.assessment["verdict"]), dimmed=old)
+        panels.heading(Verdict.from_dict(results.assessment["verdict"]), old=old)
     with right:
         for variable in results.params.harmony.batch:
             if len(results.params.harmony.batch) > 1:
                 st.caption(plain(variable))
-            panels.headline(metrics, variable)
+            panels.headline(metrics, variable, main_only=few)
 
 
 def _explanation(shown: Shown) -> None:
-    results, _ = shown.having("assess")
+    results, old = shown.having("assess")
     if results is None or results.assessment is None:
         return
     found = Verdict.from_dict(results.assessment["verdict"])
-    left, right = st.columns([3, 2], gap="medium")
+    with panels.place("explanation", old=old):
+        left, right = st.columns([3, 2], gap="medium")
     with left:
         condition = results.params.harmony.batch[0] if results.params.condition else None
         panels.explanation(found, condition=condition)
@@ -204,6 +208,8 @@ def _genes(shown: Shown, cells: npt.NDArray[np.bool_] | None) -> None:
             results.picture("before"),
             results.picture("after"),
             cells=cells,
+            genes_per_row=2,
+            dark=presentation.is_dark(),
         ),
         key="gene-grid",
         config={"displayModeBar": False},

@@ -35,8 +35,8 @@ def request(dataset: Dataset, params: RunParams) -> Progress:
     return runner.follow(run, folder)
 
 
-def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
-    """Draw where the run stands; while it is under way, keep looking."""
+def ending(progress: Progress) -> None:
+    """Say that the run failed or was cancelled, if it was, and offer it again."""
     if progress.state == "failed":
         st.error(progress.message)
         if st.button("Try again"):
@@ -49,9 +49,13 @@ def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
             st.session_state.pop(_CANCELLED, None)
             st.session_state.pop("requested", None)
             st.rerun()
-        return
-    if not progress.is_over:
-        _poll(dataset, params, ready(dataset, params))
+
+
+def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
+    """Draw how far the run is while it is under way, and keep looking."""
+    with st.container(key="run-status"):  # the style sheet lifts it out of the page's flow
+        if not progress.is_over:
+            _poll(dataset, params, ready(dataset, params))
 
 
 def ready(dataset: Dataset, params: RunParams) -> int:
@@ -67,7 +71,7 @@ def _poll(dataset: Dataset, params: RunParams, drawn: int) -> None:
     progress = services.runner().follow(run, dataset.run_folder(run))
     if progress.is_over or ready(dataset, params) != drawn:
         st.rerun(scope="app")
-    bar, button = st.columns([6, 1], vertical_alignment="center")
+    bar, button = st.columns([3, 1], vertical_alignment="center")
     bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
     if button.button("Cancel", key="cancel-run", width="stretch"):
         services.runner().drop(state.viewer())
