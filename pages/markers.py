@@ -10,12 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core import figure_genes
-from harmony_core.diagnostics.results import Detection
+from harmony_core.diagnostics.results import ClusterRow, Detection
 from harmony_core.gene_sets import Found
 from harmony_core.plan import Side
 from harmony_core.results import RunResults
 from harmony_core.summaries import level_codes
-from pages.ui import gene_groups, gene_sets, presentation, state
+from pages.ui import evidence, gene_groups, gene_sets, presentation, state
 from pages.ui.compare import settings_in_words
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -204,27 +204,38 @@ def _lost(results: RunResults) -> None:
         "markers do the cells lack that correction made its neighbours? Many lost markers in a "
         "well-mixed cluster are a sign of over-correction."
     )
-    rows = [
-        {
-            "Pre-cluster": row.name,
-            "Batch": row.batch,
-            "Cells": row.cells,
-            "Mixed": row.share,
-            "Markers lost": row.lost,
-            "Which": ", ".join(row.lost_genes),
-            "Now among": row.merged_with,
-            "Flagged": row.flagged,
-        }
-        for values in assessment["detections"].values()
+    found = [
+        (variable, row)
+        for variable, values in assessment["detections"].items()
         for row in Detection.from_dict(values).clusters
         if row.lost_genes
     ]
-    if not rows:
+    if not found:
         st.success("No pre-cluster lost markers to its new neighbours.")
         return
-    rows.sort(key=lambda row: -(row["Markers lost"] or 0.0))
+    chosen = gene_groups.only(results)
+    if chosen is not None:
+        found = [(v, row) for v, row in found if _holds(results, v, row, chosen)]
+        if not found:
+            st.info("None of the selected cells is in a pre-cluster that lost markers.")
+            return
+    found.sort(key=lambda one: -(one[1].lost or 0.0))
     table(
-        pd.DataFrame(rows),
+        pd.DataFrame(
+            [
+                {
+                    "Pre-cluster": row.name,
+                    "Batch": row.batch,
+                    "Cells": row.cells,
+                    "Mixed": row.share,
+                    "Markers lost": row.lost,
+                    "Which": ", ".join(row.lost_genes),
+                    "Now among": row.merged_with,
+                    "Flagged": row.flagged,
+                }
+                for _, row in found
+            ]
+        ),
         key="lost-markers",
         file="lost_markers",
         columns={
@@ -236,18 +247,34 @@ def _lost(results: RunResults) -> None:
             "Flagged": st.column_config.CheckboxColumn(help="Counts against the run."),
         },
     )
-    names = [str(row["Pre-cluster"]) for row in rows]
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    picked = left.selectbox(
-        "Pre-cluster", range(len(rows)), format_func=names.__getitem__, key="lost-cluster"
+    choice, genes, cells = st.columns([4, 2, 2], vertical_alignment="bottom")
+    picked = choice.selectbox(
+        "Pre-cluster", range(len(found)), format_func=lambda i: found[i][1].name, key="lost-cluster"
     )
-    right.button(
-        "Show these genes in the other views",
+    variable, row = found[picked]
+    genes.button(
+        "Genes in the other views",
         key="lost-propose",
+        help="Puts its lost markers into pictures, dot plot and violins.",
         width="stretch",
         on_click=gene_sets.propose,
-        args=(str(rows[picked]["Which"]).split(", "), "Lost markers"),
+        args=(list(row.lost_genes), "Lost markers"),
     )
+    if cells.button(
+        "Cells on Tune",
+        key="lost-mark",
+        help="Marks its cells in both pictures on Tune.",
+        width="stretch",
+    ):
+        evidence.mark_cluster(results, variable, row.cluster, row.name)
+        st.switch_page("pages/tune.py")
+
+
+def _holds(
+    results: RunResults, variable: str, row: ClusterRow, chosen: npt.NDArray[np.bool_]
+) -> bool:
+    mine = evidence.cells_of(results, variable, row.cluster)
+    return mine is not None and bool((mine & chosen).any())
 
 
 _VIEWS: dict[str, Callable[[RunResults], None]] = {
