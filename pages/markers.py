@@ -64,7 +64,7 @@ def _pictured() -> RunResults | None:
 
 
 def _pictures(results: RunResults) -> None:
-    found = gene_sets.choose(results.dataset)
+    found = gene_sets.choose(results)
     before, after = results.layout("before"), results.layout("after")
     if not found.positions or before is None or after is None:
         return
@@ -80,7 +80,7 @@ def _pictures(results: RunResults) -> None:
 
 
 def _dots(results: RunResults) -> None:
-    found = gene_sets.choose(results.dataset)
+    found = gene_sets.choose(results)
     if not found.positions:
         return
     groupings = gene_groups.choose(results)
@@ -100,7 +100,7 @@ def _dots(results: RunResults) -> None:
 
 
 def _violins(results: RunResults) -> None:
-    found = gene_sets.choose(results.dataset)
+    found = gene_sets.choose(results)
     if not found.positions or results.obs is None:
         return
     left, right = st.columns(2)

@@ -38,9 +38,9 @@ def table(
     rows = [_row(row) for row in found.evidence]
     places = list(range(len(rows)))
     if only is not None and results.obs is not None and len(only) == len(results.obs):
-        for row, told in zip(found.evidence, rows, strict=True):
-            told["Selected"] = _count(only, row, results)
-        places = [place for place in places if rows[place]["Selected"]]
+        counts = [_count(only, row, results) for row in found.evidence]
+        rows = [{"Selected": n, **row} for n, row in zip(counts, rows, strict=True)]
+        places = [place for place in places if counts[place]]
         st.caption(f"{len(places)} of {len(rows)} rows are about selected cells.")
     if not places:
         return

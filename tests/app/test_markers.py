@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core import figure_genes
 from harmony_core.data import samples
-from pages.ui import gene_sets
+from pages.ui import gene_sets, services
 from pages.ui.twin.wire import Held, pack_bits, unpack_bits
 from tests.app.conftest import Waiting
 
@@ -70,6 +70,20 @@ def test_pasted_genes_in_other_capitals_and_missing_ones_are_told(app: AppTest) 
     assert _charts(app) == 1
     app.text_area[0].set_value(" ".join(f"g{i}" for i in range(999))).run()
     assert "at most" in app.error[0].value
+
+
+def test_data_without_the_panels_genes_begin_with_those_of_their_clusters(app: AppTest) -> None:
+    app.switch_page("pages/tune.py").run()
+    sibling = samples.fingerprint(services.store(), "sibling")
+    app.session_state["dataset"] = sibling
+    app.run().switch_page("pages/markers.py").run()
+    for view in VIEWS[:3]:
+        _view(app, view)
+        choice = app.segmented_control(key=gene_sets.CHOICE_KEY)
+        assert choice.value == gene_sets.CLUSTERS
+        assert gene_sets.PANELS not in choice.options
+        assert _charts(app) > 0
+    assert "Not in these data" not in _captions(app)
 
 
 def test_groups_can_be_crossed_with_the_batch(app: AppTest) -> None:
