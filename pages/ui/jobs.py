@@ -54,8 +54,14 @@ def ending(progress: Progress) -> None:
 def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
     """Draw how far the run is while it is under way, and keep looking."""
     with st.container(key="run-status"):  # the style sheet lifts it out of the page's flow
-        if not progress.is_over:
+        if progress.is_over:
+            return
+        bar, button = st.columns([3, 1], vertical_alignment="center")
+        with bar:
             _poll(dataset, params, ready(dataset, params))
+        # Outside the fragment, where a click waits for no page run and is never lost to one.
+        run = RunResults(dataset, params).plan.run
+        button.button("Cancel", key="cancel-run", on_click=_cancel, args=(run,), width="stretch")
 
 
 def ready(dataset: Dataset, params: RunParams) -> int:
@@ -71,10 +77,10 @@ def _poll(dataset: Dataset, params: RunParams, drawn: int) -> None:
     progress = services.runner().follow(run, dataset.run_folder(run))
     if progress.is_over or ready(dataset, params) != drawn:
         st.rerun(scope="app")
-    bar, button = st.columns([3, 1], vertical_alignment="center")
-    bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
-    if button.button("Cancel", key="cancel-run", width="stretch"):
-        services.runner().drop(state.viewer())
-        st.session_state[_CANCELLED] = run
-        st.session_state.pop("requested", None)
-        st.rerun(scope="app")
+    st.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
+
+
+def _cancel(run: str) -> None:
+    services.runner().drop(state.viewer())
+    st.session_state[_CANCELLED] = run
+    st.session_state.pop("requested", None)
