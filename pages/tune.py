@@ -53,7 +53,7 @@ def main() -> None:
         try:
             params = controls.run_controls(dataset, chosen, more=not presentation.is_on())
         except ParameterError as error:
-            st.error(str(error))
+            st.error(plain(error, longest=500))
             return
         presentation.switch()
         sketch.commit(dataset, params)

@@ -10,6 +10,7 @@ from harmony_core.plan import STEPS
 from harmony_core.results import RunResults
 from harmony_core.runner import Progress
 from pages.ui import services, state
+from pages.ui.text import plain
 
 POLL_SECONDS = 0.25
 
@@ -38,7 +39,7 @@ def request(dataset: Dataset, params: RunParams) -> Progress:
 def ending(progress: Progress) -> None:
     """Say that the run failed or was cancelled, if it was, and offer it again."""
     if progress.state == "failed":
-        st.error(progress.message)
+        st.error(plain(progress.message, longest=500))
         if st.button("Try again"):
             st.session_state.pop("requested", None)
             st.rerun()

@@ -193,7 +193,7 @@ def _markers(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
         _poll(dataset, name.folder)
         return
     elif progress.state != "cancelled":
-        st.error(progress.message or _NOT_KEPT)
+        st.error(plain(progress.message, longest=500) if progress.message else _NOT_KEPT)
     st.button(
         "Marker genes of these cells",
         key="selected-markers",
