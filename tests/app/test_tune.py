@@ -319,7 +319,7 @@ def test_a_failure_to_rank_genes_is_a_sentence(eight: AppTest, runner: Waiting) 
     (job,) = runner.wanted
     ProgressWriter(job.folder).write("failed", message="There was not enough memory.")
     eight.run()
-    assert [e.value for e in eight.error] == ["There was not enough memory."]
+    assert [e.value for e in eight.error] == [plain("There was not enough memory.")]
     assert eight.button(key="selected-markers")
 
 
