@@ -187,7 +187,8 @@ def gene_grid(
     if len(drawn) < len(wanted):
         notes.append(f"A random {len(drawn):,} of {len(wanted):,} cells are drawn.")
     figure.add_annotation(
-        text=" ".join(notes),
+        text="<br>".join(notes),
+        align="left",
         x=0,
         y=0,
         xref="paper",
@@ -198,7 +199,8 @@ def gene_grid(
         showarrow=False,
         font={"size": 11},
     )
-    return dressed(figure, height=60 + 210 * n_rows, margin_bottom=34)
+    below = 18 + 16 * len(notes)
+    return dressed(figure, height=26 + 210 * n_rows + below, margin_bottom=below)
 
 
 def violins_by_batch(

@@ -67,6 +67,7 @@ def convergence(
             mode="lines+markers",
             line={"color": AFTER, "width": 2},
             marker={"size": 7},
+            cliponaxis=False,  # the start lies on the axis
             hovertemplate="after iteration %{x}: %{y:.4g}<extra></extra>",
         )
     )
@@ -76,6 +77,7 @@ def convergence(
             y=[objective[at]],
             mode="markers",
             marker={"size": 15, "color": _MARK},
+            cliponaxis=False,
             hoverinfo="skip",
         )
         figure.update_layout(showlegend=False)

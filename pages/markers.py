@@ -10,12 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core import figure_genes
-from harmony_core.diagnostics.results import Detection
+from harmony_core.diagnostics.results import ClusterRow, Detection
 from harmony_core.gene_sets import Found
 from harmony_core.plan import Side
 from harmony_core.results import RunResults
 from harmony_core.summaries import level_codes
-from pages.ui import gene_groups, gene_sets, state
+from pages.ui import evidence, gene_groups, gene_sets, presentation, state
 from pages.ui.compare import settings_in_words
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -64,7 +64,7 @@ def _pictured() -> RunResults | None:
 
 
 def _pictures(results: RunResults) -> None:
-    found = gene_sets.choose(results.dataset)
+    found = gene_sets.choose(results)
     before, after = results.layout("before"), results.layout("after")
     if not found.positions or before is None or after is None:
         return
@@ -73,14 +73,14 @@ def _pictures(results: RunResults) -> None:
         st.caption(f"The first {_MOST_IN_GRID} of {len(expression)} genes are drawn.")
         expression = dict(list(expression.items())[:_MOST_IN_GRID])
     st.plotly_chart(
-        figure_genes.gene_grid(expression, before, after, dark=_dark()),
+        figure_genes.gene_grid(expression, before, after, dark=presentation.is_dark()),
         key="marker-grid",
         config={"displayModeBar": False},
     )
 
 
 def _dots(results: RunResults) -> None:
-    found = gene_sets.choose(results.dataset)
+    found = gene_sets.choose(results)
     if not found.positions:
         return
     groupings = gene_groups.choose(results)
@@ -93,14 +93,14 @@ def _dots(results: RunResults) -> None:
                 grouping.levels,
                 sections=found.sets,
                 group_title=grouping.title,
-                dark=_dark(),
+                dark=presentation.is_dark(),
             ),
             key=f"marker-dots-{i}",
         )
 
 
 def _violins(results: RunResults) -> None:
-    found = gene_sets.choose(results.dataset)
+    found = gene_sets.choose(results)
     if not found.positions or results.obs is None:
         return
     left, right = st.columns(2)
@@ -204,27 +204,38 @@ def _lost(results: RunResults) -> None:
         "markers do the cells lack that correction made its neighbours? Many lost markers in a "
         "well-mixed cluster are a sign of over-correction."
     )
-    rows = [
-        {
-            "Pre-cluster": row.name,
-            "Batch": row.batch,
-            "Cells": row.cells,
-            "Mixed": row.share,
-            "Markers lost": row.lost,
-            "Which": ", ".join(row.lost_genes),
-            "Now among": row.merged_with,
-            "Flagged": row.flagged,
-        }
-        for values in assessment["detections"].values()
+    found = [
+        (variable, row)
+        for variable, values in assessment["detections"].items()
         for row in Detection.from_dict(values).clusters
         if row.lost_genes
     ]
-    if not rows:
+    if not found:
         st.success("No pre-cluster lost markers to its new neighbours.")
         return
-    rows.sort(key=lambda row: -(row["Markers lost"] or 0.0))
+    chosen = gene_groups.only(results)
+    if chosen is not None:
+        found = [(v, row) for v, row in found if _holds(results, v, row, chosen)]
+        if not found:
+            st.info("None of the selected cells is in a pre-cluster that lost markers.")
+            return
+    found.sort(key=lambda one: -(one[1].lost or 0.0))
     table(
-        pd.DataFrame(rows),
+        pd.DataFrame(
+            [
+                {
+                    "Pre-cluster": row.name,
+                    "Batch": row.batch,
+                    "Cells": row.cells,
+                    "Mixed": row.share,
+                    "Markers lost": row.lost,
+                    "Which": ", ".join(row.lost_genes),
+                    "Now among": row.merged_with,
+                    "Flagged": row.flagged,
+                }
+                for _, row in found
+            ]
+        ),
         key="lost-markers",
         file="lost_markers",
         columns={
@@ -236,18 +247,34 @@ def _lost(results: RunResults) -> None:
             "Flagged": st.column_config.CheckboxColumn(help="Counts against the run."),
         },
     )
-    names = [str(row["Pre-cluster"]) for row in rows]
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    picked = left.selectbox(
-        "Pre-cluster", range(len(rows)), format_func=names.__getitem__, key="lost-cluster"
+    choice, genes, cells = st.columns([4, 2, 2], vertical_alignment="bottom")
+    picked = choice.selectbox(
+        "Pre-cluster", range(len(found)), format_func=lambda i: found[i][1].name, key="lost-cluster"
     )
-    right.button(
-        "Show these genes in the other views",
+    variable, row = found[picked]
+    genes.button(
+        "Genes in the other views",
         key="lost-propose",
+        help="Puts its lost markers into pictures, dot plot and violins.",
         width="stretch",
         on_click=gene_sets.propose,
-        args=(str(rows[picked]["Which"]).split(", "), "Lost markers"),
+        args=(list(row.lost_genes), "Lost markers"),
     )
+    if cells.button(
+        "Cells on Tune",
+        key="lost-mark",
+        help="Marks its cells in both pictures on Tune.",
+        width="stretch",
+    ):
+        evidence.mark_cluster(results, variable, row.cluster, row.name)
+        st.switch_page("pages/tune.py")
+
+
+def _holds(
+    results: RunResults, variable: str, row: ClusterRow, chosen: npt.NDArray[np.bool_]
+) -> bool:
+    mine = evidence.cells_of(results, variable, row.cluster)
+    return mine is not None and bool((mine & chosen).any())
 
 
 _VIEWS: dict[str, Callable[[RunResults], None]] = {
@@ -262,10 +289,6 @@ _VIEWS: dict[str, Callable[[RunResults], None]] = {
 def _expression(results: RunResults, found: Found) -> dict[str, npt.NDArray[np.float32]]:
     values = {symbol: results.gene(position) for symbol, position in found.positions.items()}
     return {symbol: v for symbol, v in values.items() if v is not None}
-
-
-def _dark() -> bool:
-    return st.context.theme.type == "dark"
 
 
 main()

@@ -53,7 +53,7 @@ def main() -> None:
         try:
             params = controls.run_controls(dataset, chosen, more=not presentation.is_on())
         except ParameterError as error:
-            st.error(str(error))
+            st.error(plain(error, longest=500))
             return
         presentation.switch()
         sketch.commit(dataset, params)
@@ -73,20 +73,21 @@ def _draw(shown: Shown, progress: Progress) -> None:
     # Containers even when empty: what follows keeps its place, and with it zoom and open panels.
     with st.container():
         address.problems()
-        jobs.status(shown.dataset, params, progress)
+        jobs.ending(progress)
+    jobs.status(shown.dataset, params, progress)
     _headline(shown)
-    pace, grid = film.pace(shown.dataset), pictures.grid_cells(shown.current)
-    st.fragment(pictures.draw, run_every=pace)(shown, pace, grid)
+    pace, only = film.pace(shown.dataset), pictures.narrowed_to(shown.current)
+    st.fragment(pictures.draw, run_every=pace)(shown, pace, only)
     with st.container():
         evidence.note_on_marks(shown.dataset)
     if presentation.is_on():
         compare.way_back(shown)
     else:
         history.panel(shown)
-    _explanation(shown)
+    _explanation(shown, only)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _genes(shown, grid)
+        _genes(shown, only)
     with right:
         if params.given is None:
             _convergence(shown)
@@ -110,29 +111,32 @@ def _headline(shown: Shown) -> None:
     if results is None or results.assessment is None:
         return
     metrics = results.assessment["metrics"]
-    left, right = st.columns([1, 3], gap="small")
+    few = presentation.is_on()
+    with panels.place("headline", old=old):
+        left, right = st.columns([1, 2 if few else 3], gap="small")
     with left:
-        panels.heading(Verdict.from_dict(results.assessment["verdict"]), dimmed=old)
+        panels.heading(Verdict.from_dict(results.assessment["verdict"]), old=old)
     with right:
         for variable in results.params.harmony.batch:
             if len(results.params.harmony.batch) > 1:
                 st.caption(plain(variable))
-            panels.headline(metrics, variable)
+            panels.headline(metrics, variable, main_only=few)
 
 
-def _explanation(shown: Shown) -> None:
-    results, _ = shown.having("assess")
+def _explanation(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
+    results, old = shown.having("assess")
     if results is None or results.assessment is None:
         return
     found = Verdict.from_dict(results.assessment["verdict"])
-    left, right = st.columns([3, 2], gap="medium")
+    with panels.place("explanation", old=old):
+        left, right = st.columns([3, 2], gap="medium")
     with left:
         condition = results.params.harmony.batch[0] if results.params.condition else None
         panels.explanation(found, condition=condition)
     with right:
         _advice(found, shown)
     if not presentation.is_on():
-        evidence.table(found, results)
+        evidence.table(found, results, only=only)
 
 
 def _advice(found: Verdict, shown: Shown) -> None:
@@ -157,7 +161,7 @@ def _with_changes(params: RunParams, advice: Advice) -> RunParams:
     return replace(params, **{advice.group: replace(getattr(params, advice.group), **changes)})
 
 
-def _genes(shown: Shown, cells: npt.NDArray[np.bool_] | None) -> None:
+def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
     st.subheader(
         "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
     )
@@ -196,23 +200,19 @@ def _genes(shown: Shown, cells: npt.NDArray[np.bool_] | None) -> None:
     if not found:
         return
     values = {symbol: results.gene(position) for symbol, position in found.items()}
-    if cells is not None and results.obs is not None and len(cells) != len(results.obs):
-        cells = None  # the picture is still that of other cells
+    if only is not None and results.obs is not None and len(only) != len(results.obs):
+        only = None  # the picture is still that of other cells
     st.plotly_chart(
         figure_genes.gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
             results.picture("before"),
             results.picture("after"),
-            cells=cells,
+            cells=only,
+            genes_per_row=2,
+            dark=presentation.is_dark(),
         ),
         key="gene-grid",
         config={"displayModeBar": False},
-    )
-    st.toggle(
-        "Only the selected cells",
-        key=pictures.GRID_NARROWED,
-        help="Draws the cells that are selected in the pictures above; all where none are.",
-        persist_state="session",
     )
     st.page_link("pages/markers.py", label="Dot plot, violins and tables")
 

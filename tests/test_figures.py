@@ -67,6 +67,9 @@ def test_levels_are_sorted_and_missing_is_negative() -> None:
     assert levels == ("a", "b")
     assert codes.tolist() == [1, 0, -1, 1]
     assert level_codes(np.array([2, 1, 2]))[1] == ("1", "2")
+    codes, levels = level_codes(["D10", "10", "D2", "2", "D2"])
+    assert levels == ("2", "10", "D2", "D10")
+    assert codes.tolist() == [3, 1, 2, 0, 2]
 
 
 def test_convergence_says_why_harmony_stopped() -> None:

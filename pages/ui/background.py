@@ -106,7 +106,11 @@ class Group:
             for sentence in sorted(set(standing.failures)):
                 st.warning(plain(sentence, longest=500))
             return False
-        _poll(self, standing.done, what)
+        bar, button = st.columns([5, 1], vertical_alignment="center")
+        with bar:
+            _poll(self, standing.done, what)
+        # Outside the fragment, where a click waits for no page run and is never lost to one.
+        button.button("Cancel", key=f"cancel-{self.name}", on_click=self.cancel, width="stretch")
         return True
 
 
@@ -115,10 +119,6 @@ def _poll(group: Group, drawn: int, what: str) -> None:
     standing = group.standing()
     if standing.is_over or standing.done != drawn:
         st.rerun(scope="app")
-    bar, button = st.columns([5, 1], vertical_alignment="center")
     counted = f"{standing.done} of {standing.total} {what}"
     step = standing.step or "waiting for its turn"
-    bar.progress(standing.done / max(standing.total, 1), text=f"{counted} · {step}")
-    if button.button("Cancel", key=f"cancel-{group.name}", width="stretch"):
-        group.cancel()
-        st.rerun(scope="app")
+    st.progress(standing.done / max(standing.total, 1), text=f"{counted} · {step}")

@@ -12,7 +12,7 @@ from harmony_core.diagnostics.glossary import GLOSSARY
 from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
 from harmony_core.results import RunResults
-from harmony_core.summaries import clip_limit
+from harmony_core.summaries import clip_limit, level_codes
 from pages.ui import state
 from pages.ui.twin import Categories, Values
 
@@ -31,8 +31,8 @@ _PER_CELL = {
 }
 """Diagnostics per cell by the name on screen; `GLOSSARY` explains them."""
 
-_MOST_LEVELS = 200
-"""A column with more levels than this can't be told apart by colour."""
+_MOST_LEVELS = 500
+"""Of more levels, such as clonotypes, the largest have a colour each and the others share one."""
 
 
 def choose(
@@ -52,7 +52,7 @@ def choose(
     obs = _obs(results)
     params = results.params
     first = [*params.harmony.batch, *([params.label] if params.label else [])]
-    others = [c for c in obs.columns if c not in first and _can_colour(obs[c])]
+    others = [c for c in obs.columns if c not in first]
     clusters = [_AFTER, _BEFORE] if clustered is not None else []
     genes = [_GENE] if len(results.dataset.symbols) else []
     measured = per_cell(judged)
@@ -90,7 +90,9 @@ def choose(
         entry = GLOSSARY[_PER_CELL[pick]]
         right.caption(f"{entry.what} {entry.good}")
         return measured_values(pick, measured[pick])
-    return column(obs, pick if pick in obs else first[0])
+    if pick not in obs or pick in first:
+        return levels(obs, pick if pick in obs else first[0])
+    return column(obs, pick)
 
 
 def wish(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]:
@@ -150,9 +152,16 @@ def column(obs: pd.DataFrame, name: str) -> Categories | Values:
 
 def levels(obs: pd.DataFrame, name: str) -> Categories:
     """Return a column of obs as levels, also one of numbers, each with its colour."""
-    codes, found = pd.factorize(obs[name].astype("string"), sort=True)
-    names = tuple(str(level) for level in found)
-    return Categories(name, codes.astype(np.int32), names, tuple(colors_for(names).values()))
+    codes, names = level_codes(obs[name])
+    if len(names) > _MOST_LEVELS:
+        sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+        largest = np.sort(np.argsort(-sizes, kind="stable")[: _MOST_LEVELS - 1])
+        places = np.full(len(names) + 1, len(largest))
+        places[largest] = np.arange(len(largest))
+        places[-1] = -1  # which is the code of a cell without a level
+        rest = f"{len(names) - len(largest):,} other levels"
+        codes, names = places[codes], (*(names[i] for i in largest), rest)
+    return Categories(name, codes, names, tuple(colors_for(names).values()))
 
 
 def clusters_column(name: str, codes: npt.NDArray[np.int32]) -> Categories:
@@ -169,10 +178,9 @@ def gene_values(results: RunResults, symbol: str, position: int) -> Values:
     return Values(symbol, values, 0.0, clip_limit(values))
 
 
-def batch(results: RunResults) -> Categories | None:
+def batch(results: RunResults) -> Categories:
     """Return the (first) batch variable with its colours."""
-    found = column(_obs(results), results.params.harmony.batch[0])
-    return found if isinstance(found, Categories) else None
+    return levels(_obs(results), results.params.harmony.batch[0])
 
 
 def hover(results: RunResults) -> dict[str, Categories | Values | list[str]]:
@@ -180,7 +188,7 @@ def hover(results: RunResults) -> dict[str, Categories | Values | list[str]]:
     obs = _obs(results)
     shown: dict[str, Categories | Values | list[str]] = {"cell": obs.index.astype(str).tolist()}
     names = [*results.params.harmony.batch, results.params.label]
-    shown |= {name: column(obs, name) for name in names if name is not None}
+    shown |= {name: levels(obs, name) for name in names if name is not None}
     codes = results.clusters("after")
     if codes is not None:
         shown[_AFTER] = clusters_column(_AFTER, codes)
@@ -191,9 +199,3 @@ def _obs(results: RunResults) -> pd.DataFrame:
     if results.obs is None:
         raise RuntimeError("colours were asked for before the cells were known")
     return results.obs
-
-
-def _can_colour(values: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(values):
-        return True
-    return bool(1 < values.nunique() <= _MOST_LEVELS)

@@ -55,7 +55,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         current = given.choose(dataset, current, current.given)
     if current.given is not None:
         return _of_another_tool(key, current, more=more)
-    _presets(dataset, current)
+    above = st.container()
     harmony, spots = _main_sliders(key, current.harmony)
     params = replace(current, harmony=harmony)
     if more:
@@ -64,6 +64,8 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
             st.caption("Picture and clusters")
             graph, layout, clusters = _picture(key, current)
         params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
+    with above:  # drawn last, so that the one in force is lit at once
+        _presets(dataset, params)
     _in_effect(RunResults(dataset, params), spots)
     return params
 

@@ -23,20 +23,39 @@ PANEL_KEY, GENES_KEY = "panel", "own-genes"
 _MARKED, _TIMES_CLEARED = "marked", "evidence-cleared"
 
 
-def table(found: Verdict, results: RunResults) -> None:
-    """Draw the evidence; names stay plain text in its cells."""
+def table(
+    found: Verdict, results: RunResults, *, only: npt.NDArray[np.bool_] | None = None
+) -> None:
+    """Draw the evidence; names stay plain text in its cells.
+
+    Parameters
+    ----------
+    only
+        Cells that a row must be about, at least some of them; not given, all rows are drawn.
+    """
     if not found.evidence:
+        return
+    rows = [_row(row) for row in found.evidence]
+    places = list(range(len(rows)))
+    if only is not None and results.obs is not None and len(only) == len(results.obs):
+        counts = [_count(only, row, results) for row in found.evidence]
+        rows = [{"Selected": n, **row} for n, row in zip(counts, rows, strict=True)]
+        places = [place for place in places if counts[place]]
+        st.caption(f"{len(places)} of {len(rows)} rows are about selected cells.")
+    if not places:
         return
     st.caption(
         "Click a row: its cells are marked in both pictures, and its genes open below. The mark "
         "stays while you try other settings."
     )
-    key = f"evidence-{results.plan.run}-{st.session_state.get(_TIMES_CLEARED, 0)}"
+    # Streamlit keeps the number of the row that was clicked: other rows are another table.
+    drawn = "" if len(places) == len(rows) else "-" + "-".join(map(str, places))
+    key = f"evidence-{results.plan.run}-{st.session_state.get(_TIMES_CLEARED, 0)}{drawn}"
     st.dataframe(
-        pd.DataFrame([_row(row) for row in found.evidence]),
+        pd.DataFrame([rows[place] for place in places]),
         hide_index=True,
         key=key,
-        on_select=lambda: _choose(results, found, key),
+        on_select=lambda: _choose(results, [found.evidence[place] for place in places], key),
         selection_mode="single-row",
         column_config={
             "What": st.column_config.TextColumn(width="medium"),
@@ -63,28 +82,45 @@ def _row(row: Evidence) -> dict[str, Any]:
     }
 
 
-def _choose(results: RunResults, found: Verdict, key: str) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    if not rows:
+def _count(cells: npt.NDArray[np.bool_], row: Evidence, results: RunResults) -> int:
+    """Return how many of some cells a row is about."""
+    if row.kind == "label":
+        mine = _of_label(results, results.params.label, row.name)
+    else:
+        mine = None if row.cluster is None else cells_of(results, row.batch_variable, row.cluster)
+    return 0 if mine is None else int((cells & mine).sum())
+
+
+def _choose(results: RunResults, rows: list[Evidence], key: str) -> None:
+    chosen = st.session_state[key]["selection"]["rows"]
+    if not chosen:
         clear(results.dataset)
         return
-    mark(results, found.evidence[rows[0]])
+    mark(results, rows[chosen[0]])
 
 
 def mark(results: RunResults, row: Evidence) -> None:
     """Mark a row's cells from now on, and put its genes into the marker-gene plot."""
-    st.session_state[state.key(_MARKED, results.dataset)] = {
-        "kind": row.kind,
-        "name": row.name,
-        "variable": row.batch_variable,
-        "cluster": row.cluster,
-        "label": results.params.label,
-        # Pre-clusters are numbered anew for other cells, components or batch variables.
-        "reference": results.plan.keys["reference"].digest,
-    }
+    if row.kind == "label" or row.cluster is None:
+        marked = {"kind": "label", "name": row.name, "label": results.params.label}
+        st.session_state[state.key(_MARKED, results.dataset)] = marked
+    else:
+        mark_cluster(results, row.batch_variable, row.cluster, row.name)
     if row.genes:
         st.session_state[PANEL_KEY] = OWN_PANEL
         st.session_state[GENES_KEY] = ", ".join(row.genes)
+
+
+def mark_cluster(results: RunResults, variable: str, cluster: int, name: str) -> None:
+    """Mark the cells of a pre-cluster of a batch variable from now on."""
+    st.session_state[state.key(_MARKED, results.dataset)] = {
+        "kind": "pre-cluster",
+        "name": name,
+        "variable": variable,
+        "cluster": cluster,
+        # Pre-clusters are numbered anew for other cells, components or batch variables.
+        "reference": results.plan.keys["reference"].digest,
+    }
 
 
 def mark_cells(results: RunResults, cells: npt.NDArray[np.bool_], name: str) -> None:
@@ -117,12 +153,17 @@ def marked(results: RunResults) -> npt.NDArray[np.bool_] | None:
         cells = unpack_bits(chosen["bits"], len(nothing))
         return nothing if cells is None else cells
     if chosen["kind"] == "label":
-        if chosen["label"] not in results.obs:
-            return nothing
-        return np.asarray(results.obs[chosen["label"]].astype("string") == chosen["name"], bool)
+        mine = _of_label(results, chosen["label"], chosen["name"])
+        return nothing if mine is None else mine
     if chosen["reference"] != results.plan.keys["reference"].digest:
         return nothing
     return cells_of(results, chosen["variable"], chosen["cluster"])
+
+
+def _of_label(results: RunResults, label: str | None, level: str) -> npt.NDArray[np.bool_] | None:
+    if results.obs is None or label not in results.obs:
+        return None
+    return np.asarray(results.obs[label].astype("string") == level, bool)
 
 
 def cells_of(results: RunResults, variable: str, cluster: int) -> npt.NDArray[np.bool_] | None:

@@ -61,13 +61,21 @@ def choose(results: RunResults, *, with_batch: bool = True) -> list[Grouping]:
     return _only_selected(results, found)
 
 
-def _only_selected(results: RunResults, groupings: list[Grouping]) -> list[Grouping]:
+def only(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return the cells selected on Tune if only they are to count; offer it where there are any."""
     chosen = pictures.selection(results)
     if chosen is None or not st.toggle(
         f"Only the {int(chosen.sum()):,} cells selected on Tune",
         key="marker-only-selected",
         persist_state="session",
     ):
+        return None
+    return chosen
+
+
+def _only_selected(results: RunResults, groupings: list[Grouping]) -> list[Grouping]:
+    chosen = only(results)
+    if chosen is None:
         return groupings
     found = [_used(g.title, np.where(chosen, g.codes, -1), g.levels) for g in groupings]
     if not all(grouping.levels for grouping in found):

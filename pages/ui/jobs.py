@@ -10,6 +10,7 @@ from harmony_core.plan import STEPS
 from harmony_core.results import RunResults
 from harmony_core.runner import Progress
 from pages.ui import services, state
+from pages.ui.text import plain
 
 POLL_SECONDS = 0.25
 
@@ -35,10 +36,10 @@ def request(dataset: Dataset, params: RunParams) -> Progress:
     return runner.follow(run, folder)
 
 
-def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
-    """Draw where the run stands; while it is under way, keep looking."""
+def ending(progress: Progress) -> None:
+    """Say that the run failed or was cancelled, if it was, and offer it again."""
     if progress.state == "failed":
-        st.error(progress.message)
+        st.error(plain(progress.message, longest=500))
         if st.button("Try again"):
             st.session_state.pop("requested", None)
             st.rerun()
@@ -49,9 +50,19 @@ def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
             st.session_state.pop(_CANCELLED, None)
             st.session_state.pop("requested", None)
             st.rerun()
-        return
-    if not progress.is_over:
-        _poll(dataset, params, ready(dataset, params))
+
+
+def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
+    """Draw how far the run is while it is under way, and keep looking."""
+    with st.container(key="run-status"):  # the style sheet lifts it out of the page's flow
+        if progress.is_over:
+            return
+        bar, button = st.columns([3, 1], vertical_alignment="center")
+        with bar:
+            _poll(dataset, params, ready(dataset, params))
+        # Outside the fragment, where a click waits for no page run and is never lost to one.
+        run = RunResults(dataset, params).plan.run
+        button.button("Cancel", key="cancel-run", on_click=_cancel, args=(run,), width="stretch")
 
 
 def ready(dataset: Dataset, params: RunParams) -> int:
@@ -67,10 +78,10 @@ def _poll(dataset: Dataset, params: RunParams, drawn: int) -> None:
     progress = services.runner().follow(run, dataset.run_folder(run))
     if progress.is_over or ready(dataset, params) != drawn:
         st.rerun(scope="app")
-    bar, button = st.columns([6, 1], vertical_alignment="center")
-    bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
-    if button.button("Cancel", key="cancel-run", width="stretch"):
-        services.runner().drop(state.viewer())
-        st.session_state[_CANCELLED] = run
-        st.session_state.pop("requested", None)
-        st.rerun(scope="app")
+    st.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
+
+
+def _cancel(run: str) -> None:
+    services.runner().drop(state.viewer())
+    st.session_state[_CANCELLED] = run
+    st.session_state.pop("requested", None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from harmony_core.diagnostics import thresholds as limit
 from harmony_core.diagnostics.verdict import Verdict
@@ -32,6 +33,8 @@ class _Metric:
     title: str
     help: str
     more_is_better: bool | None
+    is_main: bool
+    """Whether it is shown even where there is room for few."""
 
 
 _METRICS = (
@@ -41,6 +44,7 @@ _METRICS = (
         "How far clusters that correspond between batches came together: 0 apart, 1 fully mixed. "
         "Below 0.5 is under-corrected, above 0.8 good. Blind to what should not mix.",
         True,
+        True,
     ),
     _Metric(
         "ilisi_vs_null",
@@ -48,6 +52,7 @@ _METRICS = (
         "Mixing of batches around each cell, 0 none, 1 as if batch were dealt at random. Cell "
         "types that only one batch has should not reach 1; mixing alone rewards over-correction.",
         None,
+        True,
     ),
     _Metric(
         "ilisi",
@@ -55,6 +60,7 @@ _METRICS = (
         "Effective number of batches around a cell, from 1 to the number of batches "
         "(Korsunsky et al. 2019).",
         None,
+        False,
     ),
     _Metric(
         "worst_label_purity_loss",
@@ -63,28 +69,34 @@ _METRICS = (
         f"Above {limit.PURITY_LOSS_AMBER:g} suspicious, above {limit.PURITY_LOSS_RED:g} "
         "over-corrected.",
         False,
+        True,
     ),
     _Metric(
         "clisi",
         "cLISI",
         "Effective number of labels around a cell: 1 is pure. A rise means labels were mixed.",
         False,
+        False,
     ),
 )
 
 
-def heading(found: Verdict, *, dimmed: bool = False) -> None:
+def place(name: str, *, old: bool) -> DeltaGenerator:
+    """Return a place for results, dimmed while they are the previous settings' (`old`)."""
+    return st.container(key=f"{'old' if old else 'new'}-{name}")
+
+
+def heading(found: Verdict, *, old: bool = False) -> None:
     """Draw the verdict in two words.
 
     Parameters
     ----------
-    dimmed
+    old
         Whether it is the previous settings' verdict, shown until the new one is there.
     """
     colour = _COLOURS[found.level]
-    with st.container(key=f"heading-{'dimmed' if dimmed else 'current'}"):
-        st.caption("Verdict" + (" on the previous settings" if dimmed else ""))
-        st.markdown(f"#### :{colour}[{_SYMBOLS[found.level]} {HEADINGS[found.kind]}]")
+    st.caption("Verdict" + (" on the previous settings" if old else ""))
+    st.markdown(f"#### :{colour}[{_SYMBOLS[found.level]} {HEADINGS[found.kind]}]")
 
 
 def explanation(found: Verdict, *, condition: str | None = None) -> None:
@@ -114,10 +126,16 @@ _CONDITION = (
 )
 
 
-def headline(metrics: Mapping[str, Any], variable: str) -> None:
-    """Draw the headline numbers of one batch variable, each before → after."""
+def headline(metrics: Mapping[str, Any], variable: str, *, main_only: bool = False) -> None:
+    """Draw the headline numbers of one batch variable, each before → after.
+
+    Parameters
+    ----------
+    main_only
+        Whether to leave out those that only say the same in another way.
+    """
     before, after = metrics["before"][variable], metrics["after"][variable]
-    shown = [m for m in _METRICS if m.name in after]
+    shown = [m for m in _METRICS if m.name in after and (m.is_main or not main_only)]
     for column, metric in zip(st.columns(len(shown), gap="small"), shown, strict=True):
         old, new = before.get(metric.name), after[metric.name]
         change = None if old is None or new is None else new - old

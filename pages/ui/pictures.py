@@ -14,19 +14,19 @@ from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.shown import Shown
 from pages.ui.twin import Picture, held_selection, twin
 
-GRID_NARROWED = "grid-only-selected"
-"""Key of the switch that lets the gene pictures show the selected cells alone."""
+NARROWED = "only-selected"
+"""Key of the switch that keeps what stands below the pictures to the selected cells."""
 
 
-def draw(shown: Shown, pace: float | None, grid: npt.NDArray[np.bool_] | None) -> None:
+def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -> None:
     """Draw the pictures; as a fragment, so that the film and a choice of colour redraw only them.
 
     Parameters
     ----------
     pace
         Seconds after which the fragment draws itself again; None if it does not.
-    grid
-        The cells that the gene pictures were last drawn with, from `grid_cells`.
+    only
+        The cells that what stands below was last drawn with, from `narrowed_to`.
     """
     results, old = shown.pictured()
     source = results or shown.current
@@ -67,14 +67,21 @@ def draw(shown: Shown, pace: float | None, grid: npt.NDArray[np.bool_] | None) -
         selected.forget(shown.dataset)
     else:
         selected.panel(source, event.selection, compare.halves(shown))
+        st.toggle(
+            "Keep genes and evidence below to these cells",
+            key=NARROWED,
+            help="Draws only the selected cells in the gene pictures, and lists only evidence that "
+            "is about some of them. Marker genes has the same switch.",
+            persist_state="session",
+        )
     if after is not None and not source.is_preview and source.params.given is None:
         film.panel(source)
     address.write(shown.dataset, shown.current.params)
     if film.pace(shown.dataset) != pace:
         st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
-    now = grid_cells(shown.current)
-    if (now is None) != (grid is None) or not np.array_equal(now, grid):
-        st.rerun(scope="app")  # the gene pictures stand outside
+    now = narrowed_to(shown.current)
+    if (now is None) != (only is None) or not np.array_equal(now, only):
+        st.rerun(scope="app")  # what is kept to the selection stands outside
 
 
 def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
@@ -84,9 +91,9 @@ def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
     return held_selection(_key(results.dataset), len(results.obs))
 
 
-def grid_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
-    """Return the selected cells if the gene pictures are to show them alone; None for all."""
-    return selection(results) if st.session_state.get(GRID_NARROWED) else None
+def narrowed_to(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return the selected cells if what stands below is kept to them; None for all cells."""
+    return selection(results) if st.session_state.get(NARROWED) else None
 
 
 def _key(dataset: Dataset) -> str:

@@ -10,8 +10,9 @@ PICTURE_HEIGHT, PROJECTED_HEIGHT = 520, 600
 # A rule that outweighs Streamlit's own, whatever the order of the two.
 _LARGER = """<style>
 html:root { font-size: 18px }
-html:root [data-testid="stMetricValue"] { font-size: 1.05rem }
-html:root [data-testid="stMetricLabel"] p { font-size: 0.75rem }
+html:root [data-testid="stMetricValue"] { font-size: 1.5rem }
+html:root [data-testid="stMetricLabel"] p { font-size: 0.9rem }
+html:root [class*="st-key-preset"] button p { font-size: 0.8rem }
 </style>"""
 
 
@@ -34,3 +35,8 @@ def apply() -> None:
 def is_on() -> bool:
     """Return whether the page is being projected."""
     return bool(st.session_state.get(KEY))
+
+
+def is_dark() -> bool:
+    """Return whether the page has a dark background."""
+    return st.context.theme.type == "dark"

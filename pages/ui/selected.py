@@ -193,7 +193,7 @@ def _markers(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
         _poll(dataset, name.folder)
         return
     elif progress.state != "cancelled":
-        st.error(progress.message or _NOT_KEPT)
+        st.error(plain(progress.message, longest=500) if progress.message else _NOT_KEPT)
     st.button(
         "Marker genes of these cells",
         key="selected-markers",
@@ -212,13 +212,14 @@ def _ask(results: RunResults, chosen: npt.NDArray[np.bool_]) -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def _poll(dataset: Dataset, name: str) -> None:
     progress = services.runner().follow(name, dataset.run_folder(name))
-    if progress.is_over:
+    cancelled = st.session_state.get(state.key(_ASKED, dataset)) != name
+    if cancelled or progress.is_over:
         st.rerun(scope="app")
     bar, button = st.columns([4, 1], vertical_alignment="center")
     bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
-    if button.button("Cancel", key="cancel-selected", width="stretch"):
-        forget(dataset)
-        st.rerun(scope="app")
+    button.button(
+        "Cancel", key="cancel-selected", on_click=forget, args=(dataset,), width="stretch"
+    )
 
 
 def _table(dataset: Dataset, found: SelectedMarkers, n_cells: int, *, key: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&^=\"'@/])")
+_ADDRESS = re.compile(r"(?<=http)(?=s?://)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+"""Where a bare address is broken up: Markdown makes links of them after it has read the escapes."""
+_JOINER = "\u2060"  # has no width and no meaning
 
 
 def plain(name: object, *, longest: int = 80) -> str:
@@ -12,6 +15,7 @@ def plain(name: object, *, longest: int = 80) -> str:
     text = " ".join(str(name).split())
     if len(text) > longest:
         text = text[: longest - 1] + "…"
+    text = _ADDRESS.sub(_JOINER, text)
     return _MARKUP.sub(r"\\\1", text)
 
 

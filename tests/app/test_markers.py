@@ -9,8 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harmony_core import figure_genes
-from pages.ui import gene_sets
-from pages.ui.twin.wire import Held, pack_bits
+from harmony_core.data import samples
+from pages.ui import gene_sets, services
+from pages.ui.twin.wire import Held, pack_bits, unpack_bits
+from tests.app.conftest import Waiting
 
 VIEWS = ("Pictures", "Dot plot", "Violins", "Top markers", "Lost markers")
 
@@ -70,6 +72,20 @@ def test_pasted_genes_in_other_capitals_and_missing_ones_are_told(app: AppTest) 
     assert "at most" in app.error[0].value
 
 
+def test_data_without_the_panels_genes_begin_with_those_of_their_clusters(app: AppTest) -> None:
+    app.switch_page("pages/tune.py").run()
+    sibling = samples.fingerprint(services.store(), "sibling")
+    app.session_state["dataset"] = sibling
+    app.run().switch_page("pages/markers.py").run()
+    for view in VIEWS[:3]:
+        _view(app, view)
+        choice = app.segmented_control(key=gene_sets.CHOICE_KEY)
+        assert choice.value == gene_sets.CLUSTERS
+        assert gene_sets.PANELS not in choice.options
+        assert _charts(app) > 0
+    assert "Not in these data" not in _captions(app)
+
+
 def test_groups_can_be_crossed_with_the_batch(app: AppTest) -> None:
     _view(app, "Dot plot")
     groups = app.selectbox(key="marker-groups-True")
@@ -108,3 +124,23 @@ def test_views_can_be_kept_to_the_cells_selected_on_tune(
     assert 0 < len(drawn[-1]) < len(everything)
     _view(app, "Violins")
     assert app.toggle(key="marker-only-selected").value
+
+
+def test_lost_markers_are_kept_to_the_selection_and_mark_their_cells(
+    app: AppTest, runner: Waiting
+) -> None:
+    _view(app, "Lost markers")
+    lost = app.dataframe[0].value
+    app.button(key="lost-mark").click().run()
+    assert not app.exception
+    assert app.metric, "Tune is open"
+    kang = runner.store.dataset(samples.fingerprint(runner.store, "kang"))
+    held = app.session_state[f"twin-{kang.fingerprint}:held"]
+    marked = unpack_bits(held.bits, kang.n_cells)
+    assert marked is not None
+    assert marked.sum() == lost["Cells"].iloc[0]
+    app.switch_page("pages/markers.py").run()
+    _view(app, "Lost markers")
+    app.toggle(key="marker-only-selected").set_value(True).run()
+    assert not app.exception
+    assert app.dataframe[0].value["Pre-cluster"].tolist() == [lost["Pre-cluster"].iloc[0]]

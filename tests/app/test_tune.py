@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core import film, runs, worker
+from harmony_core.data import samples
 from harmony_core.data.store import HOME_VARIABLE, Dataset
 from harmony_core.pipeline import Pipeline
 from harmony_core.plan import Plan
@@ -19,6 +21,7 @@ from harmony_core.summaries import clip_limit
 from harmony_core.worker import ProgressWriter
 from pages.ui import address, colouring, pictures, services
 from pages.ui.text import plain
+from pages.ui.twin.wire import Held, pack_bits
 from tests.app.conftest import Waiting
 from tests.conftest import SMALL
 
@@ -254,12 +257,40 @@ def test_a_selection_is_told_with_where_its_neighbours_went(
 def test_the_gene_pictures_can_be_kept_to_the_selection(eight: AppTest) -> None:
     eight.run()
     assert not eight.exception
-    eight.toggle(key=pictures.GRID_NARROWED).set_value(True).run()
+    eight.toggle(key=pictures.NARROWED).set_value(True).run()
     assert not eight.exception
     narrow = eight.get("plotly_chart")
     assert any("Only the 8 selected of 400 cells." in c.proto.spec for c in narrow)
-    eight.toggle(key=pictures.GRID_NARROWED).set_value(False).run()
+    eight.toggle(key=pictures.NARROWED).set_value(False).run()
     assert not any("selected of 400" in c.proto.spec for c in eight.get("plotly_chart"))
+
+
+def test_the_evidence_can_be_kept_to_the_selection(app: AppTest, runner: Waiting) -> None:
+    app.query_params["sample"] = "sibling"
+    app.run()
+    sibling = runner.store.dataset(samples.fingerprint(runner.store, "sibling"))
+    obs = sibling.obs
+    chosen = (obs["batch"] == "A").to_numpy() & (obs["true_type"] == "T1").to_numpy()
+    # As if the user had drawn around them: nothing is marked.
+    app.session_state[f"twin-{sibling.fingerprint}:held"] = Held(
+        len(obs), bits=pack_bits(chosen), imposed="="
+    )
+    app.run()
+    everything = _evidence(app)
+    assert "Selected" not in everything
+    app.toggle(key=pictures.NARROWED).set_value(True).run()
+    assert not app.exception
+    narrowed = _evidence(app).set_index("What")["Selected"]
+    assert 0 < len(narrowed) < len(everything)
+    assert narrowed.loc["T1"] == chosen.sum()
+    assert "T2" in set(everything["What"])
+    assert "T2" not in narrowed.index
+    assert f"{len(narrowed)} of {len(everything)} rows are about selected cells." in _text(app)
+
+
+def _evidence(app: AppTest) -> pd.DataFrame:
+    table: pd.DataFrame = next(d.value for d in app.dataframe if "Merged with" in d.value)
+    return table
 
 
 def test_a_selections_marker_genes_are_asked_for_followed_and_cancelled(
@@ -288,7 +319,7 @@ def test_a_failure_to_rank_genes_is_a_sentence(eight: AppTest, runner: Waiting) 
     (job,) = runner.wanted
     ProgressWriter(job.folder).write("failed", message="There was not enough memory.")
     eight.run()
-    assert [e.value for e in eight.error] == ["There was not enough memory."]
+    assert [e.value for e in eight.error] == [plain("There was not enough memory.")]
     assert eight.button(key="selected-markers")
 
 
@@ -389,3 +420,16 @@ def test_a_rare_genes_colours_end_where_they_do_on_paper() -> None:
 
     found = colouring.gene_values(_Rare(), "RARE", 0)
     assert found.vmax == clip_limit(values) == 3.0
+
+
+def test_every_column_colours_the_cells_however_many_levels_it_has() -> None:
+    clone = [f"c{min(i, 699)}" for i in range(900)]  # the last clone holds 201 cells
+    obs = pd.DataFrame({"clone": [*clone, None], "lane": ["one"] * 901})
+    found = colouring.levels(obs, "clone")
+    assert len(found.levels) == len(found.colors) == 500
+    assert found.levels[-1] == "201 other levels"
+    sizes = np.bincount(found.codes[found.codes >= 0])
+    assert sizes[found.levels.index("c699")] == 201
+    assert sizes[-1] == 201
+    assert found.codes[-1] == -1
+    assert colouring.levels(obs, "lane").levels == ("one",)

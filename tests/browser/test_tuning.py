@@ -16,7 +16,10 @@ from tests.browser.test_app import WORK, open_tune, settle, shoot
 SOON = 30_000
 """Milliseconds for a page on a machine that has other work."""
 
-HOSTILE = '<img src=x onerror="window.pwned=1"> ![a](http://example.org/a.png) [b](javascript:c)'
+HOSTILE = (
+    '<img src=x onerror="window.pwned=1"> www.a.org a@a.org http://a.org '
+    "![a](http://example.org/a.png) [b](javascript:c)"
+)
 
 
 def pick(page: Page, label: str, option: str) -> None:
@@ -159,10 +162,16 @@ def test_names_that_are_markup_stay_text(page: Page, serve: Serve, tmp_path: Pat
     pick(page, "Gene", "<img src=x")
     expect(page.locator(".hx-twin .legend h4")).to_contain_text("<img src=x", timeout=SOON)
     shoot(page, "hostile-tune")
+    assert_names_are_text(page)
     page.get_by_role("link", name="Marker genes").click()
     for view in ("Dot plot", "Violins", "Top markers", "Lost markers"):
         page.get_by_role("radio", name=view).click()
         expect(page.get_by_role("radio", name=view)).to_be_checked(timeout=SOON)
+        assert_names_are_text(page)
     shoot(page, "hostile-markers")
+
+
+def assert_names_are_text(page: Page) -> None:
     assert page.evaluate("window.pwned") is None
-    assert page.locator("img[src='x'], img[src*='example.org'], a[href^='javascript']").count() == 0
+    made = "img[src='x'], img[src*='.org'], a[href*='.org'], a[href^='javascript']"
+    assert [found.get_attribute("href") for found in page.locator(made).all()] == []

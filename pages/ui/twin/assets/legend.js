@@ -170,7 +170,13 @@ export class Legend {
       () => {
         const table = make("table", "");
         const head = make("tr", "");
-        head.append(make("th", "", colour.name), ...batch.levels.map((b) => make("th", "", b)));
+        head.append(make("td", ""));
+        batch.levels.forEach((name, b) => {
+          const cell = make("th", "", name);
+          // The bars under the levels have these colours.
+          cell.style.borderBottom = `3px solid ${batch.colors[b] ?? css(MISSING_COLOR)}`;
+          head.append(cell);
+        });
         table.append(head);
         colour.levels.forEach((level, j) => {
           const row = make("tr", "");
