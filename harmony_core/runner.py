@@ -84,9 +84,7 @@ class Runner(JobQueue):
 
     def steps_folder(self, dataset: Dataset, params: RunParams, *steps: str) -> Path:
         """Return where the progress of `submit_steps` is written."""
-        folder = dataset.run_folder(Plan(dataset, params).run) / "-".join(steps)
-        folder.mkdir(exist_ok=True)
-        return folder
+        return dataset.run_folder(Plan(dataset, params).run, "-".join(steps))
 
     def submit_load(self, viewer: str, request: LoadRequest) -> str:
         """Ask for files to be read into the store; `Progress.result` is then the fingerprint."""
@@ -116,7 +114,8 @@ class Runner(JobQueue):
         name = f"export-{folder.name}"
         with self._lock:
             if read_progress(folder).state != "finished":
-                folder.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(OSError):  # the job says so, if it can't be made
+                    folder.mkdir(parents=True, exist_ok=True)
                 home, fingerprint = str(self.store.home), dataset.fingerprint
                 arguments = (home, fingerprint, params.to_dict(), str(folder), offer, how)
                 self.want(name, viewer, Job(export_run, arguments, folder))

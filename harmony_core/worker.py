@@ -236,13 +236,15 @@ def _guarded(writer: ProgressWriter, work: Callable[[], str]) -> str:
             message="There was not enough memory. Use fewer cells, or a machine with more memory.",
         )
     except Exception as error:
+        if isinstance(error, OSError) and (full := full_disk(error)):
+            writer.write("failed", message=full)
+            return ""
         log.exception("A job failed")
-        full = full_disk(error) if isinstance(error, OSError) else ""
         fault = (
             f"This did not work because of a fault in the program ({type(error).__name__})."
             " Other settings may still work; the log has the details."
         )
-        writer.write("failed", message=full or fault)
+        writer.write("failed", message=fault)
     else:
         writer.write("finished", share=1.0, result=result)
         return result

@@ -370,9 +370,15 @@ class Dataset:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def run_folder(self, run: str) -> Path:
-        """Return where a run's settings and progress are; on a full disk it may not be there."""
-        folder = self.folder / "runs" / Path(run).name
+    def run_folder(self, run: str, *below: str) -> Path:
+        """Return where a run's settings and progress are; on a full disk it may not be there.
+
+        Parameters
+        ----------
+        below
+            Names of folders within it, one inside the other.
+        """
+        folder = Path(self.folder, "runs", *(Path(name).name for name in (run, *below)))
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -13,6 +13,7 @@ import streamlit as st
 
 from harmony_core.data.request import LoadRequest
 from harmony_core.data.store import Dataset
+from harmony_core.errors import full_disk
 from pages.ui import services, state
 from pages.ui.text import plain
 
@@ -38,7 +39,7 @@ def receive(uploads: Sequence[Any]) -> None:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         reason = error.strerror or "the disk gave an error"
-        st.session_state[_REFUSED] = {"message": f"The files could not be kept: {reason}."}
+        refuse(full_disk(error) or f"The files could not be kept: {reason}.")
         return
     names = tuple(upload.name for upload in uploads)
     begin(LoadRequest(paths=tuple(map(str, paths)), names=names, is_upload=True))
@@ -48,8 +49,12 @@ def begin(request: LoadRequest) -> None:
     """Begin to read files, instead of any others; may be a widget's callback."""
     services.runner().drop(_reader())
     forget_refused(but=request)
-    job = services.runner().submit_load(_reader(), request)
-    st.session_state[_UNDER_WAY] = (job, request.to_dict())
+    try:
+        job = services.runner().submit_load(_reader(), request)
+    except OSError as error:
+        refuse(full_disk(error) or f"The files could not be read: {error.strerror}.")
+    else:
+        st.session_state[_UNDER_WAY] = (job, request.to_dict())
 
 
 def _reader() -> str:
@@ -68,7 +73,10 @@ def status() -> None:
         job, values = st.session_state[_UNDER_WAY]
         progress = services.runner().follow(job, services.store().uploads_folder / job)
         if not progress.is_over:
-            _poll(job)
+            bar, button = st.columns([6, 1], vertical_alignment="center")
+            with bar:
+                _poll(job)
+            button.button("Cancel", key="cancel-load", on_click=_cancel, width="stretch")
             return
         del st.session_state[_UNDER_WAY]
         # Before its folder goes: the runner may not have looked yet how the job ended.
@@ -110,13 +118,13 @@ def _poll(job: str) -> None:
     progress = services.runner().follow(job, services.store().uploads_folder / job)
     if progress.is_over:
         st.rerun(scope="app")
-    bar, button = st.columns([6, 1], vertical_alignment="center")
-    bar.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
-    if button.button("Cancel", key="cancel-load", width="stretch"):
-        services.runner().drop(_reader())
-        _, values = st.session_state.pop(_UNDER_WAY)
-        _delete_uploads(LoadRequest.from_dict(values))
-        st.rerun(scope="app")
+    st.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
+
+
+def _cancel() -> None:
+    services.runner().drop(_reader())
+    if under_way := st.session_state.pop(_UNDER_WAY, None):
+        _delete_uploads(LoadRequest.from_dict(under_way[1]))
 
 
 def _draw_refused(refused: dict[str, Any]) -> None:

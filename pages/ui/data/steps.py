@@ -42,17 +42,26 @@ def result(dataset: Dataset, params: RunParams, step: str, *, what: str) -> Stag
     if standing.failures:
         st.warning(plain(standing.failures[0], longest=500))
         return None
-    _poll(group, what, stopped)
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    with bar:
+        _poll(group, what)
+    button.button(
+        "Cancel",
+        key=f"cancel-{group.name}",
+        on_click=_cancel,
+        args=(group, stopped),
+        width="stretch",
+    )
     return None
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _poll(group: Group, what: str, stopped: str) -> None:
+def _poll(group: Group, what: str) -> None:
     if group.standing().is_over:
         st.rerun(scope="app")
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    bar.progress(0.3, text=f"{what} …")
-    if button.button("Cancel", key=f"cancel-{group.name}", width="stretch"):
-        group.cancel()
-        st.session_state[stopped] = True
-        st.rerun(scope="app")
+    st.progress(0.3, text=f"{what} …")
+
+
+def _cancel(group: Group, stopped: str) -> None:
+    group.cancel()
+    st.session_state[stopped] = True
