@@ -43,7 +43,8 @@ def said(*batch: str, obs: pd.DataFrame = OBS, **options: Any) -> str:
 def test_what_goes_and_what_stays() -> None:
     text = said("donor")
     assert "levels of “donor” are removed" in text
-    assert "“cell_type”, “disease”, “stim”" in text or "“cell_type”, “stim”, “disease”" in text
+    assert "“cell_type”, “stim” are meant to stay" in text
+    assert "disease" not in text  # each donor has one: it goes with the donors
     assert "condition" not in text
 
 
