@@ -80,7 +80,7 @@ ONCE = (
 WARM_CELLS = 9_000
 """Above 8,192 cells scanpy's neighbours take the compiled path that larger data take."""
 LISI_UP_TO = 20_000
-LOOK_EVERY = 0.01
+LOOK_EVERY = 0.02
 """Seconds: looking more often takes a noticeable part of two cores from the worker."""
 
 

@@ -16,7 +16,7 @@ from harmony_core.index_search import search_in_parts
 EXACT_UP_TO = 20_000
 """Cells up to which an exhaustive search is fast enough to be used."""
 
-PROBES = 16
+PROBES = 12
 """Lists of cells that a cell is near to; see `harmony_core.neighbors_kernel`."""
 
 

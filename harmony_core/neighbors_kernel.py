@@ -46,7 +46,7 @@ def search_by_lists(
     """
     alone = queries is None
     asked = points if alone else queries
-    n_lists = int(1.5 * np.sqrt(len(points)))
+    n_lists = int(np.sqrt(len(points)))
     trained = faiss.Kmeans(
         *(points.shape[1], n_lists),
         niter=10,
