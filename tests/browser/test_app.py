@@ -42,6 +42,10 @@ def settle(page: Page) -> None:
 
 
 def upload(page: Page, *files: Path) -> None:
+    """Give files to the page as a person would: when it has come to rest."""
+    settle(page)
+    rest = ("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stApp")).to_have_attribute(*rest, timeout=WORK)
     chooser = page.locator('input[type="file"]')
     expect(chooser).to_have_count(1)  # after an upload a new one takes the place of the old
     chooser.set_input_files(files)

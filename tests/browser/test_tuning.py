@@ -11,7 +11,7 @@ import numpy as np
 from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from tests.browser.conftest import Serve
-from tests.browser.test_app import WORK, open_tune, settle, shoot
+from tests.browser.test_app import WORK, open_tune, settle, shoot, upload
 
 SOON = 30_000
 """Milliseconds for a page on a machine that has other work."""
@@ -144,7 +144,7 @@ def test_names_that_are_markup_stay_text(page: Page, serve: Serve, tmp_path: Pat
     odd.write_h5ad(tmp_path / "odd.h5ad")
     open_tune(page, serve("app.py"))
     page.get_by_role("link", name="Data", exact=True).click()
-    page.locator('input[type="file"]').set_input_files(tmp_path / "odd.h5ad")
+    upload(page, tmp_path / "odd.h5ad")
     expect(page.get_by_role("heading", name="odd.h5ad")).to_be_visible(timeout=WORK)
     page.get_by_role("link", name="Tune", exact=True).click()
     settle(page)
