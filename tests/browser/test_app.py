@@ -43,11 +43,12 @@ def settle(page: Page) -> None:
 
 def upload(page: Page, *files: Path) -> None:
     """Give files to the page as a person would: when it has come to rest."""
+    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible(timeout=WORK)
     settle(page)
     rest = ("data-test-script-state", "notRunning")
     expect(page.get_by_test_id("stApp")).to_have_attribute(*rest, timeout=WORK)
     chooser = page.locator('input[type="file"]')
-    expect(chooser).to_have_count(1)  # after an upload a new one takes the place of the old
+    expect(chooser).to_have_count(1, timeout=WORK)  # after an upload a new one takes the place of the old
     chooser.set_input_files(files)
 
 
@@ -188,7 +189,7 @@ def test_two_tables_and_a_10x_folder_become_one_run(
     both = [tmp_path / "first lane.csv", tmp_path / "second lane.zip"]
     upload(page, *both)
     expect(page.get_by_text("400 cells, 390 genes")).to_be_visible(timeout=WORK)
-    expect(page.get_by_text("10 of 400 in 'first lane'")).to_be_visible()
+    expect(page.get_by_text("10 of 400 in 'first lane'")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("400 of 400 cells are kept.")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("Preparing cells and genes")).to_have_count(0, timeout=WORK)
     shoot(page, "data-two-files")
@@ -202,7 +203,7 @@ def test_two_tables_and_a_10x_folder_become_one_run(
     page.get_by_role("link", name="Go to Tune").click()
     expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=WORK)
     settle(page)
-    expect(page.get_by_text("corrected for file")).to_be_visible()
+    expect(page.get_by_text("corrected for file")).to_be_visible(timeout=WORK)
     shoot(page, "tune-two-files")
 
 
