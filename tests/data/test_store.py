@@ -145,7 +145,7 @@ def test_what_is_on_screen_stays_though_the_store_is_too_large(
         found.computed(key, lambda: ({"a": np.zeros(9)}, {}))
         os.utime(found.folder / "dataset.json", (long_ago, long_ago))
     os.utime(other.folder / "stages" / key.folder / "info.json", (long_ago, long_ago))
-    store.dataset(shown.fingerprint).meta  # noqa: B018  (reading it is using it)
+    assert store.dataset(shown.fingerprint).meta["name"] == "mine"  # reading it is using it
     store.evict(limit_gb=0)
     assert shown.is_finished(key)
     assert not other.folder.exists()
