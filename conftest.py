@@ -28,7 +28,7 @@ def home_of_the_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(home_of_the_examples: Path) -> Study:
     """400 simulated cells, prepared."""
     from harmony_core import Study
-    from harmony_core.data.simulate import Scenario, simulate, to_anndata
+    from harmony_core.simulate.cells import Scenario, simulate, to_anndata
 
     cells = to_anndata(simulate(Scenario(name="demo", n_cells=400, n_genes=300), seed=1))
     found = Study.read(cells, batch="batch", label="true_type", home=home_of_the_examples)

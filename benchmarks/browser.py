@@ -79,7 +79,7 @@ def page() -> None:
     import plotly.graph_objects as go
     import streamlit as st
 
-    from pages.ui.twin import Categories, Picture, twin
+    from pages.ui.linked_view import Categories, Picture, twin
 
     st.set_page_config(layout="wide")
     n_cells = int(os.environ["BENCHMARK_CELLS"])

@@ -19,10 +19,10 @@ import anndata as ad
 import numpy as np
 import scipy.sparse as sp
 
-from harmony_core.data.simulate import SCENARIOS, Scenario, random_scenario, simulate
-from harmony_core.neighbors import Neighbors, nearest_neighbors
+from harmony_core.methods.neighbors import Neighbors, nearest_neighbors
+from harmony_core.methods.prepare import log_normalised, prepare
 from harmony_core.params import PrepareParams
-from harmony_core.prepare import log_normalised, prepare
+from harmony_core.simulate.cells import SCENARIOS, Scenario, random_scenario, simulate
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "sample_data" / "kang" / "kang_pbmc.h5ad"

@@ -29,9 +29,9 @@ import numpy as np
 from designs import Draft, injected, load_kang, simulated, stimulation
 from judged_runs import judged_runs
 
-from harmony_core.diagnostics import thresholds as limit
-from harmony_core.diagnostics.suggest import SIGMAS, THETAS, Candidate, offer
+from harmony_core import thresholds as limit
 from harmony_core.params import HarmonyParams
+from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, offer
 
 Row = dict[str, Any]
 

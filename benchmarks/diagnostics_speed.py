@@ -27,16 +27,16 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import silhouette_score
 
-from harmony_core.correct import correct
-from harmony_core.data.simulate import Scenario, simulate
-from harmony_core.diagnostics import conservation, kbet, mixing, scib
-from harmony_core.diagnostics.assess import lisi_numbers
-from harmony_core.diagnostics.coded import Coded
-from harmony_core.diagnostics.detector import score
-from harmony_core.diagnostics.matched import matched_mixing
-from harmony_core.diagnostics.reference import Reference, build_reference
-from harmony_core.neighbors import Neighbors, nearest_neighbors
+from harmony_core.categories import Coded
+from harmony_core.detector.matched import matched_mixing
+from harmony_core.detector.reference import Reference, build_reference
+from harmony_core.detector.scores import score
+from harmony_core.methods.harmony import correct
+from harmony_core.methods.neighbors import Neighbors, nearest_neighbors
+from harmony_core.metrics import conservation, kbet, mixing, scib
 from harmony_core.params import HarmonyParams
+from harmony_core.simulate.cells import Scenario, simulate
+from harmony_core.verdict.assess import lisi_numbers
 
 GENES, COMPONENTS = 2000, 50
 INTERACTIVE_LIMIT, LISI_LIMIT = 1.0, 1.0

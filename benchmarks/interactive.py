@@ -40,13 +40,13 @@ import numpy as np
 import pandas as pd
 from generated import cells, machine, peak_gb
 
-from harmony_core.data.samples import SAMPLES
-from harmony_core.data.store import Dataset, Store
-from harmony_core.executors import spawned_worker
+from harmony_core.jobs.executors import spawned_worker
+from harmony_core.jobs.runner import Runner
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.plan import SIDES, STEPS
-from harmony_core.results import RunResults
-from harmony_core.runner import Runner
+from harmony_core.runs.plan import SIDES, STEPS
+from harmony_core.runs.results import RunResults
+from harmony_core.store.examples import SAMPLES
+from harmony_core.store.store import Dataset, Store
 
 Row = dict[str, Any]
 
@@ -127,8 +127,8 @@ def _generated(folder: Path, n_cells: int) -> tuple[str, Path]:
 
 def _kang(folder: Path) -> tuple[str, Path]:
     """The shipped sample, from the embedding that our preparation gives it."""
-    from harmony_core.data import samples
-    from harmony_core.plan import Plan
+    from harmony_core.runs.plan import Plan
+    from harmony_core.store import examples as samples
 
     store, sample = Store(folder / "kang"), SAMPLES["kang"]
     dataset = store.dataset(samples.fingerprint(store, "kang"))
@@ -264,7 +264,7 @@ def ingest_cells(
     """Put cells with an embedding and no expression into a store."""
     import anndata as ad
 
-    from harmony_core.data.ingest import ingest
+    from harmony_core.store.ingest import ingest
 
     names = [f"cell {i}" for i in range(len(batch))]
     obs = pd.DataFrame({"batch": batch, "label": label}, index=names)
@@ -398,7 +398,7 @@ import sys
 sys.path.insert(0, {folder!r})
 from generated import peak_gb
 from streamlit.testing.v1 import AppTest
-from harmony_core.runner import Runner
+from harmony_core.jobs.runner import Runner
 Runner.start = lambda self, delay: None
 app = AppTest.from_file({app!r}, default_timeout=300)
 app.session_state["dataset"] = {fingerprint!r}

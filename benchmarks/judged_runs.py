@@ -10,22 +10,22 @@ import harmonypy
 import numpy as np
 from designs import WIDE, Design, Draft, prepared
 
-from harmony_core.data.truth import true_mixing, true_overcorrection
-from harmony_core.diagnostics.conservation import (
+from harmony_core.detector.matched import matched_mixing
+from harmony_core.detector.reference import Reference, build_reference
+from harmony_core.detector.results import LabelRow
+from harmony_core.detector.scores import score
+from harmony_core.detector.states import leiden_within_batches
+from harmony_core.methods.neighbors import Neighbors, nearest_neighbors
+from harmony_core.metrics.conservation import (
     PurityLoss,
     clisi,
     neighbors_replaced,
     purity_loss,
 )
-from harmony_core.diagnostics.detector import score
-from harmony_core.diagnostics.matched import matched_mixing
-from harmony_core.diagnostics.mixing import lisi, permuted
-from harmony_core.diagnostics.preclusters import leiden_within_batches
-from harmony_core.diagnostics.reference import Reference, build_reference
-from harmony_core.diagnostics.results import LabelRow
-from harmony_core.diagnostics.scib import scib_scores
-from harmony_core.diagnostics.suggest import SIGMAS, THETAS
-from harmony_core.neighbors import Neighbors, nearest_neighbors
+from harmony_core.metrics.mixing import lisi, permuted
+from harmony_core.metrics.scib import scib_scores
+from harmony_core.simulate.truth import true_mixing, true_overcorrection
+from harmony_core.verdict.suggest import SIGMAS, THETAS
 
 OVER = 0.10
 """Rise of the wrong-type share of the worst type above which a run is truly over-corrected."""

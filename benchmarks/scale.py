@@ -26,11 +26,11 @@ import pandas as pd
 from generated import cells, machine, peak_gb
 from interactive import DEFAULT, ONCE, WARM_CELLS, ingest_cells, recipe
 
-from harmony_core.data.store import Store
 from harmony_core.params import ClusterParams, PrepareParams, RunParams
-from harmony_core.pipeline import Pipeline
-from harmony_core.plan import STEPS
-from harmony_core.results import RunResults
+from harmony_core.runs.pipeline import Pipeline
+from harmony_core.runs.plan import STEPS
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Store
 
 Row = dict[str, Any]
 

@@ -3,7 +3,7 @@
 `Study` reads, prepares, corrects, diagnoses; its `Run` is judged and exports:
 
 >>> from harmony_core import Study
->>> from harmony_core.data.simulate import Scenario, simulate, to_anndata
+>>> from harmony_core.simulate.cells import Scenario, simulate, to_anndata
 >>> cells = to_anndata(simulate(Scenario(name="demo", n_cells=400, n_genes=300), seed=1))
 >>> study = Study.read(cells, batch="batch", label="true_type")
 >>> run = study.prepare(min_genes=5, n_top_genes=150, n_pcs=10).correct(theta=2)
@@ -20,26 +20,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harmony_core.data.ingest import ingest, ingest_file
-    from harmony_core.data.read import read
-    from harmony_core.data.store import Store
+    from harmony_core.io.read import read
     from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-    from harmony_core.pipeline import Pipeline
-    from harmony_core.results import RunResults
+    from harmony_core.runs.pipeline import Pipeline
+    from harmony_core.runs.results import RunResults
+    from harmony_core.store.ingest import ingest, ingest_file
+    from harmony_core.store.store import Store
     from harmony_core.study import Run, Study
 
 _HOMES = {
     "Run": "study",
     "Study": "study",
-    "ingest": "data.ingest",
-    "ingest_file": "data.ingest",
-    "read": "data.read",
-    "Store": "data.store",
+    "ingest": "store.ingest",
+    "ingest_file": "store.ingest",
+    "read": "io.read",
+    "Store": "store",
     "HarmonyParams": "params",
     "PrepareParams": "params",
     "RunParams": "params",
-    "Pipeline": "pipeline",
-    "RunResults": "results",
+    "Pipeline": "runs.pipeline",
+    "RunResults": "runs.results",
 }
 
 __all__ = [

@@ -25,8 +25,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harmony_core.data.store import Dataset, Store
-from harmony_core.diagnostics.verdict import Verdict
 from harmony_core.errors import DataError, ParameterError
 from harmony_core.params import (
     ClusterParams,
@@ -36,14 +34,16 @@ from harmony_core.params import (
     PrepareParams,
     RunParams,
 )
-from harmony_core.plan import SIDES
-from harmony_core.results import RunResults
+from harmony_core.runs.plan import SIDES
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset, Store
+from harmony_core.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from anndata import AnnData
 
-    from harmony_core.diagnostics.assess import Assessment
+    from harmony_core.verdict.assess import Assessment
 
 _FORMS = {
     **{".zarr": "zarr", ".h5ad": "h5ad", ".html": "report"},
@@ -59,7 +59,7 @@ class Study:
 
     Make one by `Study.read`. The examples use simulated cells:
 
-    >>> from harmony_core.data.simulate import Scenario, simulate, to_anndata
+    >>> from harmony_core.simulate.cells import Scenario, simulate, to_anndata
     >>> cells = to_anndata(simulate(Scenario(name="demo", n_cells=400, n_genes=300), seed=1))
     >>> study = Study.read(cells, batch="batch", label="true_type")
     >>> study.dataset.n_cells
@@ -114,7 +114,7 @@ class Study:
         FileError, DataError
             If the data can't be read or used, with a sentence that says why.
         """
-        from harmony_core.data.ingest import ingest, ingest_file
+        from harmony_core.store.ingest import ingest, ingest_file
 
         store, path = Store(home), ""
         if isinstance(data, str | Path):
@@ -140,7 +140,7 @@ class Study:
         >>> study.correct(max_iter=2).embedding.shape
         (400, 10)
         """
-        from harmony_core.pipeline import Pipeline
+        from harmony_core.runs.pipeline import Pipeline
 
         study = replace(self, prepared=PrepareParams.from_dict(settings))
         Pipeline(self.dataset, study._params(HarmonyParams(batch=self.batch))).run("prepare")
@@ -176,7 +176,7 @@ class Study:
         >>> run.verdict.level
         'green'
         """
-        from harmony_core.pipeline import Pipeline
+        from harmony_core.runs.pipeline import Pipeline
 
         theta = settings.get("theta", ())
         if isinstance(theta, int | float):
@@ -209,9 +209,9 @@ class Study:
         >>> found.verdict.level, found.verdict.kind
         ('red', 'over')
         """
-        from harmony_core.data.check import check_embedding
-        from harmony_core.external import judge_embedding
-        from harmony_core.pipeline import Pipeline
+        from harmony_core.inspect.check import check_embedding
+        from harmony_core.runs.external import judge_embedding
+        from harmony_core.runs.pipeline import Pipeline
 
         name = corrected if isinstance(corrected, str) else ""
         values = self.dataset.embedding(name) if name else np.asarray(corrected)
@@ -283,9 +283,9 @@ class Run:
         column
             Column of obs to colour by, by default the first batch variable.
         """
-        from harmony_core.figures import before_after
-        from harmony_core.runs import side_names
-        from harmony_core.summaries import level_codes
+        from harmony_core.figures.screen.runs import before_after
+        from harmony_core.figures.summary import level_codes
+        from harmony_core.runs.history import side_names
 
         name = column or self.results.params.harmony.batch[0]
         obs = self.results.obs
@@ -337,9 +337,9 @@ class Run:
         >>> sorted(path.name for path in folder.glob("*.*"))
         ['corrected.h5ad', 'settings.toml']
         """
+        from harmony_core.export.formats import check_choices, offer_named
         from harmony_core.export.h5ad import write_zarr
-        from harmony_core.export.offers import check_choices, offer_named
-        from harmony_core.export.request import Request
+        from harmony_core.export.job import Request
 
         path = Path(path)
         ending = path.suffix.lower()
@@ -357,7 +357,7 @@ class Run:
         return f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"
 
     def _repr_html_(self) -> str:
-        from harmony_core.export.report import report
+        from harmony_core.export.html_report import report
 
         page = html.escape(report(self.results), quote=True)
         return (

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import streamlit as st
 
-from harmony_core.data.store import Dataset
 from harmony_core.errors import InputError
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from pages.ui import given, state
-from pages.ui.data import choose, design, found, preparation, variables
+from harmony_core.store.store import Dataset
+from pages.ui import state
+from pages.ui.data import choose, design, preparation, variables
+from pages.ui.data import contents as found
+from pages.ui.data import precomputed as given
 from pages.ui.data.variables import Variables
 from pages.ui.text import plain
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harmony_core.data.store import Dataset
-from harmony_core.diagnostics.verdict import Verdict
-from harmony_core.results import RunResults
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset
+from harmony_core.verdict.verdict import Verdict
 from pages.ui import panels, state
-from pages.ui.compare import settings_in_words
-from pages.ui.deep import around, design, explain, groups, inside, scores
+from pages.ui.diagnostics import clusters_and_labels as groups
+from pages.ui.diagnostics import composition as around
+from pages.ui.diagnostics import confounding as design
+from pages.ui.diagnostics import explanations as explain
+from pages.ui.diagnostics import scib as scores
+from pages.ui.diagnostics import soft_clusters as inside
 from pages.ui.text import plain
+from pages.ui.tune.comparison import settings_in_words
 
 _SECTIONS = {
     "Pre-clusters": groups.clusters,

@@ -6,14 +6,15 @@ from itertools import groupby
 
 import streamlit as st
 
-from harmony_core.data.store import Dataset
 from harmony_core.errors import InputError
-from harmony_core.export.offers import OFFERS
+from harmony_core.export.formats import OFFERS
 from harmony_core.export.settings import loaded_settings
 from harmony_core.params import RunParams
-from harmony_core.results import RunResults
-from harmony_core.runs import differing, in_words, kept_runs
-from pages.ui import state, takeaway
+from harmony_core.runs.history import differing, in_words, kept_runs
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset
+from pages.ui import state
+from pages.ui.export import card as takeaway
 from pages.ui.text import plain
 
 _PER_ROW = 3

@@ -9,16 +9,17 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core import figure_genes
-from harmony_core.diagnostics.results import ClusterRow, Detection
-from harmony_core.gene_sets import Found
-from harmony_core.plan import Side
-from harmony_core.results import RunResults
-from harmony_core.summaries import level_codes
-from pages.ui import evidence, gene_groups, gene_sets, presentation, state
-from pages.ui.compare import settings_in_words
+from harmony_core.detector.results import ClusterRow, Detection
+from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.figures.summary import level_codes
+from harmony_core.inspect.gene_sets import Found
+from harmony_core.runs.plan import Side
+from harmony_core.runs.results import RunResults
+from pages.ui import evidence, presentation, state
+from pages.ui.markers import gene_groups, gene_sets
 from pages.ui.tables import table
 from pages.ui.text import plain
+from pages.ui.tune.comparison import settings_in_words
 
 _MOST_IN_GRID = 24
 _TOP = 10

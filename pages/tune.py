@@ -8,32 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from harmony_core import figure_genes, figures
-from harmony_core.diagnostics.advice import Advice
-from harmony_core.diagnostics.verdict import Verdict
 from harmony_core.errors import ParameterError
-from harmony_core.markers import PANEL, find_genes
+from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.figures.screen import runs as figures
+from harmony_core.jobs.runner import Progress
+from harmony_core.methods.markers import PANEL, find_genes
 from harmony_core.params import RunParams
-from harmony_core.results import RunResults
-from harmony_core.runner import Progress
-from pages.ui import (
-    address,
-    compare,
-    controls,
-    evidence,
-    film,
-    history,
-    jobs,
-    panels,
-    pictures,
-    presentation,
-    sketch,
-    stability,
-    state,
-    suggest,
-)
-from pages.ui.shown import Shown
+from harmony_core.runs.results import RunResults
+from harmony_core.verdict.advice import Advice
+from harmony_core.verdict.verdict import Verdict
+from pages.ui import address, evidence, jobs, panels, presentation, state
+from pages.ui.current_run import Shown
 from pages.ui.text import plain
+from pages.ui.tune import before_after as pictures
+from pages.ui.tune import comparison as compare
+from pages.ui.tune import controls, history, sketch, stability, suggest
+from pages.ui.tune import iterations as film
 
 _CLUSTERS = "Clusters"  # of the marker-gene panels, the one made of these data's own clusters
 _MOST_GENES = 12

@@ -4,7 +4,7 @@ Run it from the project's folder after anything changed that decides a result::
 
     python sample_data/make_store.py
 
-The results come out of the chain itself; ``tests/data/test_samples.py`` computes them again and
+The results come out of the chain itself; ``tests/store/test_examples.py`` computes them again and
 compares.
 """
 
@@ -16,13 +16,13 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harmony_core.data.ingest import ingest
-from harmony_core.data.read import read
-from harmony_core.data.samples import SAMPLES, Sample
-from harmony_core.data.store import Dataset, Store
+from harmony_core.io.read import read
 from harmony_core.params import HarmonyParams, RunParams
-from harmony_core.pipeline import Pipeline
-from harmony_core.plan import STEPS, Plan
+from harmony_core.runs.pipeline import Pipeline
+from harmony_core.runs.plan import STEPS, Plan
+from harmony_core.store.examples import SAMPLES, Sample
+from harmony_core.store.ingest import ingest
+from harmony_core.store.store import Dataset, Store
 
 
 def default_run(sample: Sample) -> RunParams:

@@ -7,11 +7,11 @@ from pathlib import Path
 import anndata as ad
 import pytest
 
-from harmony_core.data.ingest import ingest
-from harmony_core.data.simulate import Scenario, simulate, to_anndata
-from harmony_core.data.store import Dataset, Store
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.results import RunResults
+from harmony_core.runs.results import RunResults
+from harmony_core.simulate.cells import Scenario, simulate, to_anndata
+from harmony_core.store.ingest import ingest
+from harmony_core.store.store import Dataset, Store
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -53,7 +53,7 @@ def dataset(kept_store: Store, simulated: ad.AnnData) -> Dataset:
 @pytest.fixture(scope="module")
 def finished(dataset: Dataset) -> RunResults:
     """The run of `SMALL` with all its results."""
-    from harmony_core.pipeline import Pipeline
+    from harmony_core.runs.pipeline import Pipeline
 
     Pipeline(dataset, SMALL).run()
     return RunResults(dataset, SMALL)

@@ -12,8 +12,8 @@ from harmony_core import Run, Study
 from harmony_core.errors import DataError, ParameterError
 from harmony_core.export.settings import read_settings
 from harmony_core.params import ClusterParams, RunParams
-from harmony_core.pipeline import Pipeline
-from harmony_core.results import RunResults
+from harmony_core.runs.pipeline import Pipeline
+from harmony_core.runs.results import RunResults
 from tests.conftest import SMALL
 
 

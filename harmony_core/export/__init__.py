@@ -4,7 +4,7 @@ Every function takes a finished run's results and a path, writes the file whole 
 is meant for a worker or a terminal: what is heavy is imported when it is called.
 """
 
-from harmony_core.export.figures import evaluation_figure
 from harmony_core.export.h5ad import write_h5ad, write_zarr
+from harmony_core.figures.paper.layouts import evaluation_figure
 
 __all__ = ["evaluation_figure", "write_h5ad", "write_zarr"]

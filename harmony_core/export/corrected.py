@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harmony_core.data.store import Arrays
 from harmony_core.errors import ExportError
 from harmony_core.export.entries import Entries
 from harmony_core.export.record import RECORD_KEY, record
+from harmony_core.figures.summary import level_codes
 from harmony_core.palette import colors_for
-from harmony_core.plan import Side
-from harmony_core.results import RunResults
-from harmony_core.summaries import level_codes
+from harmony_core.runs.plan import Side
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Arrays
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -126,7 +126,7 @@ def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
 def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     import scipy.sparse as sp
 
-    from harmony_core.pipeline import Pipeline
+    from harmony_core.runs.pipeline import Pipeline
 
     p = results.params
     pipeline = Pipeline(results.dataset, p)

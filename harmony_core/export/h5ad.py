@@ -15,10 +15,10 @@ import numpy as np
 
 from harmony_core.errors import ExportError
 from harmony_core.export.corrected import corrected_adata
-from harmony_core.export.files import WatchedFile, written_whole
 from harmony_core.export.matrices import stored_bytes, write_rows
 from harmony_core.export.source import opened_source
-from harmony_core.results import RunResults
+from harmony_core.io.writing import WatchedFile, written_whole
+from harmony_core.runs.results import RunResults
 
 if TYPE_CHECKING:
     from anndata import AnnData

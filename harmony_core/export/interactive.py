@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from harmony_core import figure_genes, figure_maps, figures
 from harmony_core.errors import ExportError
-from harmony_core.export.files import write_text_whole
-from harmony_core.export.gene_figures import expression_of
+from harmony_core.figures.paper.genes import expression_of
+from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.figures.screen import maps as figure_maps
+from harmony_core.figures.screen import runs as figures
+from harmony_core.figures.summary import level_codes
+from harmony_core.io.writing import write_text_whole
 from harmony_core.palette import CATEGORICAL
-from harmony_core.plan import SIDES, Side
-from harmony_core.results import RunResults
-from harmony_core.runs import side_names
-from harmony_core.summaries import level_codes
+from harmony_core.runs.history import side_names
+from harmony_core.runs.plan import SIDES, Side
+from harmony_core.runs.results import RunResults
 
 _STYLE = "body{font-family:system-ui,sans-serif;max-width:1200px;margin:2rem auto;padding:0 1rem}"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from harmony_core.errors import ExportError
 from harmony_core.export.record import prepared_facts, versions
-from harmony_core.neighbors import EXACT_UP_TO
+from harmony_core.methods.neighbors import EXACT_UP_TO
 from harmony_core.params import PrepareParams
-from harmony_core.results import RunResults
+from harmony_core.runs.results import RunResults
 
 REFERENCES = {
     "scanpy": "Wolf FA, Angerer P, Theis FJ. SCANPY: large-scale single-cell gene expression data "

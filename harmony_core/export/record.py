@@ -12,8 +12,8 @@ from harmony_core.errors import ExportError
 from harmony_core.export.content import content_digest
 from harmony_core.export.source import opened_source
 from harmony_core.params import RunParams
-from harmony_core.plan import library_versions
-from harmony_core.results import RunResults
+from harmony_core.runs.plan import library_versions
+from harmony_core.runs.results import RunResults
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -71,8 +71,8 @@ def record(
 
 
 def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]:
-    from harmony_core.data.check import expression
-    from harmony_core.data.genes import symbol_column
+    from harmony_core.inspect.check import expression
+    from harmony_core.inspect.genes import symbol_column
 
     dataset, params = results.dataset, results.params
     where = dataset.meta["where"]

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.errors import DataError, FileError, ParameterError
-from harmony_core.export.files import write_text_whole
+from harmony_core.io.writing import write_text_whole
 from harmony_core.params import GROUPS, RunParams
 
 if TYPE_CHECKING:
-    from harmony_core.data.store import Dataset
+    from harmony_core.store.store import Dataset
 
 _LISTS = {("harmony", "batch"), ("harmony", "theta"), ("clusters", "resolutions")}
 _TEXTS = {
@@ -112,7 +112,7 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     ParameterError, DataError
         If an entry is unknown, out of its range, or the data don't have what it names.
     """
-    from harmony_core.data.columns import batch_column
+    from harmony_core.inspect.columns import batch_column
 
     if len(content) > LARGEST_FILE:
         raise FileError(f"{name!r} is too large for a settings file.")

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from harmony_core.results import RunResults
+from harmony_core.runs.results import RunResults
 
 if TYPE_CHECKING:
     import h5py
@@ -26,7 +26,7 @@ def opened_source(results: RunResults) -> Iterator[AnnData]:
     """
     import h5py
 
-    from harmony_core.data.read import read
+    from harmony_core.io.read import read
 
     dataset = results.dataset
     with h5py.File(dataset.source, "r") as file:

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from harmony_core.errors import ExportError, ParameterError
-from harmony_core.export.files import made_folder, written_whole
-from harmony_core.plan import SIDES
-from harmony_core.results import RunResults
-from harmony_core.runs import differing, summary
+from harmony_core.io.writing import made_folder, written_whole
+from harmony_core.runs.history import differing, summary
+from harmony_core.runs.plan import SIDES
+from harmony_core.runs.results import RunResults
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes text that starts with one of these for a formula, or drops it."""

@@ -12,12 +12,13 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from harmony_core import link
-from harmony_core.data import samples
-from harmony_core.data.store import Dataset
 from harmony_core.params import RunParams
-from pages.ui import colouring, controls, services, state
+from harmony_core.runs import link
+from harmony_core.store import examples as samples
+from harmony_core.store.store import Dataset
+from pages.ui import colouring, services, state
 from pages.ui.text import plain
+from pages.ui.tune import controls
 
 _READ = "address-read"
 _PROBLEMS = "address-problems"

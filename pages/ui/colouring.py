@@ -7,14 +7,14 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core.data.store import Dataset
-from harmony_core.diagnostics.glossary import GLOSSARY
+from harmony_core.figures.summary import clip_limit, level_codes
 from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
-from harmony_core.results import RunResults
-from harmony_core.summaries import clip_limit, level_codes
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset
+from harmony_core.verdict.glossary import GLOSSARY
 from pages.ui import state
-from pages.ui.twin import Categories, Values
+from pages.ui.linked_view import Categories, Values
 
 _COLOUR_KEY, _GENE_KEY, _WISH_KEY = "colour", "gene", "wish"
 _GENE = "A gene …"

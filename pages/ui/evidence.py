@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core.data.store import Dataset
-from harmony_core.diagnostics.verdict import Evidence, Verdict
-from harmony_core.results import RunResults
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset
+from harmony_core.verdict.verdict import Evidence, Verdict
 from pages.ui import state
+from pages.ui.linked_view.wire import pack_bits, unpack_bits
 from pages.ui.text import plain
-from pages.ui.twin.wire import pack_bits, unpack_bits
 
 OWN_PANEL = "My own genes"
 """Of the marker-gene plot's panels, the one whose genes are typed."""

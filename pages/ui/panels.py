@@ -9,9 +9,9 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from harmony_core.diagnostics import thresholds as limit
-from harmony_core.diagnostics.verdict import Verdict
+from harmony_core import thresholds as limit
 from harmony_core.params import RunParams
+from harmony_core.verdict.verdict import Verdict
 from pages.ui.text import number, plain
 
 _COLOURS = {"green": "green", "amber": "orange", "red": "red"}

@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from harmony_core.data import samples
-from harmony_core.data.store import Dataset
 from harmony_core.errors import FileError
 from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.store import examples as samples
+from harmony_core.store.store import Dataset
 from pages.ui import services
 
 VIEWER = "viewer"

@@ -19,7 +19,7 @@ from scipy import sparse
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from harmony_core.data.simulate import TEACHING_SAMPLE, simulate, to_anndata  # noqa: E402
+from harmony_core.simulate.cells import TEACHING_SAMPLE, simulate, to_anndata  # noqa: E402
 
 SEED = 0
 

@@ -16,17 +16,17 @@ import scanpy as sc
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.data import loaded as memory
-from harmony_core.data.ingest import ingest, ingest_file
-from harmony_core.data.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.export import write_h5ad
+from harmony_core.io import loaded as memory
+from harmony_core.jobs.runner import Runner
 from harmony_core.params import RunParams
-from harmony_core.pipeline import Pipeline
-from harmony_core.results import RunResults
-from harmony_core.runner import Runner
+from harmony_core.runs.pipeline import Pipeline
+from harmony_core.runs.results import RunResults
+from harmony_core.store.ingest import ingest, ingest_file
+from harmony_core.store.store import HOME_VARIABLE, Dataset, Store
 from pages.ui import services
 from tests.conftest import SMALL
-from tests.data import formats
+from tests.io import formats
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = '<img src=x onerror="alert(1)"> [link](javascript:alert) **bold** $x$'

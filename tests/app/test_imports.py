@@ -13,7 +13,7 @@ HEAVY = ("scanpy", "anndata", "sklearn", "umap", "numba", "harmonypy", "faiss", 
 SCRIPT = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-from harmony_core.runner import Runner
+from harmony_core.jobs.runner import Runner
 Runner.start = lambda self, delay: None  # the worker's own imports are its own affair
 app = AppTest.from_file("app.py", default_timeout=60).run()
 assert not app.exception and not app.error, (app.exception, app.error)

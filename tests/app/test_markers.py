@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from harmony_core import figure_genes
-from harmony_core.data import samples
-from pages.ui import gene_sets, services
-from pages.ui.twin.wire import Held, pack_bits, unpack_bits
+from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.store import examples as samples
+from pages.ui import services
+from pages.ui.linked_view.wire import Held, pack_bits, unpack_bits
+from pages.ui.markers import gene_sets
 from tests.app.conftest import Waiting
 
 VIEWS = ("Pictures", "Dot plot", "Violins", "Top markers", "Lost markers")

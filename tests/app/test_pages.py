@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.data.ingest import ingest
-from harmony_core.data.store import Dataset, Store
+from harmony_core.store.ingest import ingest
+from harmony_core.store.store import Dataset, Store
 from pages.ui import services
-from pages.ui.data import found
+from pages.ui.data import contents as found
 from tests.app.conftest import ROOT, Waiting
 
 PAGES = (

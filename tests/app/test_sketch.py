@@ -11,12 +11,13 @@ import anndata as ad
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from harmony_core import estimate
-from harmony_core.data.ingest import ingest_file
-from harmony_core.data.store import Dataset, StageKey, Store, digest
+from harmony_core.jobs import estimate
 from harmony_core.params import RunParams
-from harmony_core.pipeline import Pipeline
-from pages.ui import services, sketch, state
+from harmony_core.runs.pipeline import Pipeline
+from harmony_core.store.ingest import ingest_file
+from harmony_core.store.store import Dataset, StageKey, Store, digest
+from pages.ui import services, state
+from pages.ui.tune import sketch
 from tests.app.conftest import Busy, Waiting
 from tests.conftest import SMALL
 

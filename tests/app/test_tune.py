@@ -11,17 +11,20 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core import film, runs, worker
-from harmony_core.data import samples
-from harmony_core.data.store import HOME_VARIABLE, Dataset
-from harmony_core.pipeline import Pipeline
-from harmony_core.plan import Plan
-from harmony_core.results import RunResults
-from harmony_core.summaries import clip_limit
-from harmony_core.worker import ProgressWriter
-from pages.ui import address, colouring, pictures, services
+from harmony_core.figures.summary import clip_limit
+from harmony_core.jobs import worker
+from harmony_core.jobs.worker import ProgressWriter
+from harmony_core.runs import history as runs
+from harmony_core.runs import iterations as film
+from harmony_core.runs.pipeline import Pipeline
+from harmony_core.runs.plan import Plan
+from harmony_core.runs.results import RunResults
+from harmony_core.store import examples as samples
+from harmony_core.store.store import HOME_VARIABLE, Dataset
+from pages.ui import address, colouring, services
+from pages.ui.linked_view.wire import Held, pack_bits
 from pages.ui.text import plain
-from pages.ui.twin.wire import Held, pack_bits
+from pages.ui.tune import before_after as pictures
 from tests.app.conftest import Waiting
 from tests.conftest import SMALL
 
@@ -61,7 +64,7 @@ def test_a_link_restores_sample_settings_and_colouring(app: AppTest) -> None:
 
 
 def _some_gene() -> str:
-    from harmony_core.data import samples
+    from harmony_core.store import examples as samples
 
     store = services.store()
     return str(store.dataset(samples.fingerprint(store, "sibling")).symbols[5])
@@ -380,8 +383,8 @@ def test_presentation_hides_what_a_class_need_not_see(small: AppTest) -> None:
 def test_advice_that_no_slider_can_follow_has_no_button(
     small: AppTest, finished: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harmony_core.diagnostics import verdict
-    from harmony_core.diagnostics.advice import Advice
+    from harmony_core.verdict import verdict
+    from harmony_core.verdict.advice import Advice
 
     read = verdict.Verdict.from_dict
     told = (

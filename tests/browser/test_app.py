@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Serve
-from tests.data.formats import matrix_folder, zipped
+from tests.io.formats import matrix_folder, zipped
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 

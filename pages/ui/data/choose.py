@@ -6,10 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from harmony_core.data.request import LoadRequest
-from harmony_core.data.samples import SAMPLES, fingerprint
-from harmony_core.data.server_files import allowed_folders, allowed_path, listed_files
 from harmony_core.errors import FileError
+from harmony_core.io.request import LoadRequest
+from harmony_core.io.server_files import allowed_folders, allowed_path, listed_files
+from harmony_core.store.examples import SAMPLES, fingerprint
 from pages.ui import services, state
 from pages.ui.data import loading
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from harmony_core.data.store import Dataset
-from harmony_core.diagnostics.coded import Coded
-from harmony_core.diagnostics.design import Finding, check_design, cramers_v, crosstab
-from harmony_core.diagnostics.variables import advise, finer_divisions
-from harmony_core.figure_data import MOST_LEVELS, design_map
+from harmony_core.categories import Coded
+from harmony_core.design.confounding import Finding, check_design, cramers_v, crosstab
+from harmony_core.design.variables import advise, finer_divisions
+from harmony_core.figures.screen.data import MOST_LEVELS, design_map
 from harmony_core.params import RunParams
-from harmony_core.plan import Plan
+from harmony_core.runs.plan import Plan
+from harmony_core.store.store import Dataset
 from pages.ui.data.variables import Variables, variance_by_column
 from pages.ui.tables import table
 from pages.ui.text import plain

@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from harmony_core.data.request import LoadRequest
-from harmony_core.data.store import Dataset
 from harmony_core.errors import full_disk
+from harmony_core.io.request import LoadRequest
+from harmony_core.store.store import Dataset
 from pages.ui import services, state
 from pages.ui.text import plain
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import streamlit as st
 
-from harmony_core.data.store import Dataset
 from harmony_core.params import PrepareParams, RunParams
+from harmony_core.store.store import Dataset
 from pages.ui.data import components, quality
 from pages.ui.data.numbers import number
 from pages.ui.text import plain

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core import figures
-from harmony_core.data.store import Dataset
-from harmony_core.diagnostics.coded import Coded
+from harmony_core.categories import Coded
+from harmony_core.figures.screen import runs as figures
+from harmony_core.methods.qc import CellQuality, within_thresholds
 from harmony_core.params import PrepareParams, RunParams
-from harmony_core.quality import CellQuality, within_thresholds
+from harmony_core.store.store import Dataset
 from pages.ui.data import steps
 from pages.ui.data.design import coded
 from pages.ui.data.numbers import number

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harmony_core.data.store import Dataset, StageResult
 from harmony_core.params import RunParams
-from harmony_core.plan import Plan
-from pages.ui.background import Group
+from harmony_core.runs.plan import Plan
+from harmony_core.store.store import Dataset, StageResult
+from pages.ui.run_group import Group
 from pages.ui.text import plain
 
 POLL_SECONDS = 0.4
@@ -19,7 +19,7 @@ def result(dataset: Dataset, params: RunParams, step: str, *, what: str) -> Stag
     Parameters
     ----------
     step
-        Name from `harmony_core.plan`.
+        Name from `harmony_core.runs.plan`.
     what
         What is being done, for the progress bar.
     """

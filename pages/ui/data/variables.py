@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from harmony_core.data.candidates import variance_explained
-from harmony_core.data.columns import batch_column, why_no_batch
-from harmony_core.data.store import Dataset
 from harmony_core.errors import InputError
+from harmony_core.inspect.candidates import variance_explained
+from harmony_core.inspect.columns import batch_column, why_no_batch
 from harmony_core.params import RunParams
-from harmony_core.plan import Plan
+from harmony_core.runs.plan import Plan
+from harmony_core.store.store import Dataset
 from pages.ui import state
 from pages.ui.text import plain
 

@@ -1,0 +1,147 @@
+"""``harmony-explorer check``: what is recognised in a file, before anything runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harmony_core.cli.shared import add_inputs, one_line, plain_json, request_of
+
+if TYPE_CHECKING:
+    from harmony_core.design.confounding import Finding
+    from harmony_core.inspect.contents import Report
+    from harmony_core.io.loaded import Loaded
+
+EXAMPLES = """\
+examples:
+  harmony-explorer check pbmc.h5ad
+  harmony-explorer check lane1.zip lane2.zip --batch file
+  harmony-explorer check embeddings.csv metadata.csv
+  harmony-explorer check pbmc.h5ad --batch donor --label cell_type --json
+
+exit status:
+  0  the file can be used, and so can the columns that were named
+  2  it can't; one line on standard error says why
+"""
+
+_SHOWN = 12
+_MOST_LEVELS = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add_inputs(parser, "the data; several files become one dataset")
+    parser.add_argument(
+        "--batch", action="append", default=[], metavar="KEY", help="check this batch variable"
+    )
+    parser.add_argument("--label", metavar="KEY", help="column of known cell types")
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    from harmony_core.io.read import open_request
+
+    with open_request(request_of(args), Path(tempfile.gettempdir())) as loaded:
+        _say(loaded, args)
+
+
+def _say(loaded: Loaded, args: argparse.Namespace) -> None:
+    from harmony_core.errors import DataError
+    from harmony_core.inspect.check import check
+    from harmony_core.inspect.columns import batch_column
+
+    obs = loaded.adata.obs
+    if args.label is not None and args.label not in obs:
+        available = ", ".join(map(str, obs.columns)) or "none"
+        raise DataError(f"There is no column {args.label!r} for labels; available: {available}.")
+    for name in args.batch:
+        batch_column(obs, name)
+    recognised = check(loaded.adata)
+    likeliest = [c.name for c in recognised.batch_candidates[:1]]
+    _refuse_unusable(loaded.adata, recognised, args.batch or likeliest)
+    found = recognised.to_dict()
+    found["warnings"] = [*loaded.notes, *found["warnings"]]
+    found["format"] = loaded.format
+    _add_design(found, obs, args.batch, args.label)
+    if args.json:
+        print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n".join(one_line(line) for line in _lines(found, args.batch)))
+
+
+def _refuse_unusable(adata: Any, recognised: Report, batch: list[str]) -> None:
+    """Raise where a run would be refused: there is no embedding, and the matrix is unsuitable."""
+    from harmony_core.inspect.check import check_matrix, expression
+
+    if recognised.expression is None or any(e.n_bad == 0 for e in recognised.embeddings):
+        return
+    matrix, _ = expression(adata, recognised.expression.where)
+    for name in batch:
+        check_matrix(matrix, adata.obs, name)
+
+
+def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | None) -> None:
+    """Add what the design says of the batch variables named, else of the likeliest."""
+    import pandas as pd
+
+    from harmony_core.categories import Coded
+    from harmony_core.design.confounding import check_design
+    from harmony_core.design.variables import advise, finer_divisions
+
+    candidates = found["batch_candidates"]
+    batch = named or [c["name"] for c in candidates[:1]]
+    # As a page does where nothing is chosen.
+    label = label or next((c for c in found["label_candidates"] if c not in batch), None)
+    found["batch"], found["advice"], found["design"] = batch, [], {}
+    if not batch:
+        return
+    columns = [
+        Coded.of(str(name), values.to_numpy())
+        for name, values in obs.items()
+        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
+    ]
+    coded = {name: Coded.of(name, obs[name].to_numpy()) for name in batch}
+    explained = {c["name"]: c["explained"] for c in candidates if c["explained"] is not None}
+    advice = advise(list(coded.values()), candidates, columns, label=label, explained=explained)
+    found["advice"] = [_told(finding) for finding in advice]
+    labels = None if label is None else Coded.of(label, obs[label].to_numpy())
+    for name, variable in coded.items():
+        finer = finer_divisions(variable, candidates, columns)
+        found["design"][name] = [
+            _told(finding)
+            for finding in check_design(variable, columns, label=labels)
+            if not (finding.kind == "association" and finding.details["column"] in finer)
+        ]
+
+
+def _told(finding: Finding) -> dict[str, str]:
+    return {"level": finding.level, "sentence": finding.sentence}
+
+
+def _lines(found: dict[str, Any], named: list[str]) -> list[str]:
+    matrices = ", ".join(f"{where} ({kind})" for where, kind in found["matrices"].items())
+    embeddings = ", ".join(f"{e['name']} ({e['n_dims']})" for e in found["embeddings"])
+    lines = [
+        f"{found['format']}: {found['n_cells']:,} cells, {found['n_genes']:,} genes",
+        f"expression: {matrices or 'none'}; used: {found['expression'] or 'none'}",
+        f"embeddings: {embeddings or 'none'}",
+        f"organism: {found['organism'] or 'not recognised'}; mitochondrial genes: "
+        f"{found['n_mito']:,}; symbols from: {found['symbol_column'] or 'the names of the genes'}",
+    ]
+    for candidate in found["batch_candidates"][:_SHOWN]:
+        sizes = ", ".join(f"{k} {v:,}" for k, v in list(candidate["sizes"].items())[:_SHOWN])
+        more = f" and {n} more" if (n := len(candidate["sizes"]) - _SHOWN) > 0 else ""
+        lines.append(f"batch variable? {candidate['name']}: {sizes}{more}")
+        lines.append(f"  because {'; '.join(candidate['reasons'])}")
+    lines.append(f"labels? {', '.join(found['label_candidates'][:_SHOWN]) or 'none'}")
+    lines += [f"note: {warning}" for warning in found["warnings"]]
+    for name, findings in found["design"].items():
+        chosen = "can be the batch variable" if named else "is the likeliest batch variable"
+        lines.append(f"{name} {chosen}")
+        lines += [f"{finding['level']}: {finding['sentence']}" for finding in findings]
+    lines += [f"{finding['level']}: {finding['sentence']}" for finding in found["advice"]]
+    return lines

@@ -1,0 +1,269 @@
+"""``harmony-explorer correct``: one run from file to file."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harmony_core.cli.shared import (
+    TerminalProgress,
+    add_inputs,
+    check_output,
+    one_line,
+    request_of,
+    working_store,
+    write_report,
+)
+from harmony_core.errors import ParameterError
+from harmony_core.params import GROUPS, ClusterParams, RunParams
+
+if TYPE_CHECKING:
+    from harmony_core.io.request import LoadRequest
+    from harmony_core.runs.results import RunResults
+    from harmony_core.store.store import Dataset
+
+EXAMPLES = """\
+examples:
+  harmony-explorer correct pbmc.h5ad --batch donor --out corrected.h5ad
+  harmony-explorer correct lane1.h5 lane2.h5 --batch file --out corrected.h5ad
+  harmony-explorer correct pbmc.h5ad --batch donor --batch chemistry --theta 2 1 \\
+      --label cell_type --out corrected.h5ad --report report.json --figure evaluation.png
+  harmony-explorer correct pbmc.h5ad --config settings.toml --out corrected.h5ad
+  harmony-explorer correct pcs.h5ad --batch stim --condition --basis X_pca --out corrected.h5ad
+
+exit status:
+  0  done
+  1  it could not be finished (disk full, too little memory)
+  2  the input or a setting cannot be used; one line on standard error says why
+
+Files named by --out, --report and --figure are replaced if they exist.
+"""
+
+_WHOLE = {
+    "min_genes": "fewest genes of a cell (200)",
+    "max_genes": "most genes of a cell (6000)",
+    "min_cells": "fewest cells of a gene (3)",
+    "n_top_genes": "variable genes (3000)",
+    "n_pcs": "principal components (50)",
+}
+_HARMONY = {
+    "tau": "protection of small batches (0, off)",
+    "alpha": "ridge penalty as a share of expected cells (0.2)",
+    "lamb": "fixed ridge penalty instead of alpha",
+    "block_size": "share of cells updated together (0.05)",
+    "epsilon_cluster": "change at which clustering stops (0.001)",
+    "epsilon_harmony": "change at which Harmony stops (0.01)",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments; what is left out takes the defaults of `RunParams`."""
+    main = parser.add_argument_group("what to correct")
+    add_inputs(main, "the data in any known format; several files become one dataset")
+    main.add_argument(
+        "--batch",
+        action="append",
+        metavar="KEY",
+        help="batch variable, a column of obs; repeat it for several",
+    )
+    main.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings of a run, .toml or .json; other arguments go before them",
+    )
+    main.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
+    main.add_argument(
+        "--condition",
+        action="store_true",
+        help="the batch variable is a treatment, a disease or the like",
+    )
+    main.add_argument(
+        "--basis",
+        metavar="NAME",
+        help="correct this embedding, for example X_pca, instead of preparing the counts; that of "
+        "a file without expression if it has but one",
+    )
+    harmony = parser.add_argument_group("Harmony")
+    harmony.add_argument(
+        "--theta",
+        type=float,
+        nargs="+",
+        action="extend",
+        metavar="T",
+        help="diversity penalty, one for all batch variables or one for each (2)",
+    )
+    harmony.add_argument("--sigma", type=float, metavar="S", help="width of soft clusters (0.1)")
+    harmony.add_argument("--nclust", type=int, metavar="K", help="soft clusters (automatic)")
+    harmony.add_argument("--max-iter", type=int, metavar="N", help="most iterations (10)")
+    harmony.add_argument("--max-iter-kmeans", type=int, metavar="N", help="clustering rounds (4)")
+    for name, text in _HARMONY.items():
+        harmony.add_argument(_option(name), type=float, metavar="X", help=text)
+    harmony.add_argument("--seed", type=int, metavar="N", help="seed of everything random (0)")
+    prepare = parser.add_argument_group("preparation")
+    for name, text in _WHOLE.items():
+        prepare.add_argument(_option(name), type=int, metavar="N", help=text)
+    prepare.add_argument(
+        "--max-mito", type=float, metavar="PERCENT", help="most mitochondrial counts (20)"
+    )
+    prepare.add_argument(
+        "--max-doublet",
+        type=float,
+        metavar="SCORE",
+        help="largest doublet score, 0 to 1 (none is computed)",
+    )
+    prepare.add_argument(
+        "--scale",
+        action="store_const",
+        const=True,
+        help="bring variable genes to unit variance before the components",
+    )
+    prepare.add_argument(
+        "--skip-dims", type=int, metavar="N", help="leading dimensions of --basis to leave out (0)"
+    )
+    view = parser.add_argument_group("neighbours, pictures, clusters")
+    view.add_argument("--n-neighbors", type=int, metavar="N", help="neighbours of a cell (15)")
+    view.add_argument("--min-dist", type=float, metavar="X", help="UMAP's least distance (0.3)")
+    view.add_argument("--spread", type=float, metavar="X", help="UMAP's scale (1)")
+    view.add_argument(
+        "--resolution",
+        type=float,
+        metavar="X",
+        help="Leiden resolution of the column leiden (0.5)",
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the corrected data, .h5ad or .zarr"
+    )
+    output.add_argument(
+        "--compression",
+        choices=("gzip", "lzf"),
+        default="gzip",
+        help="of an h5ad: gzip is smaller, lzf faster (gzip)",
+    )
+    output.add_argument("--report", type=Path, metavar="FILE", help="numbers and verdict, .json")
+    output.add_argument(
+        "--figure", type=Path, metavar="FILE", help="evaluation figure, .png, .svg or .pdf"
+    )
+    output.add_argument(
+        "--home",
+        type=Path,
+        metavar="FOLDER",
+        help="keep results here, so that no stage is computed twice",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    params = params_of(args)
+    request = request_of(args)
+    for source in args.input:
+        check_output(args.out, "--out", source=source, endings=(".h5ad", ".zarr"))
+        check_output(args.report, "--report", source=source, endings=(".json",))
+        check_output(args.figure, "--figure", source=source, endings=(".png", ".svg", ".pdf"))
+
+    progress = TerminalProgress()
+    try:
+        with working_store(args.home) as store:
+            results, seconds = _compute(store, request, params, progress)
+            progress.say("Writing")
+            notes = _write(args, results, seconds)
+    finally:
+        progress.say("")
+    if progress.shows:
+        _tell(args, results.assessment or {}, notes)
+
+
+def params_of(args: argparse.Namespace) -> RunParams:
+    """Return the settings that the arguments ask for, on top of those of ``--config``.
+
+    Raises
+    ------
+    FileError
+        If the settings file can't be read.
+    ParameterError
+        If a setting is unknown or out of its range.
+    """
+    from harmony_core.export.settings import read_settings
+
+    values: dict[str, Any] = {} if args.config is None else read_settings(args.config)
+    for group, kind in GROUPS.items():
+        values.setdefault(group, {})
+        for field in dataclasses.fields(kind):
+            if getattr(args, field.name, None) is not None:
+                values[group][field.name] = getattr(args, field.name)
+    if args.resolution is not None:
+        clusters = values["clusters"]
+        computed = clusters.get("resolutions", list(ClusterParams().resolutions))
+        clusters["resolutions"] = sorted({*computed, args.resolution})
+        clusters["shown"] = args.resolution
+    if args.label is not None:
+        values["label"] = args.label
+    if args.condition:
+        values["condition"] = True
+    if "batch" not in values["harmony"]:
+        raise ParameterError("Say which column of obs holds the batches: --batch KEY.")
+    return RunParams.from_dict(values)
+
+
+def _compute(
+    store: Any, request: LoadRequest, params: RunParams, progress: TerminalProgress
+) -> tuple[RunResults, dict[str, float]]:
+    from harmony_core.runs.pipeline import Pipeline
+    from harmony_core.runs.plan import Plan
+    from harmony_core.runs.results import RunResults
+    from harmony_core.store.ingest import ingest_request
+
+    start = time.perf_counter()
+    progress.say("Reading and checking the file")
+    dataset = ingest_request(store, request)
+    params = _from_only_embedding(dataset, params)
+    read = round(time.perf_counter() - start, 4)
+    progress.expect(Plan(dataset, params).steps_for())
+    Pipeline(dataset, params, progress).run()
+    results = RunResults(dataset, params)
+    return results, {"read": read, **results.seconds}
+
+
+def _from_only_embedding(dataset: Dataset, params: RunParams) -> RunParams:
+    """Start from the embedding where there is nothing else to start from."""
+    ready = dataset.meta.get("uncorrected", [])
+    if params.prepare.basis is None and dataset.meta["kind"] == "none" and len(ready) == 1:
+        prepare = dataclasses.replace(params.prepare, basis=ready[0])
+        return dataclasses.replace(params, prepare=prepare)
+    return params
+
+
+def _write(
+    args: argparse.Namespace, results: RunResults, seconds: dict[str, float]
+) -> tuple[str, ...]:
+    from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
+    from harmony_core.export.run_numbers import run_report
+
+    start = time.perf_counter()
+    came_from = str(args.input[0].resolve()) if len(args.input) == 1 else ""
+    if args.out.suffix.lower() == ".zarr":
+        notes = write_zarr(results, args.out, input_path=came_from)
+    else:
+        notes = write_h5ad(results, args.out, compression=args.compression, input_path=came_from)
+    if args.figure is not None:
+        evaluation_figure(results, args.figure)
+    if args.report is not None:
+        seconds = seconds | {"write": round(time.perf_counter() - start, 4)}
+        write_report(args.report, run_report(results, seconds=seconds, notes=notes))
+    return notes
+
+
+def _tell(args: argparse.Namespace, assessment: Any, notes: tuple[str, ...]) -> None:
+    verdict = assessment["verdict"]
+    print(one_line(f"{verdict['level']}: {' '.join(verdict['sentences'])}"))
+    for note in notes:
+        print(one_line(note))
+    print(one_line(f"Written to {args.out}."))
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,1 @@
+"""What the table of cells says before any run."""

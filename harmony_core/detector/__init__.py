@@ -1,0 +1,1 @@
+"""Over-correction without labels."""

@@ -1,0 +1,275 @@
+"""Conflict, gap and lost markers of every pre-cluster, from a run's neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from harmony_core import thresholds as limit
+from harmony_core.detector.reference import EVIDENCE, Partition, Reference
+from harmony_core.detector.transfer import TABLE_STEPS
+from harmony_core.metrics import kernels
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Weights = tuple[npt.NDArray[np.int64], Ints, npt.NDArray[np.float32]]
+Lost = tuple[float | None, Ints]
+Expression = sparse.csc_matrix | sparse.csr_matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterScores:
+    """The numbers of every pre-cluster of one partition.
+
+    Parameters
+    ----------
+    edges
+        Cross-batch neighbours.
+    between
+        The same by the neighbour's pre-cluster (pre-clusters × pre-clusters).
+    share
+        Cross-batch part of the neighbours over the part expected, at most 1.
+    judged
+        Whether there are enough cells and cross-batch neighbours.
+    conflict
+        Transfer conflict after minus before; 0 where not judged.
+    gap
+        Cross-batch gap minus the batch's median; 0 where not judged.
+    residual
+        Difference to the cross-batch neighbours minus the batch's common one, pre-clusters ×
+        judged genes (or components, in standard deviations); NaN where not judged.
+    """
+
+    edges: Counts
+    between: Counts
+    share: Floats
+    judged: Flags
+    conflict: Floats
+    gap: Floats
+    residual: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """Cross-batch neighbours of every pre-cluster of every partition, as weights of cells.
+
+    Cells that share their pre-cluster in all partitions form an atom. Sums are taken over atoms
+    and added up, which costs a third of doing so for each partition.
+
+    Parameters
+    ----------
+    codes
+        Batch of each cell.
+    weights
+        What ``kernels.weighted_sums`` takes; a cell has a negative weight in its own atom.
+    members
+        For each partition, which atoms (columns) make up a pre-cluster (row).
+    """
+
+    codes: Ints
+    weights: Weights
+    members: list[Floats]
+
+    @classmethod
+    def of(cls, reference: Reference, indices: Ints) -> Contrast:
+        """List the neighbours of a run."""
+        key = np.zeros(len(reference.codes), dtype=np.int64)
+        for partition in reference.partitions:
+            key = key * len(partition.sizes) + partition.pre
+        _, first, atom = np.unique(key, return_index=True, return_inverse=True)
+        members = []
+        for partition in reference.partitions:
+            member = np.zeros((len(partition.sizes), len(first)))
+            member[partition.pre[first], np.arange(len(first))] = 1.0
+            members.append(member)
+        weights = kernels.neighbor_weights(
+            indices[:, : limit.N_NEIGHBORS],
+            reference.codes,
+            atom.astype(np.int32),
+            len(first),
+        )
+        return cls(codes=reference.codes, weights=weights, members=members)
+
+    def sums(self, values: sparse.csc_matrix, columns: Ints) -> list[Floats]:
+        """Return neighbours' sum minus own sum, pre-clusters × columns, for each partition."""
+        scale = np.ones((int(self.codes.max()) + 1, len(columns)), dtype=np.float32)
+        sums = self._over_atoms(values, columns, self.weights, scale)
+        return [member @ sums for member in self.members]
+
+    def neighbor_sums(
+        self,
+        values: sparse.csc_matrix,
+        columns: Ints,
+        partition: int,
+        scale: npt.NDArray[np.float32],
+    ) -> Floats:
+        """Return the neighbours' sum only, for one partition.
+
+        ``scale`` multiplies the values of a cell by its batch's row (batches × columns).
+        """
+        starts, groups, amounts = self.weights
+        weights = (starts, groups, np.maximum(amounts, 0.0))
+        return self.members[partition] @ self._over_atoms(values, columns, weights, scale)
+
+    def _over_atoms(
+        self,
+        values: sparse.csc_matrix,
+        columns: Ints,
+        weights: Weights,
+        scale: npt.NDArray[np.float32],
+    ) -> Floats:
+        matrix = (values.indptr, values.indices, values.data)
+        n_atoms = self.members[0].shape[1]
+        sums: Floats = kernels.weighted_sums(matrix, columns, weights, n_atoms, self.codes, scale)
+        return sums
+
+
+def score_partitions(
+    reference: Reference,
+    indices_after: Ints,
+    indices_before: Ints,
+    contrast: Contrast,
+    expression: Expression | None,
+) -> list[ClusterScores]:
+    """Score the pre-clusters of each partition; parameters as for ``detector.score``."""
+    after = indices_after[:, : limit.N_NEIGHBORS]
+    before = indices_before[:, : limit.N_NEIGHBORS]
+    sums = contrast.sums(*_values(reference, expression))
+    return [
+        _score_partition(reference, partition, after, before, own)
+        for partition, own in zip(reference.partitions, sums, strict=True)
+    ]
+
+
+def _score_partition(
+    reference: Reference, partition: Partition, after: Ints, before: Ints, sums: Floats
+) -> ClusterScores:
+    codes = reference.codes
+    edges, between, share, judged = _mixing(codes, partition, after)
+    rise = _conflict(codes, partition, after) - _conflict(codes, partition, before)
+    enough = judged & (partition.sizes >= limit.MIN_CELLS_CONFLICT)
+    difference = -sums / np.maximum(edges, 1)[:, None]
+    if not reference.has_genes:
+        difference /= partition.sd
+    residual = _residual(partition.batch, edges, judged, difference)
+    tolerated = np.log(limit.GAP_FOLD) if reference.has_genes else 0.0
+    excess = np.maximum(np.abs(np.nan_to_num(residual)) - tolerated, 0.0)
+    return ClusterScores(
+        edges=edges,
+        between=between,
+        share=share,
+        judged=judged,
+        conflict=np.where(enough, rise, 0.0),
+        gap=_above_median(partition.batch, judged, share * np.sqrt((excess**2).sum(1))),
+        residual=residual,
+    )
+
+
+def _mixing(
+    codes: Ints, partition: Partition, indices: Ints
+) -> tuple[Counts, Counts, Floats, Flags]:
+    between = kernels.count_edges(indices, codes, partition.pre, len(partition.sizes))
+    edges = between.sum(axis=1)
+    batch_part = np.bincount(codes)[partition.batch] / len(codes)
+    expected = partition.sizes * indices.shape[1] * (1 - batch_part)
+    share = np.minimum(edges / np.maximum(expected, 1e-9), 1.0)
+    judged = (partition.sizes >= limit.MIN_CELLS_REFERENCE) & (edges >= limit.MIN_EDGES)
+    return edges, between, share, judged
+
+
+def _conflict(codes: Ints, partition: Partition, indices: Ints) -> Floats:
+    """Part of all neighbours of a pre-cluster that look like another cluster of its batch."""
+    n_clusters = len(partition.sizes)
+    total: Floats = kernels.sum_over_edges(
+        indices, codes, partition.pre, partition.conflict, n_clusters
+    )
+    return np.asarray(total / TABLE_STEPS / (partition.sizes * indices.shape[1]))
+
+
+def _above_median(batch_of: Ints, judged: Flags, values: Floats) -> Floats:
+    """Subtract from each judged pre-cluster the median of its batch; 0 where not judged.
+
+    A batch effect that differs between cell types sets all of them apart, over-correction a few.
+    """
+    result = np.zeros(len(values))
+    for batch in np.unique(batch_of[judged]):
+        own = judged & (batch_of == batch)
+        typical = np.median(values[own]) if own.sum() >= limit.GAP_MIN_CLUSTERS else 0.0
+        result[own] = values[own] - typical
+    return result
+
+
+def _residual(batch_of: Ints, edges: Counts, judged: Flags, difference: Floats) -> Floats:
+    """Take from each pre-cluster's difference what its batch's pre-clusters have in common."""
+    residual = np.full(difference.shape, np.nan)
+    for batch in range(int(batch_of.max()) + 1):
+        own = np.flatnonzero(judged & (batch_of == batch))
+        if not len(own):
+            continue
+        if len(own) >= limit.GAP_MIN_CLUSTERS:
+            common = np.median(difference[own], axis=0)
+        else:
+            common = np.average(difference[own], axis=0, weights=edges[own])
+        residual[own] = difference[own] - common
+    return residual
+
+
+def lost_markers(
+    reference: Reference,
+    scores: ClusterScores,
+    contrast: Contrast,
+    expression: Expression | None,
+) -> list[Lost]:
+    """Find the markers of each evidence pre-cluster that its cross-batch neighbours lack.
+
+    Returns
+    -------
+    For each pre-cluster: share × lost part of its markers (``None`` without markers, or where it
+    is not judged), and the lost markers as positions in the judged genes, best marker first.
+    """
+    partition = reference.evidence
+    n_clusters = len(partition.sizes)
+    if not reference.has_genes or not (partition.markers >= 0).any():
+        return [(None, np.zeros(0, dtype=np.int32))] * n_clusters
+    used = np.unique(partition.markers[partition.markers >= 0])
+    values, columns = _values(reference, expression)
+    scale = 1.0 / (reference.batch_sd[:, used] + np.float32(limit.Z_SD_FLOOR))
+    sums = contrast.neighbor_sums(values, columns[used], EVIDENCE, scale)
+    by_batch = np.zeros((n_clusters, reference.n_batches))
+    for batch in range(reference.n_batches):
+        theirs = partition.batch == batch
+        by_batch[:, batch] = scores.between[:, theirs].sum(1)
+    z = sums - by_batch @ (reference.batch_mean[:, used] * scale)
+    z /= np.maximum(scores.edges, 1)[:, None]
+    result: list[Lost] = []
+    for cluster in range(n_clusters):
+        genes = partition.markers[cluster]
+        genes = genes[genes >= 0]
+        if not len(genes) or not scores.judged[cluster]:
+            result.append((None, np.zeros(0, dtype=np.int32)))
+            continue
+        own = partition.marker_z[cluster, : len(genes)]
+        least = limit.MARKER_KEPT * np.maximum(own, limit.MARKER_Z_FLOOR)
+        lost = z[cluster, np.searchsorted(used, genes)] < least
+        result.append((float(scores.share[cluster] * lost.mean()), genes[lost]))
+    return result
+
+
+def _values(reference: Reference, expression: Expression | None) -> tuple[sparse.csc_matrix, Ints]:
+    """Return the judged values and which of their columns to use."""
+    if expression is None or not reference.has_genes:
+        return _all_stored(reference.components)
+    return expression.tocsc(), reference.genes
+
+
+def _all_stored(dense: npt.NDArray[np.float32]) -> tuple[sparse.csc_matrix, Ints]:
+    """Return an array as CSC with its columns; scipy would look for zeros first, at length."""
+    n, dims = dense.shape
+    cells = np.tile(np.arange(n, dtype=np.int32), dims)
+    parts = (np.asarray(dense).ravel(order="F"), cells, np.arange(dims + 1) * n)
+    return sparse.csc_matrix(parts, shape=dense.shape), np.arange(dims, dtype=np.int32)

@@ -1,0 +1,163 @@
+"""From numbers per pre-cluster to a run's numbers and rows that a reader understands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core import thresholds as limit
+from harmony_core.detector.cluster_scores import ClusterScores, Lost
+from harmony_core.detector.matched import MatchedMixing
+from harmony_core.detector.reference import EVIDENCE, RESOLUTIONS, Partition, Reference
+from harmony_core.detector.results import ClusterRow, Detection, MatchedRow
+
+
+def summarise(
+    reference: Reference,
+    scores: Sequence[ClusterScores],
+    matched: MatchedMixing,
+    *,
+    lost: Sequence[Lost],
+    batch_names: Sequence[str],
+    gene_names: Sequence[str],
+    condition: bool,
+) -> Detection:
+    """Turn scores into run-level numbers and rows of evidence; parameters as for ``score``."""
+    limits = Limits.of(has_genes=reference.has_genes, condition=condition)
+    conflict = gap = None
+    if all(s.judged.any() for s in scores):
+        conflict = float(np.mean([s.conflict.max() for s in scores]))
+        gap = float(np.mean([s.gap.max() for s in scores]))
+    run_score = limits.score(conflict or 0.0, gap or 0.0)
+    names = cluster_names(reference, reference.evidence, batch_names, gene_names)
+    return Detection(
+        conflict=conflict,
+        gap=gap,
+        gap_basis="genes" if reference.has_genes else "components",
+        condition=condition,
+        flagged=run_score > 1.0,
+        score=run_score,
+        mcm=matched.mcm,
+        clusters=_cluster_rows(
+            reference, scores[EVIDENCE], names, lost, batch_names, gene_names, limits
+        ),
+        resolution=RESOLUTIONS[EVIDENCE],
+        matched=_matched_rows(reference, matched, batch_names, gene_names),
+        notes=reference.notes,
+    )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest conflict and gap that are not flagged."""
+
+    conflict: float
+    gap: float
+
+    @classmethod
+    def of(cls, *, has_genes: bool, condition: bool) -> Limits:
+        """Choose by what was judged, and whether the batch variable is a condition."""
+        if has_genes and condition:
+            return cls(limit.CONFLICT_MAX_CONDITION, limit.GAP_MAX_CONDITION)
+        if has_genes:
+            return cls(limit.CONFLICT_MAX, limit.GAP_MAX)
+        if condition:
+            return cls(limit.CONFLICT_MAX_PC_CONDITION, limit.GAP_MAX_PC_CONDITION)
+        return cls(limit.CONFLICT_MAX_PC, limit.GAP_MAX_PC)
+
+    def score(self, conflict: float, gap: float) -> float:
+        """Return the larger of the two over its limit: above 1 is flagged."""
+        return max(conflict / self.conflict, gap / self.gap)
+
+
+def cluster_names(
+    reference: Reference,
+    partition: Partition,
+    batch_names: Sequence[str],
+    gene_names: Sequence[str],
+) -> list[str]:
+    """Name every pre-cluster by its batch, its rank by size and its best markers."""
+    names = []
+    for cluster, batch in enumerate(partition.batch):
+        name = f"{batch_names[batch]} · cluster {partition.rank_in_batch(cluster)}"
+        best = partition.markers[cluster, : limit.NAME_GENES]
+        genes = _gene_names(reference, best[best >= 0], gene_names)
+        names.append(f"{name} ({', '.join(genes)})" if genes else name)
+    return names
+
+
+def _gene_names(
+    reference: Reference, positions: npt.NDArray[np.integer], gene_names: Sequence[str]
+) -> tuple[str, ...]:
+    if not reference.has_genes or not len(gene_names):
+        return ()
+    return tuple(str(gene_names[column]) for column in reference.genes[positions])
+
+
+def _cluster_rows(
+    reference: Reference,
+    scores: ClusterScores,
+    names: Sequence[str],
+    lost: Sequence[Lost],
+    batch_names: Sequence[str],
+    gene_names: Sequence[str],
+    limits: Limits,
+) -> tuple[ClusterRow, ...]:
+    partition = reference.evidence
+    rows = []
+    for cluster, name in enumerate(names):
+        partner = int(scores.between[cluster].argmax()) if scores.edges[cluster] else -1
+        part = scores.between[cluster].max() / max(scores.edges[cluster], 1)
+        residual = np.abs(scores.residual[cluster])
+        judged = bool(scores.judged[cluster])
+        order = np.argsort(-residual, kind="stable")
+        top = order[: limit.EVIDENCE_GENES if judged else 0]
+        lost_part, lost_genes = lost[cluster]
+        rows.append(
+            ClusterRow(
+                cluster=cluster,
+                name=name,
+                batch=str(batch_names[partition.batch[cluster]]),
+                cells=int(partition.sizes[cluster]),
+                judged=judged,
+                share=float(scores.share[cluster]),
+                conflict=float(scores.conflict[cluster]),
+                gap=float(scores.gap[cluster]),
+                lost=lost_part,
+                merged_with=names[partner] if partner >= 0 else "",
+                merged_cluster=partner,
+                merged_part=float(part),
+                genes=_gene_names(reference, top, gene_names),
+                lost_genes=_gene_names(reference, lost_genes[: limit.EVIDENCE_GENES], gene_names),
+                score=limits.score(float(scores.conflict[cluster]), float(scores.gap[cluster])),
+            )
+        )
+    return tuple(rows)
+
+
+def _matched_rows(
+    reference: Reference,
+    matched: MatchedMixing,
+    batch_names: Sequence[str],
+    gene_names: Sequence[str],
+) -> tuple[MatchedRow, ...]:
+    partition = reference.matching
+    names = cluster_names(reference, partition, batch_names, gene_names)
+    order = np.argsort(matched.mixing, kind="stable")
+    return tuple(
+        MatchedRow(
+            name=names[own],
+            partner=names[partner],
+            batch=str(batch_names[partition.batch[own]]),
+            partner_batch=str(batch_names[partition.batch[partner]]),
+            cluster=int(own),
+            partner_cluster=int(partner),
+            cells=int(partition.sizes[own]),
+            mixing=float(matched.mixing[at]),
+        )
+        for at in order
+        for own, partner in [matched.pairs[at]]
+    )

@@ -1,0 +1,282 @@
+"""The reference: what uncorrected data say about each batch on its own.
+
+It is built once per dataset and batch variable. Every run is then judged against it from its
+nearest neighbours alone, so that judging costs well under a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from harmony_core import thresholds as limit
+from harmony_core.detector.profiles import (
+    choose_genes,
+    markers,
+    partners,
+    profile,
+)
+from harmony_core.detector.states import (
+    leiden_within_batches,
+    neighbors_within_batches,
+)
+from harmony_core.detector.transfer import conflict_table
+from harmony_core.errors import DataError
+from harmony_core.metrics import kernels
+
+Ints = npt.NDArray[np.int32]
+
+RESOLUTIONS = (limit.RESOLUTION_LOW, limit.RESOLUTION_MID, limit.RESOLUTION_HIGH)
+"""Leiden resolutions of the three references that must agree."""
+
+MATCHING, EVIDENCE = 0, 1
+"""Positions of the partition that matched mixing and that evidence come from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """Pre-clusters at one resolution.
+
+    Parameters
+    ----------
+    pre
+        Pre-cluster of each cell, numbered through the batches.
+    sizes, batch
+        Cells and batch of each pre-cluster.
+    markers
+        Positions in the judged genes, pre-clusters × 30, best first, -1 where there are fewer.
+    marker_z
+        Mean z of the same genes.
+    partners
+        Mutually best pairs of pre-clusters of two batches, pairs × 2.
+    sd
+        Standard deviation of each judged column within pre-clusters.
+    conflict
+        Cells × pre-clusters, steps of 1/255; see ``transfer.conflict_table``.
+    """
+
+    pre: Ints
+    sizes: Ints
+    batch: Ints
+    markers: Ints
+    marker_z: npt.NDArray[np.float32]
+    partners: Ints
+    sd: npt.NDArray[np.float32]
+    conflict: npt.NDArray[np.uint8]
+
+    def rank_in_batch(self, cluster: int) -> int:
+        """Return the number a reader sees: 1 for the largest pre-cluster of its batch."""
+        return int((self.batch[:cluster] == self.batch[cluster]).sum()) + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What runs are judged against. Fields are arrays, so a store can keep it without pickles.
+
+    Parameters
+    ----------
+    codes
+        Batch of each cell, 0 … batches − 1.
+    genes
+        Ascending columns of the expression that are judged; empty without expression.
+    batch_mean, batch_sd
+        Batches × judged genes.
+    components
+        The embedding, kept only where there is no expression to judge by.
+    partitions
+        One per resolution of ``RESOLUTIONS``.
+    notes
+        Sentences on what could not be judged, and why.
+    """
+
+    codes: Ints
+    genes: Ints
+    batch_mean: npt.NDArray[np.float32]
+    batch_sd: npt.NDArray[np.float32]
+    components: npt.NDArray[np.float32]
+    partitions: tuple[Partition, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def has_genes(self) -> bool:
+        """Whether genes were judged, rather than components."""
+        return not self.components.size
+
+    @property
+    def n_batches(self) -> int:
+        return len(self.batch_mean)
+
+    @property
+    def evidence(self) -> Partition:
+        """The partition that evidence names its pre-clusters from."""
+        return self.partitions[EVIDENCE]
+
+    @property
+    def matching(self) -> Partition:
+        """The partition that matched-cluster mixing uses."""
+        return self.partitions[MATCHING]
+
+    def cells_of(self, cluster: int) -> Ints:
+        """Return the cells (ascending) of a pre-cluster named in evidence."""
+        return np.flatnonzero(self.evidence.pre == cluster).astype(np.int32)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return everything as a flat dict of arrays."""
+        flat: dict[str, np.ndarray] = {
+            name: getattr(self, name)
+            for name in ("codes", "genes", "batch_mean", "batch_sd", "components")
+        }
+        flat["notes"] = np.asarray(self.notes, dtype=np.str_)
+        for at, partition in enumerate(self.partitions):
+            for name in Partition.__dataclass_fields__:
+                flat[f"partition{at}_{name}"] = getattr(partition, name)
+        return flat
+
+    @classmethod
+    def from_arrays(cls, flat: Mapping[str, np.ndarray]) -> Reference:
+        """Rebuild from ``to_arrays``; memory maps stay memory maps."""
+        partitions = tuple(
+            Partition(
+                **{name: flat[f"partition{at}_{name}"] for name in Partition.__dataclass_fields__}
+            )
+            for at in range(len(RESOLUTIONS))
+        )
+        plain = ("codes", "genes", "batch_mean", "batch_sd", "components")
+        return cls(
+            **{name: flat[name] for name in plain},
+            partitions=partitions,
+            notes=tuple(str(note) for note in flat["notes"]),
+        )
+
+
+def build_reference(
+    embedding: npt.NDArray[np.float32],
+    batch_codes: npt.NDArray[np.integer],
+    expression: sparse.csc_matrix | sparse.csr_matrix | None,
+    *,
+    seed: int,
+) -> Reference:
+    """Build what runs are judged against, from uncorrected data.
+
+    Parameters
+    ----------
+    embedding
+        Uncorrected components, cells × dimensions, float32.
+    batch_codes
+        Batch of each cell as whole numbers from 0; every number up to the largest may occur.
+    expression
+        Log-normalised variable genes (natural log), cells × genes, CSC preferred; ``None`` where
+        there is none, and components take the place of genes.
+    seed
+        Seeds neighbours and clustering; the same input and seed give the same reference.
+
+    Returns
+    -------
+    The reference.
+
+    Raises
+    ------
+    DataError
+        If the inputs' numbers of cells differ, or there are no cells.
+    """
+    codes = np.ascontiguousarray(batch_codes, dtype=np.int32)
+    embedding = np.ascontiguousarray(embedding, dtype=np.float32)
+    _check(embedding, codes, expression)
+    values = sparse.csc_matrix((len(codes), 0)) if expression is None else expression.tocsc()
+    genes = choose_genes(values)
+    has_genes = len(genes) > 0
+    if not has_genes:
+        values = sparse.csc_matrix(embedding)
+        genes = np.arange(embedding.shape[1], dtype=np.int32)
+    judged = values[:, genes].tocsr()
+    batch_mean, batch_sd = _batch_moments(values, genes, codes)
+    within = neighbors_within_batches(embedding, codes, seed=seed)
+    partitions = []
+    for pre in leiden_within_batches(within, RESOLUTIONS, seed=seed):
+        profiles = profile(values, genes, pre, codes, are_genes=has_genes)
+        top, z = markers(profiles, batch_mean, batch_sd)
+        partitions.append(
+            Partition(
+                pre=pre,
+                sizes=profiles.sizes,
+                batch=profiles.batch,
+                markers=top,
+                marker_z=z.astype(np.float32),
+                partners=partners(profiles),
+                sd=profiles.pooled_sd.astype(np.float32),
+                conflict=conflict_table(judged, profiles, within),
+            )
+        )
+    return Reference(
+        codes=codes,
+        genes=genes if has_genes else np.zeros(0, dtype=np.int32),
+        batch_mean=batch_mean.astype(np.float32),
+        batch_sd=batch_sd.astype(np.float32),
+        components=np.zeros((0, 0), dtype=np.float32) if has_genes else embedding,
+        partitions=tuple(partitions),
+        notes=tuple(_notes(codes, partitions[EVIDENCE], has_genes)),
+    )
+
+
+def _check(
+    embedding: npt.NDArray[np.float32],
+    codes: Ints,
+    expression: sparse.csc_matrix | sparse.csr_matrix | None,
+) -> None:
+    if not len(codes):
+        raise DataError("There are no cells to judge.")
+    if len(embedding) != len(codes):
+        raise DataError(
+            f"The embedding has {len(embedding)} cells and the batch column {len(codes)}; "
+            "they must be the same cells."
+        )
+    if expression is not None and expression.shape[0] != len(codes):
+        raise DataError(
+            f"The expression has {expression.shape[0]} cells and the batch column {len(codes)}; "
+            "they must be the same cells."
+        )
+
+
+def _batch_moments(
+    values: sparse.csc_matrix, columns: Ints, codes: Ints
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return mean and standard deviation of each batch (batches × columns)."""
+    n_batches = int(codes.max()) + 1
+    total, squares = kernels.moments(
+        values.indptr, values.indices, values.data, columns, codes, n_batches
+    )
+    sizes = np.maximum(np.bincount(codes, minlength=n_batches), 1)[:, None]
+    mean = total / sizes
+    return mean, np.sqrt(np.maximum(squares / sizes - mean**2, 0.0))
+
+
+def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:
+    notes = []
+    if not has_genes:
+        notes.append(
+            "There is no expression of variable genes, so the judgement rests on components and "
+            "cannot name genes."
+        )
+    sizes = np.bincount(codes)
+    judged = np.zeros(len(sizes), dtype=bool)
+    judged[evidence.batch[evidence.sizes >= limit.MIN_CELLS_REFERENCE]] = True
+    present = int((sizes > 0).sum())
+    if present < 2:
+        notes.append("There is only one batch, so there is no mixing to judge.")
+    missing = int(((sizes > 0) & ~judged).sum())
+    if missing:
+        notes.append(
+            f"{missing} of {present} batches have no cluster of "
+            f"{limit.MIN_CELLS_REFERENCE} cells or more, so they are not judged."
+        )
+    small = int((evidence.sizes < limit.MIN_CELLS_REFERENCE).sum())
+    if small:
+        notes.append(
+            f"{small} of {len(evidence.sizes)} pre-clusters have fewer than "
+            f"{limit.MIN_CELLS_REFERENCE} cells and are not judged."
+        )
+    return notes

@@ -1,0 +1,1 @@
+"""Scripts that repeat a run without us."""

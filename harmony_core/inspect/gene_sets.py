@@ -1,0 +1,142 @@
+"""A user's own marker sets, from what was pasted or from a table.
+
+What people have is a line of genes, lines such as ``T cells: CD3D, CD3E``, or a spreadsheet: one
+set a column, or one gene a row with its set beside it. All are read; nothing has to be declared.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harmony_core.errors import DataError
+from harmony_core.methods.markers import find_genes
+
+UNNAMED = "My genes"
+"""Name of a set that has none."""
+
+MOST_GENES = 300
+_GENE_HEADINGS = frozenset({"gene", "genes", "symbol", "symbols", "marker", "markers", "feature"})
+
+GeneSets = Mapping[str, tuple[str, ...]]
+"""Genes by the name of their set, in the order given, each once a set."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Which genes of some sets the data have.
+
+    Attributes
+    ----------
+    sets
+        The sets with the symbols as the data write them; a set of which nothing was found is left
+        out.
+    positions
+        Position of each symbol in the data.
+    missing
+        Genes that the data don't have, as they were asked for.
+    respelled
+        Genes that the data write with other capitals (mouse and human differ so), as asked for.
+    """
+
+    sets: GeneSets
+    positions: Mapping[str, int]
+    missing: tuple[str, ...]
+    respelled: tuple[str, ...]
+
+
+def parse_pasted(text: str) -> GeneSets:
+    """Read sets that were typed or pasted.
+
+    Each line is a set: its genes, separated by commas, semicolons or spaces, after a name and a
+    colon if it has one. Lines without a name are one set.
+
+    Raises
+    ------
+    DataError
+        If it holds too many genes.
+    """
+    sets: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, colon, genes = line.partition(":")
+        if not colon:
+            name, genes = UNNAMED, line
+        sets.setdefault(name.strip() or UNNAMED, []).extend(re.split(r"[\s,;]+", genes))
+    return _checked(sets)
+
+
+def parse_table(content: bytes) -> GeneSets:
+    """Read sets from a CSV file, with a comma, a semicolon or a tab between its columns.
+
+    With a column named gene, symbol or marker, each row is one gene, and the first other column
+    says of which set. Otherwise each column is a set and its heading the set's name.
+
+    Raises
+    ------
+    DataError
+        If it is no text, is empty, or holds too many genes.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError("This is not a text file; save the table as CSV and try again.") from None
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
+    except csv.Error as error:
+        raise DataError(f"This table could not be read: {error}.") from None
+    if len(rows) < 2:
+        raise DataError("The table has no rows below its headings.")
+    heading = [cell.strip() for cell in rows[0]]
+    gene = next((i for i, name in enumerate(heading) if name.lower() in _GENE_HEADINGS), None)
+    sets: dict[str, list[str]] = {}
+    if gene is None or len(heading) == 1:
+        for i, title in enumerate(heading):
+            name = "" if title.lower() in _GENE_HEADINGS else title
+            sets.setdefault(name or UNNAMED, []).extend(row[i] for row in rows[1:] if i < len(row))
+    else:
+        other = 0 if gene > 0 else 1
+        for row in rows[1:]:
+            if len(row) > max(gene, other):
+                sets.setdefault(row[other].strip() or UNNAMED, []).append(row[gene])
+    return _checked(sets)
+
+
+def find_sets(sets: GeneSets, symbols: Sequence[str]) -> Found:
+    """Find the genes of some sets in the data, whatever their capitals.
+
+    Parameters
+    ----------
+    symbols
+        Gene symbols of the data, in their order.
+    """
+    wanted = dict.fromkeys(gene for genes in sets.values() for gene in genes)
+    positions, missing = find_genes(wanted, symbols)
+    by_folded = {symbol.upper(): symbol for symbol in positions}
+    found = {
+        name: tuple(dict.fromkeys(by_folded[g.upper()] for g in genes if g.upper() in by_folded))
+        for name, genes in sets.items()
+    }
+    respelled = tuple(
+        gene for gene in wanted if gene.upper() in by_folded and gene not in positions
+    )
+    return Found({n: g for n, g in found.items() if g}, positions, missing, respelled)
+
+
+def _checked(sets: Mapping[str, Sequence[str]]) -> GeneSets:
+    cleaned = {
+        name: tuple(dict.fromkeys(gene for gene in map(_clean, genes) if gene))
+        for name, genes in sets.items()
+    }
+    total = sum(map(len, cleaned.values()))
+    if total > MOST_GENES:
+        raise DataError(f"These are {total:,} genes; at most {MOST_GENES} can be shown at once.")
+    return {name: genes for name, genes in cleaned.items() if genes}
+
+
+def _clean(gene: str) -> str:
+    return gene.strip().strip("\"'").strip()

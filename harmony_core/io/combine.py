@@ -1,0 +1,174 @@
+"""Several files become one dataset, with the file as batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from harmony_core.errors import FileError
+from harmony_core.inspect.check import best_matrix, expression
+from harmony_core.inspect.columns import shown
+from harmony_core.inspect.genes import symbol_column
+from harmony_core.io.loaded import Loaded, check_fits
+
+if TYPE_CHECKING:
+    import anndata as ad
+
+Genes = Literal["intersection", "union"]
+FILE_COLUMN = "file"
+_FEWEST_COMMON = 0.05
+"""Files of two species have a few genes that happen to be spelt alike."""
+
+
+def combine(
+    parts: Sequence[tuple[str, Loaded]],
+    *,
+    genes: Genes = "intersection",
+    limit: float | None = None,
+) -> Loaded:
+    """Put the cells of several files below each other.
+
+    Parameters
+    ----------
+    parts
+        What to call each file's cells, and what was read from it.
+    genes
+        ``"intersection"`` keeps the genes of all files; ``"union"`` keeps every gene, and a gene
+        that a file lacks is 0 in its cells.
+    limit
+        Bytes of memory that the result may take; by default what is free.
+
+    Returns
+    -------
+    One expression matrix (counts where a file has them), the columns of obs, and a new column
+    ``file``. Embeddings are left out: each file's has axes of its own.
+
+    Raises
+    ------
+    FileError
+        A file without expression values, or no gene in common.
+    """
+    import anndata
+
+    labels = _unique([label for label, _ in parts])
+    single = [_expression_only(p.adata, label) for (_, p), label in zip(parts, labels, strict=True)]
+    single = _with_common_names(single)
+    check_fits(
+        sum(8.0 * a.X.nnz if hasattr(a.X, "nnz") else a.X.nbytes for a in single),
+        "The sum of all files",
+        limit=limit,
+    )
+    column = FILE_COLUMN if not any(FILE_COLUMN in a.obs for a in single) else "source file"
+    joined = anndata.concat(
+        dict(zip(labels, single, strict=True)),
+        label=column,
+        join="inner" if genes == "intersection" else "outer",
+        fill_value=0,
+        merge="first",
+    )
+    obs = _joined_obs([a.obs for a in single])
+    obs[column] = joined.obs[column].to_numpy()
+    obs[column] = pd.Categorical(obs[column], categories=labels)
+    if not joined.obs_names.is_unique:
+        obs.index = pd.Index([f"{n}-{f}" for n, f in zip(obs.index, obs[column], strict=True)])
+    joined.obs = obs
+    notes = [note for _, part in parts for note in part.notes]
+    notes.append(f"{len(parts)} files were put together; the column {shown(column)} tells which.")
+    notes.extend(_gene_notes(single, labels, genes))
+    notes.extend(_repeated(single, labels))
+    if any(len(part.adata.obsm) for _, part in parts):
+        notes.append("Embeddings of single files are left out, as their axes differ.")
+    differ = any(part.n_vars != len(_common(single)) for part in single)
+    choices = {"genes": genes} if differ else {}
+    return Loaded(joined, f"{len(parts)} files", tuple(notes), choices=choices)
+
+
+def _unique(labels: Sequence[str]) -> list[str]:
+    result: list[str] = []
+    for label in labels:
+        name, number = label, 2
+        while name in result:
+            name, number = f"{label} ({number})", number + 1
+        result.append(name)
+    return result
+
+
+def _expression_only(adata: ad.AnnData, label: str) -> ad.AnnData:
+    import anndata
+
+    chosen = best_matrix(adata)
+    if chosen is None:
+        raise FileError(
+            f"{shown(label)} has no expression values, so it cannot be put together with other "
+            "files; open it alone."
+        )
+    matrix, var = expression(adata, chosen.where)
+    result = anndata.AnnData(matrix, obs=adata.obs.copy(), var=var.copy())
+    result.var_names_make_unique()
+    return result
+
+
+def _with_common_names(parts: list[ad.AnnData]) -> list[ad.AnnData]:
+    """Name genes by symbol where some files use ids and others symbols."""
+    if _share_common(parts) >= _FEWEST_COMMON:
+        return parts
+    for part in parts:
+        column = symbol_column(part.var)
+        if column is not None:
+            part.var_names = pd.Index(part.var[column].astype(str).to_numpy(dtype=object))
+            part.var_names_make_unique()
+    if _share_common(parts) < _FEWEST_COMMON:
+        first = dict.fromkeys(part.var_names[0] for part in parts)
+        examples = ", ".join(shown(name) for name in list(first)[:3])
+        n_common = len(_common(parts))
+        genes = f"{n_common or 'no'} gene{'s' if n_common > 1 else ''}"
+        raise FileError(
+            f"The files have {genes} in common (the first ones are {examples}); bring them to the "
+            "same species and the same kind of gene names."
+        )
+    return parts
+
+
+def _share_common(parts: Sequence[ad.AnnData]) -> float:
+    return len(_common(parts)) / max(1, min(len(part.var_names) for part in parts))
+
+
+def _common(parts: Sequence[ad.AnnData]) -> set[str]:
+    return set.intersection(*(set(part.var_names) for part in parts))
+
+
+def _joined_obs(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Keep every column; a file that lacks one has missing values there."""
+    plain = [t.astype({c: object for c in t if t[c].dtype == "category"}) for t in tables]
+    joined = pd.concat(plain, axis=0, join="outer")
+    columns: dict[str, Any] = {}
+    for name in joined:
+        values = joined[name]
+        columns[str(name)] = values.astype("category") if values.dtype == object else values
+    return pd.DataFrame(columns, index=joined.index)
+
+
+def _repeated(parts: Sequence[ad.AnnData], labels: Sequence[str]) -> Iterator[str]:
+    """Say which files hold the same cells with the same sum of values."""
+    seen: dict[tuple[bytes, float], str] = {}
+    for part, label in zip(parts, labels, strict=True):
+        names = "\n".join(map(str, part.obs_names)).encode()
+        same = seen.setdefault((names, float(part.X.sum())), label)
+        if same != label:
+            yield f"{shown(same)} and {shown(label)} hold the same cells; leave one of them out."
+
+
+def _gene_notes(parts: Sequence[ad.AnnData], labels: Sequence[str], genes: Genes) -> list[str]:
+    common = len(_common(parts))
+    if all(part.n_vars == common for part in parts):
+        return [f"All files have the same {common:,} genes."]
+    if genes == "union":
+        total = len(set().union(*(part.var_names for part in parts)))
+        return [f"{common:,} of {total:,} genes are in all files; the others are 0 where missing."]
+    lost = ", ".join(
+        f"{part.n_vars - common:,} of {part.n_vars:,} in {shown(label)}"
+        for part, label in list(zip(parts, labels, strict=True))[:6]
+    )
+    return [f"{common:,} genes are in all files and are kept; left out: {lost}."]

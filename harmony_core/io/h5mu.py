@@ -1,0 +1,104 @@
+"""MuData (.h5mu): several modalities of the same cells, each of them AnnData."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from harmony_core.errors import FileError
+from harmony_core.inspect.columns import listed, shown
+from harmony_core.io.h5ad import check_consistent, read_in_parts
+from harmony_core.io.hdf5 import open_checked
+from harmony_core.io.loaded import Loaded, unchanged
+from harmony_core.io.subsample import Sample, draw_anndata
+
+if TYPE_CHECKING:
+    import anndata as ad
+    import h5py
+
+_EXPRESSION = ("rna", "gex", "gene expression", "geneexpression", "expression", "mrna")
+
+
+def is_h5mu(file: h5py.File) -> bool:
+    """Whether an open HDF5 file is MuData."""
+    return "mod" in file and hasattr(file["mod"], "keys")
+
+
+def read_h5mu(
+    path: Path,
+    name: str,
+    *,
+    modality: str | None = None,
+    limit: float | None = None,
+    sample: Sample | None = None,
+) -> Loaded:
+    """Read one modality of a MuData file, with what the file says of its cells as a whole.
+
+    Parameters
+    ----------
+    path, name, limit, sample
+        As in `harmony_core.io.h5ad.read_h5ad`.
+    modality
+        Which one; by default gene expression, else the first.
+
+    Raises
+    ------
+    FileError
+        Damaged, too large, or without that modality.
+    """
+    most = math.inf if sample else limit
+    with unchanged(path, name), open_checked(path, name, limit=most) as file:
+        modalities = tuple(str(key) for key in file["mod"])
+        chosen = _choose(modalities, modality, name)
+        notes: list[str] = []
+        if sample is None:
+            adata = read_in_parts(file["mod"][chosen], name, notes)
+        else:
+            adata, note = draw_anndata(file["mod"][chosen], name, sample, limit=limit)
+            notes.append(note)
+        _add_shared(adata, file, chosen, notes)
+        check_consistent(adata, name)
+    if len(modalities) > 1:
+        notes.insert(0, f"Of the modalities {listed(modalities)}, {shown(chosen)} is shown.")
+    kind = "h5mu" if sample is None else "sample of h5mu"
+    return Loaded(adata, kind, tuple(notes), modalities, {"modality": chosen})
+
+
+def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:
+    if not modalities:
+        raise FileError(f"{name} has no modality.")
+    if wanted is not None:
+        if wanted not in modalities:
+            raise FileError(
+                f"{name} has no modality {shown(wanted)}; available: {listed(modalities)}."
+            )
+        return wanted
+    return next((m for m in modalities if m.casefold() in _EXPRESSION), modalities[0])
+
+
+def _add_shared(adata: ad.AnnData, file: h5py.File, chosen: str, notes: list[str]) -> None:
+    """Add columns and embeddings that describe the cells of all modalities."""
+    from anndata.io import read_elem
+
+    try:
+        obs = read_elem(file["obs"]) if "obs" in file else pd.DataFrame()
+        obsm: dict[str, Any] = read_elem(file["obsm"]) if "obsm" in file else {}
+        rows = pd.Index(obs.index).get_indexer(adata.obs_names)
+    except Exception:  # an unknown part is no reason to refuse the modality
+        notes.append("What the file says of all modalities together was left out: unreadable.")
+        return
+    if len(obs) == 0 or (rows < 0).any():
+        return
+    for column in obs.columns:
+        # "rna:donor" is the donor that the modality has itself.
+        if str(column).removeprefix(f"{chosen}:") not in adata.obs.columns:
+            adata.obs[column] = obs[column].iloc[rows].array
+    for key, values in obsm.items():
+        # mudata also stores, under each modality's name, which cells it has.
+        if key not in adata.obsm and getattr(values, "ndim", 0) == 2 and values.shape[1] > 1:
+            adata.obsm[key] = np.asarray(values)[rows]

@@ -1,0 +1,118 @@
+"""Opening HDF5 files that nobody vouches for.
+
+An HDF5 file can point to other files (external links, external storage, virtual datasets), declare
+arrays that fill the memory from a few stored bytes, and contain itself. All of it is looked for
+before anything is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from harmony_core.errors import FileError, HarmonyExplorerError
+from harmony_core.io.loaded import check_fits
+
+_MAX_OBJECTS = 100_000
+_MAX_DEPTH = 32
+_BYTES_OF_TEXT = 64
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether the file begins as an HDF5 file does, be it complete or not."""
+    with path.open("rb") as file:
+        return file.read(len(_SIGNATURE)) == _SIGNATURE or bool(h5py.is_hdf5(path))
+
+
+@contextmanager
+def open_checked(path: Path, name: str, *, limit: float | None = None) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading after looking through all of it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its name, for messages.
+    limit
+        Bytes of memory that its arrays may take; by default what is free.
+
+    Raises
+    ------
+    FileError
+        Damaged or cut short, points outside itself, contains itself, or would not fit. Also where
+        anything in the block fails.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise FileError(_why_not_opened(error, name)) from error
+    with file:
+        try:
+            n_bytes = _look_through(file, name)
+        except HarmonyExplorerError:
+            raise
+        except Exception as error:  # h5py raises many kinds on a damaged file
+            raise FileError(f"{name} is damaged: its contents cannot be listed.") from error
+        check_fits(n_bytes, name, limit=limit)
+        try:
+            yield file
+        except HarmonyExplorerError:
+            raise
+        except Exception as error:
+            # On damaged files h5py and numpy raise nearly anything, anywhere.
+            raise FileError(
+                f"{name} is damaged: part of it cannot be read; download or copy it again."
+            ) from error
+
+
+def _why_not_opened(error: OSError, name: str) -> str:
+    if "truncated file" in str(error):
+        return f"{name} is cut short; download or copy it again."
+    if "unable to lock file" in str(error):
+        return f"{name} is being written by another program; wait until it is complete."
+    return f"{name} is damaged and cannot be opened; download or copy it again."
+
+
+def _look_through(file: h5py.File, name: str) -> float:
+    """Return the bytes that all arrays take once read."""
+    n_bytes, n_objects = 0.0, 0
+    waiting: list[tuple[h5py.Group, tuple[int, ...]]] = [(file["/"], ())]
+    seen: set[int] = set()
+    while waiting:
+        group, ancestors = waiting.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in ancestors or len(ancestors) > _MAX_DEPTH:
+            raise FileError(f"{name} is refused: a folder inside it contains itself.")
+        if address in seen:
+            continue
+        seen.add(address)
+        for key in group:
+            n_objects += 1
+            if n_objects > _MAX_OBJECTS:
+                raise FileError(f"{name} is refused: it has more than {_MAX_OBJECTS:,} parts.")
+            if isinstance(group.get(key, getlink=True), h5py.ExternalLink):
+                raise FileError(f"{name} is refused: it has a link to another file.")
+            item = group.get(key)
+            if isinstance(item, h5py.Group):
+                waiting.append((item, (*ancestors, address)))
+            elif isinstance(item, h5py.Dataset):
+                n_bytes += _size(item, name)
+    return n_bytes
+
+
+def _size(dataset: h5py.Dataset, name: str) -> float:
+    outside = bool(dataset.external) or (
+        dataset.is_virtual and any(s.file_name != "." for s in dataset.virtual_sources())
+    )
+    if outside:
+        raise FileError(f"{name} is refused: part of its values is stored in another file.")
+    if dataset.shape is None:
+        return 0.0
+    # An entry of variable length is stored as a pointer; its text comes on top.
+    text = _BYTES_OF_TEXT if dataset.dtype.hasobject else 0
+    return float(dataset.size) * float(dataset.dtype.itemsize + text)

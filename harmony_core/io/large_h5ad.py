@@ -1,0 +1,130 @@
+"""Large h5ad files: everything but the matrices is read; these are unpacked on disk and stay there.
+
+Several steps look at all of a matrix: checks, the fingerprint, the store's copy by gene. From a
+compressed file each would unpack it again.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from harmony_core.errors import FileError
+from harmony_core.io.h5ad import read_in_parts
+from harmony_core.io.hdf5 import open_checked
+from harmony_core.io.loaded import Loaded, unchanged
+from harmony_core.matrices.blocks import runs
+
+LARGE = 1e9
+"""Bytes of matrices from which on they are not read into memory."""
+
+
+def is_large(path: Path, name: str) -> bool:
+    """Whether an h5ad's matrices are large, all of them sparse and by cell.
+
+    Others are read into memory: taking some cells of a matrix by gene reads all of it.
+
+    Raises
+    ------
+    FileError
+        Damaged, or pointing outside itself.
+    """
+    with open_checked(path, name, limit=math.inf) as file:
+        matrices = dict(_matrices(file))
+        by_cell = all(_encoding(group) == "csr_matrix" for group in matrices.values())
+        modern = all(_encoding(file[part]) == "dataframe" for part in ("obs", "var"))
+        return bool(matrices) and by_cell and modern and sum(map(_size, matrices.values())) > LARGE
+
+
+def unpacked(path: Path, name: str, folder: Path) -> tuple[Loaded, h5py.File]:
+    """Read an h5ad whose matrices stay on disk.
+
+    Parameters
+    ----------
+    path
+        The file, for which `is_large` holds.
+    name
+        Its name, for messages.
+    folder
+        Where its matrices are unpacked.
+
+    Returns
+    -------
+    The data, and the open file that their matrices are in.
+
+    Raises
+    ------
+    FileError
+        Damaged, or no room to unpack it.
+    """
+    from anndata.io import sparse_dataset
+
+    with unchanged(path, name), open_checked(path, name) as source:
+        matrices = dict(_matrices(source))
+        needed = sum(_size(group) for group in matrices.values())
+        if needed > shutil.disk_usage(folder).free:
+            raise FileError(
+                f"{name} needs {needed / 1e9:,.1f} GB on the disk of {str(folder.parent)!r} to be "
+                "unpacked; make room there and try again."
+            )
+        notes: list[str] = []
+        file = h5py.File(folder / "matrices.h5", "w")
+        try:
+            for where, group in matrices.items():
+                _unpack(group, file.create_group(where), name)
+            backed = {where: sparse_dataset(file[where]) for where in matrices}
+            adata = read_in_parts(source, name, notes, backed=backed)
+        except BaseException:
+            file.close()
+            raise
+    return Loaded(adata, "h5ad", tuple(notes)), file
+
+
+def _matrices(file: h5py.File) -> Iterator[tuple[str, Any]]:
+    for where in ("X", *(f"layers/{key}" for key in file.get("layers", ())), "raw/X"):
+        if where in file:
+            yield where, file[where]
+
+
+def _encoding(item: Any) -> str:
+    return str(item.attrs.get("encoding-type", ""))
+
+
+def _size(group: h5py.Group) -> float:
+    return float(sum(group[part].size * group[part].dtype.itemsize for part in ("data", "indices")))
+
+
+def _unpack(group: h5py.Group, target: h5py.Group, name: str) -> None:
+    """Copy a sparse matrix without compression, looking at every number that code will trust."""
+    n_cells, n_genes = (int(n) for n in group.attrs["shape"])
+    indptr = group["indptr"][()].astype(np.int64)
+    n_values = len(group["indices"])
+    if (
+        indptr.shape != (n_cells + 1,)
+        or indptr[0] != 0
+        or indptr[-1] != n_values
+        or len(group["data"]) != n_values
+        or (indptr[1:] < indptr[:-1]).any()
+    ):
+        raise _contradiction(name)
+    narrow = np.int32 if n_values <= np.iinfo(np.int32).max else np.int64
+    target.attrs.update(dict(group.attrs))
+    target["indptr"] = indptr.astype(narrow)
+    data = target.create_dataset("data", (n_values,), group["data"].dtype)
+    indices = target.create_dataset("indices", (n_values,), narrow)
+    for start, end in runs(indptr):
+        part = slice(int(indptr[start]), int(indptr[end]))
+        columns = group["indices"][part]
+        if len(columns) and (columns.min() < 0 or columns.max() >= n_genes):
+            raise _contradiction(name)
+        indices[part], data[part] = columns, group["data"][part]
+
+
+def _contradiction(name: str) -> FileError:
+    return FileError(f"{name} is damaged: a sparse matrix contradicts itself.")

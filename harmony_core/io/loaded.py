@@ -1,0 +1,105 @@
+"""What a reader hands back, and the sentences that all readers share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harmony_core.errors import FileError, TooLarge
+
+if TYPE_CHECKING:
+    import anndata as ad
+
+_SHARE_OF_MEMORY = 0.8
+_READING_NEEDS = 2.2
+"""anndata's reading peaks at 1.1 times the arrays' size (measured on a sparse matrix of 80 million
+values); the copy by gene that the store keeps is made beside it."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Data as they came from a file.
+
+    Attributes
+    ----------
+    adata
+        The data, nothing changed.
+    format
+        Name of the format, as a page shows it.
+    notes
+        Whole sentences: what was recognised, and what was left out.
+    modalities
+        What else could be chosen, where the file holds several kinds of measurements.
+    choices
+        What was decided while reading and could be decided otherwise: ``modality``, ``cells_in``,
+        ``genes``, by the names that `harmony_core.io.request.LoadRequest` gives them.
+    """
+
+    adata: ad.AnnData
+    format: str
+    notes: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_fits(n_bytes: float, name: str, *, limit: float | None = None) -> None:
+    """Raise TooLarge if arrays of this size would not fit into memory.
+
+    Parameters
+    ----------
+    n_bytes
+        Size of the arrays once read, as the file declares it.
+    name
+        Name of the file, for the message.
+    limit
+        Bytes that may be used; by default four fifths of the memory that is free.
+    """
+    allowed = free_memory() * _SHARE_OF_MEMORY if limit is None else limit
+    needed = n_bytes * _READING_NEEDS
+    if needed > allowed:
+        raise TooLarge(
+            f"{name} needs about {_gigabytes(needed)} of memory and {_gigabytes(allowed)} can be "
+            "used; take a sample of its cells, or a machine with more memory."
+        )
+
+
+def free_memory() -> float:
+    """Bytes of memory that this process may still take."""
+    free = [float(8 << 30)]
+    try:
+        free = [float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
+        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free.append(float(fields["MemAvailable"].split()[0]) * 1024)
+        # A container has a limit of its own, below the machine's.
+        group = Path("/sys/fs/cgroup")
+        most = (group / "memory.max").read_text().strip()
+        if most != "max":
+            free.append(float(most) - float((group / "memory.current").read_text()))
+    except (AttributeError, KeyError, OSError, ValueError):
+        pass
+    return max(min(free), 0.0)
+
+
+@contextmanager
+def unchanged(path: Path, name: str) -> Iterator[None]:
+    """Raise FileError if the file changes within the block."""
+    before = _state(path)
+    yield
+    if _state(path) != before:
+        raise FileError(f"{name} changed while it was read; wait until it is complete.")
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _gigabytes(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:,.1f} GB"

@@ -1,0 +1,194 @@
+"""How a text table is written: delimiter, preamble, header, row names, decimal sign."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from harmony_core.errors import FileError
+from harmony_core.io.text import lines_of, open_text
+
+_LINES_LOOKED_AT = 100
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
+_NAME_HEADERS = frozenset(
+    (
+        *("", "x", "unnamed: 0", "index", "cell", "cells", "cell_id", "cellid", "cell.id"),
+        *("barcode", "barcodes", "gene", "genes", "gene_id", "geneid", "gene_name", "symbol"),
+        *(
+            "gene_symbol",
+            "cell_name",
+            "cell_names",
+            "cellname",
+            "name",
+            "id",
+            "rownames",
+            "feature",
+        ),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a text table is written.
+
+    Attributes
+    ----------
+    n_skipped
+        Lines above the table.
+    header
+        Its first line, if that names the columns.
+    width
+        Number of columns.
+    has_names
+        Whether the first column names the rows.
+    decimal
+        Point or comma.
+    """
+
+    delimiter: str
+    n_skipped: int
+    header: tuple[str, ...] | None
+    width: int
+    has_names: bool
+    decimal: str
+
+    @property
+    def column_names(self) -> list[str]:
+        """Name of each column, numbered where the file has none."""
+        if self.header is None:
+            return [f"column{i + 1}" for i in range(self.width)]
+        missing = self.width - len(self.header)
+        return [""] * missing + [h or f"column{i + 1}" for i, h in enumerate(self.header)]
+
+
+def recognise(path: Path, name: str) -> Layout:
+    """Recognise how a table is written from its first 100 lines.
+
+    Raises
+    ------
+    FileError
+        Empty, or no table.
+    """
+    with open_text(path, name) as file:
+        lines = list(islice(lines_of(file, name), _LINES_LOOKED_AT))
+    if not lines:
+        raise FileError(f"{name} is empty.")
+    delimiter, widths, width = _delimiter(lines)
+    if width < 2:
+        raise FileError(f"{name} is not a table: no delimiter divides its lines into columns.")
+    # Titles and comments above the table have another number of columns than its lines.
+    start = next(i for i, w in enumerate(widths) if w == width)
+    if start > 0 and widths[start - 1] == width - 1 and width - 1 >= 1:
+        start -= 1
+    rows = [_split(line, delimiter) for line in lines[start:]]
+    first, body = rows[0], rows[1:]
+    decimal = "," if delimiter != "," and _decimal_commas(body or rows, delimiter) else "."
+    unnamed_corner = len(first) == width - 1
+    is_header = unnamed_corner or first[0] == "" or not _all_numbers(first, decimal)
+    if is_header and body and not unnamed_corner and first[0] != "":
+        # A first line of text above lines of text may be data; a header repeats nothing below.
+        is_header = not any(
+            cell == under and not _is_number(cell, decimal)
+            for line in body
+            for cell, under in zip(first[1:], line[1:], strict=False)
+        )
+    header = tuple(first) if is_header else None
+    below = body if is_header else rows
+    return Layout(
+        delimiter=delimiter,
+        n_skipped=start,
+        header=header,
+        width=width,
+        has_names=unnamed_corner or _has_names(header, below, decimal),
+        decimal=decimal,
+    )
+
+
+def check_widths(path: Path, layout: Layout, name: str) -> None:
+    """Raise FileError where a line has more or fewer columns than the table.
+
+    pandas would fill up short lines, and a file cut short would pass.
+    """
+    with open_text(path, name) as file:
+        for number, line in enumerate(lines_of(file, name), start=1):
+            if number <= layout.n_skipped + (layout.header is not None) or not line.strip():
+                continue
+            quoted = '"' in line or layout.delimiter == " "
+            fields = (
+                len(_split(line, layout.delimiter)) if quoted else line.count(layout.delimiter) + 1
+            )
+            if fields != layout.width and line.count('"') % 2:
+                raise FileError(
+                    f"{name} has a line break within quotes on line {number:,}; replace it by a "
+                    "space."
+                )
+            if fields != layout.width:
+                raise FileError(
+                    f"{name} is no whole table: line {number:,} has "
+                    f"{fields:,} column{'' if fields == 1 else 's'} where the others have "
+                    f"{layout.width:,}; mend it, or copy it again."
+                )
+
+
+def _delimiter(lines: Sequence[str]) -> tuple[str, list[int], int]:
+    """Return the delimiter that gives most lines the same width, their widths, and that width."""
+    best: tuple[tuple[float, float, int], str, list[int], int] | None = None
+    for delimiter in ("\t", ",", ";", " "):
+        widths = [len(_split(line, delimiter)) for line in lines]
+        # Later lines are the table, whatever stands above it.
+        below = widths[len(widths) // 2 :]
+        width, count = Counter(below).most_common(1)[0]
+        if width < 2:
+            continue
+        # A decimal comma divides the lines of numbers evenly too, but not the header.
+        like_it = sum(w in (width, width - 1) for w in widths) / len(widths)
+        score = (round(count / len(below), 2), round(like_it, 2), width)
+        if best is None or score > best[0]:
+            best = (score, delimiter, widths, width)
+    return best[1:] if best is not None else (",", [1] * len(lines), 1)
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    if delimiter == " ":
+        line = " ".join(line.split())
+    try:
+        fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        fields = line.split(delimiter)
+    return [field.strip() for field in fields]
+
+
+def _is_number(text: str, decimal: str = ".") -> bool:
+    if text in ("", "NA", "NaN", "nan"):
+        return True
+    try:
+        float(text.replace(",", ".") if decimal == "," else text)
+    except ValueError:
+        return False
+    return True
+
+
+def _all_numbers(fields: Sequence[str], decimal: str) -> bool:
+    return all(_is_number(field, decimal) for field in fields)
+
+
+def _decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    cells = [cell for row in rows for cell in row if "," in cell]
+    # Who writes decimal commas nearly always writes semicolons, too; else they may group thousands.
+    grouped = delimiter != ";" and all(_THOUSANDS.fullmatch(cell) for cell in cells)
+    return bool(cells) and not grouped and all(_is_number(cell, ",") for cell in cells)
+
+
+def _has_names(
+    header: tuple[str, ...] | None, below: Sequence[Sequence[str]], decimal: str
+) -> bool:
+    column = [row[0] for row in below if row]
+    if header is not None and header[0].casefold() in _NAME_HEADERS:
+        return True
+    return not _all_numbers(column, decimal) and len(set(column)) == len(column)

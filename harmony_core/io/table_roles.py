@@ -1,0 +1,146 @@
+"""What a text table is: expression values, an embedding, or columns that describe the cells."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from harmony_core.errors import FileError
+from harmony_core.inspect.columns import shown
+from harmony_core.inspect.genes import gene_share
+from harmony_core.io.loaded import Loaded
+from harmony_core.io.matching import add_columns, embedding_columns, with_plain_columns
+from harmony_core.io.tables import Table
+
+Role = Literal["expression", "embedding", "metadata", "long"]
+Side = Literal["rows", "columns"]
+
+_EXPRESSION_FROM = 100
+"""A table of more numbers a line than this is expression; metadata have fewer."""
+_METADATA = re.compile(
+    r"orig\.ident|seurat_clusters|.*_snn_res.*|leiden.*|louvain.*|phase|s[._]score|g2m[._]score|"
+    r"n_?(count|feature|umi|gene)s?([._].*)?|(total|log1p_total)_counts.*|"
+    r"(pct|percent)[._].*|doublet.*|.*_by_counts",
+    re.IGNORECASE,
+)
+"""Columns that Seurat and scanpy keep of cells."""
+_BARCODE = re.compile(r"(.*[^A-Z])?[ACGT]{8,}([^A-Z].*)?")
+
+
+def role(table: Table) -> Role:
+    """Tell what a table is."""
+    if embedding_columns(table):
+        return "embedding"
+    if table.text.shape[1] + table.named == 2 and len(table.columns) == 1 and _is_long(table):
+        return "long"
+    names_genes = max(gene_share(table.names), gene_share(table.columns)) > 0.5
+    many = len(table.columns) > _EXPRESSION_FROM
+    return "expression" if many or (names_genes and len(table.columns)) else "metadata"
+
+
+def is_of_cells(table: Table) -> bool:
+    """Whether a table has columns that only a table of metadata has."""
+    return any(_METADATA.fullmatch(str(c)) for c in (*table.columns, *table.text.columns))
+
+
+def _is_long(table: Table) -> bool:
+    first = table.names if table.named else pd.Index(table.text.iloc[:, 0])
+    second = pd.Index(table.text.iloc[:, -1])
+    return first.has_duplicates and second.has_duplicates
+
+
+def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
+    """Make a dataset of a table of expression values.
+
+    Parameters
+    ----------
+    table
+        The table.
+    cells_in
+        Whether rows or columns are cells; by default as the names tell.
+    """
+    import anndata
+
+    _refuse_stray_text(table)
+    side = cells_in or cells_side(table)
+    matrix = table.values if side == "rows" else sp.csr_matrix(table.values.T)
+    by_row, by_column = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
+    obs, var = (by_row, by_column) if side == "rows" else (by_column, by_row)
+    adata = anndata.AnnData(matrix, obs=with_plain_columns(obs), var=with_plain_columns(var))
+    guessed = " (recognised by the names)" if _side_by_names(table) else " (no name tells)"
+    guessed = "" if cells_in else guessed
+    note = f"The cells of {table.name} are in its {side}{guessed}."
+    return Loaded(adata, "text table", (*table.notes, note), choices={"cells_in": side})
+
+
+def _refuse_stray_text(table: Table) -> None:
+    """Raise FileError for a column of numbers with some text in it, which is no column of text."""
+    for name, column in table.text.items():
+        known = column.dropna()
+        stray = known[pd.to_numeric(known, errors="coerce").isna()]
+        if 0 < 2 * len(stray) < len(known):
+            raise FileError(
+                f"{table.name} has {shown(stray.iloc[0])} where a number is expected: line of "
+                f"{shown(stray.index[0])}, column {shown(name)}."
+            )
+
+
+def from_long(table: Table) -> Loaded:
+    """Make a dataset of a table with one line for each gene and cell that has a value."""
+    import anndata
+
+    first = table.names if table.named else pd.Index(table.text.iloc[:, 0].astype(str))
+    second = pd.Index(table.text.iloc[:, -1].astype(str))
+    codes, names = zip(*(pd.factorize(part) for part in (first, second)), strict=True)
+    genes_first = gene_share(names[0]) >= gene_share(names[1])
+    row, column = (1, 0) if genes_first else (0, 1)
+    values = np.asarray(table.values.todense()).ravel()
+    matrix = sp.coo_matrix(
+        (values, (codes[row], codes[column])), shape=(len(names[row]), len(names[column]))
+    )
+    adata = anndata.AnnData(
+        sp.csr_matrix(matrix),
+        obs=pd.DataFrame(index=pd.Index(names[row])),
+        var=pd.DataFrame(index=pd.Index(names[column])),
+    )
+    note = f"The cells of {table.name} are in its {'second' if genes_first else 'first'} column."
+    return Loaded(adata, "text table, one line a value", (*table.notes, note))
+
+
+def from_embedding(table: Table) -> Loaded:
+    """Make a dataset of embeddings, with the table's other columns as metadata."""
+    import anndata
+
+    adata = anndata.AnnData(obs=pd.DataFrame(index=table.names))
+    add_columns(adata, table, np.arange(len(table.names)))
+    return Loaded(adata, "embedding table", table.notes)
+
+
+def cells_side(table: Table) -> Side:
+    """Tell whether rows or columns are cells, by their names, else by their numbers."""
+    side = _side_by_names(table)
+    if side is not None:
+        return side
+    if not table.named or len(table.columns) <= _EXPRESSION_FROM:
+        return "rows"
+    # Nothing in the names: tables with genes in rows are the usual form of repositories.
+    return "columns" if len(table.names) >= len(table.columns) else "rows"
+
+
+def _side_by_names(table: Table) -> Side | None:
+    rows, columns = gene_share(table.names), gene_share(table.columns)
+    barcodes = _barcode_share(table.names), _barcode_share(table.columns)
+    evidence = (columns - rows) + (barcodes[0] - barcodes[1])
+    if abs(evidence) > 0.1:
+        return "rows" if evidence > 0 else "columns"
+    return None
+
+
+def _barcode_share(names: pd.Index) -> float:
+    sample = names[:: max(1, len(names) // 2000)]
+    hits = sum(_BARCODE.fullmatch(str(n)) is not None for n in sample)
+    return hits / max(1, len(sample))

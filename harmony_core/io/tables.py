@@ -1,0 +1,185 @@
+"""Reading a text table of any shape: delimiter, header, preamble and row names are recognised."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from harmony_core.errors import FileError
+from harmony_core.inspect.columns import shown
+from harmony_core.io.loaded import check_fits, unchanged
+from harmony_core.io.table_layout import Layout, check_widths, recognise
+from harmony_core.io.text import open_text
+
+_VALUES_PER_BLOCK = 5_000_000
+_NARROW = 300
+
+
+@dataclass(frozen=True)
+class Table:
+    """A text table, its numbers apart from its text.
+
+    Attributes
+    ----------
+    names
+        Name of each row; numbered where the file has none.
+    columns
+        Names of the columns of numbers.
+    values
+        Rows × columns of numbers.
+    text
+        The other columns.
+    named
+        Whether the file names its rows.
+    """
+
+    name: str
+    names: pd.Index
+    columns: pd.Index
+    values: sp.csr_matrix[Any]
+    text: pd.DataFrame
+    named: bool
+    notes: tuple[str, ...] = ()
+
+
+def read_table(path: Path, name: str, *, limit: float | None = None) -> Table:
+    """Read a text table.
+
+    Parameters
+    ----------
+    path
+        The file, compressed or not.
+    name
+        Its name, for messages.
+    limit
+        Bytes of memory that it may take; by default what is free.
+
+    Raises
+    ------
+    FileError
+        Not a table, lines of different length, text among numbers, damaged or too large.
+    """
+    with unchanged(path, name):
+        layout = recognise(path, name)
+        check_widths(path, layout, name)
+        with open_text(path, name) as file:
+            for _ in range(layout.n_skipped + (layout.header is not None)):
+                file.readline()
+            try:
+                parts = list(_parts(file, layout, name, limit))
+            except (pd.errors.ParserError, ValueError, OverflowError, csv.Error) as error:
+                raise FileError(f"{name} cannot be read as a table: {_plainly(error)}.") from error
+    if not parts:
+        raise FileError(f"{name} has a header but no lines below it.")
+    return _assemble(parts, layout, name)
+
+
+def _plainly(error: Exception) -> str:
+    text = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+    return (text[:160] or type(error).__name__).rstrip(".")
+
+
+def _parts(
+    file: IO[str], layout: Layout, name: str, limit: float | None
+) -> Iterator[pd.DataFrame | tuple[pd.Index, sp.csr_matrix[Any], pd.DataFrame]]:
+    """Read a narrow table whole; a wide one block by block, its text apart from its numbers."""
+    names = list(range(layout.width))
+    options: dict[str, Any] = {
+        "sep": r"\s+" if layout.delimiter == " " else layout.delimiter,
+        "header": None,
+        "names": names,
+        "index_col": False,
+        "decimal": layout.decimal,
+        "skipinitialspace": True,
+        "low_memory": False,
+    }
+    if layout.has_names:
+        options["dtype"] = {0: str}
+    if layout.width <= _NARROW:
+        frame = pd.read_csv(file, **options)
+        check_fits(float(frame.memory_usage(deep=False).sum()), name, limit=limit)
+        if len(frame):
+            yield frame
+        return
+    n_values = n_rows = 0
+    text: list[Any] | None = None
+    step = max(1, _VALUES_PER_BLOCK // layout.width)
+    for block in pd.read_csv(file, chunksize=step, **options):
+        if block.empty:
+            continue
+        columns = block.iloc[:, 1:] if layout.has_names else block
+        # Such as symbols beside ids, or the batch beside the genes; the first block tells.
+        text = [c for c in columns if _is_text(columns[c])] if text is None else text
+        numbers = columns.drop(columns=text)
+        _refuse_text(numbers, layout, name, n_rows)
+        values = sp.csr_matrix(numbers.to_numpy(dtype=np.float32))
+        n_rows += len(block)
+        n_values += values.nnz
+        check_fits(8.0 * n_values, name, limit=limit)
+        yield (_row_names(block, layout, n_rows - len(block)), values, block[text].astype(str))
+
+
+def _is_text(column: pd.Series[Any]) -> bool:
+    """Whether a column has values, and none of them is a number."""
+    if column.dtype.kind in "iuf":
+        return False
+    return bool(column.notna().any()) and bool(pd.to_numeric(column, errors="coerce").isna().all())
+
+
+def _refuse_text(numbers: pd.DataFrame, layout: Layout, name: str, n_before: int) -> None:
+    for position, kind in enumerate(numbers.dtypes):
+        if kind.kind in "iuf":
+            continue
+        column = numbers.iloc[:, position]
+        wrong = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+        found = shown(wrong.iloc[0]) if len(wrong) else "text"
+        line = n_before + (int(wrong.index[0]) - int(column.index[0]) if len(wrong) else 0) + 1
+        label = layout.column_names[int(numbers.columns[position])]
+        raise FileError(
+            f"{name} has {found} where a number is expected: row {line:,}, column {shown(label)}."
+        )
+
+
+def _row_names(frame: pd.DataFrame, layout: Layout, n_before: int) -> pd.Index:
+    if layout.has_names:
+        # A cell or gene may well be called NA.
+        own = frame.iloc[:, 0].fillna("NA").astype(str).str.strip()
+        return pd.Index(list(own), dtype=object)
+    return pd.Index([f"row{n_before + i + 1}" for i in range(len(frame))], dtype=object)
+
+
+def _assemble(parts: list[Any], layout: Layout, name: str) -> Table:
+    labels = layout.column_names
+    notes = []
+    if layout.n_skipped:
+        first = "line" if layout.n_skipped == 1 else f"{layout.n_skipped:,} lines"
+        verb = "is" if layout.n_skipped == 1 else "are"
+        notes.append(f"The first {first} of {name} {verb} not part of the table.")
+    if isinstance(parts[0], pd.DataFrame):
+        frame: pd.DataFrame = parts[0]
+        names = _row_names(frame, layout, 0)
+        own = list(range(1 if layout.has_names else 0, layout.width))
+        kinds = {i: frame[i].dtype.kind for i in own}
+        numbers = [i for i in own if kinds[i] in "iuf"]
+        text = frame[[i for i in own if i not in numbers]].set_axis(names)
+        text.columns = pd.Index([labels[int(i)] for i in text.columns])
+        values = sp.csr_matrix(frame[numbers].to_numpy(dtype=np.float32))
+        columns = pd.Index([labels[i] for i in numbers], dtype=object)
+    else:
+        names = parts[0][0].append([part[0] for part in parts[1:]])
+        values = sp.csr_matrix(sp.vstack([part[1] for part in parts], format="csr"))
+        text = pd.concat([part[2] for part in parts]).set_axis(names)
+        own = list(range(1 if layout.has_names else 0, layout.width))
+        columns = pd.Index([labels[i] for i in own if i not in text.columns], dtype=object)
+        text.columns = pd.Index([labels[int(i)] for i in text.columns])
+    if math.prod(values.shape) == 0 and text.shape[1] == 0:
+        raise FileError(f"{name} is a table without values.")
+    return Table(name, names, columns, values, text, layout.has_names, tuple(notes))

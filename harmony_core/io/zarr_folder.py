@@ -1,0 +1,162 @@
+"""AnnData in zarr, as a folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harmony_core.errors import FileError, HarmonyExplorerError
+from harmony_core.io.h5ad import check_consistent
+from harmony_core.io.loaded import Loaded, check_fits
+from harmony_core.io.subsample import Sample, draw_anndata
+
+_METADATA = (".zarray", ".zgroup", ".zmetadata", "zarr.json")
+_SAFE_CODECS = frozenset(
+    (
+        *("blosc", "zlib", "gzip", "zstd", "lz4", "lzma", "bz2", "shuffle", "delta", "crc32"),
+        *("vlen-utf8", "vlen-bytes", "vlen-array", "fixedscaleoffset", "bitround", "packbits"),
+        *("bytes", "crc32c", "transpose", "sharding_indexed", "bytes-bytes", "bool", "raw"),
+    )
+)
+"""Codecs that only move bytes. zarr also knows "pickle", which runs what the file says."""
+_LARGEST_METADATA = 64 << 20
+_MAX_FILES = 1_000_000
+
+
+def is_zarr(folder: Path) -> bool:
+    """Whether a folder is the root of a zarr store."""
+    return any((folder / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
+
+
+def read_zarr(
+    folder: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
+) -> Loaded:
+    """Read AnnData from a zarr folder.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    name, limit, sample
+        As in `harmony_core.io.h5ad.read_h5ad`.
+
+    Raises
+    ------
+    FileError
+        Not AnnData, damaged, pointing outside itself, asking for code to be run, or too large.
+    """
+    import anndata
+    import zarr
+
+    check_fits(_look_through(folder, name), name, limit=math.inf if sample else limit)
+    if not (folder / "obs").is_dir() or not (folder / "var").is_dir():
+        raise FileError(f"{name} is a zarr folder but not AnnData: it has no obs or no var.")
+    try:
+        if sample is not None:
+            group = zarr.open_group(folder, mode="r")
+            adata, note = draw_anndata(group, name, sample, limit=limit)
+            return Loaded(adata, "sample of zarr", (note,))
+        adata = anndata.read_zarr(folder)
+    except HarmonyExplorerError:
+        raise
+    except Exception as error:  # zarr and its codecs raise many kinds on damaged files
+        raise FileError(f"{name} is damaged and cannot be read; copy it again.") from error
+    check_consistent(adata, name)
+    return Loaded(adata, "zarr")
+
+
+def _look_through(folder: Path, name: str) -> float:
+    """Return the bytes that all arrays take once read; refuse links and unsafe codecs."""
+    own = consolidated = 0.0
+    for number, path in enumerate(folder.rglob("*")):
+        if path.is_symlink():
+            raise FileError(f"{name} is refused: it contains a link.")
+        if number > _MAX_FILES:
+            raise FileError(f"{name} is refused: it holds more than {_MAX_FILES:,} files.")
+        if path.name not in _METADATA or not path.is_file():
+            continue
+        values = _json(path, name)
+        for codec in _codecs(values):
+            if codec not in _SAFE_CODECS and codec.removeprefix("numcodecs.") not in _SAFE_CODECS:
+                raise FileError(
+                    f"{name} is refused: it is packed with {codec[:40]!r}, which is not allowed "
+                    "here; write it again with anndata's defaults."
+                )
+        n_bytes = sum(_size(array) for array in _arrays(values))
+        # The root may repeat what all other files say.
+        if path.name == ".zmetadata" or "consolidated_metadata" in values:
+            consolidated += n_bytes
+        else:
+            own += n_bytes
+    return max(own, consolidated)
+
+
+def _json(path: Path, name: str) -> Any:
+    try:
+        if path.stat().st_size > _LARGEST_METADATA:
+            raise FileError(f"{name} is refused: its description is larger than its data can need.")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{name} is damaged: {path.name} cannot be read.") from error
+    if not isinstance(values, dict):
+        raise FileError(f"{name} is damaged: {path.name} cannot be read.")
+    return values
+
+
+def _codecs(values: Any) -> Iterator[str]:
+    for key, value in _items(values):
+        if key in ("compressor", "filters", "codecs", "index_codecs", "storage_transformers"):
+            for codec in value if isinstance(value, list) else [value]:
+                if isinstance(codec, dict):
+                    yield str(codec.get("id", codec.get("name")))
+                elif codec is not None:
+                    yield str(codec)
+
+
+def _arrays(values: Any) -> Iterator[dict[str, Any]]:
+    for candidate in (values, *(value for _, value in _items(values))):
+        if not isinstance(candidate, dict) or not isinstance(candidate.get("shape"), list):
+            continue
+        if "dtype" in candidate or "data_type" in candidate:
+            yield candidate
+
+
+def _items(values: Any) -> Iterator[tuple[str, Any]]:
+    """Walk through nested JSON without recursion, which a file could exhaust."""
+    waiting = [values]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, dict):
+            yield from current.items()
+            waiting.extend(current.values())
+        elif isinstance(current, list):
+            waiting.extend(current)
+
+
+def _kinds(kind: Any) -> Iterator[Any]:
+    """Yield the kind of an array's values, or of each field where it is a table."""
+    if isinstance(kind, dict):
+        kind = kind.get("configuration", {}).get("fields", kind.get("name"))
+    if isinstance(kind, list):
+        for field in kind:
+            yield field[1]
+    else:
+        yield kind
+
+
+def _width(kind: str, *, bits: bool) -> float:
+    # v2 counts bytes ("<f4"), v3 bits ("float32"); text and objects have no size of their own.
+    digits = "".join(c for c in kind if c.isdigit())
+    return 64.0 if not digits else float(digits) / (8 if bits else 1)
+
+
+def _size(array: dict[str, Any]) -> float:
+    kind, bits = array.get("dtype", array.get("data_type")), "data_type" in array
+    try:
+        width = sum(_width(str(one), bits=bits) for one in _kinds(kind))
+        return math.prod(max(float(n), 0.0) for n in array["shape"]) * width
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError):
+        return math.inf

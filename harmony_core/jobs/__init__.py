@@ -1,0 +1,1 @@
+"""Who computes what, when, and for whom."""

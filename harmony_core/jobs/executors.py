@@ -1,0 +1,145 @@
+"""Where jobs are computed: in one spawned process, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from harmony_core.errors import HarmonyExplorerError
+from harmony_core.store.store import Store
+
+SCHEDULER_VARIABLE = "HARMONY_EXPLORER_SCHEDULER"
+"""Address of a Dask scheduler whose workers see the store's folder; unset, one spawned process."""
+
+_TIMEOUT = 10
+_LOOKS_EVERY = 0.5
+_GONE = "The Dask scheduler is gone."
+_LOST = ("KilledWorker", "BrokenProcessPool")
+
+
+def executor_for(store: Store) -> Executor:
+    """Return the executor that the environment asks for.
+
+    Raises
+    ------
+    HarmonyExplorerError
+        If a cluster is configured that can't be reached.
+    """
+    address = os.environ.get(SCHEDULER_VARIABLE)
+    return dask_cluster(address) if address else spawned_worker(store)
+
+
+def spawned_worker(store: Store) -> Executor:
+    """Return an executor of one spawned process that keeps compiled code in the store."""
+    # Read by numba when the worker imports it; a second start then compiles nothing.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_give_way)
+
+
+def dask_cluster(address: str) -> Executor:
+    """Return an executor whose jobs go to a Dask cluster; TLS as Dask itself is configured.
+
+    Raises
+    ------
+    HarmonyExplorerError
+        If Dask is not installed or the scheduler does not answer.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise HarmonyExplorerError(
+            f"{SCHEDULER_VARIABLE} names a Dask scheduler, but Dask is not installed; "
+            'install it with: pip install "harmony-explorer[cluster]"'
+        ) from None
+    try:
+        client: Any = Client(  # type: ignore[no-untyped-call]
+            address, timeout=_TIMEOUT, set_as_default=False
+        )
+    except (OSError, ValueError) as error:
+        raise HarmonyExplorerError(
+            f"The Dask scheduler {address} does not answer ({error}); start it, correct "
+            f"{SCHEDULER_VARIABLE}, or unset it to compute on this machine."
+        ) from error
+    return _Cluster(client)
+
+
+class _Cluster(Executor):
+    """Dask's executor, whose jobs are lost when its scheduler is gone for good.
+
+    Dask itself leaves such jobs without an answer.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        # Results live in the store, which Dask can't see: nothing may be answered from its memory.
+        self._dask: Executor = client.get_executor(pure=False)
+        self._unanswered: set[Future[Any]] = set()
+        threading.Thread(target=self._watch, name="dask-scheduler", daemon=True).start()
+
+    @property
+    def _is_gone(self) -> bool:
+        return bool(self._client.status == "closed")  # after Dask's own tries to reconnect
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        try:
+            future = self._dask.submit(work, *arguments, **options)
+        except Exception as error:
+            if self._is_gone:
+                raise BrokenProcessPool(_GONE) from error
+            raise
+        self._unanswered.add(future)
+        future.add_done_callback(self._unanswered.discard)
+        return future
+
+    def _watch(self) -> None:
+        while not self._is_gone:
+            time.sleep(_LOOKS_EVERY)
+        for future in list(self._unanswered):
+            with contextlib.suppress(InvalidStateError):  # answered just now
+                future.set_exception(BrokenProcessPool(_GONE))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if not self._is_gone:
+            self._dask.shutdown(wait=wait)
+            self._client.close()
+
+
+def places(executor: Executor) -> int:
+    """Return how many jobs an executor takes at once; a cluster keeps a queue of its own."""
+    return sys.maxsize if isinstance(executor, _Cluster) else 1
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Return whether a job failed because its worker died."""
+    return isinstance(error, BrokenProcessPool) or type(error).__name__ in _LOST
+
+
+def end_processes(executor: Executor) -> None:
+    """Kill an executor's processes, where they are ours; what they were computing is lost."""
+    for process in list(getattr(executor, "_processes", None) or {}):
+        os.kill(process, signal.SIGTERM)
+
+
+def close(executor: Executor) -> None:
+    """End an executor without waiting for what it computes: nobody will ask for it."""
+    if isinstance(executor, ProcessPoolExecutor):
+        executor.shutdown(wait=False, cancel_futures=True)
+        end_processes(executor)
+        return
+    executor.shutdown(wait=False)
+
+
+def _give_way() -> None:
+    """Let the page process go first: what it draws is seen at once."""
+    if hasattr(os, "nice"):
+        os.nice(5)

@@ -1,0 +1,1 @@
+"""Expression matrices, some cells or some genes at a time."""

@@ -1,0 +1,306 @@
+"""From counts to principal components: quality control, normalisation, variable genes, PCA.
+
+Every number is what scanpy gives, which tests hold it to; what is ours is the order, the defaults,
+what is said about it, and that genes are read some at a time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from harmony_core.errors import DataError
+from harmony_core.matrices.by_gene import ByGene
+from harmony_core.methods.hvg import SMALLEST_BATCH, moments, variable_genes
+from harmony_core.methods.qc import cell_quality, within_thresholds
+from harmony_core.params import PrepareParams
+
+TARGET_SUM = 1e4
+LARGEST_SCALED = 10
+_FEWEST_GENES = 5
+"""Antibody panels have a dozen; two or three measurements need no components."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What preparation decided and computed.
+
+    Attributes
+    ----------
+    cells
+        Positions of the kept cells in the data as they came (int32).
+    genes
+        Positions of the kept genes (int32).
+    variable
+        For each kept gene, whether it is variable (bool).
+    variable_in
+        For each kept gene, in how many batches it is among the most variable (int16); zeros where
+        genes were not chosen within batches.
+    totals
+        Counts per kept cell over the kept genes (float32); the divisor of normalisation. Ones if
+        the matrix was normalised already.
+    embedding
+        Principal components of the kept cells, float32 (cells × components).
+    variance_ratio
+        Share of the variance of the variable genes that each component explains.
+    notes
+        What a user should know, in plain sentences.
+    """
+
+    cells: npt.NDArray[np.int32]
+    genes: npt.NDArray[np.int32]
+    variable: npt.NDArray[np.bool_]
+    variable_in: npt.NDArray[np.int16]
+    totals: npt.NDArray[np.float32]
+    embedding: npt.NDArray[np.float32]
+    variance_ratio: npt.NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    matrix: sp.spmatrix | ByGene,
+    symbols: npt.NDArray[Any],
+    batch: npt.NDArray[Any],
+    params: PrepareParams,
+    *,
+    kind: str = "counts",
+    doublets: npt.NDArray[np.floating] | None = None,
+) -> Prepared:
+    """Run quality control, normalisation, variable-gene choice and PCA.
+
+    Only the variable genes are held in memory whole, all others some at a time.
+
+    Parameters
+    ----------
+    matrix
+        Expression, cells × genes, sparse.
+    symbols
+        Gene symbols; mitochondrial genes are found by the prefix ``MT-`` or ``mt-``.
+    batch
+        Batch of every cell; variable genes are chosen within each batch.
+    params
+        Thresholds and sizes.
+    kind
+        What the values are: ``counts`` (also with fractions), ``normalised`` (not yet logged),
+        ``log`` or ``scaled``. Only counts are filtered and normalised.
+    doublets
+        Doublet score of every cell, needed where ``params`` have a ``max_doublet``.
+
+    Raises
+    ------
+    DataError
+        If the thresholds leave too few cells or genes.
+    """
+    matrix = ByGene.of(matrix)
+    n_cells, n_genes = matrix.shape
+    if n_genes < _FEWEST_GENES:
+        raise DataError(
+            f"The data have {n_genes} genes; at least {_FEWEST_GENES} are needed to compute "
+            "principal components. Give all measured genes, or start from an embedding."
+        )
+    notes: list[str] = []
+    keep, keep_genes = np.ones(n_cells, dtype=bool), np.ones(n_genes, dtype=bool)
+    totals = np.ones(n_cells, dtype=np.float32)
+    if kind == "counts":
+        keep = within_thresholds(cell_quality(matrix, symbols), params)
+        if params.max_doublet is not None and doublets is not None:
+            keep &= ~(doublets > params.max_doublet)
+        _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
+        keep_genes = _cells_of_each_gene(matrix, keep) >= params.min_cells
+        n_seen = int(keep_genes.sum())
+        _require(n_seen, n_genes, "genes are seen in enough cells", _FEWEST_GENES, "min_cells")
+        totals = _totals(matrix, keep_genes)
+        if not keep.all():
+            notes.append(f"{n_cells - int(keep.sum()):,} of {n_cells:,} cells were left out.")
+    else:
+        notes.append(
+            "The matrix is already normalised, so it was neither filtered nor normalised again."
+        )
+    cells = np.flatnonzero(keep).astype(np.int32)
+    genes = np.flatnonzero(keep_genes).astype(np.int32)
+    totals = totals[cells]
+    if kind == "scaled" or len(genes) <= params.n_top_genes:
+        # Variance says nothing after scaling.
+        variable = np.ones(len(genes), dtype=bool)
+        variable_in = np.zeros(len(genes), dtype=np.int16)
+    else:
+        codes = np.unique(np.asarray(batch)[cells].astype(str), return_inverse=True)[1]
+        if np.bincount(codes).min() < SMALLEST_BATCH:
+            codes = np.zeros_like(codes)
+        values = (
+            sp.csc_matrix(
+                log_normalised(_taken(block[:, keep_genes[found]], keep), totals, kind=kind)
+            )
+            for found, block in matrix.blocks()
+        )
+        variable, variable_in = variable_genes(moments(values, codes), params.n_top_genes)
+    n_pcs = min(params.n_pcs, int(variable.sum()) - 1, len(cells) - 1)
+    if n_pcs < params.n_pcs:
+        notes.append(
+            f"{n_pcs} principal components instead of {params.n_pcs}: "
+            f"there are {len(cells):,} cells and {int(variable.sum()):,} variable genes."
+        )
+    selected = _taken(matrix.genes(genes[variable]), keep)
+    embedding, variance_ratio = _components(
+        sp.csr_matrix(log_normalised(selected, totals, kind=kind)), n_pcs, params
+    )
+    return Prepared(
+        cells=cells,
+        genes=genes,
+        variable=variable,
+        variable_in=variable_in,
+        totals=totals,
+        embedding=embedding,
+        variance_ratio=variance_ratio,
+        notes=tuple(notes),
+    )
+
+
+def _taken(block: sp.csc_matrix, keep: npt.NDArray[np.bool_]) -> sp.csc_matrix:
+    return block if keep.all() else block[keep]
+
+
+def _cells_of_each_gene(matrix: ByGene, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Count the kept cells in which each gene is seen."""
+    found = [_taken(block, keep).getnnz(axis=0) for _, block in matrix.blocks()]
+    return np.concatenate(found).astype(np.int64)
+
+
+def _totals(matrix: ByGene, keep_genes: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Sum each cell's counts of the kept genes."""
+    total = np.zeros(matrix.shape[0])
+    for found, block in matrix.blocks():
+        total += np.asarray(block[:, keep_genes[found]].sum(axis=1, dtype=np.float64)).ravel()
+    return total.astype(np.float32)
+
+
+def _components(
+    values: sp.csr_matrix, n_pcs: int, params: PrepareParams
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the principal components of the variable genes, and the variance of each.
+
+    Raises
+    ------
+    DataError
+        If all cells are the same.
+    """
+    import anndata as ad
+    import scanpy as sc
+    import threadpoolctl
+
+    # Asked first: what is left of equal cells after centring is rounding, and how the solver fails
+    # on that differs from time to time.
+    if np.array_equal(values.max(axis=0).toarray(), values.min(axis=0).toarray()):
+        raise DataError(
+            "All cells have the same expression of the variable genes, so nothing tells them "
+            "apart; look at what the file holds."
+        )
+    adata = ad.AnnData(values)
+    # One thread: with more, the last digits depend on how many there are, and with them
+    # everything that follows.
+    with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
+        warnings.simplefilter("ignore", FutureWarning)
+        if params.scale:
+            adata.X = adata.X.toarray()
+            sc.pp.scale(adata, max_value=LARGEST_SCALED)
+        sc.pp.pca(adata, n_comps=n_pcs, random_state=params.seed)
+    embedding = np.ascontiguousarray(adata.obsm["X_pca"], dtype=np.float32)
+    return embedding, np.asarray(adata.uns["pca"]["variance_ratio"], dtype=np.float32)
+
+
+def log_normalised(
+    matrix: sp.csr_matrix | sp.csc_matrix, totals: npt.NDArray[np.float32], *, kind: str
+) -> sp.csr_matrix | sp.csc_matrix:
+    """Return log-normalised values of already chosen cells and genes, as `prepare` used them.
+
+    Parameters
+    ----------
+    matrix
+        Stored values (cells × genes).
+    totals
+        Counts per cell, from `Prepared.totals`.
+    kind
+        What the stored values are, see `prepare`.
+    """
+    result = matrix.astype(np.float32, copy=True)
+    if kind == "counts":
+        share = np.where(totals == 0, 1, totals / TARGET_SUM).astype(np.float32)
+        if sp.issparse(result) and result.format == "csc":
+            result.data /= share[result.indices]
+        else:
+            result.data /= np.repeat(share, np.diff(result.indptr))
+    if kind in ("counts", "normalised"):
+        np.log1p(result.data, out=result.data)
+    return result
+
+
+def log_normalised_gene(
+    values: npt.NDArray[np.float32], totals: npt.NDArray[np.float32], *, kind: str
+) -> npt.NDArray[np.float32]:
+    """Return one gene's log-normalised values over the kept cells; see `log_normalised`."""
+    column = sp.csc_matrix(values[:, None])
+    return np.asarray(log_normalised(column, totals, kind=kind).toarray().ravel())
+
+
+def _require(kept: int, total: int, what: str, least: int, setting: str) -> None:
+    if kept < least:
+        raise DataError(
+            f"Only {kept:,} of {total:,} {what}; at least {least} are needed. "
+            f"Loosen the thresholds, {setting} first."
+        )
+
+
+def from_basis(
+    embedding: npt.NDArray[np.floating],
+    matrix: ByGene | None,
+    *,
+    kind: str,
+    skip_dims: int = 0,
+) -> Prepared:
+    """Take an embedding as it came: every cell and gene is kept, only totals are computed.
+
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions.
+    matrix
+        Stored expression (cells × genes), or None where the data have none.
+    kind
+        What the stored values are, see `prepare`.
+    skip_dims
+        Leading dimensions to leave out.
+
+    Raises
+    ------
+    DataError
+        If fewer than two dimensions are left.
+    """
+    n = len(embedding)
+    if embedding.shape[1] - skip_dims < 2:
+        raise DataError(
+            f"The embedding has {embedding.shape[1]} dimensions, so {skip_dims} cannot be left "
+            "out; at least 2 must remain."
+        )
+    notes = ["Preparation was skipped; the embedding in the file was corrected."]
+    if skip_dims:
+        first = "Its first dimension was" if skip_dims == 1 else f"Its first {skip_dims} were"
+        notes.append(f"{first} left out.")
+    n_genes = 0 if matrix is None else matrix.shape[1]
+    totals = np.ones(n, dtype=np.float32)
+    if matrix is not None and kind == "counts":
+        totals = _totals(matrix, np.ones(n_genes, dtype=bool))
+    return Prepared(
+        cells=np.arange(n, dtype=np.int32),
+        genes=np.arange(n_genes, dtype=np.int32),
+        variable=np.ones(n_genes, dtype=bool),
+        variable_in=np.zeros(n_genes, dtype=np.int16),
+        totals=totals,
+        embedding=np.array(embedding[:, skip_dims:], dtype=np.float32),
+        variance_ratio=np.zeros(0, dtype=np.float32),
+        notes=tuple(notes),
+    )

@@ -1,0 +1,1 @@
+"""Numbers about neighbours and embeddings: functions on arrays."""

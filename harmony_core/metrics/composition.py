@@ -1,0 +1,40 @@
+"""Who is around whom: of which kinds the neighbours of each group of cells are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core.thresholds import N_NEIGHBORS
+
+Ints = npt.NDArray[np.integer[Any]]
+
+
+def neighbor_composition(
+    indices: Ints, groups: Ints, kinds: Ints, *, n_neighbors: int = N_NEIGHBORS
+) -> npt.NDArray[np.float64]:
+    """Return of which kinds each group's neighbours are.
+
+    Parameters
+    ----------
+    indices
+        Neighbours of each cell (cells × neighbours).
+    groups, kinds
+        Group and kind of each cell, -1 where it has none; such cells are left out, as are
+        neighbours without a kind.
+    n_neighbors
+        Neighbours looked at.
+
+    Returns
+    -------
+    Parts (groups × kinds); rows sum to 1, or hold NaN where a group has no neighbours.
+    """
+    near = kinds[indices[:, :n_neighbors]]
+    known = (near >= 0) & (groups >= 0)[:, None]
+    shape = (int(np.max(groups, initial=-1)) + 1, int(np.max(kinds, initial=-1)) + 1)
+    pairs = groups[:, None].astype(np.int64) * shape[1] + near
+    counts = np.bincount(pairs[known], minlength=shape[0] * shape[1]).reshape(shape)
+    total = counts.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(total > 0, counts / np.maximum(total, 1), np.nan))

@@ -1,0 +1,324 @@
+"""How much of the biology a correction kept. Conventions as in `mixing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from harmony_core.thresholds import MIN_CELLS_PURITY, N_NEIGHBORS
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+Ints = NDArray[np.integer[Any]]
+Floats = NDArray[np.floating[Any]]
+
+if TYPE_CHECKING:
+
+    def _parallel(function: _F) -> _F: ...
+else:
+    _parallel = numba.njit(cache=True, parallel=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelPurity:
+    """What one label's cells have around them before and after a correction.
+
+    Attributes
+    ----------
+    label
+        Level number.
+    cells
+        Cells that carry it.
+    before, within_batch, after
+        Mean part of the neighbours with another label: in the uncorrected data, in the
+        uncorrected data among cells of the same batch, and in the corrected data.
+    loss
+        after - the larger of before and within_batch.
+    """
+
+    label: int
+    cells: int
+    before: float
+    within_batch: float
+    after: float
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PurityLoss:
+    """Purity of all judged labels, largest loss first, and what was left out.
+
+    Attributes
+    ----------
+    labels
+        Judged labels.
+    too_small
+        Labels with fewer cells than are judged.
+    cells_without_label
+        Cells without a label; they count nowhere.
+    """
+
+    labels: tuple[LabelPurity, ...]
+    too_small: tuple[int, ...]
+    cells_without_label: int
+
+    @property
+    def worst(self) -> LabelPurity | None:
+        """The label that lost most; ``None`` where no label could be judged."""
+        return self.labels[0] if self.labels else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelChange:
+    """Mean of a number over one label's cells, before and after."""
+
+    label: int
+    cells: int
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        return self.after - self.before
+
+
+@dataclass(frozen=True, kw_only=True)
+class CLisi:
+    """cLISI (1 is best: one label around each cell) before and after.
+
+    Attributes
+    ----------
+    before, after
+        Mean over all labelled cells.
+    labels
+        Judged labels, largest rise first.
+    """
+
+    before: float
+    after: float
+    labels: tuple[LabelChange, ...]
+
+    @property
+    def worst(self) -> LabelChange | None:
+        """The label whose cLISI rose most; ``None`` where no label could be judged."""
+        return self.labels[0] if self.labels else None
+
+
+def wrong_label_share(
+    indices: Ints, labels: Ints, *, n_neighbors: int = N_NEIGHBORS
+) -> NDArray[np.float32]:
+    """Part of each cell's labelled neighbours that carry another label than the cell.
+
+    NaN where the cell, or all of its neighbours, have no label.
+    """
+    near = labels[indices[:, :n_neighbors]]
+    wrong = ((near != labels[:, None]) & (near >= 0)).sum(axis=1)
+    return _share(wrong, (near >= 0).sum(axis=1), labels >= 0)
+
+
+def wrong_label_share_within_batch(
+    indices: Ints, labels: Ints, batch: Ints, *, n_neighbors: int = N_NEIGHBORS
+) -> NDArray[np.float32]:
+    """`wrong_label_share` among the nearest neighbours of the cell's own batch.
+
+    They are picked from the graph as it is: where a cell has fewer than ``n_neighbors`` of its
+    batch among its neighbours, those count; where it has none, NaN.
+    """
+    codes = np.asarray(labels, dtype=np.int32)
+    counts = _count_within(indices, codes, np.asarray(batch, dtype=np.int32), n_neighbors)
+    return _share(counts[:, 0], counts[:, 1], codes >= 0)
+
+
+def purity_loss(
+    indices_before: Ints,
+    indices_after: Ints,
+    labels: Ints,
+    batch: Ints,
+    *,
+    indices_within_batch: Ints | None = None,
+    n_neighbors: int = N_NEIGHBORS,
+    min_cells: int = MIN_CELLS_PURITY,
+) -> PurityLoss:
+    """Rise of the wrong-label part of the neighbours, label by label.
+
+    The larger of two uncorrected values is taken off: what the labels' own overlap and errors
+    give is no loss, be it seen across batches or only inside them.
+
+    Parameters
+    ----------
+    indices_before, indices_after
+        Neighbours in the uncorrected and in the corrected embedding.
+    labels, batch
+        Level numbers of each cell, -1 where missing.
+    indices_within_batch
+        Neighbours in the uncorrected embedding, searched among the cells of the same batch. If
+        not given, those of the same batch are picked from ``indices_before``: give it more than
+        ``n_neighbors`` columns (the 90 of LISI do) then, as only these can be picked from.
+    n_neighbors
+        Nearest neighbours looked at.
+    min_cells
+        Cells from which a label is judged.
+    """
+    before = wrong_label_share(indices_before, labels, n_neighbors=n_neighbors)
+    after = wrong_label_share(indices_after, labels, n_neighbors=n_neighbors)
+    if indices_within_batch is None:
+        within = wrong_label_share_within_batch(
+            indices_before, labels, batch, n_neighbors=n_neighbors
+        )
+    else:
+        within = wrong_label_share(indices_within_batch, labels, n_neighbors=n_neighbors)
+    # A cell without a neighbour of its batch has no second value; the first one stands for it.
+    within = np.where(np.isnan(within), before, within)
+
+    means = [_label_means(v, labels) for v in (before, within, after)]
+    sizes = np.bincount(labels[labels >= 0], minlength=1)
+    rows = []
+    for label in np.flatnonzero(sizes >= min_cells):
+        raw, raw_within, now = (float(m[label]) for m in means)
+        rows.append(
+            LabelPurity(
+                label=int(label),
+                cells=int(sizes[label]),
+                before=raw,
+                within_batch=raw_within,
+                after=now,
+                loss=now - max(raw, raw_within),
+            )
+        )
+    return PurityLoss(
+        labels=tuple(sorted(rows, key=lambda row: -row.loss)),
+        too_small=tuple(int(i) for i in np.flatnonzero((sizes > 0) & (sizes < min_cells))),
+        cells_without_label=int((labels < 0).sum()),
+    )
+
+
+def clisi(
+    lisi_before: Floats, lisi_after: Floats, labels: Ints, *, min_cells: int = MIN_CELLS_PURITY
+) -> CLisi:
+    """Compare the LISI of the labels before and after, overall and label by label.
+
+    Parameters
+    ----------
+    lisi_before, lisi_after
+        `mixing.lisi` of the labels in the two graphs; NaN for cells without a label.
+
+    References
+    ----------
+    Korsunsky et al. 2019, 10.1038/s41592-019-0619-0
+    """
+    before, after = _label_means(lisi_before, labels), _label_means(lisi_after, labels)
+    sizes = np.bincount(labels[labels >= 0], minlength=1)
+    rows = [
+        LabelChange(
+            label=int(i), cells=int(sizes[i]), before=float(before[i]), after=float(after[i])
+        )
+        for i in np.flatnonzero(sizes >= min_cells)
+    ]
+    known = labels >= 0
+    return CLisi(
+        before=float(np.nanmean(lisi_before[known])) if known.any() else float("nan"),
+        after=float(np.nanmean(lisi_after[known])) if known.any() else float("nan"),
+        labels=tuple(sorted(rows, key=lambda row: -row.change)),
+    )
+
+
+def neighbors_replaced(
+    indices_before: Ints, indices_after: Ints, *, n_neighbors: int = N_NEIGHBORS
+) -> NDArray[np.float32]:
+    """Part of each cell's neighbours before that are no longer among those after, 0 to 1."""
+    k = min(n_neighbors, indices_before.shape[1], indices_after.shape[1])
+    replaced: NDArray[np.float32] = _count_gone(indices_before[:, :k], indices_after[:, :k])
+    return replaced / np.float32(max(k, 1))
+
+
+def displacement(before: Floats, after: Floats, clusters: Ints) -> NDArray[np.float32]:
+    """How far each cell was moved, in units of its distance to the nearest other cluster.
+
+    1 means that the cell moved as far as the next cluster's centre lies: far enough to change
+    sides. A shift that all cells of a batch share counts in full.
+
+    Parameters
+    ----------
+    before, after
+        Uncorrected and corrected embedding, cells × dimensions.
+    clusters
+        Cluster of each cell, -1 where it has none: then all clusters are others.
+
+    Returns
+    -------
+    One value a cell; NaN where there is no other cluster.
+    """
+    start = np.asarray(before, dtype=np.float32)
+    moved = np.sqrt(((np.asarray(after, dtype=np.float32) - start) ** 2).sum(axis=1))
+    known = clusters >= 0
+    n_clusters = int(np.max(clusters, initial=-1)) + 1
+    sizes = np.bincount(clusters[known], minlength=n_clusters)
+    centres = np.zeros((n_clusters, start.shape[1]), dtype=np.float32)
+    for dim in range(start.shape[1]):
+        sums = np.bincount(clusters[known], weights=start[known, dim], minlength=n_clusters)
+        centres[:, dim] = sums / np.maximum(sizes, 1)
+    squared = (start**2).sum(axis=1)[:, None] - 2 * start @ centres.T + (centres**2).sum(axis=1)
+    squared[:, sizes == 0] = np.inf
+    squared[np.flatnonzero(known), clusters[known]] = np.inf
+    to_other = np.sqrt(np.maximum(np.min(squared, axis=1, initial=np.inf), 0))
+    ratio = np.full(len(start), np.nan, dtype=np.float32)
+    possible = np.isfinite(to_other) & (to_other > 0)
+    ratio[possible] = moved[possible] / to_other[possible]
+    return ratio
+
+
+def _share(part: Ints, total: Ints, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    share = np.full(len(total), np.nan, dtype=np.float32)
+    possible = known & (total > 0)
+    share[possible] = part[possible] / total[possible]
+    return share
+
+
+def _label_means(values: Floats, labels: Ints) -> NDArray[np.float64]:
+    """Mean per label over the cells that have a value; NaN where none has."""
+    usable = (labels >= 0) & np.isfinite(values)
+    n_labels = int(np.max(labels, initial=0)) + 1
+    total = np.bincount(labels[usable], weights=values[usable], minlength=n_labels)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / np.bincount(labels[usable], minlength=n_labels))
+
+
+@_parallel
+def _count_within(
+    indices: NDArray[Any], labels: NDArray[Any], batch: NDArray[Any], wanted: int
+) -> NDArray[np.int32]:
+    """Wrong-label and all labelled neighbours among the first ``wanted`` of the own batch."""
+    counts = np.zeros((indices.shape[0], 2), dtype=np.int32)
+    for i in numba.prange(indices.shape[0]):
+        taken = 0
+        for e in range(indices.shape[1]):
+            j = indices[i, e]
+            if batch[j] != batch[i]:
+                continue
+            if labels[j] >= 0:
+                counts[i, 1] += 1
+                if labels[j] != labels[i]:
+                    counts[i, 0] += 1
+            taken += 1
+            if taken == wanted:
+                break
+    return counts
+
+
+@_parallel
+def _count_gone(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float32]:
+    gone = np.zeros(before.shape[0], dtype=np.float32)
+    for i in numba.prange(before.shape[0]):
+        for e in range(before.shape[1]):
+            kept = False
+            for f in range(after.shape[1]):
+                if before[i, e] == after[i, f]:
+                    kept = True
+                    break
+            if not kept:
+                gone[i] += 1
+    return gone

@@ -1,0 +1,1 @@
+"""Runs: which stages they consist of, their results, and how they compare."""

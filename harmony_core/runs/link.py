@@ -1,0 +1,150 @@
+"""A run's settings as the parameters of a web address, and back.
+
+An address names only what differs from the settings that a dataset starts with, so it stays short
+and can be read. Whatever it holds is a stranger's text: each parameter is checked by itself, and
+what can't be used is left out with a sentence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harmony_core.errors import InputError, ParameterError
+from harmony_core.inspect.columns import batch_column
+from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.runs.history import flat
+from harmony_core.store.store import Dataset
+
+_BATCH = "batch"
+_NOT_IN_LINKS = ("harmony.batch", "clusters.resolutions", "given")
+"""Told in another way, or not changed by any control."""
+
+_LARGEST = 2**53
+
+
+def to_parameters(params: RunParams, start: RunParams) -> dict[str, list[str]]:
+    """Return the batch variables and every setting that differs from those to start with.
+
+    Parameters
+    ----------
+    params
+        The run.
+    start
+        What the dataset starts with; `from_parameters` must be given the same.
+    """
+    now, then = flat(params), flat(_for_batch(start, params.harmony.batch))
+    told = {_BATCH: list(params.harmony.batch)}
+    for name, value in now.items():
+        if value != then[name] and name not in _NOT_IN_LINKS:
+            values = value if isinstance(value, list) else [value]
+            told[_short(name)] = [_text(v) for v in values]
+    return told
+
+
+def from_parameters(
+    given: Mapping[str, Sequence[str]], dataset: Dataset, start: RunParams
+) -> tuple[RunParams, tuple[str, ...]]:
+    """Return the settings that an address asks for, and what of it could not be used.
+
+    Parameters
+    ----------
+    given
+        Name to values, as `to_parameters` writes them.
+    dataset
+        Decides which columns and embeddings there are.
+    start
+        What the dataset starts with.
+
+    Returns
+    -------
+    params, problems
+        One plain sentence for each parameter that was left out.
+    """
+    params, problems = start, []
+    names = tuple(given.get(_BATCH, ()))
+    if names and names != start.harmony.batch:
+        try:
+            params = _for_batch(start, names)
+            for name in names:
+                batch_column(dataset.obs, name)
+        except InputError as error:
+            params, problems = start, [str(error)]
+    known = {_short(name): name for name in flat(params) if name not in _NOT_IN_LINKS}
+    waiting = [name for name in given if name != _BATCH]
+    while waiting:  # one may only be possible after another, as max_genes after min_genes
+        refused: list[tuple[str, str]] = []
+        for name in waiting:
+            try:
+                params = _with(params, known.get(name), name, given[name], dataset)
+            except InputError as error:
+                refused.append((name, str(error)))
+        if len(refused) == len(waiting):
+            return params, (*problems, *(sentence for _, sentence in refused))
+        waiting = [name for name, _ in refused]
+    return params, tuple(problems)
+
+
+def _with(
+    params: RunParams, setting: str | None, name: str, texts: Sequence[str], dataset: Dataset
+) -> RunParams:
+    """Return the settings with one of them read from its texts."""
+    if setting is None:
+        raise ParameterError(f"There is no setting {name!r}.")
+    if setting == "label" and texts[0] and texts[0] not in dataset.obs:
+        raise ParameterError(f"There is no column {texts[0]!r} for labels in these data.")
+    if setting == "prepare.basis" and texts[0] not in dataset.meta["embeddings"]:
+        raise ParameterError(f"There is no embedding {texts[0]!r} in these data.")
+    group, _, last = setting.rpartition(".")
+    then = flat(params)[setting]
+    if isinstance(then, list):
+        value: Any = tuple(_value(name, text, then[0]) for text in texts)
+    else:
+        value = _value(name, texts[0], then, is_name=setting in ("label", "prepare.basis"))
+    if not group:
+        return replace(params, **{last: value})
+    return replace(params, **{group: replace(getattr(params, group), **{last: value})})
+
+
+def _value(name: str, text: str, then: Any, *, is_name: bool = False) -> Any:
+    if is_name:
+        return text or None
+    if isinstance(then, str):
+        return text
+    wanted = "yes or no, as true or false" if isinstance(then, bool) else "a number"
+    refusal = ParameterError(f"{name} must be {wanted}, not {text[:40]!r}.")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise refusal from None
+    if not isinstance(value, bool | int | float | None) or isinstance(value, bool) != isinstance(
+        then, bool
+    ):
+        raise refusal
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise refusal
+    if value is None and then is not None:
+        raise refusal
+    if isinstance(then, int) and not isinstance(value, int):
+        raise ParameterError(f"{name} must be a whole number, not {text[:40]!r}.")
+    return value
+
+
+def _for_batch(start: RunParams, names: Sequence[str]) -> RunParams:
+    """Return the settings to start with for other batch variables."""
+    if tuple(names) == start.harmony.batch:
+        return start
+    label = None if start.label in names else start.label
+    harmony = replace(start.harmony, batch=tuple(names), theta=HarmonyParams(batch=("",)).theta)
+    return replace(start, harmony=harmony, label=label)
+
+
+def _short(name: str) -> str:
+    """Harmony's own settings go by their name alone, others by ``group.name``."""
+    return name.removeprefix("harmony.")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value)

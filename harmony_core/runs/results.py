@@ -1,0 +1,163 @@
+"""A run's results as they stand in the store: what pages, figures and exports read.
+
+Light on purpose: everything here is memory maps and JSON, and what is not computed yet is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harmony_core.params import RunParams
+from harmony_core.runs.plan import STEPS, Plan, Side
+from harmony_core.store.store import Arrays, Dataset, StageResult
+
+
+@dataclass(frozen=True)
+class MarkerTable:
+    """Marker genes of one cluster, best first."""
+
+    symbols: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+    log2_fold_change: npt.NDArray[np.float32]
+    p_values: npt.NDArray[np.float64]
+    p_adjusted: npt.NDArray[np.float64]
+
+
+class RunResults:
+    """What the store has of one run.
+
+    Parameters
+    ----------
+    dataset
+        The dataset in the store.
+    params
+        Settings of the run.
+    """
+
+    def __init__(self, dataset: Dataset, params: RunParams) -> None:
+        self.dataset = dataset
+        self.params = params
+        self.plan = Plan(dataset, params)
+
+    def stage(self, name: str) -> StageResult | None:
+        """Return a finished step of `harmony_core.runs.plan.STEPS`, or None."""
+        return self.dataset.finished(self.plan.keys[name])
+
+    def _arrays(self, name: str) -> Arrays | None:
+        stage = self.stage(name)
+        return None if stage is None else stage.arrays
+
+    @property
+    def is_finished(self) -> bool:
+        return self.plan.is_finished
+
+    @cached_property
+    def cells(self) -> npt.NDArray[np.int32] | None:
+        """Positions of the kept cells in the data as they came."""
+        arrays = self._arrays("prepare")
+        return None if arrays is None else np.asarray(arrays["cells"])
+
+    @cached_property
+    def obs(self) -> pd.DataFrame | None:
+        """Metadata of the kept cells."""
+        return None if self.cells is None else self.dataset.obs.iloc[self.cells]
+
+    def embedding(self, side: Side) -> npt.NDArray[np.float32] | None:
+        """Return the embedding (kept cells × dimensions) before or after correction."""
+        arrays = self._arrays("prepare" if side == "before" else "correct")
+        return None if arrays is None else arrays["embedding"]
+
+    def layout(self, side: Side) -> npt.NDArray[np.float32] | None:
+        """Return the picture's positions (kept cells × 2)."""
+        arrays = self._arrays(f"layout_{side}")
+        return None if arrays is None else arrays["positions"]
+
+    def picture(self, side: Side) -> npt.NDArray[np.float32] | None:
+        """Return the positions to draw: those of the layout or, until it is there, a preview's."""
+        full = self.layout(side)
+        if full is not None or side == "before":
+            return full
+        arrays = self._arrays("preview_after")
+        return None if arrays is None else arrays["positions"]
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether the picture after correction is only a preview so far."""
+        return self.layout("after") is None and self.picture("after") is not None
+
+    def clusters(self, side: Side, resolution: float | None = None) -> npt.NDArray[np.int32] | None:
+        """Return each kept cell's Leiden cluster, by default at the resolution shown."""
+        resolution = resolution or self.params.clusters.shown
+        is_shown = resolution == self.params.clusters.shown
+        arrays = self._arrays(f"clusters_{side}" if is_shown else f"other_clusters_{side}")
+        return None if arrays is None else arrays[f"leiden_{resolution:g}"]
+
+    def markers(self, side: Side) -> tuple[MarkerTable, ...] | None:
+        """Return the marker genes of each cluster shown; empty tuple without expression."""
+        stage = self.stage(f"markers_{side}")
+        if stage is None:
+            return None
+        if not stage.info["symbols"]:
+            return ()
+        a, symbols = stage.arrays, np.asarray(stage.info["symbols"], dtype=str)
+        return tuple(
+            MarkerTable(
+                symbols=tuple(s for s in symbols[a["symbol"][g]].tolist() if s),
+                scores=a["scores"][g],
+                log2_fold_change=a["log2_fold_change"][g],
+                p_values=a["p_values"][g],
+                p_adjusted=a["p_adjusted"][g],
+            )
+            for g in range(len(a["genes"]))
+        )
+
+    def gene(self, position: int) -> npt.NDArray[np.float32] | None:
+        """Return a gene's log-normalised, uncorrected expression in the kept cells.
+
+        Parameters
+        ----------
+        position
+            Position of the gene in ``dataset.symbols``.
+        """
+        prepared = self._arrays("prepare")
+        if prepared is None:
+            return None
+        from harmony_core.methods.prepare import log_normalised_gene
+
+        values = self.dataset.gene(position)[np.asarray(prepared["cells"])]
+        kind = self.dataset.meta["kind"]
+        return log_normalised_gene(values, np.asarray(prepared["totals"]), kind=kind)
+
+    @property
+    def harmony(self) -> Mapping[str, Any] | None:
+        """How Harmony went: objective, iterations, stop_reason, nclust, theta_b, levels.
+
+        None before it ran, and always where the embedding was given.
+        """
+        stage = None if self.params.given is not None else self.stage("correct")
+        return None if stage is None else stage.info
+
+    @property
+    def assessment(self) -> Mapping[str, Any] | None:
+        """Metrics before and after, and the verdict; see `harmony_core.verdict.assess`."""
+        stage = self.stage("assess")
+        return None if stage is None else stage.info
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What preparation has to say."""
+        stage = self.stage("prepare")
+        return () if stage is None else tuple(stage.info["notes"])
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds that each finished step took when it was computed."""
+        stages = {step.name: self.stage(step.name) for step in STEPS}
+        return {name: s.info["seconds"] for name, s in stages.items() if s is not None}

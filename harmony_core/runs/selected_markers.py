@@ -1,0 +1,169 @@
+"""Marker genes of cells that somebody chose by hand, against all others.
+
+Light to import: a page looks here whether the store has them. Only `rank` is for the worker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core.errors import DataError
+from harmony_core.params import RunParams
+from harmony_core.runs.plan import Plan, library_versions
+from harmony_core.store.store import Dataset, StageKey, digest
+
+if TYPE_CHECKING:
+    from harmony_core.runs.chain import Expression
+    from harmony_core.runs.pipeline import Pipeline
+
+N_GENES = 20
+FEWEST_CELLS = 3
+"""On either side: of fewer cells no test can tell anything."""
+
+_RECIPE = 1
+_GENES_AT_A_TIME = 1000
+"""Between these the progress is told and a cancel is seen."""
+
+Report = Callable[[float], None]
+"""Called with the share done; may raise Cancelled."""
+
+
+@dataclass(frozen=True)
+class SelectedMarkers:
+    """Genes that are higher in the chosen cells than in all others, best first.
+
+    Attributes
+    ----------
+    symbols
+        Gene symbols, at most `N_GENES`.
+    scores
+        Wilcoxon z scores, all positive (genes).
+    log2_fold_change
+        Of mean expression against all other cells (genes).
+    inside, outside
+        Part of the chosen cells, and of all others, that express the gene, 0 to 1 (genes).
+    p_adjusted
+        Two-sided p values, adjusted over all genes by Benjamini and Hochberg (genes). The cells
+        were chosen by looking at the same data, so they are too small; use the order.
+    """
+
+    symbols: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+    log2_fold_change: npt.NDArray[np.float32]
+    inside: npt.NDArray[np.float32]
+    outside: npt.NDArray[np.float32]
+    p_adjusted: npt.NDArray[np.float64]
+
+
+_NUMBERS = tuple(f.name for f in fields(SelectedMarkers) if f.name != "symbols")
+
+
+def why_not(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> str:
+    """Return in a sentence why chosen cells can have no marker genes; nothing if they can."""
+    if not len(dataset.symbols) or dataset.matrix is None:
+        return "These data have an embedding but no expression, so there are no marker genes."
+    if dataset.meta["kind"] == "scaled":
+        return (
+            "Expression in this file is scaled, so that no gene is at zero; marker genes need "
+            "counts or log-normalised values. Load a file that holds them."
+        )
+    n_chosen, n_others = int(chosen.sum()), int((~chosen).sum())
+    if n_chosen < FEWEST_CELLS:
+        return f"Select at least {FEWEST_CELLS} cells to find their marker genes."
+    if n_others < FEWEST_CELLS:
+        return (
+            "Marker genes set the selected cells apart from the others: leave at least "
+            f"{FEWEST_CELLS} cells out."
+        )
+    return ""
+
+
+def key(dataset: Dataset, params: RunParams, chosen: npt.NDArray[np.bool_]) -> StageKey:
+    """Return the name of a selection's markers: it depends on the cells, not on the correction.
+
+    Like a run's name it is of one dataset only, because jobs of all datasets share one queue.
+    """
+    cells = hashlib.blake2b(np.packbits(chosen).tobytes(), digest_size=16).hexdigest()
+    prepared = Plan(dataset, params).keys["prepare"].digest
+    of = (dataset.fingerprint, prepared, cells)
+    return StageKey("selected", digest(_RECIPE, library_versions(), *of))
+
+
+def stored(dataset: Dataset, name: StageKey) -> SelectedMarkers | None:
+    """Return a selection's markers if the store has them."""
+    stage = dataset.finished(name)
+    if stage is None:
+        return None
+    return SelectedMarkers(
+        symbols=tuple(stage.info["symbols"]), **{name: stage.arrays[name] for name in _NUMBERS}
+    )
+
+
+def rank(pipeline: Pipeline, chosen: npt.NDArray[np.bool_], report: Report) -> None:
+    """Put a selection's marker genes into the store.
+
+    Raises
+    ------
+    DataError
+        Where chosen cells can have none.
+    """
+    refused = why_not(pipeline.dataset, chosen)
+    if refused:
+        raise DataError(refused)
+
+    def compute() -> tuple[dict[str, npt.NDArray[np.generic]], dict[str, list[str]]]:
+        expression = pipeline.expression
+        if expression is None:
+            raise DataError("These data have no expression values to rank genes by.")
+        found = selected_markers(expression, chosen, report)
+        return {n: getattr(found, n) for n in _NUMBERS}, {"symbols": list(found.symbols)}
+
+    pipeline.dataset.computed(key(pipeline.dataset, pipeline.params, chosen), compute)
+
+
+def selected_markers(
+    expression: Expression, chosen: npt.NDArray[np.bool_], report: Report = lambda share: None
+) -> SelectedMarkers:
+    """Rank genes of chosen cells against all others by the Wilcoxon rank-sum test.
+
+    Parameters
+    ----------
+    expression
+        Log-normalised, uncorrected.
+    chosen
+        Which cells are chosen, at least two and all but two at most (cells).
+    """
+    from scipy.stats import false_discovery_control
+
+    from harmony_core.methods.markers import cluster_markers
+
+    n_genes = expression.by_gene.shape[1]
+    scores, change = np.zeros((2, n_genes), dtype=np.float32)
+    p_values = np.ones(n_genes)
+    groups = chosen.astype(np.int32)
+    for start in range(0, n_genes, _GENES_AT_A_TIME):
+        report(start / n_genes)
+        part = expression.by_gene[:, start : start + _GENES_AT_A_TIME].tocsr()
+        ranked = cluster_markers(part, groups, n_genes=_GENES_AT_A_TIME)
+        here = start + ranked.genes[1]
+        scores[here] = ranked.scores[1]
+        change[here] = ranked.log2_fold_change[1]
+        p_values[here] = ranked.p_values[1]
+    adjusted = false_discovery_control(p_values)
+    best = np.argsort(-scores, kind="stable")[:N_GENES]
+    best = best[scores[best] > 0]
+    expressed = np.asarray((expression.by_gene[:, best] > 0).todense())
+    return SelectedMarkers(
+        symbols=tuple(expression.symbols[best].tolist()),
+        scores=scores[best],
+        log2_fold_change=change[best],
+        inside=expressed[chosen].mean(axis=0, dtype=np.float32),
+        outside=expressed[~chosen].mean(axis=0, dtype=np.float32),
+        p_adjusted=adjusted[best],
+    )

@@ -1,0 +1,5 @@
+"""Datasets and results of stages on disk."""
+
+from harmony_core.store.store import Arrays, Dataset, StageKey, StageResult, Store
+
+__all__ = ["Arrays", "Dataset", "StageKey", "StageResult", "Store"]

@@ -1,0 +1,123 @@
+"""The sample data, on screen at first sight.
+
+A sample's folder holds its h5ad and, zipped, what the store keeps of it: the checked dataset and
+the results of its default run, written by ``sample_data/make_store.py`` through the chain itself.
+Unpacking them needs neither anndata nor a computation.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from harmony_core.store.store import Store
+
+FOLDER = Path(__file__).resolve().parents[2] / "sample_data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A dataset that comes with the program.
+
+    Attributes
+    ----------
+    file
+        The h5ad, relative to `FOLDER`.
+    batch, label, condition
+        The settings to start with.
+    about
+        One sentence for the Data page.
+    """
+
+    name: str
+    file: str
+    batch: str
+    label: str
+    condition: bool
+    about: str
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / self.file
+
+    @property
+    def archive(self) -> Path:
+        return self.path.with_suffix(".store.zip")
+
+
+SAMPLES: Mapping[str, Sample] = {
+    "kang": Sample(
+        name="Kang PBMC, control and stimulated",
+        file="kang/kang_pbmc.h5ad",
+        batch="condition",
+        label="marker_based_type",
+        condition=True,
+        about="Blood cells of eight donors, half of them stimulated with interferon beta "
+        "(Kang et al. 2018). Real cells; the labels are ours, from marker genes.",
+    ),
+    "sibling": Sample(
+        name="Two batches with a sibling",
+        file="sibling/two_batches_sibling.h5ad",
+        batch="batch",
+        label="true_type",
+        condition=False,
+        about="Simulated cells with known truth: one batch has a type of its own, whose close "
+        "relative lives in the other. Harmony's defaults merge the two.",
+    ),
+}
+
+FIRST = "kang"
+
+
+def install(store: Store, *keys: str) -> None:
+    """Put these samples, or all, into the store where they are not there yet."""
+    for sample in (SAMPLES[key] for key in keys or SAMPLES):
+        if not sample.archive.is_file():
+            continue
+        with zipfile.ZipFile(sample.archive) as archive:
+            fingerprint = json.loads(archive.read("fingerprint.json"))
+            with store.new_dataset(fingerprint) as folder:
+                if folder is None:
+                    continue
+                archive.extractall(folder)
+                (folder / "fingerprint.json").unlink()
+                shutil.copyfile(sample.path, folder / "source.h5ad")
+                _write_matrix(sample.path, folder)
+
+
+def _write_matrix(source: Path, folder: Path) -> None:
+    """Write a sample's counts by gene, as `ingest` does, without importing anndata."""
+    import h5py
+    import numpy as np
+    import scipy.sparse as sp
+
+    with h5py.File(source, "r") as file:
+        stored = file["X"]
+        parts = (stored["data"][:], stored["indices"][:], stored["indptr"][:])
+        matrix = sp.csr_matrix(parts, shape=tuple(stored.attrs["shape"])).tocsc()
+    matrix.sort_indices()
+    (folder / "matrix").mkdir()
+    for name, dtype in (("data", np.float32), ("indices", np.int32), ("indptr", np.int32)):
+        np.save(folder / "matrix" / f"{name}.npy", getattr(matrix, name).astype(dtype))
+
+
+def fingerprint(store: Store, key: str) -> str:
+    """Return a sample's fingerprint, putting it into the store first if need be."""
+    install(store, key)
+    return _shipped_fingerprint(key)
+
+
+def key_of(fingerprint: str) -> str | None:
+    """Return which sample a dataset is, or None if it is none."""
+    return next((key for key in SAMPLES if _shipped_fingerprint(key) == fingerprint), None)
+
+
+@cache
+def _shipped_fingerprint(key: str) -> str:
+    with zipfile.ZipFile(SAMPLES[key].archive) as archive:
+        return str(json.loads(archive.read("fingerprint.json")))

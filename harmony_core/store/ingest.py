@@ -1,0 +1,299 @@
+"""Take data into the store: check them, choose the matrix, write what pages and stages read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from harmony_core.errors import BatchError, HarmonyExplorerError
+from harmony_core.inspect.check import Report, ValueKind, check, check_batch, expression
+from harmony_core.inspect.values import check_same_kind
+from harmony_core.io.request import LoadRequest
+from harmony_core.matrices.by_gene import write_by_gene
+from harmony_core.store.fingerprint import fingerprint as digest_of
+from harmony_core.store.store import Dataset, Store
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+RESULT_KEY = "harmony_explorer"
+"""Entry of uns by which we know a file that we wrote."""
+
+_PANEL = 1_000
+"""Fewer genes than this were chosen, and whole transcriptomes' thresholds do not fit."""
+_PANEL_SHARE = 50
+
+_KINDS = {
+    ValueKind.COUNTS: "counts",
+    ValueKind.FRACTIONAL_COUNTS: "counts",
+    ValueKind.NORMALISED: "normalised",
+    ValueKind.LOG: "log",
+    ValueKind.SCALED: "scaled",
+    ValueKind.MIXED: "mixed",
+}
+
+
+def ingest_file(store: Store, path: Path, *, name: str) -> Dataset:
+    """Read a file into the store; see `ingest_request`."""
+    request = replace(LoadRequest.of_path(Path(path)), names=(name,))
+    return ingest_request(store, request)
+
+
+def ingest_request(
+    store: Store, request: LoadRequest, report: Callable[[str, float], None] | None = None
+) -> Dataset:
+    """Read files into the store; data that are there already are not written again.
+
+    Parameters
+    ----------
+    request
+        The files, and how to read them.
+    report
+        Hears of the steps of `harmony_core.runs.plan.LOADING`; cancels by raising.
+
+    Raises
+    ------
+    FileError, DataError
+        If they cannot be read or used; nothing is left in the store then.
+    """
+    from harmony_core.io.read import open_request
+
+    report = report or (lambda step, share: None)
+    report("read", 0.0)
+    paths = [Path(path) for path in request.paths]
+    with open_request(request, store.datasets_folder) as loaded:
+        return ingest(
+            store,
+            loaded.adata,
+            name=request.name,
+            source=paths[0] if loaded.format == "h5ad" else None,
+            notes=loaded.notes,
+            reading={
+                "format": loaded.format,
+                "inputs": [] if request.is_upload or request.sketch_of else [str(p) for p in paths],
+                "sketch_of": request.sketch_of,
+                "modalities": list(loaded.modalities),
+                "choices": dict(loaded.choices),
+            },
+            report=report,
+        )
+
+
+def ingest(
+    store: Store,
+    adata: AnnData,
+    *,
+    name: str,
+    source: Path | None = None,
+    suggested: dict[str, Any] | None = None,
+    notes: Iterable[str] = (),
+    reading: dict[str, Any] | None = None,
+    report: Callable[[str, float], None] | None = None,
+) -> Dataset:
+    """Take data into the store.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    name
+        What pages call them.
+    source
+        The h5ad they were read from, which is kept as it is; without one the data are written.
+    suggested
+        Batch variables, label and whether the variable is a condition, where they are known;
+        otherwise the likeliest are taken.
+    notes
+        What was noticed while reading.
+    reading
+        How they were read: ``format``, ``inputs``, ``modalities``, ``choices``.
+    report
+        As in `ingest_request`.
+
+    Raises
+    ------
+    DataError
+        If the data can't be used.
+    """
+    report = report or (lambda step, share: None)
+    report("check", 0.0)
+    if source is None:
+        adata = _writable(adata)
+    recognised = check(adata)
+    obs = _readable(adata.obs)
+    obs.index = pd.Index(_unique(adata.obs_names))
+    embeddings = {
+        e.name: np.asarray(
+            adata.obsm[e.name].toarray() if sp.issparse(adata.obsm[e.name]) else adata.obsm[e.name],
+            dtype=np.float32,
+        )
+        for e in sorted(recognised.embeddings, key=lambda e: e.is_layout)
+    }
+    report("check", 0.5)
+    fingerprint = digest_of(adata)
+    with store.new_dataset(fingerprint) as folder:
+        if folder is not None:
+            report("keep", 0.0)
+            if source is None:
+                adata.write_h5ad(folder / "source.h5ad", compression="gzip")
+            else:
+                shutil.copyfile(source, folder / "source.h5ad")
+            report("keep", 0.5)
+            obs.to_parquet(folder / "obs.parquet")
+            if recognised.expression is not None:
+                matrix, var = expression(adata, recognised.expression.where)
+                symbols, gene_ids = _genes(var, recognised)
+                table = pd.DataFrame({"symbol": symbols}, index=pd.Index(gene_ids, dtype=str))
+                table.to_parquet(folder / "var.parquet")
+                write_by_gene(folder / "matrix", matrix)
+            _save(folder / "embeddings", **{str(i): e for i, e in enumerate(embeddings.values())})
+            meta = {
+                "name": name,
+                "n_cells": adata.n_obs,
+                **_expression_meta(recognised),
+                **_embedding_meta(recognised),
+                "warnings": [*notes, *recognised.warnings],
+                "suggested": suggested or _suggested(recognised),
+                "candidates": [asdict(c) for c in recognised.batch_candidates],
+                "labels": list(recognised.label_candidates),
+                "reading": reading or {},
+                "run": _run_inside(adata, list(embeddings)),
+            }
+            # Written last: a folder without it is not a dataset.
+            (folder / "dataset.json").write_text(json.dumps(meta), "utf-8")
+    return store.dataset(fingerprint)
+
+
+def _expression_meta(found: Report) -> dict[str, Any]:
+    """Return what a page says of the matrices and their genes."""
+    used = found.expression
+    mixed: dict[str, str] = {}
+    by_column = {} if used is None else used.kinds_by_column
+    telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
+    for column in by_column:
+        # Batches that hold a mixture are told by the column whose batches don't.
+        blamed = column if column in telling else next(iter(telling), column)
+        try:
+            check_same_kind(dict(by_column[blamed]), blamed)
+        except BatchError as error:
+            mixed[column] = str(error)
+    return {
+        "n_genes": found.n_genes,
+        "kind": "none" if used is None else _KINDS[used.kind],
+        "where": "" if used is None else used.where,
+        "matrices": {m.where: m.kind.value for m in found.matrices},
+        "mixed_kinds": mixed,
+        "organism": found.organism,
+        "n_mito": found.n_mito,
+        "symbol_column": found.symbol_column,
+    }
+
+
+def _embedding_meta(found: Report) -> dict[str, Any]:
+    """Return what a page says of the embeddings, those to start from first."""
+    kept = [e for e in found.embeddings if not e.is_layout]
+    usable = [e for e in kept if e.n_bad == 0 and not e.is_corrected]
+    return {
+        "embeddings": [e.name for e in kept],
+        "layouts": [e.name for e in found.embeddings if e.is_layout],
+        "embedding_facts": {e.name: {**asdict(e), "follows_depth": e.follows_depth} for e in kept},
+        "uncorrected": [e.name for e in sorted(usable, key=lambda e: e.preference)],
+    }
+
+
+def _genes(var: pd.DataFrame, report: Report) -> tuple[list[str], list[str]]:
+    """Return symbols, made unique, and ids."""
+    named = var[report.symbol_column] if report.symbol_column else var.index
+    ids = [str(i) for i in var.index]
+    symbols = [str(s) if pd.notna(s) and str(s) else i for s, i in zip(named, ids, strict=True)]
+    return _unique(symbols), ids
+
+
+def _writable(adata: AnnData) -> AnnData:
+    """Return the data with tables that an h5ad can hold: one kind of value a column, no slashes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*names are not unique")  # `check` says so
+        found = adata.copy()
+    for table in ("obs", "var"):
+        frame = getattr(adata, table)
+        clean = _readable(frame)
+        clean.columns = pd.Index(_unique(str(c).replace("/", "|") for c in clean.columns))
+        clean.index = pd.Index(frame.index.astype(str))
+        setattr(found, table, clean)
+    return found
+
+
+def _unique(names: Iterable[Any]) -> list[str]:
+    """Return names as text, repeated ones with a number added."""
+    from anndata.utils import make_index_unique
+
+    index = pd.Index([str(n) for n in names], dtype=object)
+    return [str(n) for n in (index if index.is_unique else make_index_unique(index))]
+
+
+def _readable(obs: pd.DataFrame) -> pd.DataFrame:
+    """Return obs with every column in a form that parquet keeps."""
+    columns: dict[str, Any] = {}
+    for position, name in enumerate(obs.columns):
+        values = obs.iloc[:, position]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            codes = values.cat.codes.to_numpy()
+            levels = _unique(values.cat.categories)
+            columns[str(name)] = pd.Categorical.from_codes(codes, categories=pd.Index(levels))
+        elif pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            columns[str(name)] = values.to_numpy()
+        else:
+            columns[str(name)] = values.astype("string").astype("category").array
+    return pd.DataFrame(columns, index=range(len(obs)))
+
+
+def _suggested(report: Report) -> dict[str, Any]:
+    first = report.batch_candidates[0] if report.batch_candidates else None
+    labels = [c for c in report.label_candidates if first is None or c != first.name]
+    found: dict[str, Any] = {
+        "batch": [] if first is None else [first.name],
+        "label": labels[0] if labels else None,
+        "condition": first is not None and first.is_condition,
+    }
+    if report.counts is not None and report.n_genes < _PANEL:
+        # No cell has 200 genes of a panel of 300.
+        found["prepare"] = {"min_genes": max(1, report.n_genes // _PANEL_SHARE)}
+    return found
+
+
+def _run_inside(adata: AnnData, embeddings: list[str]) -> dict[str, Any] | None:
+    """Return the settings of the run in a file that we wrote, to be taken up from its embedding."""
+    from harmony_core.params import RunParams
+
+    try:
+        written = json.loads(adata.uns[RESULT_KEY])
+        params = RunParams.from_dict(written["params"])
+        for name in params.harmony.batch:
+            check_batch(adata.obs[name], name, adata.n_obs)
+        # Other names may have been taken, so the record says where the embedding is.
+        basis = written.get("basis") or params.prepare.basis or "X_pca"
+        given = written.get("given") or params.given
+    except (ValueError, KeyError, TypeError, AttributeError, HarmonyExplorerError):
+        return None
+    if not {basis, given or basis} <= set(embeddings):
+        return None
+    run = params.to_dict()
+    run["prepare"]["basis"] = basis
+    run["given"] = given
+    return run
+
+
+def _save(folder: Path, **arrays: npt.NDArray[Any]) -> None:
+    folder.mkdir()
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)

@@ -1,0 +1,271 @@
+"""All diagnostics of one run, put together: numbers before and after, verdict, values per cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from harmony_core import thresholds as limit
+from harmony_core.categories import Coded
+from harmony_core.detector.matched import matched_mixing
+from harmony_core.detector.reference import Reference
+from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.detector.scores import score
+from harmony_core.metrics import conservation, mixing
+from harmony_core.verdict.advice import RunFacts
+from harmony_core.verdict.verdict import Verdict, combine, judge
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.floating]
+
+
+def with_joint(variables: Sequence[Coded]) -> list[Coded]:
+    """Return the batch variables, and their combination where there are several."""
+    if len(variables) < 2:
+        return list(variables)
+    codes = mixing.joint_codes([v.codes for v in variables])
+    found, first = np.unique(codes, return_index=True)
+    first = first[found >= 0]
+    levels = tuple(" × ".join(v.levels[v.codes[cell]] for v in variables) for cell in first)
+    return [*variables, Coded(" × ".join(v.name for v in variables), codes, levels)]
+
+
+@dataclass(frozen=True)
+class LisiNumbers:
+    """LISI of one embedding: batch variables against chance, and of the labels.
+
+    Attributes
+    ----------
+    mixing
+        By batch variable.
+    per_cell
+        Variables × cells.
+    label
+        LISI of the labels per cell; None without labels.
+    """
+
+    mixing: Mapping[str, mixing.NullMixing]
+    per_cell: npt.NDArray[np.float32]
+    label: npt.NDArray[np.float32] | None
+
+
+def lisi_numbers(
+    indices: Ints, distances: Floats, variables: Sequence[Coded], label: Coded | None
+) -> LisiNumbers:
+    """Compute every LISI of one embedding in one pass over its neighbours."""
+    columns = [v.codes for v in variables]
+    columns += [mixing.permuted(v.codes) for v in variables]
+    columns += [] if label is None else [label.codes]
+    values = mixing.lisi_many(indices, distances, columns)
+    n = len(variables)
+    return LisiNumbers(
+        {v.name: mixing.against_null(values[i], values[n + i]) for i, v in enumerate(variables)},
+        values[:n],
+        None if label is None else values[-1],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What an assessment looks at; all arrays are over the kept cells.
+
+    Attributes
+    ----------
+    before, after
+        Embeddings (cells × dimensions).
+    near_before, near_after
+        Neighbours in the uncorrected and in the corrected embedding.
+    lisi_before, lisi_after
+        From `lisi_numbers`, for the same variables.
+    variables, references
+        Batch variables (with their combination, see `with_joint`) and a reference for each.
+    expression, symbols
+        Log-normalised variable genes (CSC) and their names; None without expression.
+    """
+
+    before: Floats
+    after: Floats
+    near_before: Ints
+    near_after: Ints
+    lisi_before: LisiNumbers
+    lisi_after: LisiNumbers
+    variables: Sequence[Coded]
+    references: Sequence[Reference]
+    label: Coded | None
+    expression: sp.csc_matrix | None
+    symbols: Sequence[str]
+    condition: bool
+    facts: RunFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """Numbers before and after (by batch variable), the verdict, and values per cell.
+
+    ``detections`` hold the label-free evidence by batch variable, ``labels`` every label's row.
+    """
+
+    before: Mapping[str, Mapping[str, float | None]]
+    after: Mapping[str, Mapping[str, float | None]]
+    verdict: Verdict
+    detections: Mapping[str, Detection]
+    labels: tuple[LabelRow, ...]
+    notes: tuple[str, ...]
+    per_cell: Mapping[str, npt.NDArray[np.float32]]
+
+
+def assess(given: Inputs) -> Assessment:
+    """Judge one run for each of its batch variables, and for their combination."""
+    before: dict[str, dict[str, float | None]] = {}
+    after: dict[str, dict[str, float | None]] = {}
+    detections: dict[str, Detection] = {}
+    verdicts: dict[str, Verdict] = {}
+    labels: tuple[LabelRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    for variable, reference in zip(given.variables, given.references, strict=True):
+        name = variable.name
+        found = score(
+            reference,
+            given.near_after,
+            given.near_before,
+            expression=given.expression,
+            batch_names=variable.levels,
+            gene_names=given.symbols,
+            condition=given.condition,
+        )
+        mixed_before = given.lisi_before.mixing[name]
+        mixed_after = given.lisi_after.mixing[name]
+        mcm_before = matched_mixing(reference, given.near_before).mcm
+        before[name] = _mixing_values(mixed_before, mcm_before)
+        after[name] = _mixing_values(mixed_after, found.mcm)
+        after[name] |= {"conflict": found.conflict, "gap": found.gap}
+        if given.label is not None:
+            labels, notes = label_rows(given, variable)
+            before[name]["clisi"] = _mean(given.lisi_before.label)
+            after[name]["clisi"] = _mean(given.lisi_after.label)
+            after[name]["worst_label_purity_loss"] = labels[0].loss if labels else None
+        detections[name] = found
+        verdicts[name] = judge(
+            found,
+            given.facts,
+            batch_variable=name,
+            labels=labels,
+            mixing_before=mixed_before.ratio,
+            mcm_before=mcm_before,
+        )
+    return Assessment(
+        before=before,
+        after=after,
+        verdict=combine(verdicts),
+        detections=detections,
+        labels=labels,
+        notes=notes,
+        per_cell=_per_cell(given),
+    )
+
+
+def label_rows(given: Inputs, variable: Coded) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
+    """Return what became of each label, worst first, and what could not be judged.
+
+    Raises
+    ------
+    ValueError
+        If no label was given.
+    """
+    label = given.label
+    if label is None:
+        raise ValueError("no label was given")
+    lost = conservation.purity_loss(
+        given.near_before, given.near_after, label.codes, variable.codes
+    )
+    rows = []
+    for row in lost.labels:
+        mine = np.flatnonzero(label.codes == row.label)
+        partner, part = _largest_other(given.near_after, label.codes, mine)
+        suspicious = row.loss > limit.PURITY_LOSS_AMBER and partner >= 0
+        rows.append(
+            LabelRow(
+                name=label.levels[row.label],
+                cells=row.cells,
+                loss=row.loss,
+                merged_with=label.levels[partner] if suspicious else "",
+                merged_part=part,
+                batch=_worst_batch(given, label.codes, mine, variable) if suspicious else "",
+                genes=_telling_genes(given, mine, np.flatnonzero(label.codes == partner))
+                if suspicious
+                else (),
+            )
+        )
+    notes = []
+    if lost.cells_without_label:
+        notes.append(f"{lost.cells_without_label:,} cells have no label and were left out of it.")
+    if lost.too_small:
+        names = ", ".join(label.levels[i] for i in lost.too_small[:5])
+        notes.append(f"Labels of too few cells to be judged: {names}.")
+    if len(label.levels) < 2:
+        notes.append("There is a single label, so nothing can be said about labels being mixed.")
+    return tuple(rows), tuple(notes)
+
+
+def _largest_other(near: Ints, labels: Ints, mine: npt.NDArray[np.intp]) -> tuple[int, float]:
+    """Return the other label that holds most of these cells' neighbours, and its part of all."""
+    around = labels[near[mine, : limit.N_NEIGHBORS]].ravel()
+    own = labels[mine[0]]
+    counts = np.bincount(around[(around >= 0) & (around != own)], minlength=1)
+    if not counts.sum():
+        return -1, 0.0
+    return int(counts.argmax()), float(counts.max() / len(around))
+
+
+def _worst_batch(given: Inputs, labels: Ints, mine: npt.NDArray[np.intp], variable: Coded) -> str:
+    change = conservation.wrong_label_share(given.near_after, labels)[mine]
+    change = change - conservation.wrong_label_share(given.near_before, labels)[mine]
+    batches = variable.codes[mine]
+    sizes = np.bincount(batches, minlength=len(variable.levels))
+    sums = np.bincount(batches, weights=np.nan_to_num(change), minlength=len(variable.levels))
+    means = np.where(sizes >= limit.MIN_CELLS_PURITY, sums / np.maximum(sizes, 1), -np.inf)
+    return variable.levels[int(means.argmax())] if np.isfinite(means).any() else ""
+
+
+def _telling_genes(
+    given: Inputs, one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]
+) -> tuple[str, ...]:
+    """Return the genes that tell two labels apart best in the uncorrected expression (Welch t)."""
+    if given.expression is None:
+        return ()
+    moments = []
+    for cells in (one, other):
+        rows = given.expression[cells]
+        mean = np.asarray(rows.mean(axis=0)).ravel()
+        square = np.asarray(rows.multiply(rows).mean(axis=0)).ravel()
+        moments.append((mean, np.maximum(square - mean**2, 0) / len(cells)))
+    (mean_1, error_1), (mean_2, error_2) = moments
+    t = np.abs(mean_1 - mean_2) / np.sqrt(error_1 + error_2 + limit.DE_VARIANCE_FLOOR)
+    return tuple(given.symbols[i] for i in np.argsort(-t)[: limit.EVIDENCE_GENES])
+
+
+def _mixing_values(found: mixing.NullMixing, mcm: float | None) -> dict[str, float | None]:
+    return {"mcm": mcm, "ilisi": found.mean, "ilisi_vs_null": found.ratio}
+
+
+def _per_cell(given: Inputs) -> dict[str, npt.NDArray[np.float32]]:
+    codes = given.variables[-1].codes
+    clusters = given.references[-1].evidence.pre
+    values = {
+        "mixing": mixing.local_mixing(given.near_after, codes),
+        "neighbors_replaced": conservation.neighbors_replaced(given.near_before, given.near_after),
+        "displacement": conservation.displacement(given.before, given.after, clusters),
+    }
+    if given.label is not None:
+        values["wrong_label"] = conservation.wrong_label_share(given.near_after, given.label.codes)
+    return values
+
+
+def _mean(values: npt.NDArray[np.float32] | None) -> float | None:
+    if values is None or not np.isfinite(values).any():
+        return None
+    return float(np.nanmean(values, dtype=np.float64))

@@ -1,0 +1,304 @@
+"""The verdict: what a run's numbers mean, in sentences with evidence and advice.
+
+Names of batches, labels and genes are put into sentences raw; whoever draws them escapes. Nothing
+heavy is imported: pages load stored verdicts with this module.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harmony_core import thresholds as limit
+from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.verdict.advice import (
+    Advice,
+    RunFacts,
+    leave_uncorrected,
+    too_little,
+    too_much,
+)
+from harmony_core.verdict.run_state import run_advice, run_sentences
+from harmony_core.verdict.wording import (
+    cluster_sentences,
+    condition_sentence,
+    good_sentence,
+    label_sentences,
+    lost_sentences,
+    under_sentence,
+)
+
+Level = Literal["green", "amber", "red"]
+Kind = Literal["over", "suspect", "under", "unjudged", "null", "good"]
+
+_SEVERITY: Mapping[str, int] = {
+    "over": 5,
+    "suspect": 4,
+    "under": 3,
+    "unjudged": 2,
+    "null": 1,
+    "good": 0,
+}
+_LEVELS: Mapping[str, Level] = {
+    "over": "red",
+    "suspect": "amber",
+    "under": "amber",
+    "unjudged": "amber",
+    "null": "green",
+    "good": "green",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """One row of the evidence table.
+
+    Parameters
+    ----------
+    kind
+        Whether the cells are those of a known label or of a pre-cluster of the uncorrected data.
+    name
+        The label, or the pre-cluster's name.
+    batch_variable, batch
+        Column and its level; ``batch`` is empty where the row is about all batches.
+    merged_with
+        What holds the largest part of its new neighbours; empty where unknown.
+    share
+        How far it mixed with other batches, 1 being fully; ``None`` where not measured.
+    score
+        The number that speaks against it, over its limit: above 1 is too much.
+    genes
+        Up to ten genes that say so, the clearest first.
+    cells
+        Number of cells.
+    cluster, resolution
+        Pre-cluster and the Leiden resolution of its reference, for ``Reference.cells_of``;
+        ``None`` for a label, whose cells are those with ``name`` in the label column.
+    """
+
+    kind: Literal["label", "pre-cluster"]
+    name: str
+    batch_variable: str
+    batch: str
+    merged_with: str
+    share: float | None
+    score: float
+    genes: tuple[str, ...]
+    cells: int
+    cluster: int | None = None
+    resolution: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a run's numbers mean.
+
+    Parameters
+    ----------
+    level
+        Colour: red only where known labels prove over-correction.
+    kind
+        ``over``-corrected, ``suspect`` of it, ``under``-corrected, ``unjudged``, ``null``
+        (nothing to correct) or ``good``.
+    sentences
+        What to say, most important first.
+    evidence
+        Rows behind it, worst first.
+    advice
+        What to try, in the order measured to help.
+    """
+
+    level: Level
+    kind: Kind
+    sentences: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    advice: tuple[Advice, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
+        """Rebuild from the values of ``to_dict``, also after JSON turned tuples into lists."""
+        return cls(
+            level=values["level"],
+            kind=values["kind"],
+            sentences=tuple(values["sentences"]),
+            evidence=tuple(
+                Evidence(**{**row, "genes": tuple(row["genes"])}) for row in values["evidence"]
+            ),
+            advice=tuple(Advice(**row) for row in values["advice"]),
+        )
+
+
+def judge(
+    detection: Detection,
+    facts: RunFacts,
+    *,
+    batch_variable: str,
+    labels: Sequence[LabelRow] = (),
+    mixing_before: float | None = None,
+    mcm_before: float | None = None,
+) -> Verdict:
+    """Judge one run for one batch variable.
+
+    Parameters
+    ----------
+    detection
+        The label-free numbers.
+    facts
+        What else is known of the run and its settings.
+    batch_variable
+        Name of the column.
+    labels
+        Known labels with their purity loss; empty without labels.
+    mixing_before
+        iLISI of the uncorrected data against its permuted expectation (0 to about 1); ``None``
+        where it is not known.
+    mcm_before
+        Matched-cluster mixing of the uncorrected data; ``None`` likewise.
+
+    Returns
+    -------
+    The verdict. It is red only if a label lost more purity than ``PURITY_LOSS_RED``.
+    """
+    over = _label_evidence(labels, batch_variable)
+    suspects = _cluster_evidence(detection, batch_variable)
+    nothing = _nothing_to_correct(mixing_before, mcm_before)
+    under = detection.mcm is not None and detection.mcm < limit.MCM_LOW
+    if any(label.loss > limit.PURITY_LOSS_RED for label in labels):
+        kind: Kind = "over"
+    elif over or suspects:
+        kind = "suspect"
+    elif under:
+        kind = "under"
+    elif detection.mcm is None and not labels:
+        kind = "unjudged"
+    else:
+        kind = "null" if nothing else "good"
+
+    sentences = [*label_sentences(labels, over), *cluster_sentences(suspects, labels, over)]
+    sentences += lost_sentences(detection, suspects)
+    if under:
+        sentences.append(under_sentence(detection, batch_variable))
+    if kind == "unjudged":
+        sentences.append(
+            f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
+            "no cluster of one batch has a counterpart in another, and there are no labels."
+        )
+    if nothing:
+        sentences.append(
+            "There is nothing to correct: before any correction, the batches of "
+            f"“{batch_variable}” are already mixed as if batch were drawn by lot. Use the "
+            "uncorrected data."
+        )
+    if kind == "good":
+        sentences.append(good_sentence(detection, labels))
+    if detection.condition:
+        sentences.append(condition_sentence(batch_variable, suspects))
+    sentences += run_sentences(facts)
+    advice: list[Advice] = []
+    if nothing:
+        advice.append(leave_uncorrected(facts, batch_variable))
+    elif over or suspects:
+        advice += too_much(facts, batch_variable)
+    elif under:
+        advice += too_little(facts, batch_variable)
+    advice += [new for new in run_advice(facts) if new.changes not in [a.changes for a in advice]]
+    return Verdict(
+        level=_LEVELS[kind],
+        kind=kind,
+        sentences=(*sentences, *detection.notes),
+        evidence=(*over, *suspects),
+        advice=tuple(advice),
+    )
+
+
+def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Join the verdicts of several batch variables (or of their combination) into one.
+
+    Parameters
+    ----------
+    verdicts
+        By name of the batch variable.
+
+    Returns
+    -------
+    The worst level and kind, all sentences (each with its variable, where there are several),
+    all evidence and each piece of advice once; the worst variable comes first.
+    """
+    if len(verdicts) == 1:
+        return next(iter(verdicts.values()))
+    ordered = sorted(verdicts.items(), key=lambda item: -_SEVERITY[item[1].kind])
+    worst = ordered[0][1]
+    advice: list[Advice] = []
+    for _, verdict in ordered:
+        advice += [new for new in verdict.advice if new not in advice]
+    # What is said of every variable alike is about the run, so no variable is named with it.
+    of_run = [s for s in worst.sentences if all(s in v.sentences for v in verdicts.values())]
+    sentences = [
+        f"{name}: {sentence}"
+        for name, verdict in ordered
+        for sentence in verdict.sentences
+        if sentence not in of_run
+    ]
+    return Verdict(
+        level=worst.level,
+        kind=worst.kind,
+        sentences=(*sentences, *of_run),
+        evidence=tuple(row for _, verdict in ordered for row in verdict.evidence),
+        advice=tuple(advice),
+    )
+
+
+def _nothing_to_correct(mixing_before: float | None, mcm_before: float | None) -> bool:
+    """Whether the batches are mixed before correction, as far as their composition allows."""
+    if mcm_before is not None:
+        return mcm_before >= limit.NULL_MCM
+    return mixing_before is not None and mixing_before >= limit.NULL_MIXING
+
+
+def _label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evidence]:
+    lost = [label for label in labels if label.loss > limit.PURITY_LOSS_AMBER]
+    return [
+        Evidence(
+            kind="label",
+            name=label.name,
+            batch_variable=batch_variable,
+            batch=label.batch,
+            merged_with=label.merged_with,
+            share=label.share,
+            score=label.loss / limit.PURITY_LOSS_RED,
+            genes=label.genes,
+            cells=label.cells,
+        )
+        for label in sorted(lost, key=lambda label: -label.loss)
+    ]
+
+
+def _cluster_evidence(detection: Detection, batch_variable: str) -> list[Evidence]:
+    """Return flagged pre-clusters, or the worst one where only the other references flag."""
+    if not detection.flagged:
+        return []
+    judged = [row for row in detection.clusters if row.judged]
+    ranked = sorted(judged, key=lambda row: -row.score)
+    rows = [row for row in ranked if row.flagged] or ranked[:1]
+    return [
+        Evidence(
+            kind="pre-cluster",
+            name=row.name,
+            batch_variable=batch_variable,
+            batch=row.batch,
+            merged_with=row.merged_with,
+            share=row.share,
+            score=row.score,
+            genes=row.genes,
+            cells=row.cells,
+            cluster=row.cluster,
+            resolution=detection.resolution,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,159 @@
+"""Every pre-cluster and every label, as the run left it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from harmony_core.categories import Coded
+from harmony_core.detector.results import Detection
+from harmony_core.runs.results import RunResults
+from harmony_core.thresholds import MIN_CELLS_PURITY, PURITY_LOSS_AMBER, PURITY_LOSS_RED
+from pages.ui.diagnostics import explanations as explain
+from pages.ui.tables import table
+from pages.ui.text import plain
+
+_TWO = st.column_config.NumberColumn
+
+
+def clusters(results: RunResults) -> None:
+    """Draw the pre-clusters of each batch, and the pairs behind matched-cluster mixing."""
+    assessment = results.assessment
+    if assessment is None:
+        return
+    variables = list(assessment["detections"])
+    variable = variables[0]
+    if len(variables) > 1:
+        variable = (
+            st.segmented_control(
+                "Batch variable",
+                variables,
+                default=variable,
+                format_func=plain,
+                key="deep-variable",
+            )
+            or variable
+        )
+    found = Detection.from_dict(assessment["detections"][variable])
+    st.caption(
+        "Clusters found within each batch of the uncorrected data: what a correction should keep "
+        "apart. No labels are used."
+    )
+    ordered = sorted(found.clusters, key=lambda row: -row.score)
+    table(
+        pd.DataFrame(
+            [
+                {
+                    "Pre-cluster": row.name,
+                    "Batch": row.batch,
+                    "Cells": row.cells,
+                    "Mixed": row.share,
+                    "Conflict": row.conflict if row.judged else None,
+                    "Gap": row.gap if row.judged else None,
+                    "Lost markers": row.lost,
+                    "Against its limit": row.score if row.judged else None,
+                    "Mostly among": row.merged_with,
+                    "Part": row.merged_part,
+                    "Genes that differ": ", ".join(row.genes),
+                    "Markers lost": ", ".join(row.lost_genes),
+                    "Judged": row.judged,
+                }
+                for row in ordered
+            ]
+        ),
+        key="clusters",
+        file="pre_clusters",
+        columns={
+            "Mixed": _TWO(format="%.2f", help=explain.tip("share")),
+            "Conflict": _TWO(format="%.3f", help=explain.tip("conflict")),
+            "Gap": _TWO(format="%.2f", help=explain.tip("gap")),
+            "Lost markers": _TWO(format="%.2f", help=explain.tip("lost")),
+            "Against its limit": _TWO(format="%.2f ×", help="Above 1 it is flagged."),
+            "Part": _TWO(format="%.2f", help="Part of its cross-batch neighbours that are there."),
+        },
+    )
+    for sentence in found.notes:
+        st.caption(plain(sentence, longest=500))
+    if found.matched:
+        st.markdown("**Pairs that correspond between batches, worst mixed first**")
+        table(
+            pd.DataFrame(
+                [
+                    {"One": r.name, "Other": r.partner, "Cells": r.cells, "Mixing": r.mixing}
+                    for r in found.matched
+                ]
+            ),
+            key="matched",
+            file="matched_clusters",
+            columns={"Mixing": _TWO(format="%.2f", help=explain.tip("mcm"))},
+        )
+    explain.numbers("share", "conflict", "gap", "lost", "mcm")
+
+
+def labels(results: RunResults) -> None:
+    """Draw what became of each known label."""
+    assessment, label = results.assessment, results.params.label
+    if assessment is None:
+        return
+    if label is None:
+        st.info("No label column is chosen, so no label can be followed.")
+        st.page_link("pages/data.py", label="Choose one on Data")
+        return
+    around = _clisi(results, label)
+    stage = results.stage("scib_after")
+    inside = {} if stage is None else stage.info["cilisi"]
+    rows = []
+    for row in assessment["labels"]:
+        shown = {
+            "Label": row["name"],
+            "Cells": row["cells"],
+            "Purity loss": row["loss"],
+            "Reading": _reading(row["loss"]),
+            "Mixed with": row["merged_with"],
+            "Most in batch": row["batch"],
+            "Genes that tell them apart": ", ".join(row["genes"]),
+        }
+        if row["name"] in around:
+            shown["cLISI before"], shown["cLISI after"] = around[row["name"]]
+        if inside:
+            shown["CiLISI"] = inside.get(row["name"])
+        rows.append(shown)
+    table(
+        pd.DataFrame(rows),
+        key="labels",
+        file="labels",
+        columns={
+            "Purity loss": _TWO(format="%.3f", help=explain.tip("purity_loss")),
+            "cLISI before": _TWO(format="%.2f", help=explain.tip("clisi")),
+            "cLISI after": _TWO(format="%.2f", help=explain.tip("clisi")),
+            "CiLISI": _TWO(format="%.2f", help=explain.tip("cilisi")),
+        },
+    )
+    for sentence in assessment["notes"]:
+        st.caption(plain(sentence, longest=500))
+    if not inside:
+        st.caption("Mixing inside each label (CiLISI) is added once the scIB scores are computed.")
+    explain.numbers("purity_loss", "clisi", "cilisi")
+
+
+def _reading(loss: float) -> str:
+    if loss > PURITY_LOSS_RED:
+        return "over-corrected"
+    return "suspicious" if loss > PURITY_LOSS_AMBER else "kept"
+
+
+def _clisi(results: RunResults, label: str) -> dict[str, tuple[float, float]]:
+    """Return each label's mean cLISI before and after, where the store has them."""
+    stages = [results.stage(f"lisi_{side}") for side in ("before", "after")]
+    if results.obs is None or any(s is None or "label" not in s.arrays for s in stages):
+        return {}
+    column = Coded.of(label, results.obs[label].to_numpy())
+    values = [np.asarray(s.arrays["label"]) for s in stages if s is not None]
+    found = {}
+    for code, name in enumerate(column.levels):
+        cells = column.codes == code
+        if cells.sum() >= MIN_CELLS_PURITY:
+            before, after = (float(np.nanmean(v[cells])) for v in values)
+            found[name] = (before, after)
+    return found

@@ -1,0 +1,78 @@
+"""Who is around whom, before and after: the neighbours of each group."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from harmony_core.categories import Coded
+from harmony_core.detector.results import Detection
+from harmony_core.figures.screen import maps as figure_maps
+from harmony_core.metrics.composition import neighbor_composition
+from harmony_core.runs.results import RunResults
+from pages.ui.run_group import Group
+from pages.ui.text import plain
+
+_STEPS = ("neighbors_before", "neighbors_after")
+
+
+def draw(results: RunResults) -> None:
+    """Draw, before and after, of which batches or labels the neighbours of each group are."""
+    stages = [results.stage(step) for step in _STEPS]
+    if any(stage is None for stage in stages):
+        _fetch(results)
+        return
+    groups = _groups(results)
+    of, among = st.columns(2)
+    row = groups[_pick(of, "Rows", list(groups), list(groups)[-1])]
+    kind = groups[_pick(among, "Columns", list(groups), next(iter(groups)))]
+    st.caption(
+        "Of the 30 nearest neighbours of each row’s cells, the part that falls into each column. "
+        "Labels that were apart before and share neighbours after have been mixed."
+    )
+    for column, stage, side in zip(st.columns(2), stages, ("before", "after"), strict=True):
+        if stage is None:
+            continue
+        share = neighbor_composition(np.asarray(stage.arrays["indices"]), row.codes, kind.codes)
+        column.plotly_chart(
+            figure_maps.composition(share, row.levels, kind.levels, title=side.capitalize()),
+            key=f"around-{side}",
+            config={"displayModeBar": False},
+        )
+
+
+def _pick(place: DeltaGenerator, title: str, names: list[str], default: str) -> str:
+    picked = place.segmented_control(
+        title, names, default=default, format_func=plain, key=f"around-{title}"
+    )
+    return str(picked or default)
+
+
+def _fetch(results: RunResults) -> None:
+    group = Group("neighbours", results.dataset, *_STEPS)
+    if not group.watch(what="searches"):
+        st.caption("Neighbours are not kept for long; finding them again takes a moment.")
+        st.button("Find neighbours", key="fetch", on_click=group.begin, args=([results.params],))
+
+
+def _groups(results: RunResults) -> dict[str, Coded]:
+    """Return what cells may be grouped by: batch, label, pre-cluster, label in each batch."""
+    obs, params = results.obs, results.params
+    if obs is None or results.assessment is None:
+        raise RuntimeError("neighbours were asked for before the run was judged")
+    found = {name: Coded.of(name, obs[name].to_numpy()) for name in params.harmony.batch}
+    if params.label is not None:
+        found[params.label] = Coded.of(params.label, obs[params.label].to_numpy())
+    stage = results.stage("assess")
+    if stage is not None and "preclusters" in stage.arrays:
+        detection = next(iter(results.assessment["detections"].values()))
+        names = tuple(row.name for row in Detection.from_dict(detection).clusters)
+        found["Pre-cluster"] = Coded(
+            "Pre-cluster", np.asarray(stage.arrays["preclusters"][0]), names
+        )
+    if params.label is not None:
+        first = params.harmony.batch[0]
+        both = obs[params.label].astype("string") + " · " + obs[first].astype("string")
+        found[f"{params.label} · {first}"] = Coded.of("both", both.to_numpy())
+    return found

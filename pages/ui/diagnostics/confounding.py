@@ -1,0 +1,123 @@
+"""The design of the data: what is tied to the batch, and whether Harmony is the right tool."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from harmony_core.categories import Coded
+from harmony_core.design.confounding import Finding, check_design, cramers_v, exclusive_labels
+from harmony_core.runs.results import RunResults
+from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
+from harmony_core.verdict.alternatives import DataFacts, right_tool
+from pages.ui.diagnostics import explanations as explain
+from pages.ui.tables import table
+from pages.ui.text import plain
+
+_MOST_LEVELS = 200
+_MARKS = {"red": ":red[✕]", "amber": ":orange[!]", "green": ":green[✓]"}
+_FITS = {"yes": ":green[✓ fits]", "consider": ":orange[consider]", "no": "not here"}
+
+
+def confounding(results: RunResults) -> None:
+    """Draw what the table of cells says about the batch variables."""
+    for variable in results.params.harmony.batch:
+        st.markdown(f"**{plain(variable)}**")
+        found = findings(results.plan.run, variable, results)
+        if not found:
+            st.markdown(f"{_MARKS['green']} No other column is tied to it.")
+        for finding in found:
+            st.markdown(f"{_MARKS[finding.level]} {plain(finding.sentence, longest=700)}")
+        _associations(variable, results)
+    explain.numbers("cramers_v")
+
+
+def _associations(variable: str, results: RunResults) -> None:
+    obs = _obs(results)
+    batch = Coded.of(variable, obs[variable].to_numpy())
+    rows = [
+        {"Column": c.name, "Levels": len(c.levels), "Association": cramers_v(batch.codes, c.codes)}
+        for c in _columns(obs)
+        if c.name != variable
+    ]
+    if rows:
+        table(
+            pd.DataFrame(rows).sort_values("Association", ascending=False),
+            key=f"association-{variable}",
+            file="associations",
+            columns={
+                "Association": st.column_config.NumberColumn(
+                    format="%.2f", help=explain.tip("cramers_v")
+                )
+            },
+        )
+
+
+def tools(results: RunResults) -> None:
+    """Say whether Harmony is the right tool here, and what else would serve."""
+    st.subheader("Is Harmony the right tool here?")
+    for tool in right_tool(_facts(results)):
+        st.markdown(f"**{tool.name}** — {_FITS[tool.fit]}. {plain(tool.sentence, longest=900)}")
+        st.caption(f"doi:{tool.source}")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def findings(run: str, variable: str, _results: RunResults) -> list[Finding]:
+    """Check the design for one batch variable.
+
+    Parameters
+    ----------
+    run
+        Name of the run, for the memory of what was computed.
+    """
+    obs = _obs(_results)
+    label = _results.params.label
+    return check_design(
+        Coded.of(variable, obs[variable].to_numpy()),
+        _columns(obs),
+        label=None if label is None else Coded.of(label, obs[label].to_numpy()),
+        embedding=_results.embedding("before"),
+    )
+
+
+def _facts(results: RunResults) -> DataFacts:
+    obs, params = _obs(results), results.params
+    joined = obs[list(params.harmony.batch)].astype("string").agg(" × ".join, axis=1)
+    batch = Coded.of(" × ".join(params.harmony.batch), joined.to_numpy())
+    tied, exclusive, n_labels = "", 0, 0
+    if params.label is not None:
+        label = Coded.of(params.label, obs[params.label].to_numpy())
+        association = cramers_v(batch.codes, label.codes)
+        if association is not None and association > CRAMERS_V_CONFOUNDED:
+            tied = params.label
+        exclusive, n_labels = len(exclusive_labels(label.codes, batch.codes)), len(label.levels)
+    assessment = results.assessment or {}
+    after = list(assessment["metrics"]["after"].values())[-1]
+    return DataFacts(
+        batch_variable=batch.name,
+        n_cells=len(obs),
+        n_batches=int(np.count_nonzero(np.bincount(batch.codes))),
+        has_counts=results.dataset.meta["kind"] == "counts",
+        tied_to=tied,
+        nothing_to_correct=assessment["verdict"]["kind"] == "null",
+        exclusive=exclusive,
+        labels=n_labels,
+        mcm=after["mcm"],
+        theta=max(params.harmony.theta),
+    )
+
+
+def _columns(obs: pd.DataFrame) -> list[Coded]:
+    """Return the columns that divide the cells into a manageable number of groups."""
+    return [
+        Coded.of(str(name), values.to_numpy())
+        for name, values in obs.items()
+        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
+    ]
+
+
+def _obs(results: RunResults) -> pd.DataFrame:
+    if results.obs is None:
+        raise RuntimeError("the design was asked for before the cells were known")
+    return results.obs

@@ -1,0 +1,104 @@
+"""The scIB set: before, the run on screen, and every kept run that was scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from harmony_core.params import RunParams
+from harmony_core.runs import history as runs
+from harmony_core.runs.results import RunResults
+from harmony_core.verdict.glossary import GLOSSARY
+from pages.ui.diagnostics import explanations as explain
+from pages.ui.run_group import Group
+from pages.ui.tables import table
+from pages.ui.tune import comparison as compare
+from pages.ui.tune import history
+
+_BATCH = ("ilisi", "kbet", "graph_connectivity", "pcr_comparison", "bras")
+_BIO = ("clisi", "label_asw", "isolated_label", "nmi", "ari")
+_ENTRY = {"ilisi": "scaled_ilisi", "clisi": "scaled_clisi"}
+_STEPS = ("scib_before", "scib_after")
+
+
+def draw(results: RunResults) -> None:
+    """Draw the scores, and offer those that are missing."""
+    if results.params.label is None:
+        st.info("The scIB set needs known cell types; choose a label column on Data.")
+        return
+    dataset, params = results.dataset, results.params
+    group = Group("scib", dataset, *_STEPS)
+    kept = runs.comparable(dataset, params)
+    missing = [run for run in kept if run not in group.done(kept)]
+    st.caption(
+        "The scores that papers report, 0 to 1, more being better. No verdict rests on them: over "
+        "a grid of settings, a high total often goes with over-correction."
+    )
+    if not group.watch(what="runs") and missing:
+        left, right, _ = st.columns([1, 1, 2])
+        if params in missing:
+            left.button(
+                "Score this run",
+                key="score-this",
+                on_click=group.begin,
+                args=([params],),
+                type="primary",
+                width="stretch",
+            )
+        if missing != [params]:
+            right.button(
+                f"Score all {len(missing)} kept runs",
+                key="score-all",
+                on_click=group.begin,
+                args=(missing,),
+                width="stretch",
+            )
+    rows = _rows(results, group.done(kept))
+    if not rows:
+        return
+    names = {name: GLOSSARY[_ENTRY.get(name, name)] for name in (*_BATCH, *_BIO)}
+    table(
+        pd.DataFrame(rows),
+        key="scib",
+        file="scib_scores",
+        columns={
+            entry.title: st.column_config.NumberColumn(format="%.3f", help=entry.text)
+            for entry in names.values()
+        }
+        | {
+            title: st.column_config.NumberColumn(format="%.3f")
+            for title in ("Mixing", "Conservation", "Total")
+        },
+    )
+    stage = results.stage("scib_after")
+    if stage is not None and stage.info["silhouette_cells"] < stage.info["cells"]:
+        st.caption(
+            f"Silhouettes were computed on a sample of {stage.info['silhouette_cells']:,} cells."
+        )
+    explain.numbers(*(_ENTRY.get(name, name) for name in (*_BATCH, *_BIO)), "total")
+
+
+def _rows(results: RunResults, scored: list[RunParams]) -> list[dict[str, Any]]:
+    before = results.stage("scib_before")
+    rows = [] if before is None else [{"Run": "Before correction", **_values(before.info)}]
+    ordered = sorted(scored, key=lambda run: run != results.params)
+    told = history.rows(results.dataset, ordered, results.params)
+    for run, row in zip(ordered, told, strict=True):
+        stage = RunResults(results.dataset, run).stage("scib_after")
+        if stage is not None:
+            here = " (on screen)" if run == results.params else ""
+            name = f"{compare.settings_in_words(run)}{here}"
+            extra = {k: v for k, v in row.items() if k not in _NOT_SETTINGS}
+            rows.append({"Run": name, **_values(stage.info), **extra})
+    return rows
+
+
+_NOT_SETTINGS = {"Corrected by", "theta", "sigma", "On screen", *history.TITLES.values()}
+
+
+def _values(info: Any) -> dict[str, Any]:
+    found = {"Total": info["total"], "Mixing": info["batch"], "Conservation": info["bio"]}
+    scores = info["scores"]
+    return found | {GLOSSARY[_ENTRY.get(n, n)].title: scores[n] for n in (*_BATCH, *_BIO)}

@@ -1,0 +1,94 @@
+"""Inside Harmony: its soft clusters, the penalty in effect, and how it ended."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from harmony_core.figures.screen import maps as figure_maps
+from harmony_core.figures.screen import runs as figures
+from harmony_core.runs.results import RunResults
+from pages.ui import panels
+from pages.ui.diagnostics import explanations as explain
+from pages.ui.tables import table
+from pages.ui.text import plain
+
+_ENDINGS = {
+    "converged": "The last iteration changed the objective by less than epsilon, so more "
+    "iterations would change next to nothing.",
+    "limit": "It still changed when the iterations ran out. Allow more of them and compare: if "
+    "pictures and verdict stay, it had settled for practical purposes.",
+    "rose": "An iteration made the objective worse, which happens when theta or sigma ask for "
+    "more mixing than the clusters allow. Stop where it was lowest, or lower theta.",
+    "none": "No iteration was allowed, so nothing was corrected.",
+}
+
+
+def soft_clusters(results: RunResults) -> None:
+    """Draw O against E for each batch variable, with the penalty in effect."""
+    stage, harmony = results.stage("soft_clusters"), results.harmony
+    if stage is None or harmony is None:
+        return
+    st.caption(
+        "Harmony assigns every cell to soft clusters and asks each of them to hold all batches. "
+        "Orange: fewer cells of the batch than an even spread; blue: more. A cluster that is blue "
+        "in one batch alone is a cell type of that batch, or batches that stay apart."
+    )
+    for i, variable in enumerate(results.params.harmony.batch):
+        levels = harmony["levels"][i]
+        observed, expected = stage.arrays[f"observed_{i}"], stage.arrays[f"expected_{i}"]
+        st.markdown(f"**{plain(variable)}**")
+        st.plotly_chart(
+            figure_maps.soft_clusters(np.asarray(observed), np.asarray(expected), levels),
+            key=f"soft-{i}",
+            config={"displayModeBar": False},
+        )
+        table(
+            pd.DataFrame(
+                {
+                    "Batch": levels,
+                    "Cells": np.asarray(observed).sum(axis=0).round().astype(int),
+                    "theta in effect": harmony["theta_b"][i],
+                    "theta asked for": results.params.harmony.theta[i],
+                }
+            ),
+            key=f"theta-{i}",
+            file=f"theta_{i}",
+            columns={
+                "theta in effect": st.column_config.NumberColumn(
+                    format="%.2f", help=explain.tip("theta_b")
+                )
+            },
+        )
+    explain.numbers("soft_clusters", "theta_b")
+
+
+def convergence(results: RunResults) -> None:
+    """Draw the objective and say how the run ended and what that means."""
+    harmony = results.harmony
+    if harmony is None:
+        return
+    st.plotly_chart(
+        figures.convergence(harmony["objective"], harmony["stop_reason"]),
+        key="deep-convergence",
+        config={"displayModeBar": False},
+    )
+    st.markdown(panels.convergence_sentence(harmony, results.params))
+    st.markdown(_ENDINGS[harmony["stop_reason"]])
+    objective = np.asarray(harmony["objective"], dtype=float)
+    change = np.diff(objective) / np.maximum(np.abs(objective[:-1]), 1e-12)
+    if len(change):
+        table(
+            pd.DataFrame(
+                {
+                    "Iteration": np.arange(1, len(objective)),
+                    "Objective": objective[1:],
+                    "Change, %": 100 * change,
+                }
+            ),
+            key="objective",
+            file="objective",
+            columns={"Change, %": st.column_config.NumberColumn(format="%.2f")},
+        )
+    explain.numbers("objective")

@@ -1,0 +1,230 @@
+"""The linked view: the same cells in two pictures, with one legend and one selection.
+
+A Streamlit component (components v2, no frame) with its own small painter in the browser.
+
+Why not plotly.js, which draws every other chart here: no group may hide another, so plotly.js
+needs many interleaved traces, and with them one redraw took 0.4 s at 10,000 cells, 1.2 s at 50,000
+and 5 to 8 s at 200,000, without a graphics card. Writing the points into a canvas's pixels in one
+random order took 0.1 s at 200,000 (`benchmarks/browser.py` measures it). The picture is therefore
+always a raster, at a million cells as at a thousand, with the same colours, lasso and hover; only
+the points shrink. Nothing is downloaded and nothing third-party is shipped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from pages.ui.linked_view.wire import (
+    Categories,
+    Column,
+    Held,
+    Picture,
+    Values,
+    columns_parcel,
+    picture_parcel,
+    settle,
+    state_parcel,
+    unpack_bits,
+)
+
+__all__ = ["Categories", "Picture", "TwinEvent", "Values", "held_selection", "twin"]
+
+ASSETS = Path(__file__).parent / "assets"
+
+#: In the order in which each may use those before it.
+MODULES = (
+    "theme.js",
+    "parcels.js",
+    "selection.js",
+    "camera.js",
+    "coloring.js",
+    "painter.js",
+    "panel.js",
+    "gestures.js",
+    "hover.js",
+    "legend.js",
+    "toolbar.js",
+    "view.js",
+)
+
+
+def _joined_modules() -> str:
+    """Join our modules into one.
+
+    Streamlit gives a component one module, and serves further files only to packages installed
+    with a manifest. So each file is an ordinary module for its reader, and here its imports of
+    our other files fall away.
+    """
+    text = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in MODULES)
+    text = re.sub(r'^import [^\n]* from "\./[^\n]*;\n', "", text, flags=re.MULTILINE)
+    return re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
+
+
+# All that changes travels in parcels, each an unseen element: Streamlit sends an element's
+# message only when it has changed. So a slider move sends new positions and a little state, and
+# the view's own message with its script and style stays the same and is sent once.
+_parcel = st.components.v2.component(
+    "harmony_twin_parcel",
+    js=(ASSETS / "parcel.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+_view = st.components.v2.component(
+    "harmony_twin",
+    css=(ASSETS / "style.css").read_text(encoding="utf-8"),
+    js=_joined_modules(),
+    isolate_styles=False,
+)
+
+
+@dataclass(frozen=True)
+class TwinEvent:
+    """What the user has done in the view.
+
+    Attributes
+    ----------
+    selection : ndarray of bool of shape (n_cells,) or None
+        The highlighted cells; None when no cell is.
+    """
+
+    selection: NDArray[np.bool_] | None
+
+
+def held_selection(key: str, n_cells: int) -> NDArray[np.bool_] | None:
+    """Return what is selected in a view, also while it is not drawn; None when no cell is."""
+    held: Held | None = st.session_state.get(_held_key(key))
+    return None if held is None else unpack_bits(held.bits, n_cells)
+
+
+def _held_key(key: str) -> str:
+    return f"{key}:held"
+
+
+def _nothing() -> None:
+    """Do nothing; Streamlit reports a state only when it has a callback."""
+
+
+def twin(
+    left: Picture,
+    right: Picture,
+    colour: Categories | Values,
+    *,
+    key: str,
+    batch: Categories | None = None,
+    hover: Mapping[str, Column] | None = None,
+    selected: NDArray[np.bool_] | None = None,
+    tied: bool = True,
+    animate: bool = True,
+    height: int = 520,
+    presentation: bool = False,
+    on_select: Callable[[], None] | None = None,
+) -> TwinEvent:
+    """Draw the same cells twice, side by side.
+
+    Zoom, hidden levels and selection stay when anything else changes, for as long as `key`
+    stays. Give another dataset another key.
+
+    Parameters
+    ----------
+    left, right : Picture
+        Positions of the same cells in the same order.
+    colour : Categories or Values
+        What colours the cells in both pictures.
+    key : str
+        Identity of the view on its page.
+    batch : Categories, optional
+        The batch variable, with colours; the legend then counts every level by batch.
+    hover : mapping of str to Categories, Values or strings, optional
+        What is shown of the cell under the pointer, in this order, besides `colour`.
+    selected : ndarray of bool of shape (n_cells,), optional
+        Cells to highlight. It replaces the user's selection whenever it differs from what the
+        previous call asked for; an empty mask clears; None leaves the selection alone.
+    tied : bool
+        Whether the two pictures start out moving and zooming together; the user can switch.
+    animate : bool
+        Whether cells glide to new positions, where the machine can show it and the user's system
+        does not ask for reduced motion.
+    height : int
+        Height of the pictures in CSS pixels.
+    presentation : bool
+        Larger type and points, for a projector.
+    on_select : callable, optional
+        Called before the rerun that a new selection causes.
+
+    Returns
+    -------
+    TwinEvent
+
+    Raises
+    ------
+    ValueError
+        When the parts do not describe the same number of cells.
+    """
+    n_cells = _size(colour)
+    positions = {
+        side: np.full((n_cells, 2), np.nan) if picture.coordinates is None else picture.coordinates
+        for side, picture in (("left", left), ("right", right))
+    }
+    facts: dict[str, Column] = dict(hover or {})
+    if batch is not None:
+        # The empty name can't collide with a column that is to be shown.
+        facts[""] = batch
+    sizes = [*map(len, positions.values()), *map(_size, facts.values())]
+    sizes += [] if selected is None else [len(selected)]
+    if any(size != n_cells for size in sizes):
+        raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
+
+    reported = st.session_state.get(key) or {}
+    held: Held = settle(
+        st.session_state.get(_held_key(key)), reported.get("selection"), selected, n_cells
+    )
+    st.session_state[_held_key(key)] = held
+
+    parcels = {
+        **{side: picture_parcel(points) for side, points in positions.items()},
+        "colour": columns_parcel({"colour": colour}),
+        "facts": columns_parcel(facts),
+    }
+    state = {
+        "key": key,
+        "cells": n_cells,
+        "parcels": {part: address for part, (address, _) in parcels.items()},
+        "left": _words(left),
+        "right": _words(right),
+        "selection": {"token": held.token, "bits": held.bits},
+        "tied": tied,
+        "animate": animate,
+        "height": height,
+        "presentation": presentation,
+    }
+    parcels["state"] = state_parcel(key, state)
+    with st.container(gap=None):
+        for part, (_, data) in parcels.items():
+            _parcel(key=f"{key}:{part}", data=data)
+        _view(
+            key=key,
+            data={"state": parcels["state"][0]},
+            on_selection_change=on_select or _nothing,
+        )
+    return TwinEvent(unpack_bits(held.bits, n_cells))
+
+
+def _size(column: Column) -> int:
+    if isinstance(column, Categories):
+        return len(column.codes)
+    return len(column.values) if isinstance(column, Values) else len(column)
+
+
+def _words(picture: Picture) -> dict[str, object]:
+    return {
+        "title": picture.title,
+        "note": picture.note,
+        "alt": picture.alt,
+        "dimmed": picture.dimmed,
+    }

@@ -1,0 +1,1 @@
+"""What the Marker genes page consists of."""

@@ -1,0 +1,111 @@
+"""The linked view on the Tune page: which two pictures, how coloured, who is selected."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from harmony_core.runs.history import side_names
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset
+from pages.ui import address, colouring, evidence, presentation
+from pages.ui.current_run import Shown
+from pages.ui.linked_view import Picture, held_selection, twin
+from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
+from pages.ui.tune import comparison as compare
+from pages.ui.tune import iterations as film
+from pages.ui.tune import selection as selected
+
+NARROWED = "only-selected"
+"""Key of the switch that keeps what stands below the pictures to the selected cells."""
+
+
+def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -> None:
+    """Draw the pictures; as a fragment, so that the film and a choice of colour redraw only them.
+
+    Parameters
+    ----------
+    pace
+        Seconds after which the fragment draws itself again; None if it does not.
+    only
+        The cells that what stands below was last drawn with, from `narrowed_to`.
+    """
+    results, old = shown.pictured()
+    source = results or shown.current
+    before, after = source.picture("before"), source.picture("after")
+    if source.obs is None or before is None:
+        st.info("The first picture of these data takes a moment to prepare.")
+        return
+    film.advance(source)
+    told = ["preview, the full picture follows"] if source.is_preview else []
+    note = " · ".join([*filter(None, [compare.note_of(source.params)]), *told])
+    titles = side_names(source.params)
+    left = Picture(titles[0], before, alt="Uncorrected.")
+    right = Picture(
+        titles[1],
+        before if after is None else after,
+        note=note,
+        alt=_alt(shown),
+        dimmed=old or not results,
+    )
+    chosen = compare.pictures(shown)
+    left, right = chosen[0] or left, chosen[1] or right
+    right = film.picture(source) or right
+    clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
+    judged, _ = shown.having("layout_before", "layout_after", "assess")
+    colour = colouring.choose(source, clustered, judged)
+    event = twin(
+        left,
+        right,
+        colour,
+        key=_key(shown.dataset),
+        batch=colouring.batch(source),
+        hover=colouring.hover(source),
+        selected=evidence.marked(source),
+        height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
+        presentation=presentation.is_on(),
+    )
+    if event.selection is None:
+        selected.forget(shown.dataset)
+    else:
+        selected.panel(source, event.selection, compare.halves(shown))
+        st.toggle(
+            "Keep genes and evidence below to these cells",
+            key=NARROWED,
+            help="Draws only the selected cells in the gene pictures, and lists only evidence that "
+            "is about some of them. Marker genes has the same switch.",
+            persist_state="session",
+        )
+    if after is not None and not source.is_preview and source.params.given is None:
+        film.panel(source)
+    address.write(shown.dataset, shown.current.params)
+    if film.pace(shown.dataset) != pace:
+        st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
+    now = narrowed_to(shown.current)
+    if (now is None) != (only is None) or not np.array_equal(now, only):
+        st.rerun(scope="app")  # what is kept to the selection stands outside
+
+
+def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return which of a run's cells are selected in the pictures, also from another page."""
+    if results.obs is None:
+        return None
+    return held_selection(_key(results.dataset), len(results.obs))
+
+
+def narrowed_to(results: RunResults) -> npt.NDArray[np.bool_] | None:
+    """Return the selected cells if what stands below is kept to them; None for all cells."""
+    return selection(results) if st.session_state.get(NARROWED) else None
+
+
+def _key(dataset: Dataset) -> str:
+    return f"twin-{dataset.fingerprint}"
+
+
+def _alt(shown: Shown) -> str:
+    results: RunResults | None
+    results, _ = shown.having("assess")
+    if results is None or results.assessment is None:
+        return ""
+    return str(results.assessment["verdict"]["sentences"][0])

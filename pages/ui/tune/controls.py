@@ -1,0 +1,333 @@
+"""Widgets in, typed settings out: presets, sliders, and a way back to each default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from harmony_core.params import (
+    RANGES,
+    ClusterParams,
+    GraphParams,
+    HarmonyParams,
+    LayoutParams,
+    RunParams,
+)
+from harmony_core.runs.history import flat
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset
+from pages.ui.data import precomputed as given
+from pages.ui.text import plain
+from pages.ui.tune import help_texts
+
+PRESETS: Mapping[str, tuple[float, float]] = {
+    "Gentle": (1.0, 0.05),
+    "Default": (2.0, 0.1),
+    "Strong": (4.0, 0.1),
+}
+"""Theta and sigma that one click sets."""
+
+_DEFAULTS = {
+    name.rpartition(".")[2]: value
+    for name, value in flat(RunParams(harmony=HarmonyParams(batch=("",)))).items()
+    if not name.startswith("prepare.") and name not in ("layout.seed", "clusters.seed")
+} | {"theta": HarmonyParams(batch=("",)).theta[0], "lamb": 1.0}
+"""Default of each setting; of lambda the one to start from when it is fixed."""
+
+
+def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> RunParams:
+    """Draw the sliders and return the settings they stand at.
+
+    Parameters
+    ----------
+    dataset
+        Keys of the widgets carry its name, so each dataset keeps its own positions.
+    current
+        Settings to start from; groups without a widget here are passed on.
+    more
+        Whether the rarely moved settings are drawn too; without them they stay as they are.
+    """
+    key = f"{dataset.fingerprint}:"
+    if given.is_offered(dataset, current):
+        current = given.choose(dataset, current, current.given)
+    if current.given is not None:
+        return _of_another_tool(key, current, more=more)
+    above = st.container()
+    harmony, spots = _main_sliders(key, current.harmony)
+    params = replace(current, harmony=harmony)
+    if more:
+        with st.expander("More parameters"):
+            harmony = _more_harmony(key, harmony)
+            st.caption("Picture and clusters")
+            graph, layout, clusters = _picture(key, current)
+        params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
+    with above:  # drawn last, so that the one in force is lit at once
+        _presets(dataset, params)
+    _in_effect(RunResults(dataset, params), spots)
+    return params
+
+
+def _of_another_tool(key: str, current: RunParams, *, more: bool) -> RunParams:
+    given.say(current)
+    if not more:
+        return current
+    with st.expander("Picture and clusters"):
+        graph, layout, clusters = _picture(key, current)
+    return replace(current, graph=graph, layout=layout, clusters=clusters)
+
+
+def _presets(dataset: Dataset, now: RunParams) -> None:
+    n = len(now.harmony.batch)
+    for column, (name, (theta, sigma)) in zip(
+        st.columns(3, gap="xsmall"), PRESETS.items(), strict=True
+    ):
+        wanted = replace(now, harmony=replace(now.harmony, theta=(theta,) * n, sigma=sigma))
+        column.button(
+            name,
+            key=f"preset-{name.lower()}",
+            type="primary" if wanted == now else "secondary",
+            help=f"theta {theta:g}, sigma {sigma:g}; everything else stays.",
+            on_click=set_sliders,
+            args=(dataset, wanted),
+            width="stretch",
+        )
+
+
+def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str, DeltaGenerator]]:
+    """Draw what most people move, with a place under some for what is in effect."""
+    spots: dict[str, DeltaGenerator] = {}
+    theta = []
+    for name, value in zip(now.batch, now.theta, strict=True):
+        label = "theta" if len(now.batch) == 1 else f"theta for {plain(name)}"
+        theta.append(_slider(label, "theta", value, help_texts.THETA, f"{key}theta:{name}"))
+        spots[name] = st.container()
+    sigma = _slider("sigma", "sigma", now.sigma, help_texts.SIGMA, f"{key}sigma")
+    automatic = st.toggle(
+        "Number of soft clusters: automatic",
+        now.nclust is None,
+        help=help_texts.NCLUST,
+        key=f"{key}auto",
+        persist_state="session",
+    )
+    nclust = None
+    if not automatic:
+        nclust = int(
+            st.slider(
+                "nclust",
+                int(RANGES["nclust"].low),
+                int(RANGES["nclust"].high),
+                now.nclust or 50,
+                help=help_texts.NCLUST,
+                key=f"{key}nclust",
+                persist_state="session",
+            )
+        )
+    spots["nclust"] = st.container()
+    iterations = int(
+        st.slider(
+            "iterations",
+            1,
+            int(RANGES["max_iter"].high),
+            max(1, now.max_iter),
+            help=help_texts.ITERATIONS,
+            key=f"{key}iterations",
+            persist_state="session",
+        )
+    )
+    _way_back(f"{key}iterations", _DEFAULTS["max_iter"])
+    spots["iterations"] = st.container()
+    params = replace(now, theta=tuple(theta), sigma=sigma, nclust=nclust, max_iter=iterations)
+    return params, spots
+
+
+def _in_effect(results: RunResults, spots: Mapping[str, DeltaGenerator]) -> None:
+    """Say what Harmony made of the settings, where that is not what the slider says."""
+    harmony, asked = results.harmony, results.params.harmony
+    if harmony is None:
+        return
+    for name, wanted, found in zip(asked.batch, asked.theta, harmony["theta_b"], strict=True):
+        if max(abs(value - wanted) for value in found) > 0.005:
+            spots[name].caption(f"In effect {min(found):.2f} to {max(found):.2f}, for tau.")
+    if asked.nclust is None:
+        spots["nclust"].caption(f"In effect: {harmony['nclust']}.")
+    if harmony["iterations"] < asked.max_iter:
+        spots["iterations"].caption(f"In effect: {harmony['iterations']}, then it had ended.")
+
+
+def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
+    changes: dict[str, Any] = {
+        "tau": _slider("tau", "tau", now.tau, help_texts.TAU, f"{key}tau", top=20),
+    }
+    fixed = st.toggle(
+        "Fixed ridge penalty (lambda)",
+        now.lamb is not None,
+        help=help_texts.LAMBDA,
+        key=f"{key}fixed",
+        persist_state="session",
+    )
+    if fixed:
+        start = _DEFAULTS["lamb"] if now.lamb is None else now.lamb
+        changes["lamb"] = _slider("lambda", "lamb", start, help_texts.LAMBDA, f"{key}lamb", top=10)
+    else:
+        changes["lamb"] = None
+        changes["alpha"] = _slider(
+            "alpha", "alpha", now.alpha, help_texts.ALPHA, f"{key}alpha", top=2
+        )
+    changes["block_size"] = _slider(
+        "block size", "block_size", now.block_size, help_texts.BLOCK, f"{key}block"
+    )
+    changes["max_iter_kmeans"] = int(
+        _slider(
+            "k-means rounds",
+            "max_iter_kmeans",
+            now.max_iter_kmeans,
+            help_texts.ROUNDS,
+            f"{key}rounds",
+        )
+    )
+    changes["epsilon_cluster"] = _number(
+        "epsilon, clustering", "epsilon_cluster", now.epsilon_cluster, help_texts.EPS_CLUSTER, key
+    )
+    changes["epsilon_harmony"] = _number(
+        "epsilon, Harmony", "epsilon_harmony", now.epsilon_harmony, help_texts.EPS_HARMONY, key
+    )
+    changes["seed"] = int(
+        st.number_input(
+            "seed",
+            0,
+            2**31 - 1,
+            now.seed,
+            help=help_texts.SEED,
+            key=f"{key}seed",
+            persist_state="session",
+        )
+    )
+    _way_back(f"{key}seed", _DEFAULTS["seed"])
+    return replace(now, **changes)
+
+
+def _picture(key: str, now: RunParams) -> tuple[GraphParams, LayoutParams, ClusterParams]:
+    neighbors = int(
+        _slider(
+            "neighbours",
+            "n_neighbors",
+            now.graph.n_neighbors,
+            help_texts.NEIGHBORS,
+            f"{key}neighbors",
+        )
+    )
+    spread = _slider("spread", "spread", now.layout.spread, help_texts.SPREAD, f"{key}spread")
+    min_dist = _slider(
+        "min_dist",
+        "min_dist",
+        now.layout.min_dist,
+        help_texts.MIN_DIST,
+        f"{key}min_dist",
+        top=spread,
+    )
+    shown = st.select_slider(
+        "cluster resolution",
+        now.clusters.resolutions,
+        now.clusters.shown,
+        help=help_texts.RESOLUTION,
+        key=f"{key}resolution",
+        persist_state="session",
+    )
+    if _DEFAULTS["shown"] in now.clusters.resolutions:
+        _way_back(f"{key}resolution", _DEFAULTS["shown"])
+    flavors = ("igraph", "leidenalg")
+    flavor = st.selectbox(
+        "Leiden implementation",
+        flavors,
+        flavors.index(now.clusters.flavor),
+        help=help_texts.FLAVOR,
+        key=f"{key}flavor",
+        persist_state="session",
+    )
+    return (
+        GraphParams(n_neighbors=neighbors),
+        replace(now.layout, min_dist=min_dist, spread=spread),
+        replace(now.clusters, shown=shown, flavor=flavor),
+    )
+
+
+def _slider(
+    label: str, name: str, value: float, help_text: str, key: str, *, top: float | None = None
+) -> float:
+    """Draw a slider over the allowed range of a setting, whole numbers staying whole."""
+    allowed = RANGES[name]
+    high = min(top or allowed.high, allowed.slider_high or allowed.high)
+    number = int if isinstance(value, int) else float
+    if name != "min_dist":  # which must not exceed spread
+        high = max(high, value)  # a restored run may lie beyond the slider's usual end
+    chosen: float = st.slider(
+        label,
+        number(allowed.low),
+        number(high),
+        number(min(value, high)),
+        number(allowed.step),
+        help=help_text,
+        key=key,
+        persist_state="session",
+    )
+    if _DEFAULTS[name] <= high:
+        _way_back(key, _DEFAULTS[name])
+    return chosen
+
+
+def _number(label: str, name: str, value: float, help_text: str, key: str) -> float:
+    allowed = RANGES[name]
+    chosen: float = st.number_input(
+        label,
+        float(allowed.low),
+        float(allowed.high),
+        value,
+        allowed.step,
+        format="%.4f",
+        help=help_text,
+        key=f"{key}{name}",
+        persist_state="session",
+    )
+    _way_back(f"{key}{name}", _DEFAULTS[name])
+    return chosen
+
+
+def _way_back(key: str, default: float) -> None:
+    """Offer a changed setting's default."""
+    if st.session_state[key] != default:
+        st.button(
+            f"↺ default {default:g}",
+            key=f"reset:{key}",
+            type="tertiary",
+            on_click=lambda: st.session_state.update({key: default}),
+        )
+
+
+def set_sliders(dataset: Dataset, params: RunParams) -> None:
+    """Move the sliders to given settings; to be called from a widget's callback."""
+    st.session_state[given.key(dataset)] = params.given or given.HARMONY
+    values = {} if params.given is not None else _harmony_values(params.harmony)
+    values |= {"neighbors": params.graph.n_neighbors, "spread": params.layout.spread}
+    values |= {"min_dist": params.layout.min_dist, "resolution": params.clusters.shown}
+    values |= {"flavor": params.clusters.flavor}
+    for name, value in values.items():
+        st.session_state[f"{dataset.fingerprint}:{name}"] = value
+
+
+def _harmony_values(harmony: HarmonyParams) -> dict[str, Any]:
+    """Return where the sliders of Harmony's settings stand, by the end of their keys."""
+    values: dict[str, Any] = {
+        f"theta:{name}": value for name, value in zip(harmony.batch, harmony.theta, strict=True)
+    }
+    values |= {"sigma": harmony.sigma, "auto": harmony.nclust is None}
+    values |= {"iterations": max(1, harmony.max_iter), "tau": harmony.tau}
+    values |= {"fixed": harmony.lamb is not None, "block": harmony.block_size}
+    values |= {"rounds": harmony.max_iter_kmeans, "seed": harmony.seed}
+    values |= {"epsilon_cluster": harmony.epsilon_cluster}
+    values |= {"epsilon_harmony": harmony.epsilon_harmony}
+    values |= {"lamb": harmony.lamb} if harmony.lamb is not None else {"alpha": harmony.alpha}
+    return values if harmony.nclust is None else values | {"nclust": harmony.nclust}

@@ -1,0 +1,155 @@
+"""Every run of a dataset that was judged: a table, names and pins, and the way back to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.figures.summary import level_codes
+from harmony_core.params import RunParams
+from harmony_core.runs import history as runs
+from harmony_core.runs.results import RunResults
+from harmony_core.store.store import Dataset
+from pages.ui import state
+from pages.ui.current_run import Shown
+from pages.ui.panels import HEADINGS
+from pages.ui.tune import comparison as compare
+from pages.ui.tune import controls
+
+MOST_PICTURES = 8
+
+TITLES = {
+    "mcm": "Matched mixing",
+    "ilisi": "iLISI",
+    "gap": "Gap",
+    "worst_label_purity_loss": "Worst purity loss",
+}
+
+
+def panel(shown: Shown) -> None:
+    """Draw the kept runs that judged the same cells, and what two of them differ in."""
+    kept = runs.comparable(shown.dataset, shown.current.params)
+    if len(kept) < 2:
+        return
+    dataset = shown.dataset
+    kept.sort(key=lambda run: not runs.label_of(dataset, run).pinned)
+    by_name = {RunResults(dataset, run).plan.run: run for run in kept}
+    titles = _titles(dataset, by_name)
+    with st.expander("Runs: compare, name, pin"):
+        labels = [runs.label_of(dataset, run) for run in kept]
+        table = [
+            {"Pinned": label.pinned, "Name": label.name, **row}
+            for label, row in zip(labels, rows(dataset, kept, shown.current.params), strict=True)
+        ]
+        st.dataframe(
+            pd.DataFrame(table),
+            hide_index=True,
+            key=f"runs-{dataset.fingerprint}",
+            column_config={
+                title: st.column_config.NumberColumn(format="%.3f") for title in TITLES.values()
+            },
+        )
+        _small(dataset, by_name, titles)
+        _one(dataset, by_name, titles)
+        st.markdown("**Compare two runs in the pictures**")
+        compare.choose(shown, titles)
+        compare.what_changed(shown)
+
+
+def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+    """Draw the runs that have a picture, small, in the colours of the first batch variable."""
+    found = {key: RunResults(dataset, run) for key, run in by_name.items()}
+    pictures = {titles[key]: results.layout("after") for key, results in found.items()}
+    drawn = {title: positions for title, positions in pictures.items() if positions is not None}
+    first = next(iter(found.values()))
+    if len(drawn) < 2 or first.obs is None:
+        return
+    codes, levels = level_codes(first.obs[first.params.harmony.batch[0]])
+    st.plotly_chart(
+        figure_genes.small_multiples(dict(list(drawn.items())[:MOST_PICTURES]), codes, levels),
+        key="small-multiples",
+        config={"displayModeBar": False},
+    )
+    if len(drawn) > MOST_PICTURES:
+        st.caption(f"The first {MOST_PICTURES} of {len(drawn)} pictures; pin a run to see it here.")
+
+
+def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+    """Draw what can be done with one run."""
+    choice, name, pin, show = st.columns([4, 3, 1, 2], vertical_alignment="bottom")
+    key = state.key("run", dataset)
+    if st.session_state.get(key) not in by_name:
+        st.session_state[key] = next(iter(by_name))
+    picked = choice.selectbox("Run", list(by_name), format_func=titles.__getitem__, key=key)
+    run = by_name[picked]
+    label = runs.label_of(dataset, run)
+    name_key, pin_key = f"run-name:{picked}", f"run-pin:{picked}"
+
+    def write() -> None:
+        session = st.session_state
+        runs.set_label(dataset, run, runs.Label(session[name_key], session[pin_key]))
+
+    name.text_input("Name", label.name, runs.LONGEST_LABEL, key=name_key, on_change=write)
+    pin.toggle("Pin", label.pinned, key=pin_key, on_change=write, help="Keeps it on top.")
+    show.button(
+        "Show this run",
+        key="show-run",
+        help="Moves the sliders to its settings.",
+        on_click=controls.set_sliders,
+        args=(dataset, run),
+        width="stretch",
+    )
+
+
+def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
+    """Return what each run is called: its name, or what is particular about it; all different."""
+    names = _told(by_name.values())
+    titles: dict[str, str] = {}
+    for key, run in by_name.items():
+        told = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
+        start = [runs.label_of(dataset, run).name]
+        start += [runs.side_names(run)[1]] if run.given is not None else []
+        title = " · ".join(part for part in (*start, *told) if part)
+        same = sum(other.startswith(title) for other in titles.values())
+        titles[key] = f"{title} ({same + 1})" if same else title
+    return titles
+
+
+def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[dict[str, Any]]:
+    """Return one row a run: what is particular about it, its main numbers and its verdict."""
+    names = _told(kept)
+    any_given = any(run.given is not None for run in kept)
+    found = []
+    for run in kept:
+        told = runs.summary(RunResults(dataset, run), names)
+        if told is None:
+            continue
+        metrics = list(told["metrics"].values())[-1]
+        row = {"Corrected by": run.given or "Harmony"} if any_given else {}
+        row |= {_short(n): value for n, value in _in_words(run, names).items()}
+        row |= {title: metrics.get(name) for name, title in TITLES.items() if name in metrics}
+        row |= {"Verdict": HEADINGS[told["kind"]], "On screen": run == current}
+        found.append(row)
+    return found
+
+
+def _told(kept: Iterable[RunParams]) -> list[str]:
+    """Return the settings that are told of runs; what corrected them is told beside these."""
+    names = dict.fromkeys([*runs.ALWAYS, *runs.differing(kept)])
+    return [name for name in names if name != "given"]
+
+
+def _in_words(run: RunParams, names: list[str]) -> dict[str, str]:
+    """Return settings as text; Harmony's are empty where it was not run."""
+    none = [name for name in names if run.given is not None and name.startswith("harmony.")]
+    values = runs.settings(run, names)
+    return {n: "" if n in none else compare.value_in_words(values[n]) for n in names}
+
+
+def _short(name: str) -> str:
+    group, _, setting = name.rpartition(".")
+    return setting if group in ("harmony", "") else f"{group} {setting}"

@@ -1,0 +1,566 @@
+"""The headless command, as a shell sees it: files, exit status, one line when it refuses."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import harmonypy
+import numpy as np
+import pytest
+
+from harmony_core import cli
+from harmony_core.cli.correct import params_of
+from harmony_core.cli.shared import TerminalProgress, one_line, plain_json
+from harmony_core.export.settings import write_settings
+from harmony_core.params import RunParams
+from harmony_core.runs.plan import Step
+from harmony_core.store.store import HOME_VARIABLE
+from tests.conftest import SMALL
+
+QUICK = ("--min-genes", "5", "--n-top-genes", "150", "--n-pcs", "10", "--max-iter", "3")
+
+
+@pytest.fixture(autouse=True)
+def _no_store_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(HOME_VARIABLE, raising=False)
+
+
+@pytest.fixture(scope="module")
+def counts(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("counts") / "simulated.h5ad"
+    simulated.write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(
+    counts: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """Folder with the outputs of one run, made by the real command in a process of its own."""
+    assert request.config.cache is not None
+    # What numba compiles is kept between test runs, and not where the user's own is.
+    environment = {"NUMBA_CACHE_DIR": str(request.config.cache.mkdir("numba")), **os.environ}
+    folder = tmp_path_factory.mktemp("done")
+    command = [
+        *(sys.executable, "-m", "harmony_core.cli", "correct", str(counts)),
+        *("--batch", "batch", "--label", "true_type", *QUICK),
+        *("--out", str(folder / "out.h5ad"), "--report", str(folder / "report.json")),
+        *("--figure", str(folder / "evaluation.png"), "--home", str(folder / "home")),
+    ]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    # Quiet where nobody watches.
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(done: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((done / "report.json").read_text("utf-8"))
+    return found
+
+
+def test_the_corrected_file_is_harmonys_own_result(done: Path) -> None:
+    adata = ad.read_h5ad(done / "out.h5ad")
+    bare = harmonypy.run_harmony(
+        adata.obsm["X_pca"],
+        adata.obs,
+        ["batch"],
+        theta=[2.0],
+        max_iter_harmony=3,
+        nclust=round(adata.n_obs / 30),
+        verbose=False,
+    )
+    np.testing.assert_array_equal(adata.obsm["X_pca_harmony"], bare.Z_corr.astype(np.float32))
+    assert {"X_umap", "X_umap_uncorrected"} <= set(adata.obsm)
+    assert (done / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_report_has_every_part(report: dict[str, Any]) -> None:
+    assert {
+        *("versions", "data", "params", "harmony", "metrics", "verdict", "seconds"),
+    } == set(report)
+    assert report["versions"]["harmonypy"] == "2.1.0"
+    assert report["data"]["cells"] == 400
+    assert sum(report["data"]["batches"]["batch"].values()) == report["data"]["cells_kept"]
+    assert report["harmony"]["iterations"] == len(report["harmony"]["objective"]) - 1
+    assert report["harmony"]["stop_reason"] in ("converged", "limit", "rose", "none")
+    assert report["params"]["harmony"]["nclust"] == round(report["data"]["cells_kept"] / 30)
+    assert report["verdict"]["level"] in ("green", "amber", "red")
+    assert report["verdict"]["sentences"]
+    assert isinstance(report["verdict"]["evidence"], list)
+    assert {"read", "prepare", "correct", "write"} <= set(report["seconds"])
+
+
+def test_the_metrics_are_keyed_by_batch_variable(report: dict[str, Any]) -> None:
+    before, after = report["metrics"]["before"]["batch"], report["metrics"]["after"]["batch"]
+    assert {"mcm", "ilisi", "ilisi_vs_null", "clisi"} <= set(before)
+    assert "worst_label_purity_loss" not in before
+    assert {"mcm", "ilisi", "ilisi_vs_null", "clisi", "worst_label_purity_loss"} <= set(after)
+    assert 1 <= before["ilisi"] < after["ilisi"] <= 2
+
+
+def test_the_params_run_again_as_they_are_reported(report: dict[str, Any]) -> None:
+    again = RunParams.from_dict(report["params"])
+    assert again.harmony.batch == ("batch",)
+    assert again.prepare == SMALL.prepare
+
+
+def test_a_kept_store_computes_nothing_twice(
+    done: Path, counts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harmony_core.runs.pipeline import Pipeline
+
+    def fail(self: Pipeline, *arguments: object) -> None:
+        raise AssertionError("computed again")
+
+    for name in ("_prepare", "_correct", "_layout"):
+        monkeypatch.setattr(Pipeline, name, fail)
+    arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
+    out = tmp_path / "again.h5ad"
+    assert cli.main([*arguments, "--home", str(done / "home"), "--out", str(out)]) == 0
+    first, second = ad.read_h5ad(done / "out.h5ad"), ad.read_h5ad(out)
+    np.testing.assert_array_equal(first.obsm["X_umap"], second.obsm["X_umap"])
+
+
+@pytest.mark.parametrize(
+    ("name", "basis", "batch", "label", "before", "after", "label_after"),
+    [
+        # Without expression and with a single embedding there is nothing else to start from.
+        ("cell_lines", [], "dataset", "cell_type", 1.17, 1.71, 1.00),
+        ("pbmc_3500", ["--basis", "X_pca"], "donor", None, 1.51, 2.27, None),
+    ],
+)
+def test_basis_corrects_the_embedding_that_is_there(
+    shared_data: Path,
+    tmp_path: Path,
+    name: str,
+    basis: list[str],
+    batch: str,
+    label: str | None,
+    before: float,
+    after: float,
+    label_after: float | None,
+) -> None:
+    source, out, report = shared_data / f"{name}.h5ad", tmp_path / "o.h5ad", tmp_path / "r.json"
+    arguments = ["correct", str(source), "--batch", batch, *basis]
+    arguments += ["--label", label] if label else []
+    assert cli.main([*arguments, "--out", str(out), "--report", str(report)]) == 0
+    metrics = json.loads(report.read_text())["metrics"]
+    assert metrics["before"][batch]["ilisi"] == pytest.approx(before, abs=0.01)
+    assert metrics["after"][batch]["ilisi"] == pytest.approx(after, abs=0.01)
+    if label_after is not None:
+        assert metrics["after"][batch]["clisi"] == pytest.approx(label_after, abs=0.01)
+    given, written = ad.read_h5ad(source), ad.read_h5ad(out)
+    np.testing.assert_array_equal(written.obsm["X_pca"], given.obsm["X_pca"])
+    assert written.obsm["X_pca_harmony"].shape == given.obsm["X_pca"].shape
+
+
+# What it refuses
+
+
+def _set(column: str, values: Callable[[int], Any]) -> Callable[[ad.AnnData], None]:
+    def change(adata: ad.AnnData) -> None:
+        adata.obs[column] = values(adata.n_obs)
+
+    return change
+
+
+def _nan_embedding(adata: ad.AnnData) -> None:
+    adata.obsm["X_pca"] = np.random.default_rng(0).normal(size=(adata.n_obs, 5))
+    adata.obsm["X_pca"][3, 2] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("arguments", "change", "message"),
+    [
+        (["--batch", "nope"], None, "'nope'"),
+        (["--batch", "one"], _set("one", lambda n: ["same"] * n), "one level"),
+        (["--batch", "id"], _set("id", lambda n: [f"cell {i}" for i in range(n)]), "levels for"),
+        (["--batch", "x"], _set("x", lambda n: np.linspace(0, 1, n)), "measured"),
+        (
+            ["--batch", "gap"],
+            _set("gap", lambda n: ["a", "b", None, "a"] * (n // 4)),
+            "'gap'",
+        ),
+        (["--batch", "batch", "--label", "nope"], None, "'nope'"),
+        (["--batch", "batch", "--label", "batch"], None, "both as batch variable and as label"),
+        (["--batch", "batch", "--theta", "-1"], None, "theta is -1"),
+        (["--batch", "batch", "--theta", "1", "2"], None, "2 values of theta"),
+        (["--batch", "batch", "--sigma", "0"], None, "sigma is 0"),
+        (["--batch", "batch", "--nclust", "500"], None, "nclust"),
+        (["--batch", "batch", "--max-iter", "2.5"], None, "--max-iter"),
+        (["--batch", "batch", "--basis", "X_nope"], None, "'X_nope'"),
+        (["--batch", "batch", "--basis", "X_pca"], _nan_embedding, "missing or infinite"),
+        (["--batch", "batch", "--min-genes", "5000"], None, "min_genes"),
+        ([], None, "--batch"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(
+    simulated: ad.AnnData,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    change: Callable[[ad.AnnData], None] | None,
+    message: str,
+) -> None:
+    adata = simulated.copy()
+    if change is not None:
+        change(adata)
+    adata.write_h5ad(tmp_path / "in.h5ad")
+    outputs = ["--out", "out.h5ad", "--report", "r.json", "--figure", "f.png"]
+    outputs = [o if o.startswith("--") else str(tmp_path / o) for o in outputs]
+    refused(["correct", str(tmp_path / "in.h5ad"), *arguments, *outputs], capsys, message)
+    assert [p.name for p in tmp_path.iterdir()] == ["in.h5ad"]
+
+
+def refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], message: str, status: int = 2
+) -> None:
+    try:
+        found = cli.main(arguments)
+    except SystemExit as ended:  # argparse's own way out
+        found = int(ended.code or 0)
+    captured = capsys.readouterr()
+    assert found == status
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("harmony-explorer")
+    assert message in captured.err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no file"),
+        (b"", "empty"),
+        (b"a text, whatever its name says", "whatever its name says"),
+    ],
+)
+def test_a_file_that_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "in.h5ad"
+    if content is not None:
+        path.write_bytes(content)
+    arguments = ["correct", str(path), "--batch", "batch", "--out", str(tmp_path / "out.h5ad")]
+    refused(arguments, capsys, message)
+    assert not (tmp_path / "out.h5ad").exists()
+
+
+def test_a_truncated_file(counts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "in.h5ad"
+    path.write_bytes(counts.read_bytes()[:-5000])
+    arguments = ["correct", str(path), "--batch", "batch", "--out", str(tmp_path / "out.h5ad")]
+    refused(arguments, capsys, "in.h5ad")
+    assert not (tmp_path / "out.h5ad").exists()
+
+
+def test_too_few_cells(
+    simulated: ad.AnnData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in.h5ad"
+    simulated[:39].copy().write_h5ad(path)
+    arguments = ["correct", str(path), "--batch", "batch", "--out", str(tmp_path / "out.h5ad")]
+    refused(arguments, capsys, "39 cells")
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "message"),
+    [
+        ("--out", "out.txt", "must end in .h5ad"),
+        ("--out", "nowhere/out.h5ad", "there is no folder"),
+        ("--out", "in.h5ad", "the input itself"),
+        ("--figure", "f.gif", "must end in .png or .svg or .pdf"),
+        ("--report", "r.txt", "must end in .json"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_anything_runs(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    name: str,
+    message: str,
+) -> None:
+    (tmp_path / "in.h5ad").write_bytes(b"never read")
+    chosen = {"--out": str(tmp_path / "out.h5ad"), option: str(tmp_path / name)}
+    arguments = ["correct", str(tmp_path / "in.h5ad"), "--batch", "batch"]
+    refused([*arguments, *(a for pair in chosen.items() for a in pair)], capsys, message)
+
+
+def test_a_fault_in_the_program_is_one_line_too(
+    counts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from harmony_core.runs.pipeline import Pipeline
+
+    def fail(self: Pipeline) -> None:
+        raise KeyError("something\nwith two lines")
+
+    monkeypatch.setattr(Pipeline, "run", fail)
+    arguments = ["correct", str(counts), "--batch", "batch", "--out", str(tmp_path / "o.h5ad")]
+    refused(arguments, capsys, "fault in the program (KeyError", status=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_become_params() -> None:
+    args = cli._parser().parse_args(
+        [
+            *("correct", "in.h5ad", "--batch", "a", "--batch", "b", "--theta", "1", "3"),
+            *("--sigma", "0.2", "--nclust", "7", "--max-iter", "4", "--seed", "5", "--tau", "2"),
+            *("--basis", "X_pca", "--resolution", "1.2", "--condition", "--out", "o.h5ad"),
+        ]
+    )
+    params = params_of(args)
+    assert params.harmony.batch == ("a", "b")
+    assert params.harmony.theta == (1.0, 3.0)
+    assert (params.harmony.sigma, params.harmony.nclust, params.harmony.max_iter) == (0.2, 7, 4)
+    assert (params.harmony.tau, params.harmony.seed, params.prepare.seed) == (2.0, 5, 5)
+    assert params.prepare.basis == "X_pca"
+    assert params.clusters.shown == 1.2
+    assert params.clusters.resolutions == (0.3, 0.5, 0.8, 1.2)
+    assert params.condition
+
+
+def test_without_arguments_the_defaults_hold() -> None:
+    args = cli._parser().parse_args(["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"])
+    assert params_of(args) == RunParams.from_dict({"harmony": {"batch": ["a"]}})
+
+
+def test_a_settings_file_gives_what_arguments_leave_out(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    write_settings(SMALL, path)
+    parse = cli._parser().parse_args
+    given = ["correct", "in.h5ad", "--config", str(path), "--out", "o.h5ad"]
+    assert params_of(parse(given)) == SMALL
+    changed = params_of(parse([*given, "--theta", "1", "--label", "other"]))
+    expected = replace(SMALL, harmony=replace(SMALL.harmony, theta=(1.0,)), label="other")
+    assert changed == expected
+
+
+def test_a_wrong_settings_file_is_refused_by_name(
+    counts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["correct", str(counts), "--out", str(tmp_path / "o.h5ad"), "--config"]
+    for text, message in (
+        ('[harmony]\nbatch = ["batch"]\nthetta = 2\n', "'thetta'"),
+        ('[harmony]\nbatch = ["batch"]\nsigma = 7\n', "sigma is 7"),
+        ("[harmony\n", "not valid TOML"),
+        ("[prepare]\nn_pcs = 5\n", "--batch KEY"),
+    ):
+        path = tmp_path / "settings.toml"
+        path.write_text(text)
+        refused([*arguments, str(path)], capsys, message)
+    refused([*arguments, str(tmp_path / "nowhere.json")], capsys, "nowhere.json")
+    refused([*arguments, str(counts)], capsys, "must end in .toml or .json")
+
+
+def test_a_full_disk_is_said(
+    counts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def copyfile(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+
+    monkeypatch.setattr("harmony_core.store.ingest.shutil.copyfile", copyfile)
+    command = ["correct", str(counts), "--batch", "batch", "--out", str(tmp_path / "out.h5ad")]
+    assert cli.main(command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("harmony-explorer: There is no room left on the disk of '")
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_has_examples_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom harmony_core.cli import main\n"
+        "try:\n    main(['correct', '--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'anndata', 'scanpy', 'pandas', 'umap', 'numba', 'harmonypy', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "harmony-explorer correct pbmc.h5ad --batch donor --out corrected.h5ad" in done.stdout
+    assert "exit status:" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_messages_never_carry_control_characters() -> None:
+    assert one_line("a\n\tb\x1b[31mc") == "a b [31mc"
+
+
+def test_numbers_that_json_lacks_become_null() -> None:
+    values = {"a": [1.0, float("nan")], 2: (float("inf"), "x")}
+    assert plain_json(values) == {"a": [1.0, None], "2": [None, "x"]}
+
+
+class Terminal(io.StringIO):
+    """A stream that a person watches."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_on_a_terminal_and_silence_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        progress = TerminalProgress()
+        progress.expect([Step("a", "First"), Step("b", "Second")])
+        progress("a", 0.0)
+        progress("b", 0.5)
+        progress("on demand", 0.5)
+        progress.say("")
+        text = stream.getvalue()
+        assert ("[1/2] First" in text, "[2/2] Second 50%" in text) == (shown, shown)
+        assert "\n" not in text
+        if shown:
+            assert text.endswith("\r\x1b[2K")
+
+
+def test_a_terminal_hears_the_verdict(
+    counts: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = io.StringIO()
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr("sys.stdout", stdout)
+    arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
+    out = tmp_path / "out.h5ad"
+    assert cli.main([*arguments, "--home", str(done / "home"), "--out", str(out)]) == 0
+    level = json.loads((done / "report.json").read_text("utf-8"))["verdict"]["level"]
+    assert stdout.getvalue().startswith(f"{level}: ")
+    assert stdout.getvalue().endswith(f"Written to {out}.\n")
+
+
+def test_zarr_comes_out_where_it_is_asked_for(counts: Path, done: Path, tmp_path: Path) -> None:
+    arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
+    out = tmp_path / "out.zarr"
+    for _ in range(2):
+        assert cli.main([*arguments, "--home", str(done / "home"), "--out", str(out)]) == 0
+    first, second = ad.read_h5ad(done / "out.h5ad"), ad.read_zarr(out)
+    np.testing.assert_array_equal(first.obsm["X_pca_harmony"], second.obsm["X_pca_harmony"])
+
+
+def test_check_refuses_batches_of_different_values(
+    simulated: ad.AnnData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = simulated.copy()
+    values = mixed.X.toarray().astype(np.float32)
+    is_a = (mixed.obs["batch"] == "A").to_numpy()
+    values[is_a] = np.log1p(1e4 * values[is_a] / values[is_a].sum(axis=1, keepdims=True))
+    mixed.X = values
+    mixed.write_h5ad(tmp_path / "mixed.h5ad")
+    arguments = ["check", str(tmp_path / "mixed.h5ad")]
+    for named in ([], ["--batch", "batch"]):
+        assert cli.main([*arguments, *named]) == 2
+        assert "log-transformed values in A; counts in B" in capsys.readouterr().err
+
+
+def test_several_files_are_checked_and_corrected_as_one(
+    simulated: ad.AnnData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = []
+    for name in ("A", "B"):
+        path = tmp_path / f"lane{name}.h5ad"
+        simulated[(simulated.obs["batch"] == name).to_numpy()].copy().write_h5ad(path)
+        paths.append(str(path))
+    assert cli.main(["check", *paths, "--batch", "file", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n_cells"] == simulated.n_obs
+    assert "file" in found["design"]
+    assert cli.main(["check", *paths, str(tmp_path / "none.h5ad")]) == 2
+    assert "There is no file" in capsys.readouterr().err
+    out = tmp_path / "out.h5ad"
+    assert cli.main(["correct", *paths, "--batch", "file", *QUICK, "--out", str(out)]) == 0
+    assert set(ad.read_h5ad(out).obs["file"]) == {"laneA", "laneB"}
+
+
+@pytest.fixture
+def mixture(tmp_path: Path) -> Path:
+    """Two cell lines, each in a lane of its own, and both in a third."""
+    rng = np.random.default_rng(0)
+    lane = np.repeat(["pure a", "pure b", "half"], 100)
+    line = np.where(
+        lane == "pure a", "a", np.where(lane == "pure b", "b", np.resize(["a", "b"], 300))
+    )
+    adata = ad.AnnData(rng.poisson(1.0, (300, 30)).astype(np.float32))
+    adata.obs["batch"], adata.obs["cell_line"] = lane, line
+    adata.write_h5ad(tmp_path / "mixture.h5ad")
+    return tmp_path / "mixture.h5ad"
+
+
+def test_check_says_what_the_page_says(mixture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", str(mixture), "--label", "cell_line"]) == 0
+    out = capsys.readouterr().out
+    assert "because its name suggests a batch; 3 levels of 100 to 100 cells" in out
+    assert "batch is the likeliest batch variable" in out
+    assert "only “half” tells the two apart" in out
+    assert "those of “cell_line” are meant to stay" in out
+    assert cli.main(["check", str(mixture), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["batch"] == ["batch"]
+    assert found["advice"][0]["level"] == "green"
+
+
+def test_a_sample_of_the_cells(mixture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check", str(mixture), "--max-cells", "60", "--sample-by", "batch", "--json"]
+    assert cli.main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    sizes = {c["name"]: c["sizes"] for c in found["batch_candidates"]}["batch"]
+    assert sizes == {"half": 20, "pure a": 20, "pure b": 20}
+    assert cli.main(["check", str(mixture), "--sample-by", "batch"]) == 2
+    assert "say with --max-cells how many" in capsys.readouterr().err
+    assert cli.main(["check", str(mixture), "--max-cells", "0"]) == 2
+    assert "--max-cells is 0" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_hears_no_complaint(counts: Path) -> None:
+    command = [sys.executable, "-m", "harmony_core.cli", "check", str(counts)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    _, said = running.communicate(timeout=120)
+    assert said == b""
+
+
+@pytest.mark.parametrize(
+    ("does", "status", "says"),
+    [
+        ("sys.exit(7)", 7, ""),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", 2, "the input is most likely damaged"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 1, "most likely for lack of memory"),
+    ],
+)
+def test_a_crash_of_a_library_is_a_sentence(
+    does: str,
+    status: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    child = [sys.executable, "-c", f"import os, signal, sys; {does}"]
+    monkeypatch.setattr(cli, "_CHILD", child)
+    monkeypatch.setattr(sys, "argv", ["harmony-explorer", "check", "odd.h5ad"])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert cli.watched() == status
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == (1 if says else 0)

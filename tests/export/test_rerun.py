@@ -1,0 +1,319 @@
+"""A run leaves as a script that repeats it without us: to the last bit, in a fresh process."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anndata as ad
+import nbformat
+import numpy as np
+import pytest
+import scanpy as sc
+from nbclient import NotebookClient
+
+from harmony_core.export.content import content_digest
+from harmony_core.export.record import record
+from harmony_core.export.scripts.python import (
+    notebook,
+    python_script,
+    write_notebook,
+    write_python_script,
+)
+from harmony_core.methods import neighbors
+from harmony_core.params import (
+    ClusterParams,
+    GraphParams,
+    HarmonyParams,
+    PrepareParams,
+    RunParams,
+)
+from harmony_core.runs.pipeline import Pipeline
+from harmony_core.runs.plan import SIDES
+from harmony_core.runs.results import RunResults
+from harmony_core.store.ingest import ingest_file
+from harmony_core.store.store import Store
+from tests.conftest import SMALL
+
+HOSTILE = "'''\"\"\"\nimport os; os.abort()  # \\"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run, and where its script is to be run."""
+
+    results: RunResults
+    folder: Path
+
+
+def _nothing(adata: ad.AnnData) -> None:
+    pass
+
+
+def _two_variables(adata: ad.AnnData) -> None:
+    rng = np.random.default_rng(1)
+    adata.obs[HOSTILE] = rng.integers(8, 11, adata.n_obs)  # numbers sort as numbers
+    adata.layers["counts"] = adata.X.copy()
+    adata.X = adata.X.toarray() - 1
+    sc.pp.scale(adata)
+
+
+def _logged_in_raw(adata: ad.AnnData) -> None:
+    sc.pp.normalize_total(adata, target_sum=1e4)
+    sc.pp.log1p(adata)
+    adata.raw = adata.copy()
+    sc.pp.scale(adata, zero_center=False)
+    adata.X = -adata.X
+
+
+def _embedding_only(adata: ad.AnnData) -> None:
+    rng = np.random.default_rng(2)
+    shift = (adata.obs["batch"] == "A").to_numpy()[:, None]
+    adata.obsm["X_mine"] = rng.normal(size=(adata.n_obs, 8)) + shift
+    del adata.X
+
+
+CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
+    "counts": (_nothing, SMALL),
+    "two_variables": (
+        _two_variables,
+        RunParams(
+            harmony=HarmonyParams(
+                batch=("batch", HOSTILE), theta=(1.0, 3.0), tau=5, lamb=1.0, nclust=9, seed=3
+            ),
+            prepare=PrepareParams(
+                min_genes=20, max_genes=220, max_doublet=0.1, scale=True, n_pcs=12, seed=4
+            ),
+            graph=GraphParams(n_neighbors=10),
+            clusters=ClusterParams(resolutions=(0.4, 1.0), shown=1.0, flavor="leidenalg", seed=2),
+        ),
+    ),
+    "logged_in_raw": (
+        _logged_in_raw,
+        RunParams(
+            harmony=HarmonyParams(batch=("batch",)),
+            prepare=PrepareParams(n_top_genes=120, n_pcs=9),
+            label="true_type",
+        ),
+    ),
+    "embedding": (
+        _embedding_only,
+        RunParams(
+            harmony=HarmonyParams(batch=("batch",), sigma=0.2),
+            prepare=PrepareParams(basis="X_mine", skip_dims=1),
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def cases(
+    simulated: ad.AnnData,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Case]:
+    """Every case's run and, beside it, what its script wrote; one fresh process runs them all."""
+    store = Store(tmp_path_factory.mktemp("store"))
+    made: dict[str, Case] = {}
+    for name, (change, params) in CASES.items():
+        folder = tmp_path_factory.mktemp(name)
+        adata = simulated.copy()
+        change(adata)
+        adata.write_h5ad(folder / "input.h5ad")
+        dataset = ingest_file(store, folder / "input.h5ad", name=name)
+        with pytest.MonkeyPatch.context() as patch:
+            if name == "embedding":  # as if these were many
+                patch.setattr(neighbors, "EXACT_UP_TO", 100)
+            pipeline = Pipeline(dataset, params)
+            for stage in ("layout_after", "markers_after"):
+                pipeline.stage(stage)
+            for side in SIDES:
+                pipeline.stage(f"clusters_{side}")
+                pipeline.stage(f"other_clusters_{side}")
+            results = RunResults(dataset, params)
+            about = record(results, input_path=str(folder / "input.h5ad"))
+            write_python_script(about, folder / "harmony_rerun.py")
+            write_notebook(about, folder / "harmony_rerun.ipynb")
+        made[name] = Case(results, folder)
+    # As a user would run each script and notebook, but importing the libraries once.
+    code = (
+        "import json, os, runpy, sys\n"
+        "for folder in sys.argv[1:]:\n"
+        "    os.chdir(folder)\n"
+        "    sys.argv = ['harmony_rerun.py']\n"
+        "    runpy.run_path('harmony_rerun.py', run_name='__main__')\n"
+        "    os.rename('rerun.h5ad', 'script.h5ad')\n"
+        "    cells = json.load(open('harmony_rerun.ipynb'))['cells']\n"
+        "    code = [c['source'] for c in cells if c['cell_type'] == 'code']\n"
+        "    exec('\\n'.join(code), {})\n"
+        "    os.rename('rerun.h5ad', 'notebook.h5ad')\n"
+        "assert not any(name.startswith('harmony_core') for name in sys.modules)\n"
+    )
+    folders = [str(case.folder) for case in made.values()]
+    command = [sys.executable, "-W", "ignore", "-c", code, *folders]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=os.sep,
+        env={**os.environ, "MPLBACKEND": "agg"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Wrote rerun.h5ad") == 2 * len(made)
+    return made
+
+
+@pytest.mark.parametrize("form", ["script", "notebook"])
+@pytest.mark.parametrize("name", CASES)
+def test_it_repeats_the_run(cases: dict[str, Case], name: str, form: str) -> None:
+    results, again = cases[name].results, ad.read_h5ad(cases[name].folder / f"{form}.h5ad")
+    assert results.obs is not None
+    assert again.obs_names.tolist() == results.obs.index.tolist()
+    basis = results.params.prepare.basis or "X_pca"
+    np.testing.assert_array_equal(again.obsm[basis], results.embedding("before"))
+    np.testing.assert_array_equal(again.obsm["X_pca_harmony"], results.embedding("after"))
+    np.testing.assert_array_equal(again.obsm["X_umap_uncorrected"], results.layout("before"))
+    np.testing.assert_array_equal(again.obsm["X_umap"], results.layout("after"))
+    for resolution in results.params.clusters.resolutions:
+        shown = resolution == results.params.clusters.shown
+        suffix = "" if shown else f"_{resolution:g}"
+        for side, stem in (("after", "leiden"), ("before", "leiden_uncorrected")):
+            expected = results.clusters(side, resolution)  # type: ignore[arg-type]
+            assert expected is not None
+            assert again.obs[stem + suffix].astype(int).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", ["counts", "logged_in_raw"])
+def test_the_script_ranks_the_same_markers(cases: dict[str, Case], name: str) -> None:
+    again = ad.read_h5ad(cases[name].folder / "script.h5ad")
+    markers = cases[name].results.markers("after")
+    assert markers is not None
+    for group, table in enumerate(markers):
+        names = again.uns["rank_genes_groups"]["names"][str(group)].tolist()
+        assert names == list(table.symbols)
+
+
+def _run(script: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script up to where it reads its data: the libraries that take long are left out."""
+    text = script.read_text("utf-8")
+    for line in ("import faiss", "import harmonypy", "import scanpy as sc", "from umap."):
+        text = text.replace(line, f"# {line}")
+    text = text.replace("\nX = sp.csr_matrix", "\nsys.exit('reached')\nX = sp.csr_matrix")
+    short = script.with_name("short.py")
+    short.write_text(text, "utf-8")
+    command = [sys.executable, "-W", "ignore", str(short), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=script.parent)
+
+
+def test_other_data_are_refused_unless_told_otherwise(
+    cases: dict[str, Case], tmp_path: Path
+) -> None:
+    case = cases["counts"]
+    changed = ad.read_h5ad(case.folder / "input.h5ad")
+    changed.X[5, 7] += 1
+    changed.write_h5ad(tmp_path / "other.h5ad")
+    script, other = case.folder / "harmony_rerun.py", str(tmp_path / "other.h5ad")
+    assert _run(script).stderr.strip() == "reached"
+    assert "differs from the data of the run" in _run(script, other).stderr
+    assert _run(script, other, "--any-data").stderr.strip() == "reached"
+    assert "There is no file" in _run(script, "nowhere.h5ad").stderr
+
+
+def _other_batches(adata: ad.AnnData) -> None:
+    adata.obs["batch"] = adata.obs["batch"].to_numpy()[::-1]
+
+
+def _other_embedding(adata: ad.AnnData) -> None:
+    adata.obsm["X_mine"][0, 0] = 2
+
+
+def _other_names(adata: ad.AnnData) -> None:
+    adata.obs_names = [f"{name}!" for name in adata.obs_names]
+
+
+def _other_count(adata: ad.AnnData) -> None:
+    adata.X.data[10] += 1
+
+
+@pytest.mark.parametrize("change", [_other_batches, _other_embedding, _other_names, _other_count])
+def test_the_digest_sees_what_matters_and_nothing_else(
+    simulated: ad.AnnData, change: Callable[[ad.AnnData], None]
+) -> None:
+    def digest(adata: ad.AnnData) -> str:
+        return content_digest(adata, "X", ["batch"], ["X_mine"])
+
+    first = simulated.copy()
+    first.obsm["X_mine"] = np.ones((first.n_obs, 2))
+    same, other = first.copy(), first.copy()
+    same.obs["note"] = "more"
+    same.X = same.X.tocsc().toarray()
+    assert digest(same) == digest(first)
+    change(other)
+    assert digest(other) != digest(first)
+
+
+def test_the_script_is_plain_and_pinned(cases: dict[str, Case]) -> None:
+    text = (cases["two_variables"].folder / "harmony_rerun.py").read_text("utf-8")
+    assert '#   "harmonypy==2.1.0"' in text
+    assert '#   "scanpy==1.11.5"' in text
+    assert "harmony_core" not in text
+    settings = {
+        node.targets[0].id: node.value
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    # Whatever a name holds, it stays a literal.
+    assert list(ast.literal_eval(settings["BATCHES"])) == ["batch", HOSTILE]
+    assert ast.literal_eval(settings["BATCHES"])[HOSTILE] == ["8", "9", "10"]
+
+
+def test_the_notebook_holds_the_same_steps(cases: dict[str, Case]) -> None:
+    case = cases["counts"]
+    about = record(case.results, input_path=str(case.folder / "input.h5ad"))
+    found = json.loads(json.dumps(notebook(about)))
+    assert (found["nbformat"], found["nbformat_minor"]) == (4, 5)
+    code = "\n".join(c["source"] for c in found["cells"] if c["cell_type"] == "code")
+    ast.parse(code)
+    script = python_script(about)
+    for piece in ("harmonypy.run_harmony", "fuzzy_simplicial_set(", "rank_genes_groups"):
+        assert piece in code
+        assert piece in script
+    assert "argparse.ArgumentParser" not in code
+    assert len({c["id"] for c in found["cells"]}) == len(found["cells"])
+
+
+def test_jupyter_executes_the_notebook(cases: dict[str, Case], tmp_path: Path) -> None:
+    case = cases["counts"]
+    found = nbformat.read(case.folder / "harmony_rerun.ipynb", as_version=4)
+    nbformat.validate(found)
+    client = NotebookClient(
+        found, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    executed = client.execute()
+    outputs = [o for c in executed.cells if c.cell_type == "code" for o in c.outputs]
+    assert "Wrote rerun.h5ad" in str(outputs)
+    ours, script = ad.read_h5ad(tmp_path / "rerun.h5ad"), ad.read_h5ad(case.folder / "script.h5ad")
+    for name in ("X_pca_harmony", "X_umap"):
+        np.testing.assert_array_equal(ours.obsm[name], script.obsm[name])
+    assert ours.obs["leiden"].tolist() == script.obs["leiden"].tolist()
+
+
+def test_a_run_without_a_recorded_input_asks_for_it(cases: dict[str, Case]) -> None:
+    about = record(cases["counts"].results) | {"input": ""}
+    script = cases["counts"].folder / "asks.py"
+    write_python_script(about, script)
+    assert "give the h5ad file of the run" in _run(script).stderr
+
+
+def test_another_seed_is_another_script(cases: dict[str, Case]) -> None:
+    case = cases["counts"]
+    other = replace(case.results.params.layout, seed=7)
+    params = replace(case.results.params, layout=other)
+    about = record(RunResults(case.results.dataset, params))
+    assert "LAYOUT_SEED = 7" in python_script(about)

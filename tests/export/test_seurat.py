@@ -1,0 +1,161 @@
+"""The R script: R parses it, names stay literals, parameters are those of harmony 2.x."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harmony_core.export.scripts.seurat import r_literal, r_script, write_r_script
+from harmony_core.params import HarmonyParams, PrepareParams, RunParams
+
+HOSTILE = 'a"b\\c\n"; system("id") # é 😀'
+
+# harmony 2.0.5, the help pages of RunHarmony.Seurat, RunHarmony.default and harmony_options.
+RUN_HARMONY = {
+    *("group.by.vars", "reduction.use", "dims.use", "reduction.save", "project.dim", "theta"),
+    *("sigma", "lambda", "nclust", "max_iter", "early_stop", "ncores", "plot_convergence"),
+    *("return_object", "verbose", ".options"),
+}
+OPTIONS = {
+    *("alpha", "tau", "block.size", "max.iter.cluster", "epsilon.cluster", "epsilon.harmony"),
+    "batch.prop.cutoff",
+}
+
+
+def record(params: RunParams, **values: Any) -> dict[str, Any]:
+    harmony = params.harmony
+    return {
+        "params": params.to_dict(),
+        "versions": {"harmonypy": "2.1.0"},
+        "name": HOSTILE,
+        "where": "X",
+        "kind": "counts",
+        "harmony": {
+            "nclust": 33,
+            "levels": [["x", HOSTILE]] * len(harmony.batch),
+            "theta_b": [[1.5, 2.0]] * len(harmony.batch),
+        },
+        **values,
+    }
+
+
+PLAIN = RunParams(harmony=HarmonyParams(batch=("donor",)))
+CASES: Mapping[str, dict[str, Any]] = {
+    "counts": record(PLAIN),
+    "hostile names": record(
+        RunParams(harmony=HarmonyParams(batch=(HOSTILE, "b"), theta=(1, 3), tau=5, lamb=0))
+    ),
+    "layer": record(PLAIN, where="layers/my counts"),
+    "logged in raw": record(
+        replace(PLAIN, harmony=replace(PLAIN.harmony, alpha=2.0)), where="raw", kind="log"
+    ),
+    "embedding": record(
+        replace(PLAIN, prepare=PrepareParams(basis="X_mine")), where="", kind="none"
+    ),
+}
+
+
+def code_only(script: str) -> str:
+    """The script without its texts and comments."""
+    return re.sub(r'"(?:\\.|[^"\\])*"|#[^\n]*', '""', script)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_brackets_and_quotes_are_closed(name: str) -> None:
+    code = code_only(r_script(CASES[name])).replace('""', "")
+    assert '"' not in code
+    pairs, open_ones = {")": "(", "]": "[", "}": "{"}, []
+    for c in code:
+        if c in "([{":
+            open_ones.append(c)
+        elif c in pairs:
+            assert open_ones.pop() == pairs[c]
+    assert open_ones == []
+    assert "system" not in code
+
+
+def arguments(script: str, function: str) -> set[str]:
+    """Names of the arguments of the only call of a function, at its own level."""
+    code = code_only(script)
+    (start,) = [m.end() for m in re.finditer(rf"\b{re.escape(function)}\(", code)]
+    depth, own = 1, ""
+    for c in code[start:]:
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            break
+        own += c if depth == 1 else ""
+    return set(re.findall(r"([\w.]+) =", own))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_harmony_is_called_with_parameters_that_it_has(name: str) -> None:
+    script = r_script(CASES[name])
+    assert arguments(script, "RunHarmony") < RUN_HARMONY
+    assert {"theta", "sigma", "lambda", "nclust", "max_iter", "dims.use"} < arguments(
+        script, "RunHarmony"
+    )
+    assert arguments(script, "harmony_options") == OPTIONS - {"batch.prop.cutoff"}
+
+
+def test_the_script_says_where_r_differs() -> None:
+    hostile = r_script(CASES["hostile names"])
+    assert "In effect it was" in hostile
+    assert "1.5" in hostile
+    assert "lambda was 0, which R refuses" in hostile
+    assert "lambda <- 1e-06" in hostile
+    assert "R's help expects it below 1" in r_script(CASES["logged in raw"])
+    plain = r_script(CASES["counts"])
+    assert "Early stop" in plain
+    assert "tau:" not in plain
+
+
+def test_where_the_data_are() -> None:
+    assert 'matrix <- "layers/my counts"' in r_script(CASES["layer"])
+    assert 'genes <- "raw/var"' in r_script(CASES["logged in raw"])
+    embedding = r_script(CASES["embedding"])
+    assert 'start <- "pca"' in embedding
+    assert 'basis <- "X_mine"' in embedding
+    assert "RunPCA" not in embedding
+    assert 'start <- "counts"' in r_script(CASES["counts"])
+
+
+def test_literals() -> None:
+    assert r_literal("é\n😀\0") == '"\\u{e9}\\u{a}\\U{1f600}"'
+    assert r_literal([1, 2.5, False]) == "c(1, 2.5, FALSE)"
+
+
+@pytest.fixture(scope="module")
+def rscript() -> str:
+    found = shutil.which("Rscript")
+    if found is None:
+        pytest.skip("R is not installed (Debian: r-base-core)")
+    return found
+
+
+def run_r(rscript: str, path: Path) -> str:
+    command = [rscript, "--vanilla", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_r_parses_it(rscript: str, name: str, tmp_path: Path) -> None:
+    write_r_script(CASES[name], tmp_path / "harmony_seurat.R")
+    check = tmp_path / "check.R"
+    path = r_literal(str(tmp_path / "harmony_seurat.R"))
+    check.write_text(f"cat(length(parse({path}, encoding = 'UTF-8')))")
+    assert int(run_r(rscript, check)) > 20
+
+
+def test_r_reads_the_names_as_they_are(rscript: str, tmp_path: Path) -> None:
+    check = tmp_path / "check.R"
+    check.write_text(f"cat(utf8ToInt({r_literal(HOSTILE)}))")
+    assert [int(n) for n in run_r(rscript, check).split()] == [ord(c) for c in HOSTILE]

@@ -1,0 +1,34 @@
+"""Figures of the Data page: what they show, and that names stay text."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harmony_core.categories import Coded
+from harmony_core.figures.screen.data import MOST_LEVELS, design_map, gene_overlap, scree
+
+HTML = "<b>x</b>"
+
+
+def test_the_design_shows_shares_of_each_batch() -> None:
+    batch = Coded.of(HTML, np.array(["a", "a", "a", "b"]))
+    other = Coded.of("type", np.array([HTML, HTML, "T", "T"]))
+    heat = design_map(batch, other).data[0]
+    np.testing.assert_allclose(heat.z, [[200 / 3, 100 / 3], [0, 100]])
+    np.testing.assert_array_equal(heat.customdata, [[2, 1], [0, 1]])
+    assert list(heat.x) == ["&lt;b&gt;x&lt;/b&gt;", "T"]
+
+
+def test_of_many_levels_the_largest_are_drawn() -> None:
+    codes = np.repeat(np.arange(60), np.arange(1, 61))
+    many = Coded("many", codes, tuple(str(i) for i in range(60)))
+    two = Coded("two", codes % 2, ("even", "odd"))
+    drawn = design_map(many, two).data[0]
+    assert list(drawn.y) == [str(i) for i in range(60 - MOST_LEVELS, 60)]
+
+
+def test_components_and_genes() -> None:
+    line = scree(np.array([0.2, 0.1])).data[0]
+    np.testing.assert_allclose(line.y, [20, 10])
+    np.testing.assert_allclose(line.customdata, [20, 30])
+    assert list(gene_overlap(np.array([5, 2, 1])).data[0].x) == [1, 2, 3]

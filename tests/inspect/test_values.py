@@ -1,0 +1,177 @@
+"""The kind of values is told from the values, on real counts put through the usual recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+import scipy.sparse as sp
+
+from harmony_core.errors import BatchError
+from harmony_core.inspect.values import (
+    ValueKind,
+    check_same_kind,
+    value_kind,
+    value_kind_per_batch,
+)
+
+KANG = Path(__file__).parents[2] / "sample_data" / "kang" / "kang_pbmc.h5ad"
+
+
+@pytest.fixture(scope="module")
+def counts() -> sp.csr_matrix:
+    """Counts of 600 control, then 600 stimulated cells."""
+    adata = ad.read_h5ad(KANG)
+    rows = np.r_[0:600, 2000:2600]
+    return sp.csr_matrix(adata.X[rows], dtype=np.float32)
+
+
+def normalised(counts: sp.csr_matrix, total: float = 1e4) -> sp.csr_matrix:
+    adata = ad.AnnData(counts.copy())
+    sc.pp.normalize_total(adata, target_sum=total)
+    return adata.X
+
+
+def mapped(matrix: sp.csr_matrix, function: Callable[[np.ndarray], np.ndarray]) -> sp.csr_matrix:
+    result = matrix.copy()
+    result.data = function(result.data).astype(np.float32)
+    return result
+
+
+def scaled(counts: sp.csr_matrix) -> np.ndarray:
+    adata = ad.AnnData(normalised(counts).toarray())
+    sc.pp.log1p(adata)
+    sc.pp.scale(adata, max_value=10)
+    return adata.X
+
+
+def per_kilobase(counts: sp.csr_matrix) -> sp.csr_matrix:
+    lengths = np.random.default_rng(1).uniform(0.3, 6.0, counts.shape[1])
+    return normalised(sp.csr_matrix(counts @ sp.diags(1 / lengths)), 1e6)
+
+
+def ambient_removed(counts: sp.csr_matrix) -> sp.csr_matrix:
+    rng = np.random.default_rng(2)
+    touched = rng.random(counts.nnz) < 0.4
+    return mapped(counts, lambda v: np.where(touched, v * rng.uniform(0.6, 1.0, v.size), v))
+
+
+def few_counts(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Some 30 counts a cell, as of a panel; a sum of 25 makes whole numbers of all at 100."""
+    few = np.random.default_rng(4).poisson(0.3, (counts.shape[0], 100))
+    return sp.csr_matrix(few.astype(np.float32))
+
+
+def shared_reads(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Some reads fit two genes and count half in each."""
+    half = np.random.default_rng(3).random(counts.nnz) < 0.02
+    return mapped(counts, lambda v: v + 0.5 * half)
+
+
+def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo: float = 1.0):
+    return lambda c: mapped(normalised(c, total), lambda v: base(v + pseudo))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        pytest.param(lambda c: c, ValueKind.COUNTS, id="counts"),
+        pytest.param(lambda c: c.astype(np.int32), ValueKind.COUNTS, id="integers"),
+        pytest.param(lambda c: c.tocsc(), ValueKind.COUNTS, id="by gene"),
+        pytest.param(lambda c: c.toarray(), ValueKind.COUNTS, id="dense"),
+        pytest.param(lambda c: mapped(c, np.sign), ValueKind.COUNTS, id="present or absent"),
+        pytest.param(ambient_removed, ValueKind.FRACTIONAL_COUNTS, id="ambient removed"),
+        pytest.param(shared_reads, ValueKind.FRACTIONAL_COUNTS, id="few reads shared"),
+        pytest.param(normalised, ValueKind.NORMALISED, id="to 10,000"),
+        pytest.param(lambda c: normalised(c, 1.0), ValueKind.NORMALISED, id="to 1"),
+        pytest.param(
+            lambda c: normalised(c)[:, 5::9], ValueKind.NORMALISED, id="normalised, some genes"
+        ),
+        pytest.param(
+            lambda c: normalised(few_counts(c), 100.0),
+            ValueKind.NORMALISED,
+            id="few counts, to 100",
+        ),
+        pytest.param(per_kilobase, ValueKind.NORMALISED, id="TPM"),
+        pytest.param(log_of(np.log), ValueKind.LOG, id="log1p of 10,000"),
+        pytest.param(log_of(np.log, 1e6), ValueKind.LOG, id="log1p of a million"),
+        pytest.param(log_of(np.log2, 1e6), ValueKind.LOG, id="log2 of a million"),
+        pytest.param(log_of(np.log10, 1e6), ValueKind.LOG, id="log10 of a million"),
+        pytest.param(lambda c: mapped(c, np.log1p), ValueKind.LOG, id="log1p of counts"),
+        pytest.param(
+            lambda c: mapped(c, lambda v: np.log2(v + 1)), ValueKind.LOG, id="log2 of counts"
+        ),
+        pytest.param(lambda c: log_of(np.log)(c)[:, 5::9], ValueKind.LOG, id="log, some genes"),
+        pytest.param(
+            lambda c: mapped(log_of(np.log)(c), lambda v: v.round(2)), ValueKind.LOG, id="rounded"
+        ),
+        pytest.param(lambda c: mapped(per_kilobase(c), np.log1p), ValueKind.LOG, id="log of TPM"),
+        pytest.param(scaled, ValueKind.SCALED, id="scaled"),
+        pytest.param(lambda c: c * 0, ValueKind.EMPTY, id="zeros"),
+        pytest.param(lambda c: sp.csr_matrix((50, 0)), ValueKind.EMPTY, id="no genes"),
+        pytest.param(
+            lambda c: sp.vstack([c[:600], log_of(np.log)(c)[600:]], format="csr"),
+            ValueKind.MIXED,
+            id="counts and log",
+        ),
+        pytest.param(
+            lambda c: sp.vstack([c[:500], normalised(c)[500:900], log_of(np.log)(c)[900:]], "csr"),
+            ValueKind.MIXED,
+            id="counts, normalised and log",
+        ),
+        pytest.param(
+            lambda c: sp.vstack([ambient_removed(c)[:900], log_of(np.log2, 1e6)(c)[900:]], "csr"),
+            ValueKind.MIXED,
+            id="counts with fractions and log",
+        ),
+        pytest.param(
+            lambda c: np.vstack([c[:1100].toarray(), scaled(c)[1100:]]),
+            ValueKind.MIXED,
+            id="counts and a few scaled",
+        ),
+    ],
+)
+def test_kind(counts, recipe, expected) -> None:
+    assert value_kind(recipe(counts)) is expected
+
+
+def test_values_that_are_not_finite_do_not_count(counts) -> None:
+    with_nan = counts.copy()
+    with_nan.data[:50] = np.nan
+    with_nan.data[50:60] = np.inf
+    assert value_kind(with_nan) is ValueKind.COUNTS
+
+
+def test_only_some_cells_are_looked_at_but_from_everywhere(counts) -> None:
+    logged = log_of(np.log)(counts)
+    tall = sp.vstack([counts, counts, counts, counts, logged], format="csr")
+    assert tall.shape[0] > 2_000
+    assert value_kind(tall) is ValueKind.MIXED
+
+
+def test_batches_of_different_kinds_are_named(counts) -> None:
+    matrix = sp.vstack([counts[:600], log_of(np.log)(counts)[600:]], format="csr")
+    batch = pd.Series(["tenx"] * 600 + ["<b>smart</b>"] * 600)
+    kinds = value_kind_per_batch(matrix, batch)
+    assert kinds == {"tenx": ValueKind.COUNTS, "<b>smart</b>": ValueKind.LOG}
+    with pytest.raises(BatchError, match="'study' hold different kinds of values") as raised:
+        check_same_kind(kinds, "study")
+    assert "counts in tenx" in str(raised.value)
+    assert "log-transformed values in <b>smart</b>" in str(raised.value)
+
+
+def test_batches_of_the_same_kind_pass(counts) -> None:
+    batch = pd.Series(["a", "b", "c"] * 400)
+    check_same_kind(value_kind_per_batch(log_of(np.log)(counts), batch), "batch")
+    # A shallow batch may by chance hold no fraction.
+    check_same_kind({"a": ValueKind.COUNTS, "b": ValueKind.FRACTIONAL_COUNTS}, "batch")
+
+
+def test_cells_without_a_batch_are_left_out(counts) -> None:
+    batch = pd.Series(["a", None, "b"] * 400)
+    assert value_kind_per_batch(counts, batch) == {"a": ValueKind.COUNTS, "b": ValueKind.COUNTS}

@@ -1,0 +1,452 @@
+"""Text tables as they come from R, Python and spreadsheets."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+from types import ModuleType
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from harmony_core.errors import FileError
+from harmony_core.io.read import load, load_many
+from tests.io.formats import N_CELLS, N_GENES, assert_same, dataset
+
+
+@pytest.fixture
+def adata() -> ad.AnnData:
+    return dataset()
+
+
+@pytest.fixture
+def frame(adata: ad.AnnData) -> pd.DataFrame:
+    """Cells in rows."""
+    return adata.to_df().astype(int)
+
+
+def written(frame: pd.DataFrame, path: Path, **options: object) -> Path:
+    frame.to_csv(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", " "])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_delimiters_and_line_ends(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path, delimiter: str, ends: str
+) -> None:
+    text = frame.to_csv(sep=delimiter, lineterminator=ends, index_label="cell")
+    (tmp_path / "x.txt").write_bytes(text.encode())
+    assert_same(load(tmp_path / "x.txt").adata, adata)
+
+
+def test_mixed_line_ends(adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path) -> None:
+    lines = frame.to_csv(lineterminator="\n").splitlines()
+    ends = ["\r\n", "\n", "\r"]
+    text = "".join(line + ends[i % 3] for i, line in enumerate(lines))
+    (tmp_path / "x.csv").write_bytes(text.encode())
+    assert_same(load(tmp_path / "x.csv").adata, adata)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_cells_in_rows_or_columns(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path, turned: bool
+) -> None:
+    path = written(frame.T if turned else frame, tmp_path / "x.csv")
+    found = load(path)
+    assert_same(found.adata, adata)
+    side = "columns" if turned else "rows"
+    assert f"The cells of 'x.csv' are in its {side} (recognised by the names)." in found.notes
+    other = load(path, cells_in="rows" if turned else "columns").adata
+    assert_same(other, adata.T)
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma])
+def test_compressed(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path, module: ModuleType
+) -> None:
+    # By content, whatever the name says.
+    (tmp_path / "x.csv").write_bytes(module.compress(frame.to_csv().encode()))
+    assert_same(load(tmp_path / "x.csv").adata, adata)
+
+
+def test_as_r_writes_tables(adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path) -> None:
+    """write.table leaves out the header of the row names, and quotes all text."""
+    quoted = frame.set_axis([f'"{c}"' for c in frame.columns], axis=1)
+    quoted.index = [f'"{n}"' for n in quoted.index]
+    lines = quoted.to_csv(sep=" ", quoting=3).splitlines()
+    text = "\n".join([lines[0].strip(), *lines[1:]]) + "\n"
+    (tmp_path / "x.txt").write_text(text)
+    assert_same(load(tmp_path / "x.txt").adata, adata)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_encodings(adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path, encoding: str) -> None:
+    frame = frame.rename(columns={"CD3D": "Müller-gène"})
+    adata.var_names = list(frame.columns)
+    (tmp_path / "x.csv").write_bytes(frame.to_csv().encode(encoding))
+    assert_same(load(tmp_path / "x.csv").adata, adata)
+
+
+def test_decimal_commas(tmp_path: Path, frame: pd.DataFrame) -> None:
+    values = frame / 4
+    found = load(written(values, tmp_path / "x.csv", sep=";", decimal=",")).adata
+    np.testing.assert_allclose(found.X.toarray(), values.to_numpy(np.float32))
+
+
+@pytest.mark.parametrize(
+    "preamble",
+    [
+        "# made by a pipeline\n# on a day\n",
+        "Title of the table\n\n",
+        ",".join(f"column {i}" for i in range(1000)) + "\n",
+    ],
+)
+def test_lines_above_the_table(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path, preamble: str
+) -> None:
+    (tmp_path / "x.csv").write_text(preamble + frame.to_csv())
+    found = load(tmp_path / "x.csv")
+    assert_same(found.adata, adata)
+    n = preamble.count("\n")
+    lines = "line of 'x.csv' is" if n == 1 else f"{n} lines of 'x.csv' are"
+    assert f"The first {lines} not part of the table." in found.notes
+
+
+def test_wide_table_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harmony_core.io.tables._VALUES_PER_BLOCK", 4_000)
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(0.3, (45, 400))
+    frame = pd.DataFrame(counts, [f"cell{i}" for i in range(45)], [f"RPL{i}" for i in range(400)])
+    found = load(written(frame, tmp_path / "x.csv")).adata
+    np.testing.assert_array_equal(found.X.toarray(), counts)
+    assert list(found.obs_names) == list(frame.index)
+
+
+def test_text_where_a_number_belongs(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        np.ones((45, 400)), [f"cell{i}" for i in range(45)], [f"RPL{i}" for i in range(400)]
+    ).astype(object)
+    frame.iloc[30, 7] = "n.d."
+    with pytest.raises(FileError, match=r"'n\.d\.' where a number is expected: row 31, .*'RPL7'"):
+        load(written(frame, tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize("kept", [-3, -30])
+def test_table_cut_short(frame: pd.DataFrame, tmp_path: Path, kept: int) -> None:
+    (tmp_path / "x.csv").write_text(frame.to_csv()[:kept])
+    with pytest.raises(FileError, match=r"line 51 has \d+ columns where the others have 31"):
+        load(tmp_path / "x.csv")
+
+
+def test_compressed_table_cut_short(frame: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(frame.to_csv().encode())[:-20])
+    with pytest.raises(FileError, match=r"'x\.csv\.gz' is damaged and cannot be"):
+        load(tmp_path / "x.csv.gz")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x00\x01\x02" * 100, "is not text, and no other format that is known"),
+        (b"one line of words", "no delimiter divides its lines|has a header but no lines"),
+        (b"a,b,c\n", "has a header but no lines below it"),
+        (b"\n\n\n", "is not a table"),
+        (b"x,y\n" + b"a,b\n" * 50, "neither expression values nor an embedding"),
+    ],
+)
+def test_what_is_no_table(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(FileError, match=sentence):
+        load(tmp_path / "x.csv")
+
+
+def test_one_line_a_value(adata: ad.AnnData, tmp_path: Path) -> None:
+    coo = sp.coo_matrix(adata.X)
+    frame = pd.DataFrame(
+        {
+            "gene": adata.var_names[coo.col],
+            "cell": adata.obs_names[coo.row],
+            "count": coo.data.astype(int),
+        }
+    )
+    found = load(written(frame, tmp_path / "x.tsv", sep="\t", index=False)).adata
+    again = found[adata.obs_names, adata.var_names]
+    np.testing.assert_array_equal(again.X.toarray(), adata.X.toarray())
+
+
+def test_columns_that_describe_cells_stay_in_obs(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame.insert(0, "<b>sample</b>", np.resize(["s1", "s2"], N_CELLS))
+    found = load(written(frame, tmp_path / "x.csv")).adata
+    assert_same(found, adata)
+    assert list(found.obs["<b>sample</b>"]) == ["s1", "s2"] * (N_CELLS // 2)
+
+
+def test_cytometry_without_gene_names(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        rng.gamma(2.0, 1.0, (200, 12)), columns=[f"Marker {c}" for c in "ABCDEFGHIJKL"]
+    )
+    frame["plate"] = np.resize(["p1", "p2"], 200)
+    found = load(written(frame, tmp_path / "x.csv", index=False)).adata
+    assert found.shape == (200, 12)
+    assert list(found.obs.columns) == ["plate"]
+
+
+def seurat(adata: ad.AnnData, tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(5)
+    embedding = pd.DataFrame(
+        rng.normal(size=(N_CELLS, 12)), adata.obs_names, [f"PC_{i + 1}" for i in range(12)]
+    )
+    metadata = pd.DataFrame(
+        {
+            "orig.ident": np.resize(["d1", "d2"], N_CELLS),
+            "nCount_RNA": rng.integers(500, 5000, N_CELLS),
+            "percent.mt": rng.random(N_CELLS),
+        },
+        adata.obs_names,
+    )
+    embedding.to_csv(tmp_path / "embedding.csv")
+    metadata.to_csv(tmp_path / "metadata.csv")
+    return embedding, metadata
+
+
+@pytest.mark.parametrize("order", [("embedding", "metadata"), ("metadata", "embedding")])
+def test_embedding_and_metadata_of_seurat(
+    adata: ad.AnnData, tmp_path: Path, order: tuple[str, str]
+) -> None:
+    embedding, metadata = seurat(adata, tmp_path)
+    metadata.sample(frac=1, random_state=0).to_csv(tmp_path / "metadata.csv")
+    found = load_many([tmp_path / f"{name}.csv" for name in order]).adata
+    assert list(found.obs_names) == list(embedding.index)
+    np.testing.assert_allclose(found.obsm["X_pca"], embedding, rtol=1e-6)
+    assert list(found.obs["orig.ident"]) == list(metadata["orig.ident"])
+    np.testing.assert_array_equal(found.obs["nCount_RNA"], metadata["nCount_RNA"])
+    assert found.X is None
+
+
+def test_cells_without_metadata_are_counted(adata: ad.AnnData, tmp_path: Path) -> None:
+    _, metadata = seurat(adata, tmp_path)
+    extra = metadata.iloc[:3].set_axis(["other1", "other2", "other3"])
+    pd.concat([metadata.iloc[10:], extra]).to_csv(tmp_path / "metadata.csv")
+    found = load_many([tmp_path / "embedding.csv", tmp_path / "metadata.csv"])
+    assert found.adata.n_obs == N_CELLS - 10
+    assert "10 of 50 cells have no line in 'metadata.csv' and are left out." in found.notes
+    assert "3 lines of 'metadata.csv' match no cell." in found.notes
+
+
+@pytest.mark.parametrize(
+    "respell",
+    [
+        lambda name: name.replace("-", "."),
+        lambda name: name.removesuffix("-1"),
+        lambda name: name.replace("-1", "-4"),
+    ],
+)
+def test_names_are_matched_as_r_spells_them(adata: ad.AnnData, tmp_path: Path, respell) -> None:
+    _, metadata = seurat(adata, tmp_path)
+    metadata.set_axis([respell(n) for n in metadata.index]).to_csv(tmp_path / "metadata.csv")
+    found = load_many([tmp_path / "embedding.csv", tmp_path / "metadata.csv"]).adata
+    assert list(found.obs["orig.ident"]) == list(metadata["orig.ident"])
+
+
+def test_metadata_of_other_cells(adata: ad.AnnData, tmp_path: Path) -> None:
+    _, metadata = seurat(adata, tmp_path)
+    metadata.set_axis([f"z{i}" for i in range(N_CELLS)]).to_csv(tmp_path / "metadata.csv")
+    with pytest.raises(FileError, match=r"'metadata\.csv' names none of the cells: it has 'z0'"):
+        load_many([tmp_path / "embedding.csv", tmp_path / "metadata.csv"])
+
+
+def test_metadata_that_name_a_cell_twice(adata: ad.AnnData, tmp_path: Path) -> None:
+    _, metadata = seurat(adata, tmp_path)
+    pd.concat([metadata, metadata.iloc[:1]]).to_csv(tmp_path / "metadata.csv")
+    with pytest.raises(FileError, match="names a cell more than once"):
+        load_many([tmp_path / "embedding.csv", tmp_path / "metadata.csv"])
+
+
+def test_metadata_alone(adata: ad.AnnData, tmp_path: Path) -> None:
+    seurat(adata, tmp_path)
+    frame = pd.DataFrame({"a": ["x", "y"] * 25, "b": ["z"] * 50})
+    written(frame, tmp_path / "m.csv")
+    with pytest.raises(FileError, match="neither expression values nor an embedding"):
+        load(tmp_path / "m.csv")
+
+
+def test_metadata_beside_an_h5ad(adata: ad.AnnData, tmp_path: Path) -> None:
+    _, metadata = seurat(adata, tmp_path)
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    metadata["batch"] = "clash"
+    metadata.to_csv(tmp_path / "metadata.csv")
+    found = load_many([tmp_path / "x.h5ad", tmp_path / "metadata.csv", tmp_path / "embedding.csv"])
+    assert_same(found.adata, adata)
+    assert list(found.adata.obs["batch"]) == list(adata.obs["batch"])
+    assert set(found.adata.obs["batch (2)"]) == {"clash"}
+    assert found.adata.obsm["X_pca"].shape == (N_CELLS, 12)
+
+
+def test_one_table_with_embedding_and_metadata(adata: ad.AnnData, tmp_path: Path) -> None:
+    embedding, metadata = seurat(adata, tmp_path)
+    umap = embedding.iloc[:, :2].set_axis(["UMAP_1", "UMAP_2"], axis=1)
+    both = pd.concat([metadata, umap, embedding], axis=1)
+    found = load(written(both, tmp_path / "x.csv")).adata
+    assert found.obsm["X_umap"].shape == (N_CELLS, 2)
+    assert found.obsm["X_pca"].shape == (N_CELLS, 12)
+    assert set(found.obs.columns) == {"orig.ident", "nCount_RNA", "percent.mt"}
+
+
+def test_unnamed_dimensions_below_zero_are_an_embedding(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame(rng.normal(size=(60, 8)), columns=[f"Zdim{i}" for i in range(8)])
+    found = load(written(frame, tmp_path / "x.csv")).adata
+    assert found.obsm["X_zdim"].shape == (60, 8)
+    counts = frame.abs().round().set_axis([f"Gene{i + 1}" for i in range(8)], axis=1)
+    assert load(written(counts, tmp_path / "y.csv")).adata.n_vars == 8
+
+
+def test_several_expression_tables(adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path) -> None:
+    # More than a hundred genes, so that each is expression beyond doubt.
+    wide = pd.concat([frame] * 5, axis=1).set_axis([f"RPL{i}" for i in range(5 * N_GENES)], axis=1)
+    wide.to_csv(tmp_path / "a.csv")
+    wide.T.to_csv(tmp_path / "b.csv")
+    found = load_many([tmp_path / "a.csv", tmp_path / "b.csv"]).adata
+    assert found.shape == (2 * N_CELLS, 5 * N_GENES)
+    np.testing.assert_array_equal(found.X[:N_CELLS].toarray(), found.X[N_CELLS:].toarray())
+    assert list(found.obs["file"].cat.categories) == ["a", "b"]
+
+
+def test_repeated_and_empty_column_names(tmp_path: Path) -> None:
+    text = "cell,x,x,,PC_1,PC_2\n" + "".join(f"c{i},a,b,c,{i}.5,-{i}\n" for i in range(50))
+    (tmp_path / "x.csv").write_text(text)
+    found = load(tmp_path / "x.csv").adata
+    assert len(set(found.obs.columns)) == 3
+    found.write_h5ad(tmp_path / "again.h5ad")
+
+
+def test_metadata_alone_are_no_expression(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"orig.ident": np.resize(["a", "b"], 60), "nCount_RNA": range(60), "percent.mt": 2.5},
+        index=[f"cell{i}" for i in range(60)],
+    )
+    table.to_csv(tmp_path / "meta.csv")
+    with pytest.raises(FileError, match="has neither expression values nor an embedding"):
+        load(tmp_path / "meta.csv")
+
+
+def test_numbered_clusters_stay_whole(tmp_path: Path) -> None:
+    cells = [f"cell{i}" for i in range(60)]
+    embedding = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), index=cells)
+    embedding.columns = ["PC_1", "PC_2", "PC_3"]
+    embedding.to_csv(tmp_path / "emb.csv")
+    table = pd.DataFrame({"seurat_clusters": np.resize([0, 1, 2], 55), "age": 1.5}, index=cells[5:])
+    table.to_csv(tmp_path / "meta.csv")
+    obs = load_many([tmp_path / "emb.csv", tmp_path / "meta.csv"]).adata.obs
+    assert obs["seurat_clusters"].astype(str).unique().tolist() == ["0", "1", "2"]
+    assert obs["age"].dtype.kind == "f"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_text_beside_the_numbers_of_a_wide_table(tmp_path: Path, turned: bool) -> None:
+    """Symbols beside ids, or the batch beside the genes, of more than one block of lines."""
+    rng = np.random.default_rng(0)
+    names = [f"{''.join(rng.choice(list('ACGT'), 12))}-1" for _ in range(400)]
+    counts = pd.DataFrame(rng.poisson(1.0, (400, 350)), names, [f"RPL{i}" for i in range(350)])
+    table, text = (counts.T, "gene_name") if turned else (counts, "batch")
+    table.insert(0, text, [f"t{i % 3}" for i in range(len(table))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harmony_core.io.tables._VALUES_PER_BLOCK", 40_000)
+        found = load(written(table, tmp_path / "x.csv")).adata
+    np.testing.assert_array_equal(found.X.toarray(), counts[[f"RPL{i}" for i in range(350)]])
+    assert list((found.var if turned else found.obs)[text][:4]) == ["t0", "t1", "t2", "t0"]
+    table = table.astype(object)
+    table.iloc[300, 7] = "many"
+    with pytest.raises(FileError, match=f"has 'many' where a number .* '{table.columns[7]}'"):
+        load(written(table, tmp_path / "x.csv"))
+
+
+def test_embedding_without_its_first_dimension(tmp_path: Path) -> None:
+    """An LSI is often given without the dimension that follows depth."""
+    values = np.random.default_rng(0).normal(size=(60, 9))
+    cells = [f"c{i}" for i in range(60)]
+    path = written(
+        pd.DataFrame(values, cells, [f"LSI_{i}" for i in range(2, 11)]), tmp_path / "x.csv"
+    )
+    np.testing.assert_allclose(load(path).adata.obsm["X_lsi"], values, rtol=1e-5)
+
+
+def test_decimal_commas_between_tabs(frame: pd.DataFrame, tmp_path: Path) -> None:
+    halves = frame / 2
+    path = written(halves, tmp_path / "x.tsv", sep="\t", decimal=",")
+    np.testing.assert_array_equal(load(path).adata.X.toarray(), halves)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("x.csv.gz", gzip.compress(gzip.compress(b"a,b\n1,2\n")), "is packed twice; unpack it"),
+        ("x.csv", b"\n<!DOCTYPE html>\n<html><p>Not, found</p></html>", "is a web page, not data"),
+        ("x.csv", b"cell,A,B\n" * 1, "has a header but no lines below it"),
+        ("x.csv", b'cell,A,note\nc1,1,x\nc2,2,"y\nz"\n' + b"c3,4,x\n" * 9, "line break within"),
+        ("x.fcs", b"FCS3.1", "export the events as csv"),
+        ("x.fastq.gz", gzip.compress(b"@r\nACGT\n"), "these are reads; count them first"),
+    ],
+)
+def test_what_is_no_table_says_what_to_do(
+    tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError, match=sentence):
+        load(tmp_path / name)
+
+
+def embedding(tmp_path: Path, cells: list[str]) -> Path:
+    values = np.random.default_rng(0).normal(size=(len(cells), 3))
+    return written(pd.DataFrame(values, cells, ["PC_1", "PC_2", "PC_3"]), tmp_path / "e.csv")
+
+
+def test_metadata_that_name_the_cells_in_another_column(tmp_path: Path) -> None:
+    cells = [f"c{i}" for i in range(50)]
+    table = pd.DataFrame({"batch": ["a", "b"] * 25, "barcode": cells}).iloc[::-1]
+    meta = written(table.reset_index(drop=True), tmp_path / "m.csv")
+    found = load_many([embedding(tmp_path, cells), meta]).adata
+    assert list(found.obs["batch"]) == ["a", "b"] * 25
+
+
+def test_metadata_without_names_are_taken_in_order_and_this_is_said(tmp_path: Path) -> None:
+    path, batch = embedding(tmp_path, [f"c{i}" for i in range(50)]), ["a", "b"] * 25
+    meta = written(pd.DataFrame({"batch": batch, "x": 1}), tmp_path / "m.csv", index=False)
+    found = load_many([path, meta])
+    assert list(found.adata.obs["batch"]) == batch
+    assert any("does not name the cells; its lines are taken in" in note for note in found.notes)
+    written(pd.DataFrame({"batch": batch[:40], "x": 1}), meta, index=False)
+    with pytest.raises(FileError, match="has 40 lines for 50 cells; add a first column"):
+        load_many([path, meta])
+
+
+def test_text_that_strayed_among_numbers_of_a_narrow_table(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    strayed = frame.astype(object)
+    strayed.iloc[7, 3] = "abc"
+    with pytest.raises(FileError, match=r"has 'abc' where a number is expected: .* column 'CD3D'"):
+        load(written(strayed, tmp_path / "x.csv"))
+
+
+@pytest.mark.parametrize("name", ["{0}_ACGTACGT{1}", "{0}:ACGTACGTAC{1}x", "ACGTACGT{1}-{0}"])
+def test_names_of_cells_tell_the_sample_where_nothing_else_does(
+    frame: pd.DataFrame, tmp_path: Path, name: str
+) -> None:
+    lanes = ["lane1", "lane2"] * (N_CELLS // 2)
+    letters = ["".join("ACGT"[i // 4**k % 4] for k in range(3)) for i in range(N_CELLS)]
+    frame.index = [name.format(lane, x) for lane, x in zip(lanes, letters, strict=True)]
+    found = load(written(frame, tmp_path / "x.csv"))
+    assert list(found.adata.obs["sample"]) == lanes
+    assert any("the column 'sample' tells which" in note for note in found.notes)
+    meta = written(pd.DataFrame({"batch": lanes}, frame.index), tmp_path / "m.csv")
+    assert list(load_many([tmp_path / "x.csv", meta]).adata.obs)[-1] == "batch"

@@ -1,0 +1,153 @@
+"""Harmony, checked against harmonypy called bare and against the R package's result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import harmonypy
+import numpy as np
+import pandas as pd
+import pytest
+
+from harmony_core.errors import BatchError, DataError, ParameterError
+from harmony_core.methods.harmony import correct, effective_theta
+from harmony_core.methods.neighbors import nearest_neighbors
+from harmony_core.metrics.mixing import lisi
+from harmony_core.params import HarmonyParams
+
+RNG = np.random.default_rng(0)
+BATCH = np.repeat(["a", "b", "c"], 60)
+TYPES = 4 * RNG.normal(size=(4, 8))[np.arange(180) % 4]
+SHIFTS = RNG.normal(size=(3, 8))[np.repeat([0, 1, 2], 60)]
+X = (RNG.normal(size=(180, 8)) + TYPES + SHIFTS).astype(np.float32)
+PARAMS = HarmonyParams(batch=("batch",))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"theta": (0.0,)},
+        {"theta": (5.0,), "sigma": 0.05, "nclust": 12, "max_iter": 4},
+        {"tau": 5.0, "alpha": 1.0, "block_size": 0.2, "max_iter_kmeans": 8, "seed": 3},
+        {"lamb": 1.0, "epsilon_cluster": 0.0, "epsilon_harmony": 0.0, "max_iter": 3},
+    ],
+)
+def test_equals_bare_harmonypy_to_the_last_bit(settings: dict[str, object]) -> None:
+    params = HarmonyParams(batch=("batch",), **settings)  # type: ignore[arg-type]
+    ours = correct(X, [BATCH], params)
+    bare = harmonypy.run_harmony(
+        X,
+        pd.DataFrame({"batch": BATCH}),
+        ["batch"],
+        theta=params.theta[0],
+        lamb=params.lamb,
+        sigma=params.sigma,
+        nclust=params.nclust,
+        tau=params.tau,
+        block_size=params.block_size,
+        max_iter_harmony=params.max_iter,
+        max_iter_kmeans=params.max_iter_kmeans,
+        epsilon_cluster=params.epsilon_cluster,
+        epsilon_harmony=params.epsilon_harmony,
+        alpha=params.alpha,
+        random_state=params.seed,
+        verbose=False,
+    )
+    np.testing.assert_array_equal(ours.embedding, bare.Z_corr)
+    assert list(ours.objective) == bare.objective_harmony
+    assert ours.nclust == bare.K
+
+
+def test_several_batch_variables_equal_bare_harmonypy() -> None:
+    other = np.tile([1, 2], 90)
+    params = HarmonyParams(batch=("batch", "run"), theta=(1.0, 4.0))
+    ours = correct(X, [BATCH, other], params)
+    meta = pd.DataFrame({"batch": BATCH, "run": other})
+    bare = harmonypy.run_harmony(X, meta, ["batch", "run"], theta=[1.0, 4.0], verbose=False)
+    np.testing.assert_array_equal(ours.embedding, bare.Z_corr)
+    assert ours.levels == (("a", "b", "c"), ("1", "2"))
+
+
+def test_no_iteration_leaves_the_embedding_alone() -> None:
+    ours = correct(X, [BATCH], HarmonyParams(batch=("batch",), max_iter=0))
+    np.testing.assert_array_equal(ours.embedding, X)
+    assert (ours.stop_reason, ours.iterations) == ("none", 0)
+
+
+def test_says_why_it_stopped() -> None:
+    assert correct(X, [BATCH], HarmonyParams(batch=("b",), max_iter=1)).stop_reason == "limit"
+    settled = correct(X, [BATCH], HarmonyParams(batch=("b",), epsilon_harmony=0.1, max_iter=50))
+    assert settled.stop_reason == "converged"
+    assert settled.iterations < 50
+
+
+def test_tau_lowers_theta_of_small_batches() -> None:
+    found = effective_theta(2.0, np.array([50, 500]), 10, 5.0)
+    np.testing.assert_allclose(found, [2 * (1 - np.exp(-1)), 2 * (1 - np.exp(-100))])
+    np.testing.assert_array_equal(effective_theta(2.0, np.array([50, 500]), 10, 0.0), [2, 2])
+
+
+def test_automatic_nclust_is_harmonypys() -> None:
+    assert PARAMS.nclust_for(45) == 2  # rounds half to even, as harmonypy does
+    assert PARAMS.nclust_for(3000) == 100
+    assert PARAMS.nclust_for(10**6) == 100
+
+
+@pytest.mark.parametrize(
+    ("embedding", "batch", "sentence"),
+    [
+        (np.where(np.arange(180)[:, None] == 7, np.nan, X), BATCH, "1 of 180 cells"),
+        (np.where(np.arange(180)[:, None] == 7, np.inf, X), BATCH, "missing or infinite"),
+        (np.where(np.arange(180)[:, None] == 7, 0, X), BATCH, "zero in every dimension"),
+        (X[:39], BATCH[:39], "39 cells; at least 40"),
+        (X[:, :1], BATCH, "single dimension"),
+        (X, np.repeat("a", 180), "single batch"),
+        (X, np.where(np.arange(180) == 3, None, BATCH), "no value for 1 cells"),
+        (X, BATCH[:100], "100 values for 180 cells"),
+    ],
+)
+def test_refuses_what_harmony_would_take_or_choke_on(
+    embedding: np.ndarray, batch: np.ndarray, sentence: str
+) -> None:
+    with pytest.raises((DataError, BatchError), match=sentence):
+        correct(embedding, [batch], PARAMS)
+
+
+def test_what_harmony_cannot_solve_for_is_said() -> None:
+    # Without a penalty, a soft cluster that one batch has no part in leaves nothing to solve for.
+    apart = X + 50 * (BATCH == "a")[:, None] * np.eye(8, dtype=np.float32)[0]
+    params = HarmonyParams(batch=("batch",), lamb=0.0, theta=(0.0,), sigma=0.01)
+    with pytest.raises(ParameterError, match="raise lambda or leave it automatic"):
+        correct(apart, [BATCH], params)
+
+
+def test_refuses_more_soft_clusters_than_cells() -> None:
+    with pytest.raises(ParameterError, match="only 180 cells"):
+        correct(X, [BATCH], HarmonyParams(batch=("batch",), nclust=190))
+
+
+def _mean_lisi(embedding: np.ndarray, column: pd.Series) -> float:
+    found = nearest_neighbors(embedding, 90)
+    codes = column.astype("category").cat.codes.to_numpy()
+    return float(lisi(found.indices, found.distances, codes).mean())
+
+
+def test_cell_lines_reach_the_known_mixing(shared_data: Path) -> None:
+    adata = ad.read_h5ad(shared_data / "cell_lines.h5ad")
+    pcs = adata.obsm["X_pca"]
+    corrected = correct(pcs, [adata.obs["dataset"].to_numpy()], PARAMS).embedding
+    assert _mean_lisi(pcs, adata.obs["dataset"]) == pytest.approx(1.17, abs=0.01)
+    assert _mean_lisi(corrected, adata.obs["dataset"]) == pytest.approx(1.71, abs=0.01)
+    assert _mean_lisi(corrected, adata.obs["cell_type"]) == pytest.approx(1.00, abs=0.01)
+
+
+def test_pbmc_agree_with_the_r_package(shared_data: Path) -> None:
+    adata = ad.read_h5ad(shared_data / "pbmc_3500.h5ad")
+    pcs, reference = adata.obsm["X_pca"], adata.obsm["X_pca_harmony_reference"]
+    corrected = correct(pcs, [adata.obs["donor"].to_numpy()], PARAMS).embedding
+    for dim in range(pcs.shape[1]):
+        assert np.corrcoef(corrected[:, dim], reference[:, dim])[0, 1] >= 0.95
+    assert _mean_lisi(pcs, adata.obs["donor"]) == pytest.approx(1.51, abs=0.01)
+    assert _mean_lisi(corrected, adata.obs["donor"]) == pytest.approx(2.27, abs=0.01)

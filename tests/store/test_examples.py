@@ -1,0 +1,92 @@
+"""The shipped samples: what they hold, and that the chain still gives their shipped results."""
+
+from __future__ import annotations
+
+import runpy
+import zipfile
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+
+from harmony_core.methods.neighbors import nearest_neighbors
+from harmony_core.runs.results import RunResults
+from harmony_core.store import examples as samples
+from harmony_core.store.examples import FOLDER, SAMPLES, Sample
+from harmony_core.store.store import Store
+
+make = runpy.run_path(str(FOLDER / "make_store.py"))
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("shipped"))
+    samples.install(store)
+    return store
+
+
+def test_kang_is_what_the_readme_says() -> None:
+    adata = ad.read_h5ad(SAMPLES["kang"].path)
+    assert adata.shape == (4000, 4910)
+    assert dict(adata.obs["condition"].value_counts()) == {"control": 2000, "stimulated": 2000}
+    assert (adata.X.data == np.round(adata.X.data)).all()
+    assert SAMPLES["kang"].path.stat().st_size < 5e6
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_shipped_results_are_on_screen_without_computing(shipped: Store, key: str) -> None:
+    dataset = shipped.dataset(samples.fingerprint(shipped, key))
+    results = RunResults(dataset, make["default_run"](SAMPLES[key]))
+    assert results.is_finished
+    assert results.assessment is not None
+    original = ad.read_h5ad(SAMPLES[key].path)
+    np.testing.assert_array_equal(dataset.gene(11), original.X[:, [11]].toarray().ravel())
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_the_chain_gives_the_shipped_results(shipped: Store, tmp_path: Path, key: str) -> None:
+    sample: Sample = SAMPLES[key]
+    dataset = make["compute"](sample, Store(tmp_path))
+    assert dataset.fingerprint == samples.fingerprint(shipped, key)
+    params = make["default_run"](sample)
+    fresh = RunResults(dataset, params)
+    kept = RunResults(shipped.dataset(dataset.fingerprint), params)
+    assert dataset.meta == kept.dataset.meta
+    np.testing.assert_allclose(fresh.embedding("after"), kept.embedding("after"), atol=2e-2)
+    # UMAP is chaotic: last digits that differ between processors move whole islands. What two
+    # layouts must share is how well they show the embedding's neighbours.
+    neighbors = nearest_neighbors(np.array(kept.embedding("after")), 15).indices
+    shown = [_share_shown(r.layout("after"), neighbors) for r in (fresh, kept)]
+    assert shown[0] == pytest.approx(shown[1], abs=0.02)
+    assert shown[1] > 0.05
+    assert fresh.assessment is not None
+    assert kept.assessment is not None
+    assert fresh.assessment["verdict"]["kind"] == kept.assessment["verdict"]["kind"]
+    for side in ("before", "after"):
+        numbers = kept.assessment["metrics"][side][sample.batch]
+        for name, value in fresh.assessment["metrics"][side][sample.batch].items():
+            assert value == pytest.approx(numbers[name], abs=0.02)
+
+
+def _share_shown(layout: np.ndarray | None, neighbors: np.ndarray) -> float:
+    """Mean share of each cell's nearest neighbours that are also nearest in the layout."""
+    assert layout is not None
+    near = nearest_neighbors(np.array(layout), neighbors.shape[1]).indices
+    return float(np.mean([np.isin(a, b).mean() for a, b in zip(near, neighbors, strict=True)]))
+
+
+def test_the_sibling_sample_is_over_corrected_by_default(shipped: Store) -> None:
+    dataset = shipped.dataset(samples.fingerprint(shipped, "sibling"))
+    results = RunResults(dataset, make["default_run"](SAMPLES["sibling"]))
+    assert results.assessment is not None
+    assert results.assessment["verdict"]["level"] == "red"
+
+
+def test_archives_hold_nothing_but_results() -> None:
+    for sample in SAMPLES.values():
+        with zipfile.ZipFile(sample.archive) as archive:
+            for name in archive.namelist():
+                assert Path(name).suffix in (".npy", ".json", ".parquet")
+                assert not name.startswith("/")
+                assert ".." not in name

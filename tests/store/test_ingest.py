@@ -1,0 +1,139 @@
+"""Files into the store: what is recorded of them, progress, cancelling, samples of large ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pytest
+
+from harmony_core.errors import Cancelled
+from harmony_core.io import loaded as memory
+from harmony_core.io.request import LoadRequest
+from harmony_core.jobs.worker import load_files, read_progress
+from harmony_core.runs.plan import LOADING
+from harmony_core.store.ingest import ingest, ingest_request
+from harmony_core.store.store import UPLOADS_KEPT_SECONDS, Store
+from tests.io import formats
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "home")
+
+
+@pytest.fixture
+def own(simulated: ad.AnnData, tmp_path: Path) -> Path:
+    simulated.write_h5ad(tmp_path / "own.h5ad")
+    return tmp_path / "own.h5ad"
+
+
+def test_a_request_survives_json() -> None:
+    request = LoadRequest(paths=("a", "b"), names=("x", "y"), genes="union", max_cells=5)
+    assert LoadRequest.from_dict(request.to_dict()) == request
+    assert request.name == "x and 1 more"
+
+
+def test_where_data_came_from_is_recorded_but_not_of_uploads(store: Store, own: Path) -> None:
+    kept = ingest_request(store, LoadRequest.of_path(own))
+    assert kept.meta["reading"]["inputs"] == [str(own)]
+    assert kept.name == "own.h5ad"
+    table = own.with_name("table.csv")
+    formats.dataset().to_df().to_csv(table)
+    upload = LoadRequest(paths=(str(table),), names=("mine.csv",), is_upload=True)
+    reading = ingest_request(store, upload).meta["reading"]
+    assert reading["inputs"] == []
+    assert reading["choices"] == {"cells_in": "rows"}
+
+
+def test_progress_names_each_step_and_cancels_between_them(store: Store, own: Path) -> None:
+    heard: list[str] = []
+
+    def report(step: str, share: float) -> None:
+        heard.append(step)
+        if step == "keep":
+            raise Cancelled("Cancelled.")
+
+    with pytest.raises(Cancelled):
+        ingest_request(store, LoadRequest.of_path(own), report)
+    assert list(dict.fromkeys(heard)) == [step.name for step in LOADING]
+    assert list(store.datasets_folder.iterdir()) == []
+
+
+def test_a_sample_is_offered_of_an_h5ad_that_is_too_large(
+    store: Store, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_memory", lambda: 400_000.0)
+    folder = tmp_path / "job"
+    folder.mkdir()
+    assert load_files(str(store.home), LoadRequest.of_path(own).to_dict(), str(folder)) == ""
+    progress = read_progress(folder)
+    assert progress.state == "failed"
+    assert "needs about" in progress.message
+    assert progress.sample == {
+        "cells": 400,
+        "columns": ["batch", "true_type"],
+        "by": "batch",
+    }
+    table = tmp_path / "own.csv"
+    formats.dataset().to_df().to_csv(table)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000.0)
+    load_files(str(store.home), LoadRequest.of_path(table).to_dict(), str(folder))
+    assert read_progress(folder).state == "failed"
+    assert read_progress(folder).sample is None
+
+
+def test_uploads_that_a_session_left_behind_go_after_a_day(store: Store) -> None:
+    import os
+    import time
+
+    old, new = store.uploads_folder / "old", store.uploads_folder / "new"
+    dead, busy = store.datasets_folder / ".new-dead", store.datasets_folder / ".new-busy"
+    for folder in (old, new, dead, busy):
+        folder.mkdir()
+    past = time.time() - UPLOADS_KEPT_SECONDS - 60
+    for folder in (old, dead):
+        os.utime(folder, (past, past))
+    store.evict()
+    assert [p.name for p in store.uploads_folder.iterdir()] == ["new"]
+    assert [p.name for p in store.datasets_folder.iterdir()] == [".new-busy"]
+
+
+def test_what_a_page_says_of_embeddings(store: Store, simulated: ad.AnnData) -> None:
+    from harmony_core.store.ingest import ingest
+
+    several = simulated.copy()
+    rng = np.random.default_rng(0)
+    depth = np.asarray(several.X.sum(axis=1)).ravel()
+    several.obsm["X_harmony"] = rng.normal(size=(400, 5))
+    several.obsm["X_lsi"] = np.column_stack([np.log1p(depth), rng.normal(size=(400, 4))])
+    several.obsm["X_umap"] = rng.normal(size=(400, 2))
+    meta = ingest(store, several, name="several").meta
+    assert meta["embeddings"] == ["X_harmony", "X_lsi"]
+    assert meta["uncorrected"] == ["X_lsi"]
+    assert meta["embedding_facts"]["X_lsi"]["follows_depth"]
+    assert not meta["embedding_facts"]["X_harmony"]["follows_depth"]
+
+
+def test_a_panel_of_genes_gets_a_threshold_of_its_own(store: Store, simulated: ad.AnnData) -> None:
+    from harmony_core.store.ingest import ingest
+
+    assert simulated.n_vars < 1_000
+    found = ingest(store, simulated, name="panel").meta["suggested"]["prepare"]
+    assert found == {"min_genes": simulated.n_vars // 50}
+    logged = simulated.copy()
+    logged.X = np.log1p(logged.X)
+    assert "prepare" not in ingest(store, logged, name="logged").meta["suggested"]
+
+
+def test_a_mixture_is_laid_to_the_column_that_tells_whichever_is_chosen(store: Store) -> None:
+    adata = formats.dataset()
+    adata.obs["study"] = ["s1", "s2"] * (adata.n_obs // 2)
+    values = adata.X.toarray()
+    values[1::2] = np.log1p(values[1::2] / 3.7)
+    adata.X = values
+    mixed = ingest(store, adata, name="mixed").meta["mixed_kinds"]
+    assert set(mixed) == {"batch", "study"}
+    assert all("'study' hold" in told for told in mixed.values())
+    assert all("log-transformed values in s2" in told for told in mixed.values())
