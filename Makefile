@@ -17,6 +17,7 @@ check: $(VENV)/.dev-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 $(VENV)/.run-ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -35,4 +36,4 @@ lock:
 	echo "setuptools>=77" | $(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) static build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) static build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -11,8 +11,8 @@ import streamlit as st
 from harmony_core.errors import ParameterError
 from harmony_core.figures.screen import genes as figure_genes
 from harmony_core.figures.screen import runs as figures
+from harmony_core.inspect.gene_sets import PANEL, find_genes
 from harmony_core.jobs.runner import Progress
-from harmony_core.methods.markers import PANEL, find_genes
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.verdict.advice import Advice

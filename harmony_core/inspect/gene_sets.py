@@ -1,4 +1,4 @@
-"""A user's own marker sets, from what was pasted or from a table.
+"""Marker sets: textbook markers, and a user's own, from what was pasted or from a table.
 
 What people have is a line of genes, lines such as ``T cells: CD3D, CD3E``, or a spreadsheet: one
 set a column, or one gene a row with its set beside it. All are read; nothing has to be declared.
@@ -9,11 +9,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harmony_core.errors import DataError
-from harmony_core.methods.markers import find_genes
+
+PANEL: Mapping[str, tuple[str, ...]] = {
+    "T cells": ("CD3D", "CD3E", "TRAC"),
+    "B cells": ("MS4A1", "CD79A", "CD19"),
+    "NK cells": ("GNLY", "NKG7", "KLRD1"),
+    "Monocytes": ("LYZ", "CD14", "CST3"),
+    "Dendritic cells": ("FCER1A", "CLEC10A"),
+}
+"""Textbook markers of human blood cells, for a first look."""
 
 UNNAMED = "My genes"
 """Name of a set that has none."""
@@ -104,6 +112,33 @@ def parse_table(content: bytes) -> GeneSets:
             if len(row) > max(gene, other):
                 sets.setdefault(row[other].strip() or UNNAMED, []).append(row[gene])
     return _checked(sets)
+
+
+def find_genes(
+    wanted: Iterable[str], symbols: Sequence[str]
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Find genes by symbol, whatever their case (human CD3E, mouse Cd3e).
+
+    Returns
+    -------
+    found, missing
+        Position of each gene found, keyed by the symbol as the data write it; and what was not
+        found, as it was asked for.
+    """
+    exact: dict[str, int] = {}
+    folded: dict[str, int] = {}
+    for position, symbol in enumerate(symbols):
+        exact.setdefault(symbol, position)
+        folded.setdefault(symbol.upper(), position)
+    found: dict[str, int] = {}
+    missing: list[str] = []
+    for gene in wanted:
+        position = exact.get(gene, folded.get(gene.strip().upper(), -1))
+        if position < 0:
+            missing.append(gene)
+        else:
+            found[symbols[position]] = position
+    return found, tuple(missing)
 
 
 def find_sets(sets: GeneSets, symbols: Sequence[str]) -> Found:

@@ -9,10 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from harmony_core.store.store import Dataset
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,25 +52,6 @@ class LoadRequest:
     def of_path(cls, path: Path) -> LoadRequest:
         """Ask for one file where it lies."""
         return cls(paths=(str(path.resolve()),), names=(path.name,))
-
-    @classmethod
-    def sketch(cls, dataset: Dataset, cells: int, by: str) -> LoadRequest:
-        """Ask for some of a dataset's cells as a dataset of their own, as many of each batch.
-
-        Parameters
-        ----------
-        cells
-            How many to draw.
-        by
-            The batch variable.
-        """
-        return cls(
-            paths=(str(dataset.source),),
-            names=(f"{dataset.name} (sketch)",),
-            max_cells=cells,
-            sample_by=by,
-            sketch_of=dataset.fingerprint,
-        )
 
     @property
     def name(self) -> str:

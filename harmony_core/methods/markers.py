@@ -1,23 +1,13 @@
-"""Marker genes: the canonical panel, and genes that set each cluster apart."""
+"""Marker genes: those that set each cluster apart."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-
-PANEL: Mapping[str, tuple[str, ...]] = {
-    "T cells": ("CD3D", "CD3E", "TRAC"),
-    "B cells": ("MS4A1", "CD79A", "CD19"),
-    "NK cells": ("GNLY", "NKG7", "KLRD1"),
-    "Monocytes": ("LYZ", "CD14", "CST3"),
-    "Dendritic cells": ("FCER1A", "CLEC10A"),
-}
-"""Textbook markers of human blood cells, for a first look."""
 
 TOP_GENES = 50
 
@@ -103,30 +93,3 @@ def cluster_markers(
         result.p_values[g] = ranked["pvals"][name]
         result.p_adjusted[g] = ranked["pvals_adj"][name]
     return result
-
-
-def find_genes(
-    wanted: Iterable[str], symbols: Sequence[str]
-) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Find genes by symbol, whatever their case (human CD3E, mouse Cd3e).
-
-    Returns
-    -------
-    found, missing
-        Position of each gene found, keyed by the symbol as the data write it; and what was not
-        found, as it was asked for.
-    """
-    exact: dict[str, int] = {}
-    folded: dict[str, int] = {}
-    for position, symbol in enumerate(symbols):
-        exact.setdefault(symbol, position)
-        folded.setdefault(symbol.upper(), position)
-    found: dict[str, int] = {}
-    missing: list[str] = []
-    for gene in wanted:
-        position = exact.get(gene, folded.get(gene.strip().upper(), -1))
-        if position < 0:
-            missing.append(gene)
-        else:
-            found[symbols[position]] = position
-    return found, tuple(missing)

@@ -9,7 +9,8 @@ import scanpy as sc
 import scipy.sparse as sp
 from scipy.stats import ranksums
 
-from harmony_core.methods.markers import cluster_markers, find_genes
+from harmony_core.inspect.gene_sets import find_genes
+from harmony_core.methods.markers import cluster_markers
 
 
 def test_scores_equal_scipys_rank_sum(simulated: ad.AnnData) -> None:

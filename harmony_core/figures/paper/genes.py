@@ -12,7 +12,7 @@ import numpy.typing as npt
 from harmony_core.errors import ExportError
 from harmony_core.figures.paper.layouts import point_area, save, short_name
 from harmony_core.figures.summary import clip_limit, dots
-from harmony_core.methods.markers import PANEL, find_genes
+from harmony_core.inspect.gene_sets import PANEL, find_genes
 from harmony_core.palette import EXPRESSION_LIGHT
 from harmony_core.runs.history import side_names
 from harmony_core.runs.plan import SIDES

@@ -5,8 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.errors import DataError
-from harmony_core.inspect.gene_sets import Found, GeneSets, find_sets, parse_pasted, parse_table
-from harmony_core.methods.markers import PANEL
+from harmony_core.inspect.gene_sets import (
+    PANEL,
+    Found,
+    GeneSets,
+    find_sets,
+    parse_pasted,
+    parse_table,
+)
 from harmony_core.runs.results import RunResults
 from pages.ui.text import plain
 

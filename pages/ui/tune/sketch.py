@@ -73,7 +73,15 @@ def commit(dataset: Dataset, params: RunParams) -> None:
 
 
 def _begin(dataset: Dataset, params: RunParams) -> None:
-    loading.begin(LoadRequest.sketch(dataset, CELLS, params.harmony.batch[0]))
+    loading.begin(
+        LoadRequest(
+            paths=(str(dataset.source),),
+            names=(f"{dataset.name} (sketch)",),
+            max_cells=CELLS,
+            sample_by=params.harmony.batch[0],
+            sketch_of=dataset.fingerprint,
+        )
+    )
 
 
 def _want_all(dataset: Dataset) -> None:
