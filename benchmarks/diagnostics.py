@@ -29,7 +29,7 @@ import numpy as np
 from designs import Draft, injected, load_kang, simulated, stimulation
 from judged_runs import judged_runs
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, offer
 
@@ -128,17 +128,17 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def label_says_over(row: Row) -> bool:
-    return bool(row["purity_loss"] > limit.PURITY_LOSS_RED)
+    return bool(row["purity_loss"] > thresholds.PURITY_LOSS_RED)
 
 
 def says_under(row: Row) -> bool:
-    return row["mcm"] is not None and row["mcm"] < limit.MCM_LOW
+    return row["mcm"] is not None and row["mcm"] < thresholds.MCM_LOW
 
 
 def says_null(row: Row) -> bool:
     if row["mcm_before"] is None:
-        return bool(row["ilisi_before_vs_null"] >= limit.NULL_MIXING)
-    return bool(row["mcm_before"] >= limit.NULL_MCM)
+        return bool(row["ilisi_before_vs_null"] >= thresholds.NULL_MIXING)
+    return bool(row["mcm_before"] >= thresholds.NULL_MCM)
 
 
 def null_truth(row: Row) -> bool:

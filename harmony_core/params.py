@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from harmony_core.errors import ParameterError
 
@@ -74,19 +74,23 @@ RANGES: Mapping[str, Range] = {
 class _Group:
     """Shared by the dataclasses below: to and from plain JSON values."""
 
+    written_as: ClassVar[Mapping[str, str]] = {}
+    """Fields whose name in files is another."""
+
     def to_dict(self) -> dict[str, Any]:
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # type: ignore[no-any-return]
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {self.written_as.get(name, name): value for name, value in values.items()}
 
     @classmethod
     def from_dict(cls: type[_P], values: Mapping[str, Any]) -> _P:
         """Build the group from JSON values; unknown names are refused by name."""
-        known = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - known)
+        known = {cls.written_as.get(f.name, f.name): f.name for f in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(known))
         if unknown:
             raise ParameterError(
                 f"Unknown setting {unknown[0]!r}; known here: {', '.join(sorted(known))}."
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return cls(**{known[k]: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
     def _check(self, *names: str) -> None:
         for name in names:
@@ -349,10 +353,12 @@ class RunParams(_Group):
         Column of obs with known cell types, used by the labelled diagnostics only.
     condition
         The batch variable is a treatment, a disease or another biological condition.
-    given
+    precomputed
         Name of an embedding of the data that another tool corrected. It is judged in place of
         Harmony's, which is then not run: of ``harmony`` only the batch variables count.
     """
+
+    written_as: ClassVar[Mapping[str, str]] = {"precomputed": "given"}
 
     harmony: HarmonyParams
     prepare: PrepareParams = field(default_factory=PrepareParams)
@@ -361,14 +367,14 @@ class RunParams(_Group):
     clusters: ClusterParams = field(default_factory=ClusterParams)
     label: str | None = None
     condition: bool = False
-    given: str | None = None
+    precomputed: str | None = None
 
     def __post_init__(self) -> None:
-        if self.given is not None:
-            if self.given == self.prepare.basis:
+        if self.precomputed is not None:
+            if self.precomputed == self.prepare.basis:
                 raise ParameterError(
-                    f"{self.given!r} is named both as uncorrected and as corrected embedding; "
-                    "name two different ones."
+                    f"{self.precomputed!r} is named both as uncorrected and as corrected "
+                    "embedding; name two different ones."
                 )
             # Settings without effect must not make two runs of one.
             object.__setattr__(self, "harmony", HarmonyParams(batch=self.harmony.batch))

@@ -40,7 +40,7 @@ def main() -> None:
 def _prepare(dataset: Dataset, chosen: Variables) -> None:
     params = _with(state.settings(dataset), chosen, dataset)
     # Which embedding is judged is chosen last: it must not be the one to start from.
-    judged, params = params.given, replace(params, given=None)
+    judged, params = params.precomputed, replace(params, precomputed=None)
     design.say(dataset, chosen, params)
     design.compare(dataset, chosen)
     st.divider()

@@ -41,7 +41,9 @@ def main() -> None:
         st.page_link("pages/tune.py", label="Go to Tune")
         return
     _headline(results)
-    sections = [name for name in _SECTIONS if not (results.params.given and name in _OF_HARMONY)]
+    sections = [
+        name for name in _SECTIONS if not (results.params.precomputed and name in _OF_HARMONY)
+    ]
     if st.session_state.get("deep-section") not in [*sections, _GLOSSARY, None]:
         del st.session_state["deep-section"]
     picked = st.segmented_control(

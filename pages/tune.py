@@ -79,7 +79,7 @@ def _draw(shown: Shown, progress: Progress) -> None:
     with left:
         _genes(shown, only)
     with right:
-        if params.given is None:
+        if params.precomputed is None:
             _convergence(shown)
     if not presentation.is_on():
         _search(shown)
@@ -87,7 +87,7 @@ def _draw(shown: Shown, progress: Progress) -> None:
 
 
 def _search(shown: Shown) -> None:
-    if shown.current.params.given is not None or not shown.current.plan.has("assess"):
+    if shown.current.params.precomputed is not None or not shown.current.plan.has("assess"):
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:

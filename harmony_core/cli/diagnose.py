@@ -107,7 +107,7 @@ def _judged(args: argparse.Namespace) -> dict[str, Any]:
         prepare=PrepareParams(basis=args.basis_before),
         label=args.label,
         condition=args.condition,
-        given=args.basis_after,
+        precomputed=args.basis_after,
     )
     wanted = () if args.out is not None else ("assess",)
     progress = TerminalProgress()
@@ -146,7 +146,7 @@ def _told(results: RunResults) -> dict[str, Any]:
         },
         "embeddings": {
             "before": params.prepare.basis or "principal components of the counts",
-            "after": params.given,
+            "after": params.precomputed,
         },
         "metrics": found["metrics"],
         "verdict": found["verdict"],

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.reference import EVIDENCE, Partition, Reference
 from harmony_core.detector.transfer import TABLE_STEPS
 from harmony_core.metrics import kernels
@@ -88,7 +88,7 @@ class Contrast:
             member[partition.pre[first], np.arange(len(first))] = 1.0
             members.append(member)
         weights = kernels.neighbor_weights(
-            indices[:, : limit.N_NEIGHBORS],
+            indices[:, : thresholds.N_NEIGHBORS],
             reference.codes,
             atom.astype(np.int32),
             len(first),
@@ -137,8 +137,8 @@ def score_partitions(
     expression: Expression | None,
 ) -> list[ClusterScores]:
     """Score the pre-clusters of each partition; parameters as for ``detector.score``."""
-    after = indices_after[:, : limit.N_NEIGHBORS]
-    before = indices_before[:, : limit.N_NEIGHBORS]
+    after = indices_after[:, : thresholds.N_NEIGHBORS]
+    before = indices_before[:, : thresholds.N_NEIGHBORS]
     sums = contrast.sums(*_values(reference, expression))
     return [
         _score_partition(reference, partition, after, before, own)
@@ -152,12 +152,12 @@ def _score_partition(
     codes = reference.codes
     edges, between, share, judged = _mixing(codes, partition, after)
     rise = _conflict(codes, partition, after) - _conflict(codes, partition, before)
-    enough = judged & (partition.sizes >= limit.MIN_CELLS_CONFLICT)
+    enough = judged & (partition.sizes >= thresholds.MIN_CELLS_CONFLICT)
     difference = -sums / np.maximum(edges, 1)[:, None]
     if not reference.has_genes:
         difference /= partition.sd
     residual = _residual(partition.batch, edges, judged, difference)
-    tolerated = np.log(limit.GAP_FOLD) if reference.has_genes else 0.0
+    tolerated = np.log(thresholds.GAP_FOLD) if reference.has_genes else 0.0
     excess = np.maximum(np.abs(np.nan_to_num(residual)) - tolerated, 0.0)
     return ClusterScores(
         edges=edges,
@@ -178,7 +178,7 @@ def _mixing(
     batch_part = np.bincount(codes)[partition.batch] / len(codes)
     expected = partition.sizes * indices.shape[1] * (1 - batch_part)
     share = np.minimum(edges / np.maximum(expected, 1e-9), 1.0)
-    judged = (partition.sizes >= limit.MIN_CELLS_REFERENCE) & (edges >= limit.MIN_EDGES)
+    judged = (partition.sizes >= thresholds.MIN_CELLS_REFERENCE) & (edges >= thresholds.MIN_EDGES)
     return edges, between, share, judged
 
 
@@ -199,7 +199,7 @@ def _above_median(batch_of: Ints, judged: Flags, values: Floats) -> Floats:
     result = np.zeros(len(values))
     for batch in np.unique(batch_of[judged]):
         own = judged & (batch_of == batch)
-        typical = np.median(values[own]) if own.sum() >= limit.GAP_MIN_CLUSTERS else 0.0
+        typical = np.median(values[own]) if own.sum() >= thresholds.GAP_MIN_CLUSTERS else 0.0
         result[own] = values[own] - typical
     return result
 
@@ -211,7 +211,7 @@ def _residual(batch_of: Ints, edges: Counts, judged: Flags, difference: Floats) 
         own = np.flatnonzero(judged & (batch_of == batch))
         if not len(own):
             continue
-        if len(own) >= limit.GAP_MIN_CLUSTERS:
+        if len(own) >= thresholds.GAP_MIN_CLUSTERS:
             common = np.median(difference[own], axis=0)
         else:
             common = np.average(difference[own], axis=0, weights=edges[own])
@@ -238,7 +238,7 @@ def lost_markers(
         return [(None, np.zeros(0, dtype=np.int32))] * n_clusters
     used = np.unique(partition.markers[partition.markers >= 0])
     values, columns = _values(reference, expression)
-    scale = 1.0 / (reference.batch_sd[:, used] + np.float32(limit.Z_SD_FLOOR))
+    scale = 1.0 / (reference.batch_sd[:, used] + np.float32(thresholds.Z_SD_FLOOR))
     sums = contrast.neighbor_sums(values, columns[used], EVIDENCE, scale)
     by_batch = np.zeros((n_clusters, reference.n_batches))
     for batch in range(reference.n_batches):
@@ -254,7 +254,7 @@ def lost_markers(
             result.append((None, np.zeros(0, dtype=np.int32)))
             continue
         own = partition.marker_z[cluster, : len(genes)]
-        least = limit.MARKER_KEPT * np.maximum(own, limit.MARKER_Z_FLOOR)
+        least = thresholds.MARKER_KEPT * np.maximum(own, thresholds.MARKER_Z_FLOOR)
         lost = z[cluster, np.searchsorted(used, genes)] < least
         result.append((float(scores.share[cluster] * lost.mean()), genes[lost]))
     return result

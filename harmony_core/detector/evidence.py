@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.cluster_scores import ClusterScores, Lost
 from harmony_core.detector.matched import MatchedMixing
 from harmony_core.detector.reference import EVIDENCE, RESOLUTIONS, Partition, Reference
@@ -61,12 +61,12 @@ class Limits:
     def of(cls, *, has_genes: bool, condition: bool) -> Limits:
         """Choose by what was judged, and whether the batch variable is a condition."""
         if has_genes and condition:
-            return cls(limit.CONFLICT_MAX_CONDITION, limit.GAP_MAX_CONDITION)
+            return cls(thresholds.CONFLICT_MAX_CONDITION, thresholds.GAP_MAX_CONDITION)
         if has_genes:
-            return cls(limit.CONFLICT_MAX, limit.GAP_MAX)
+            return cls(thresholds.CONFLICT_MAX, thresholds.GAP_MAX)
         if condition:
-            return cls(limit.CONFLICT_MAX_PC_CONDITION, limit.GAP_MAX_PC_CONDITION)
-        return cls(limit.CONFLICT_MAX_PC, limit.GAP_MAX_PC)
+            return cls(thresholds.CONFLICT_MAX_PC_CONDITION, thresholds.GAP_MAX_PC_CONDITION)
+        return cls(thresholds.CONFLICT_MAX_PC, thresholds.GAP_MAX_PC)
 
     def score(self, conflict: float, gap: float) -> float:
         """Return the larger of the two over its limit: above 1 is flagged."""
@@ -83,7 +83,7 @@ def cluster_names(
     names = []
     for cluster, batch in enumerate(partition.batch):
         name = f"{batch_names[batch]} · cluster {partition.rank_in_batch(cluster)}"
-        best = partition.markers[cluster, : limit.NAME_GENES]
+        best = partition.markers[cluster, : thresholds.NAME_GENES]
         genes = _gene_names(reference, best[best >= 0], gene_names)
         names.append(f"{name} ({', '.join(genes)})" if genes else name)
     return names
@@ -114,7 +114,7 @@ def _cluster_rows(
         residual = np.abs(scores.residual[cluster])
         judged = bool(scores.judged[cluster])
         order = np.argsort(-residual, kind="stable")
-        top = order[: limit.EVIDENCE_GENES if judged else 0]
+        top = order[: thresholds.EVIDENCE_GENES if judged else 0]
         lost_part, lost_genes = lost[cluster]
         rows.append(
             ClusterRow(
@@ -131,7 +131,9 @@ def _cluster_rows(
                 merged_cluster=partner,
                 merged_part=float(part),
                 genes=_gene_names(reference, top, gene_names),
-                lost_genes=_gene_names(reference, lost_genes[: limit.EVIDENCE_GENES], gene_names),
+                lost_genes=_gene_names(
+                    reference, lost_genes[: thresholds.EVIDENCE_GENES], gene_names
+                ),
                 score=limits.score(float(scores.conflict[cluster]), float(scores.gap[cluster])),
             )
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.reference import Partition, Reference
 
 Ints = npt.NDArray[np.int32]
@@ -54,7 +54,7 @@ def matched_mixing(reference: Reference, indices: Ints) -> MatchedMixing:
     pairs = np.vstack([partition.partners, partition.partners[:, ::-1]])
     if not len(pairs):
         return MatchedMixing(mcm=None, pairs=pairs, mixing=np.zeros(0))
-    by_batch = _neighbor_batches(reference, partition, indices[:, : limit.N_NEIGHBORS])
+    by_batch = _neighbor_batches(reference, partition, indices[:, : thresholds.N_NEIGHBORS])
     own, partner = pairs.T
     to_partner = by_batch[own, partition.batch[partner]]
     in_both = to_partner + by_batch[own, partition.batch[own]]

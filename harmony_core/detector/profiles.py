@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.metrics import kernels
 
 Floats = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ class Profiles:
         """Standard deviation within pre-clusters (columns), for genes plus a floor."""
         within = np.sqrt((self.sizes[:, None] * self.variance).sum(0) / self.sizes.sum())
         if self.are_genes:
-            return np.asarray(within + limit.SD_FLOOR)
+            return np.asarray(within + thresholds.SD_FLOOR)
         return np.where(within > 0, within, 1.0)
 
     def of_batch(self, batch: int, *, min_cells: int) -> npt.NDArray[np.intp]:
@@ -84,8 +84,8 @@ def choose_genes(expression: sparse.csc_matrix) -> Ints:
     )
     mean = total[0] / n
     variance = squares[0] / n - mean**2
-    score = variance / np.maximum(mean, limit.GENE_MEAN_FLOOR)
-    best = np.argsort(-score, kind="stable")[: limit.MAX_GENES]
+    score = variance / np.maximum(mean, thresholds.GENE_MEAN_FLOOR)
+    best = np.argsort(-score, kind="stable")[: thresholds.MAX_GENES]
     return np.sort(best[score[best] > 0]).astype(np.int32)
 
 
@@ -135,10 +135,10 @@ def distinctness(profiles: Profiles, clusters: npt.NDArray[np.intp]) -> tuple[Fl
         separation = np.maximum(squared[:, None] + squared - 2 * centres @ centres.T, 0.0)
         columns = np.arange(profiles.mean.shape[1], dtype=np.int32)
     typical = max(float(np.median(separation[~np.eye(len(clusters), dtype=bool)])), 1e-9)
-    span = limit.DISTINCT_HIGH - limit.DISTINCT_LOW
-    distinct = np.clip((separation / typical - limit.DISTINCT_LOW) / span, 0.0, 1.0)
+    span = thresholds.DISTINCT_HIGH - thresholds.DISTINCT_LOW
+    distinct = np.clip((separation / typical - thresholds.DISTINCT_LOW) / span, 0.0, 1.0)
     if profiles.are_genes:
-        distinct[separation < limit.DE_MIN_GENES] = 0.0
+        distinct[separation < thresholds.DE_MIN_GENES] = 0.0
     return distinct, columns
 
 
@@ -150,20 +150,20 @@ def _differing_genes(profiles: Profiles, clusters: npt.NDArray[np.intp]) -> tupl
     chosen = np.zeros(mean.shape[1], dtype=bool)
     for x in range(len(clusters)):
         difference = np.abs(mean[x] - mean)
-        t = difference / np.sqrt(error[x] + error + limit.DE_VARIANCE_FLOOR)
-        differs = (t > limit.DE_T) & (difference > np.log(limit.DE_FOLD))
+        t = difference / np.sqrt(error[x] + error + thresholds.DE_VARIANCE_FLOOR)
+        differs = (t > thresholds.DE_T) & (difference > np.log(thresholds.DE_FOLD))
         counts[x] = differs.sum(1)
         t[~differs] = 0.0
-        top = np.argsort(-t, axis=1, kind="stable")[:, : limit.DE_TOP]
+        top = np.argsort(-t, axis=1, kind="stable")[:, : thresholds.DE_TOP]
         chosen[top[np.take_along_axis(differs, top, axis=1)]] = True
     return counts, np.flatnonzero(chosen).astype(np.int32)
 
 
 def partners(profiles: Profiles) -> Ints:
     """Match the pre-clusters of each two batches (pairs × 2)."""
-    centred = profiles.centred(min_cells=limit.MIN_CELLS_MATCHED)
+    centred = profiles.centred(min_cells=thresholds.MIN_CELLS_MATCHED)
     of_batch = [
-        profiles.of_batch(batch, min_cells=limit.MIN_CELLS_MATCHED)
+        profiles.of_batch(batch, min_cells=thresholds.MIN_CELLS_MATCHED)
         for batch in range(profiles.n_batches)
     ]
     sd = profiles.pooled_sd
@@ -171,7 +171,7 @@ def partners(profiles: Profiles) -> Ints:
         pair
         for at, first in enumerate(of_batch)
         for second in of_batch[at + 1 :]
-        for pair in best_pairs(centred, sd, first, second, min_r=limit.PARTNER_R)
+        for pair in best_pairs(centred, sd, first, second, min_r=thresholds.PARTNER_R)
     ]
     return np.asarray(pairs, dtype=np.int32).reshape(-1, 2)
 
@@ -217,8 +217,8 @@ def markers(profiles: Profiles, batch_mean: Floats, batch_sd: Floats) -> tuple[I
     any among components.
     """
     n_clusters = len(profiles.sizes)
-    found = np.full((n_clusters, limit.MARKER_TOP), -1, dtype=np.int32)
-    z_found = np.zeros((n_clusters, limit.MARKER_TOP))
+    found = np.full((n_clusters, thresholds.MARKER_TOP), -1, dtype=np.int32)
+    z_found = np.zeros((n_clusters, thresholds.MARKER_TOP))
     if not profiles.are_genes:
         return found, z_found
     sizes = profiles.sizes[:, None].astype(float)
@@ -232,13 +232,13 @@ def markers(profiles: Profiles, batch_mean: Floats, batch_sd: Floats) -> tuple[I
         rest_mean = (total[own].sum(0) - total[own]) / rest
         rest_variance = np.maximum((squares[own].sum(0) - squares[own]) / rest - rest_mean**2, 0.0)
         error = profiles.variance[own] / sizes[own] + rest_variance / rest
-        t = (profiles.mean[own] - rest_mean) / np.sqrt(error + limit.DE_VARIANCE_FLOOR)
-        z = (profiles.mean[own] - batch_mean[batch]) / (batch_sd[batch] + limit.Z_SD_FLOOR)
-        t[(t <= limit.MARKER_T) | (z <= limit.MARKER_Z)] = 0.0
-        top = np.argsort(-t, axis=1, kind="stable")[:, : limit.MARKER_TOP]
+        t = (profiles.mean[own] - rest_mean) / np.sqrt(error + thresholds.DE_VARIANCE_FLOOR)
+        z = (profiles.mean[own] - batch_mean[batch]) / (batch_sd[batch] + thresholds.Z_SD_FLOOR)
+        t[(t <= thresholds.MARKER_T) | (z <= thresholds.MARKER_Z)] = 0.0
+        top = np.argsort(-t, axis=1, kind="stable")[:, : thresholds.MARKER_TOP]
         for row, cluster in enumerate(own):
             genes = top[row][t[row, top[row]] > 0]
-            if len(genes) >= limit.MARKER_MIN:
+            if len(genes) >= thresholds.MARKER_MIN:
                 found[cluster, : len(genes)] = genes
                 z_found[cluster, : len(genes)] = z[row, genes]
     return found, z_found

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.profiles import (
     choose_genes,
     markers,
@@ -30,7 +30,7 @@ from harmony_core.metrics import kernels
 
 Ints = npt.NDArray[np.int32]
 
-RESOLUTIONS = (limit.RESOLUTION_LOW, limit.RESOLUTION_MID, limit.RESOLUTION_HIGH)
+RESOLUTIONS = (thresholds.RESOLUTION_LOW, thresholds.RESOLUTION_MID, thresholds.RESOLUTION_HIGH)
 """Leiden resolutions of the three references that must agree."""
 
 MATCHING, EVIDENCE = 0, 1
@@ -263,7 +263,7 @@ def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:
         )
     sizes = np.bincount(codes)
     judged = np.zeros(len(sizes), dtype=bool)
-    judged[evidence.batch[evidence.sizes >= limit.MIN_CELLS_REFERENCE]] = True
+    judged[evidence.batch[evidence.sizes >= thresholds.MIN_CELLS_REFERENCE]] = True
     present = int((sizes > 0).sum())
     if present < 2:
         notes.append("There is only one batch, so there is no mixing to judge.")
@@ -271,12 +271,12 @@ def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:
     if missing:
         notes.append(
             f"{missing} of {present} batches have no cluster of "
-            f"{limit.MIN_CELLS_REFERENCE} cells or more, so they are not judged."
+            f"{thresholds.MIN_CELLS_REFERENCE} cells or more, so they are not judged."
         )
-    small = int((evidence.sizes < limit.MIN_CELLS_REFERENCE).sum())
+    small = int((evidence.sizes < thresholds.MIN_CELLS_REFERENCE).sum())
     if small:
         notes.append(
             f"{small} of {len(evidence.sizes)} pre-clusters have fewer than "
-            f"{limit.MIN_CELLS_REFERENCE} cells and are not judged."
+            f"{thresholds.MIN_CELLS_REFERENCE} cells and are not judged."
         )
     return notes

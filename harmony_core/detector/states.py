@@ -9,7 +9,7 @@ import igraph as ig
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.methods.neighbors import nearest_neighbors
 
 Ints = npt.NDArray[np.int32]
@@ -35,7 +35,7 @@ def neighbors_within_batches(
     found = []
     for batch in range(int(batch_codes.max()) + 1):
         cells = np.flatnonzero(batch_codes == batch).astype(np.int32)
-        k = min(limit.N_NEIGHBORS_REFERENCE, len(cells) - 1)
+        k = min(thresholds.N_NEIGHBORS_REFERENCE, len(cells) - 1)
         if k < 1:
             neighbors = np.zeros((len(cells), 0), dtype=np.int32)
         else:
@@ -92,7 +92,7 @@ def _leiden(graph: ig.Graph, resolution: float, *, seed: int) -> npt.NDArray[np.
         partition = graph.community_leiden(
             objective_function="modularity",
             resolution=resolution,
-            n_iterations=limit.LEIDEN_ITERATIONS,
+            n_iterations=thresholds.LEIDEN_ITERATIONS,
         )
     finally:
         ig.set_random_number_generator(random)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.profiles import Floats, Ints, Profiles, best_pairs, distinctness
 
 TABLE_STEPS = 255
@@ -46,10 +46,10 @@ def conflict_table(
     if not targets:
         return table
     sd = profiles.pooled_sd
-    centred = profiles.centred(min_cells=limit.MIN_CELLS_REFERENCE)
+    centred = profiles.centred(min_cells=thresholds.MIN_CELLS_REFERENCE)
     weights = np.hstack([target.weights for target in targets]).astype(np.float32)
     for batch, (cells, neighbors) in enumerate(within):
-        theirs = profiles.of_batch(batch, min_cells=limit.MIN_CELLS_REFERENCE)
+        theirs = profiles.of_batch(batch, min_cells=thresholds.MIN_CELLS_REFERENCE)
         if not len(theirs):
             continue
         along_all = _smooth(_product(values, cells, weights), neighbors)
@@ -96,11 +96,11 @@ def _targets(profiles: Profiles) -> list[_Target]:
     found = []
     sd = profiles.pooled_sd
     for batch in range(profiles.n_batches):
-        own = profiles.of_batch(batch, min_cells=limit.MIN_CELLS_REFERENCE)
+        own = profiles.of_batch(batch, min_cells=thresholds.MIN_CELLS_REFERENCE)
         if len(own) < 2:
             continue
         distinct, genes = distinctness(profiles, own)
-        if len(genes) < limit.MIN_GENES_CONFLICT:
+        if len(genes) < thresholds.MIN_GENES_CONFLICT:
             continue
         mean = profiles.mean[np.ix_(own, genes)] / sd[genes]
         origin = mean.mean(0)
@@ -128,8 +128,8 @@ def _shift(
     theirs: npt.NDArray[np.intp],
 ) -> Floats:
     """Estimate what to add to the other batch's profiles to bring them here (genes)."""
-    pairs = best_pairs(centred, sd, own, theirs, min_r=limit.SHIFT_PARTNER_R)
-    if len(pairs) >= limit.SHIFT_MIN_PARTNERS:
+    pairs = best_pairs(centred, sd, own, theirs, min_r=thresholds.SHIFT_PARTNER_R)
+    if len(pairs) >= thresholds.SHIFT_MIN_PARTNERS:
         return np.asarray(np.median([profiles.mean[x] - profiles.mean[y] for x, y in pairs], 0))
     return np.asarray(profiles.mean[own].mean(0) - profiles.mean[theirs].mean(0))
 

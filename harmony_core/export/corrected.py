@@ -62,7 +62,7 @@ def corrected_adata(
     about = record(results, source, input_path=input_path)
     adata = _kept(source, results.cells)
     basis = results.params.prepare.basis
-    given = results.params.given
+    given = results.params.precomputed
     entries = Entries(adata, keep=(basis, given))
     if basis is None:
         entries.add("obsm", "X_pca", np.array(results.embedding("before")))
@@ -145,7 +145,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
     name = f"neighbors{_SUFFIX[side]}"
     prefix = "" if side == "after" else f"{name}_"
-    source = p.prepare.basis or "X_pca" if side == "before" else p.given or "X_pca_harmony"
+    source = p.prepare.basis or "X_pca" if side == "before" else p.precomputed or "X_pca_harmony"
     found = {
         "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
         "distances_key": entries.add("obsp", f"{prefix}distances", distances),
@@ -208,7 +208,7 @@ def _add_measures(entries: Entries, results: RunResults) -> None:
     for name, values in _stage(results, "assess").items():
         if values.shape == (n_cells,):
             entries.add("obs", f"harmony_{name}", np.array(values))
-    if results.params.given is None:
+    if results.params.precomputed is None:
         soft = np.asarray(_stage(results, "soft_clusters")["soft_cluster"])
         entries.add("obs", "harmony_soft_cluster", soft)
 

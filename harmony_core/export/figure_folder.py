@@ -83,7 +83,7 @@ def _drawn(
     for name, column in [*columns.items(), ("cluster", None)]:
         written.append(path(f"before_after_{name}"))
         pair_figure(results, written[-1], column=column, dpi=dpi)
-    if p.given is None:
+    if p.precomputed is None:
         for name, draw in (
             ("convergence", convergence_figure),
             ("soft_clusters", soft_clusters_figure),

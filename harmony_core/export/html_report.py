@@ -232,7 +232,7 @@ def _pictures(results: RunResults) -> Safe:
     p = results.params
     for column in [*p.harmony.batch[1:], *([p.label] if p.label else [])]:
         made.append(_drawn(pair_figure, results, f"Before and after by {column}", column=column))
-    if results.params.given is None:
+    if results.params.precomputed is None:
         made.append(_drawn(convergence_figure, results, "Objective per iteration"))
     return joined(element("p", picture) for picture in made)
 

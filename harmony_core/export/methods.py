@@ -56,13 +56,13 @@ def methods_paragraph(
     if origin is not None and "prepared" in origin:
         prepare, facts = PrepareParams.from_dict(origin["params"]["prepare"]), origin["prepared"]
     sentences = _preparation(prepare, facts, cite("scanpy") if prepare.basis is None else "", used)
-    if p.given is None:
+    if p.precomputed is None:
         sentences.append(_correction(results, cite("harmony"), used))
     else:
         sentences.append(
             f"Differences between the levels of {', '.join(p.harmony.batch)} had been corrected by "
             "another tool (its name, version, settings and citation belong here), which gave the "
-            f"embedding {p.given}."
+            f"embedding {p.precomputed}."
         )
     exact = len(obs) <= EXACT_UP_TO
     search = "exhaustively" if exact else "by lists of cells near each other"

@@ -77,7 +77,7 @@ def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]
     dataset, params = results.dataset, results.params
     where = dataset.meta["where"]
     columns = [*params.harmony.batch, *([params.label] if params.label else [])]
-    embeddings = [name for name in (params.prepare.basis, params.given) if name is not None]
+    embeddings = [name for name in (params.prepare.basis, params.precomputed) if name is not None]
     var = expression(adata, where)[1] if where else adata.var
     return {
         "params": params.to_dict(),
@@ -107,8 +107,8 @@ def _resumed(results: RunResults, earlier: dict[str, Any]) -> dict[str, Any]:
     there = {k: v for k, v in earlier.items() if k not in _OF_THE_FILE}
     now, then = results.params, RunParams.from_dict(earlier["params"])
     # Where the file at hand has the embeddings.
-    place = {"basis": now.prepare.basis, "given": now.given}
-    same = replace(now, prepare=then.prepare, given=then.given)
+    place = {"basis": now.prepare.basis, "given": now.precomputed}
+    same = replace(now, prepare=then.prepare, precomputed=then.precomputed)
     if same == then:
         return there | place
     changed = {"versions": versions(), "harmony": _how_harmony_went(results)}
@@ -136,8 +136,8 @@ def origin(results: RunResults, source: AnnData) -> dict[str, Any] | None:
     if inside is None or earlier is None:
         return None
     now, resumed = results.params, RunParams.from_dict(inside)
-    same = (now.prepare, now.harmony.batch, now.label, now.given) == (
-        *(resumed.prepare, resumed.harmony.batch, resumed.label, resumed.given),
+    same = (now.prepare, now.harmony.batch, now.label, now.precomputed) == (
+        *(resumed.prepare, resumed.harmony.batch, resumed.label, resumed.precomputed),
     )
     return earlier if same else None
 

@@ -32,7 +32,7 @@ def run_report(
     ExportError
         If the run is not finished.
     """
-    harmony, found, given = results.harmony, results.assessment, results.params.given
+    harmony, found, given = results.harmony, results.assessment, results.params.precomputed
     if (harmony is None and given is None) or found is None or results.obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to report yet.")
     dataset, params = results.dataset, results.params.to_dict()

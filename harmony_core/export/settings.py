@@ -56,7 +56,7 @@ def settings_text(params: RunParams, format: str = "toml") -> str:
     batch = ["donor"]
     """
     values = params.to_dict()
-    if params.given is not None:
+    if params.precomputed is not None:
         values["harmony"] = {"batch": values["harmony"]["batch"]}  # nothing else had an effect
     if format == "json":
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
@@ -130,8 +130,8 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     if params.label is not None and params.label not in obs:
         available = ", ".join(map(str, obs.columns))
         raise DataError(f"There is no column {params.label!r} for labels; available: {available}.")
-    if params.given is not None:
-        dataset.embedding(params.given)
+    if params.precomputed is not None:
+        dataset.embedding(params.precomputed)
     if basis is not None:
         dataset.embedding(basis)
     elif dataset.meta["kind"] == "none":
@@ -173,7 +173,7 @@ def checked_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     ParameterError
         If an entry is unknown or of the wrong type; ranges are checked by `RunParams.from_dict`.
     """
-    top = {f.name for f in dataclasses.fields(RunParams)}
+    top = {RunParams.written_as.get(f.name, f.name) for f in dataclasses.fields(RunParams)}
     _refuse_unknown(values, top, "")
     checked: dict[str, Any] = {}
     for name, value in values.items():

@@ -35,7 +35,7 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
     ExportError
         If the run is not finished.
     """
-    found, obs, given = results.assessment, results.obs, results.params.given
+    found, obs, given = results.assessment, results.obs, results.params.precomputed
     if not results.is_finished or found is None or obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to write yet.")
     cells = pd.Index(obs.index.astype(str), name="cell")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harmony_core.errors import BatchError, DataError
 from harmony_core.inspect.candidates import BatchCandidate, rank_batch_columns, rank_label_columns
-from harmony_core.inspect.columns import batch_column, check_batch, check_n_cells, shown
+from harmony_core.inspect.columns import batch_column, check_batch, check_n_cells, quoted
 from harmony_core.inspect.contents import (
     BATCHES_LOOKED_AT,
     MatrixInfo,
@@ -108,7 +108,7 @@ def _nothing_to_correct(
     for embedding in embeddings:
         bad = f"has missing or infinite values (cells: {embedding.n_bad:,}; remove these)"
         why = "is a picture rather than measurements" if embedding.is_layout else bad
-        found.append(f"{shown(embedding.name)} {why}")
+        found.append(f"{quoted(embedding.name)} {why}")
     because = f" ({'; '.join(found)})" if found else ""
     return (
         f"The file has neither expression values nor an embedding to correct{because}; give one "

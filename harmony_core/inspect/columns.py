@@ -21,7 +21,7 @@ _CELLS_PER_IDENTIFIER = 5
 _MISSING_WORDS = frozenset({"", "nan", "NaN", "NA", "N/A", "<NA>"})
 
 
-def shown(name: object, *, most: int = 60) -> str:
+def quoted(name: object, *, most: int = 60) -> str:
     """Quote a name that came from a file, on one line and cut to a readable length."""
     text = " ".join(str(name).split())
     return f"'{text}'" if len(text) <= most else f"'{text[:most]}…'"
@@ -29,7 +29,7 @@ def shown(name: object, *, most: int = 60) -> str:
 
 def listed(names: Sequence[object], *, most: int = 12) -> str:
     """List names that came from a file, at most ``most`` of them."""
-    text = ", ".join(shown(name) for name in names[:most])
+    text = ", ".join(quoted(name) for name in names[:most])
     return text if len(names) <= most else f"{text} and {len(names) - most} more"
 
 
@@ -64,10 +64,10 @@ def batch_column(obs: pd.DataFrame, name: str) -> pd.Series[Any]:
     """
     if name not in obs.columns:
         available = listed(list(obs.columns)) if len(obs.columns) else "none"
-        raise BatchError(f"There is no column {shown(name)}; available: {available}.")
+        raise BatchError(f"There is no column {quoted(name)}; available: {available}.")
     values = obs[name]
     if isinstance(values, pd.DataFrame):
-        raise BatchError(f"There are several columns {shown(name)}; rename all but one.")
+        raise BatchError(f"There are several columns {quoted(name)}; rename all but one.")
     check_batch(values, name, len(obs))
     return values.astype(str).astype("category")
 
@@ -98,7 +98,7 @@ def check_batch(values: pd.Series[Any], name: str, n_cells: int) -> None:
     check_n_cells(n_cells)
     reason = why_no_batch(values)
     if reason is not None:
-        raise BatchError(f"The column {shown(name)} cannot be the batch variable: {reason}.")
+        raise BatchError(f"The column {quoted(name)} cannot be the batch variable: {reason}.")
 
 
 def why_no_batch(values: pd.Series[Any]) -> str | None:
@@ -115,7 +115,7 @@ def why_no_batch(values: pd.Series[Any]) -> str | None:
             f"{len(levels):,} different); choose a column that names batches"
         )
     if len(levels) == 1:
-        only = shown(levels.iloc[0])
+        only = quoted(levels.iloc[0])
         return f"it has one level only, {only}, so there is nothing to correct between batches"
     if len(levels) * _CELLS_PER_IDENTIFIER > n_cells:
         return (

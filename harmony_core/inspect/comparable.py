@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from harmony_core.inspect.columns import listed, shown
+from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.values import LARGEST_LOG, ValueKind, cells_of_each
 
 _CELLS_LOOKED_AT = 50
@@ -62,9 +62,9 @@ def _few_shared_genes(
     smaller = np.minimum.outer(n_genes[enough], n_genes[enough])
     first, second = np.unravel_index((shared / smaller).argmin(), shared.shape)
     if shared[first, second] < _FEW_SHARED * smaller[first, second]:
-        a, b = (shown(levels[enough[i]]) for i in sorted((first, second)))
+        a, b = (quoted(levels[enough[i]]) for i in sorted((first, second)))
         yield (
-            f"The batches {a} and {b} of {shown(name)} hardly have genes in common "
+            f"The batches {a} and {b} of {quoted(name)} hardly have genes in common "
             f"({int(shared[first, second]):,} of {int(smaller[first, second]):,}), so nothing can "
             "bring their cells together; name the genes alike in both (of two species: orthologs)."
         )
@@ -90,7 +90,7 @@ def _other_scale(
     if apart.any():
         odd = [levels[i] for i in judged[apart]]
         yield (
-            f"The values of {listed(odd)} in {shown(name)} are on another scale than those of the "
+            f"The values of {listed(odd)} in {quoted(name)} are on another scale than those of the "
             "other batches (another total, or another base of the logarithm), which looks like a "
             "batch effect; normalise all batches alike, best from counts."
         )

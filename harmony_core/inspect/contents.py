@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.inspect.candidates import BatchCandidate, columns_that_say_the_same
-from harmony_core.inspect.columns import listed, shown
+from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.comparable import warn_about_batches
 from harmony_core.inspect.embeddings import EmbeddingInfo, warn_about_embeddings
 from harmony_core.inspect.genes import Organism, gene_share, has_ids_only
@@ -148,7 +148,7 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
     telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
     for column, kinds in (telling or by_column).items():
         told = told_by_kind(kinds)
-        yield f"The batches of {shown(column)} hold different kinds of values: {told}."
+        yield f"The batches of {quoted(column)} hold different kinds of values: {told}."
     n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
     if n_bad:
         values = _several(n_bad, "value is", "values are")

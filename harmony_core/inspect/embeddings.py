@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harmony_core.errors import DataError
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 
 FOLLOWS_DEPTH = 0.9
 LARGEST = 1e15
@@ -110,17 +110,17 @@ def check_embedding(embedding: NDArray[Any], name: str) -> None:
         squares would be.
     """
     if embedding.ndim != 2 or embedding.shape[1] < 2:
-        raise DataError(f"The embedding {shown(name)} has one dimension; at least 2 are needed.")
+        raise DataError(f"The embedding {quoted(name)} has one dimension; at least 2 are needed.")
     n_bad = int((~np.isfinite(embedding)).any(axis=1).sum())
     if n_bad:
         raise DataError(
-            f"The embedding {shown(name)} has missing or infinite values in {n_bad:,} of "
+            f"The embedding {quoted(name)} has missing or infinite values in {n_bad:,} of "
             f"{len(embedding):,} cells; remove these cells, or choose another embedding."
         )
     n_large = int((np.abs(embedding) > LARGEST).any(axis=1).sum())
     if n_large:
         raise DataError(
-            f"The embedding {shown(name)} has numbers beyond {LARGEST:g} in {n_large:,} of "
+            f"The embedding {quoted(name)} has numbers beyond {LARGEST:g} in {n_large:,} of "
             f"{len(embedding):,} cells, most likely marks of missing values; remove these cells, "
             "or choose another embedding."
         )
@@ -129,7 +129,7 @@ def check_embedding(embedding: NDArray[Any], name: str) -> None:
 def warn_about_embeddings(embeddings: tuple[EmbeddingInfo, ...]) -> Iterator[str]:
     """Say what should be known before an embedding is corrected."""
     for embedding in embeddings:
-        name = shown(embedding.name)
+        name = quoted(embedding.name)
         if embedding.n_bad:
             yield (
                 f"The embedding {name} has missing or infinite values in {embedding.n_bad:,} cells "

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from harmony_core.errors import FileError, TooLarge
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.io.cell_names import add_sample
 from harmony_core.io.combine import Genes, combine
 from harmony_core.io.h5ad import read_h5ad
@@ -71,7 +71,7 @@ def read_all(
     alone = len(folders) + len(rest) == 1
     for files in folders:
         label = folder_label(files.matrix.name, files.prefix)
-        read = partial(read_matrix_files, files, shown(label), limit=limit)
+        read = partial(read_matrix_files, files, quoted(label), limit=limit)
         datasets.append((label, _read(read, sample, alone=alone)))
     for source in rest:
         if source.path.is_dir():
@@ -170,7 +170,7 @@ def put_together(
     if datasets:
         base = datasets[0][1] if len(datasets) == 1 else combine(datasets, genes=genes, limit=limit)
     elif not rest:
-        raise FileError(f"{shown(name)} holds no data in a known format; known: {FORMATS}.")
+        raise FileError(f"{quoted(name)} holds no data in a known format; known: {FORMATS}.")
     elif roles[id(rest[0])] == "embedding":
         base, rest = from_embedding(rest[0]), rest[1:]
     elif len(rest) == 1 and len(rest[0].columns) >= 2 and not is_of_cells(rest[0]):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harmony_core.errors import FileError
 from harmony_core.inspect.check import best_matrix, expression
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.genes import symbol_column
 from harmony_core.io.loaded import Loaded, check_fits
 
@@ -75,7 +75,7 @@ def combine(
         obs.index = pd.Index([f"{n}-{f}" for n, f in zip(obs.index, obs[column], strict=True)])
     joined.obs = obs
     notes = [note for _, part in parts for note in part.notes]
-    notes.append(f"{len(parts)} files were put together; the column {shown(column)} tells which.")
+    notes.append(f"{len(parts)} files were put together; the column {quoted(column)} tells which.")
     notes.extend(_gene_notes(single, labels, genes))
     notes.extend(_repeated(single, labels))
     if any(len(part.adata.obsm) for _, part in parts):
@@ -101,7 +101,7 @@ def _expression_only(adata: ad.AnnData, label: str) -> ad.AnnData:
     chosen = best_matrix(adata)
     if chosen is None:
         raise FileError(
-            f"{shown(label)} has no expression values, so it cannot be put together with other "
+            f"{quoted(label)} has no expression values, so it cannot be put together with other "
             "files; open it alone."
         )
     matrix, var = expression(adata, chosen.where)
@@ -121,7 +121,7 @@ def _with_common_names(parts: list[ad.AnnData]) -> list[ad.AnnData]:
             part.var_names_make_unique()
     if _share_common(parts) < _FEWEST_COMMON:
         first = dict.fromkeys(part.var_names[0] for part in parts)
-        examples = ", ".join(shown(name) for name in list(first)[:3])
+        examples = ", ".join(quoted(name) for name in list(first)[:3])
         n_common = len(_common(parts))
         genes = f"{n_common or 'no'} gene{'s' if n_common > 1 else ''}"
         raise FileError(
@@ -157,7 +157,7 @@ def _repeated(parts: Sequence[ad.AnnData], labels: Sequence[str]) -> Iterator[st
         names = "\n".join(map(str, part.obs_names)).encode()
         same = seen.setdefault((names, float(part.X.sum())), label)
         if same != label:
-            yield f"{shown(same)} and {shown(label)} hold the same cells; leave one of them out."
+            yield f"{quoted(same)} and {quoted(label)} hold the same cells; leave one of them out."
 
 
 def _gene_notes(parts: Sequence[ad.AnnData], labels: Sequence[str], genes: Genes) -> list[str]:
@@ -168,7 +168,7 @@ def _gene_notes(parts: Sequence[ad.AnnData], labels: Sequence[str], genes: Genes
         total = len(set().union(*(part.var_names for part in parts)))
         return [f"{common:,} of {total:,} genes are in all files; the others are 0 where missing."]
     lost = ", ".join(
-        f"{part.n_vars - common:,} of {part.n_vars:,} in {shown(label)}"
+        f"{part.n_vars - common:,} of {part.n_vars:,} in {quoted(label)}"
         for part, label in list(zip(parts, labels, strict=True))[:6]
     )
     return [f"{common:,} genes are in all files and are kept; left out: {lost}."]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import listed, shown
+from harmony_core.inspect.columns import listed, quoted
 from harmony_core.io.h5ad import check_consistent, read_in_parts
 from harmony_core.io.hdf5 import open_checked
 from harmony_core.io.loaded import Loaded, unchanged
@@ -64,7 +64,7 @@ def read_h5mu(
         _add_shared(adata, file, chosen, notes)
         check_consistent(adata, name)
     if len(modalities) > 1:
-        notes.insert(0, f"Of the modalities {listed(modalities)}, {shown(chosen)} is shown.")
+        notes.insert(0, f"Of the modalities {listed(modalities)}, {quoted(chosen)} is shown.")
     kind = "h5mu" if sample is None else "sample of h5mu"
     return Loaded(adata, kind, tuple(notes), modalities, {"modality": chosen})
 
@@ -75,7 +75,7 @@ def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:
     if wanted is not None:
         if wanted not in modalities:
             raise FileError(
-                f"{name} has no modality {shown(wanted)}; available: {listed(modalities)}."
+                f"{name} has no modality {quoted(wanted)}; available: {listed(modalities)}."
             )
         return wanted
     return next((m for m in modalities if m.casefold() in _EXPRESSION), modalities[0])

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.io.tables import Table
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def attach(adata: ad.AnnData, table: Table) -> tuple[ad.AnnData, tuple[str, ...]
             )
         else:
             raise FileError(
-                f"{table.name} names none of the cells: it has {shown(table.names[0])}, and the "
-                f"data have {shown(adata.obs_names[0])}; give the cells the same names in both."
+                f"{table.name} names none of the cells: it has {quoted(table.names[0])}, and the "
+                f"data have {quoted(adata.obs_names[0])}; give the cells the same names in both."
             )
     if not found.all():
         notes.append(

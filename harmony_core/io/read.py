@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harmony_core.errors import FileError, TooLarge
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.io.loaded import Loaded
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def open_request(request: LoadRequest, scratch: Path) -> Iterator[Loaded]:
     from harmony_core.io.assemble import is_h5ad
     from harmony_core.io.large_h5ad import is_large, unpacked
 
-    path, name = Path(request.paths[0]), shown(request.names[0])
+    path, name = Path(request.paths[0]), quoted(request.names[0])
     with _plain_errors(request.names[0]):
         alone = len(request.paths) == 1 and request.max_cells is None
         large = alone and is_h5ad(path, name) and is_large(path, name)
@@ -196,7 +196,7 @@ def _load_many(
         ]
         datasets, tables = read_all(sources, limit, modality, sample)
         loaded = put_together(datasets, tables, names[0], genes, limit, cells_in)
-        return loaded if sample is None else take_sample(loaded, shown(names[0]), sample)
+        return loaded if sample is None else take_sample(loaded, quoted(names[0]), sample)
 
 
 @contextmanager
@@ -209,11 +209,11 @@ def _plain_errors(name: str) -> Iterator[None]:
             yield
     except PermissionError as error:
         raise FileError(
-            f"{shown(Path(error.filename or name).name)} may not be read by this program; change "
+            f"{quoted(Path(error.filename or name).name)} may not be read by this program; change "
             "its rights."
         ) from error
     except OSError as error:
         reason = error.strerror or "the disk gave an error"
-        raise FileError(f"{shown(name)} could not be read: {reason}.") from error
+        raise FileError(f"{quoted(name)} could not be read: {reason}.") from error
     except (MemoryError, RecursionError) as error:
-        raise FileError(f"{shown(name)} does not fit into memory.") from error
+        raise FileError(f"{quoted(name)} does not fit into memory.") from error

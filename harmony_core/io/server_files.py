@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import listed, shown
+from harmony_core.inspect.columns import listed, quoted
 
 FOLDERS_VARIABLE = "HARMONY_EXPLORER_DATA"
 _ENDINGS = (
@@ -46,15 +46,15 @@ def allowed_path(path: str | Path) -> Path:
         # Against the first folder, so that a name alone is enough there.
         resolved = (folders[0] / Path(path).expanduser()).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise FileError(f"{shown(path)} is not a path.") from error
+        raise FileError(f"{quoted(path)} is not a path.") from error
     # Before anything says whether it exists, so that nothing outside can be probed.
     if not any(resolved.is_relative_to(folder) for folder in folders):
         raise FileError(
-            f"{shown(path)} is outside the folders that may be opened: "
+            f"{quoted(path)} is outside the folders that may be opened: "
             f"{listed([str(f) for f in folders])}."
         )
     if not resolved.exists():
-        raise FileError(f"There is no file {shown(path)}.")
+        raise FileError(f"There is no file {quoted(path)}.")
     return resolved
 
 

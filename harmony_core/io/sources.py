@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.io.archives import Budget, is_archive, unpack
 from harmony_core.io.hdf5 import is_hdf5
 from harmony_core.io.zarr_folder import is_zarr
@@ -90,7 +90,7 @@ class Source:
     @property
     def quoted(self) -> str:
         """Name for messages."""
-        return shown(self.base)
+        return quoted(self.base)
 
     @property
     def label(self) -> str:

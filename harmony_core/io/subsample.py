@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harmony_core.errors import FileError, HarmonyExplorerError, TooLarge
 from harmony_core.inspect.candidates import rank_batch_columns
-from harmony_core.inspect.columns import is_missing, shown
+from harmony_core.inspect.columns import is_missing, quoted
 from harmony_core.io.loaded import Loaded, check_fits
 from harmony_core.matrices import blocks
 
@@ -66,7 +66,7 @@ class Sample:
             If there is no column to draw by.
         """
         if self.by is not None and self.by not in obs:
-            raise FileError(f"{name} has no column {shown(self.by)} to sample by.")
+            raise FileError(f"{name} has no column {quoted(self.by)} to sample by.")
         batch = None if self.by is None else obs[self.by]
         return sample_rows(len(obs), self.n_cells, batch, seed=self.seed)
 

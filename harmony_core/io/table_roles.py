@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.genes import gene_share
 from harmony_core.io.loaded import Loaded
 from harmony_core.io.matching import add_columns, embedding_columns, with_plain_columns
@@ -84,8 +84,8 @@ def _refuse_stray_text(table: Table) -> None:
         stray = known[pd.to_numeric(known, errors="coerce").isna()]
         if 0 < 2 * len(stray) < len(known):
             raise FileError(
-                f"{table.name} has {shown(stray.iloc[0])} where a number is expected: line of "
-                f"{shown(stray.index[0])}, column {shown(name)}."
+                f"{table.name} has {quoted(stray.iloc[0])} where a number is expected: line of "
+                f"{quoted(stray.index[0])}, column {quoted(name)}."
             )
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.io.loaded import check_fits, unchanged
 from harmony_core.io.table_layout import Layout, check_widths, recognise
 from harmony_core.io.text import open_text
@@ -140,11 +140,11 @@ def _refuse_text(numbers: pd.DataFrame, layout: Layout, name: str, n_before: int
             continue
         column = numbers.iloc[:, position]
         wrong = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
-        found = shown(wrong.iloc[0]) if len(wrong) else "text"
+        found = quoted(wrong.iloc[0]) if len(wrong) else "text"
         line = n_before + (int(wrong.index[0]) - int(column.index[0]) if len(wrong) else 0) + 1
         label = layout.column_names[int(numbers.columns[position])]
         raise FileError(
-            f"{name} has {found} where a number is expected: row {line:,}, column {shown(label)}."
+            f"{name} has {found} where a number is expected: row {line:,}, column {quoted(label)}."
         )
 
 

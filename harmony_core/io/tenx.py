@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import shown
+from harmony_core.inspect.columns import quoted
 from harmony_core.io.hdf5 import open_checked
 from harmony_core.io.loaded import Loaded, check_fits, unchanged
 from harmony_core.io.subsample import Sample, drawn_note, rows_of_compressed
@@ -189,7 +189,7 @@ def make_dataset(
     types = var["feature_types"].to_numpy(dtype=object)
     main = GENES if (types == GENES).any() else str(pd.Series(types).mode().iloc[0])
     if main != GENES:
-        notes.append(f"There is no gene expression in {name}; {shown(main)} is taken instead.")
+        notes.append(f"There is no gene expression in {name}; {quoted(main)} is taken instead.")
     full = np.asarray(matrix.sum(axis=1)).ravel() > 0
     if len(cells) > _UNFILTERED_FROM and full.mean() < _MOSTLY:
         notes.append(
@@ -214,5 +214,5 @@ def make_dataset(
         columns: NDArray[np.intp] = np.flatnonzero(types == other)
         adata.obsm[other] = matrix[:, columns]
         adata.uns[f"{other} names"] = var["name"].to_numpy(dtype=object)[columns]
-        notes.append(f"{len(columns):,} features of the kind {shown(other)} are kept aside.")
+        notes.append(f"{len(columns):,} features of the kind {quoted(other)} are kept aside.")
     return Loaded(adata, kind, tuple(notes))

@@ -111,7 +111,7 @@ class Chain:
                 "choose fewer soft clusters or leave it automatic."
             )
         # Data in the store never change: what passed once need not be read again at every move.
-        asked = (str(self.dataset.folder), p.harmony.batch, p.label, p.prepare.basis, p.given)
+        asked = (str(self.dataset.folder), p.harmony.batch, p.label, p.prepare.basis, p.precomputed)
         _CHECKED.get(asked, self._check_data)
 
     def _check_data(self) -> None:
@@ -126,7 +126,7 @@ class Chain:
         if p.label is not None and p.label not in obs:
             available = ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
-        for embedding in (p.prepare.basis, p.given):
+        for embedding in (p.prepare.basis, p.precomputed):
             if embedding is not None:
                 check_embedding(self.dataset.embedding(embedding), embedding)
 

@@ -1,7 +1,7 @@
 """Judge an embedding that another tool corrected, with the evidence that Harmony's runs get.
 
-One that lies in the data becomes a run by `harmony_core.RunParams.given`, with pictures, clusters
-and exports; `judge_embedding` takes any array.
+One that lies in the data becomes a run by `harmony_core.RunParams.precomputed`, with pictures,
+clusters and exports; `judge_embedding` takes any array.
 """
 
 from __future__ import annotations

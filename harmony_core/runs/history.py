@@ -114,7 +114,7 @@ def settings(params: RunParams, names: Sequence[str]) -> dict[str, Any]:
     Harmony's are None where another tool made the correction.
     """
     every = flat(params)
-    if params.given is not None:
+    if params.precomputed is not None:
         every |= {name: None for name in every if name.startswith("harmony.")}
     return {name: every[name] for name in names}
 
@@ -127,12 +127,12 @@ def side_names(params: RunParams) -> tuple[str, str]:
     >>> from harmony_core.params import HarmonyParams
     >>> side_names(RunParams(harmony=HarmonyParams(batch=("donor",))))
     ('Before Harmony', 'After Harmony')
-    >>> side_names(RunParams(harmony=HarmonyParams(batch=("donor",)), given="X_scVI"))
+    >>> side_names(RunParams(harmony=HarmonyParams(batch=("donor",)), precomputed="X_scVI"))
     ('Before correction', 'X_scVI, by another tool')
     """
-    if params.given is None:
+    if params.precomputed is None:
         return "Before Harmony", "After Harmony"
-    return "Before correction", f"{params.given}, by another tool"
+    return "Before correction", f"{params.precomputed}, by another tool"
 
 
 def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
@@ -154,7 +154,7 @@ def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
     chosen = dict.fromkeys([*ALWAYS, *names])
     told = {k: v for k, v in settings(params, list(chosen)).items() if k != "given"}
     start = []
-    if params.given is not None:
+    if params.precomputed is not None:
         start = [side_names(params)[1]]
         told = {k: v for k, v in told.items() if not k.startswith("harmony.")}
     words = (f"{name.rpartition('.')[2]} {_in_words(value)}" for name, value in told.items())

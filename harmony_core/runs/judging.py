@@ -120,7 +120,7 @@ class Judging(Chain):
 
     def _assess(self) -> Computed:
         near, lisi = self.neighbors("after"), self.lisi("after")
-        if self.params.given is None:
+        if self.params.precomputed is None:
             found = self.judged(self.embedding("after"), near, lisi, self._facts())
         else:
             from harmony_core.runs.external import judge

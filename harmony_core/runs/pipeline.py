@@ -108,7 +108,7 @@ class Pipeline(Judging):
 
     def _soft_clusters(self) -> Computed:
         """Say what Harmony's soft clusters hold; neither picture nor verdict waits for it."""
-        if self.params.given is not None:
+        if self.params.precomputed is not None:
             return {}, {}
         result = _CORRECTIONS.take(self._correction_key, self._correction)
         R = result.soft_clusters
@@ -121,8 +121,8 @@ class Pipeline(Judging):
 
     def _given(self) -> Computed:
         """Take what another tool corrected, in the place of Harmony's embedding."""
-        assert self.params.given is not None  # else the plan has the stage `correct`
-        return {"embedding": self.dataset.embedding(self.params.given)[self.cells]}, {}
+        assert self.params.precomputed is not None  # else the plan has the stage `correct`
+        return {"embedding": self.dataset.embedding(self.params.precomputed)[self.cells]}, {}
 
     def _neighbors(self, side: str) -> Computed:
         source = "prepare" if side == "before" else "correct"

@@ -159,10 +159,10 @@ class Plan:
         thresholds = [p.prepare.min_genes, p.prepare.max_genes, p.prepare.max_mito]
         add("doublets", "doublets", *thresholds, p.prepare.seed, p.harmony.batch[0])
         prepare = add("prepare", "prepare", *prepare_by)
-        if p.given is None:
+        if p.precomputed is None:
             correct = add("correct", "correct", prepare.digest, p.harmony.to_dict())
         else:
-            correct = add("correct", "given", prepare.digest, p.given)
+            correct = add("correct", "given", prepare.digest, p.precomputed)
         add("soft_clusters", "soft_clusters", correct.digest)
         variables = [list(p.harmony.batch), p.label]
         near: dict[str, StageKey] = {}
@@ -190,7 +190,7 @@ class Plan:
     @property
     def _steps(self) -> tuple[Step, ...]:
         """`STEPS`, as the run's own are called."""
-        if self.params.given is None:
+        if self.params.precomputed is None:
             return STEPS
         return tuple(replace(s, title=GIVEN_TITLE) if s.name == "correct" else s for s in STEPS)
 

@@ -141,7 +141,7 @@ class RunResults:
 
         None before it ran, and always where the embedding was given.
         """
-        stage = None if self.params.given is not None else self.stage("correct")
+        stage = None if self.params.precomputed is not None else self.stage("correct")
         return None if stage is None else stage.info
 
     @property

@@ -282,7 +282,7 @@ def _run_inside(adata: AnnData, embeddings: list[str]) -> dict[str, Any] | None:
             check_batch(adata.obs[name], name, adata.n_obs)
         # Other names may have been taken, so the record says where the embedding is.
         basis = written.get("basis") or params.prepare.basis or "X_pca"
-        given = written.get("given") or params.given
+        given = written.get("given") or params.precomputed
     except (ValueError, KeyError, TypeError, AttributeError, HarmonyExplorerError):
         return None
     if not {basis, given or basis} <= set(embeddings):

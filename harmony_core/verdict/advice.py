@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.params import RANGES, HarmonyParams
 
 StopReason = Literal["converged", "limit", "rose", "none"]
@@ -80,44 +80,44 @@ def too_much(facts: RunFacts, batch_variable: str) -> list[Advice]:
     """Return what to try against over-correction, gentlest first."""
     now = facts.settings
     found = []
-    if facts.iterations > limit.GENTLE_ITERATIONS:
+    if facts.iterations > thresholds.GENTLE_ITERATIONS:
         found.append(
             Advice(
-                sentence=f"Stop after {limit.GENTLE_ITERATIONS} iterations: merges less and keeps "
-                "almost all mixing.",
-                changes={"max_iter": limit.GENTLE_ITERATIONS},
+                sentence=f"Stop after {thresholds.GENTLE_ITERATIONS} iterations: merges less and "
+                "keeps almost all mixing.",
+                changes={"max_iter": thresholds.GENTLE_ITERATIONS},
             )
         )
-    if _theta(facts, batch_variable) > limit.GENTLE_THETA:
+    if _theta(facts, batch_variable) > thresholds.GENTLE_THETA:
         found.append(
             Advice(
-                sentence=f"Lower theta to {limit.GENTLE_THETA:g}: merges less, at a small loss of "
-                "mixing.",
-                changes={"theta": _theta_with(facts, batch_variable, limit.GENTLE_THETA)},
+                sentence=f"Lower theta to {thresholds.GENTLE_THETA:g}: merges less, at a small "
+                "loss of mixing.",
+                changes={"theta": _theta_with(facts, batch_variable, thresholds.GENTLE_THETA)},
             )
         )
-    if now.sigma > limit.GENTLE_SIGMA:
+    if now.sigma > thresholds.GENTLE_SIGMA:
         found.append(
             Advice(
-                sentence=f"Lower sigma to {limit.GENTLE_SIGMA:g}: sharper soft clusters merged "
-                "least in our tests, at some loss of mixing.",
-                changes={"sigma": limit.GENTLE_SIGMA},
+                sentence=f"Lower sigma to {thresholds.GENTLE_SIGMA:g}: sharper soft clusters "
+                "merged least in our tests, at some loss of mixing.",
+                changes={"sigma": thresholds.GENTLE_SIGMA},
             )
         )
-    if now.lamb is None and now.alpha < limit.GENTLE_ALPHA:
+    if now.lamb is None and now.alpha < thresholds.GENTLE_ALPHA:
         found.append(
             Advice(
-                sentence=f"Raise alpha to {limit.GENTLE_ALPHA:g}: corrects each soft cluster less; "
-                "costs the most mixing.",
-                changes={"alpha": limit.GENTLE_ALPHA},
+                sentence=f"Raise alpha to {thresholds.GENTLE_ALPHA:g}: corrects each soft "
+                "cluster less; costs the most mixing.",
+                changes={"alpha": thresholds.GENTLE_ALPHA},
             )
         )
-    if facts.n_pcs < limit.FEW_PCS:
+    if facts.n_pcs < thresholds.FEW_PCS:
         found.append(
             Advice(
-                sentence=f"Use more components ({limit.FEW_PCS:g} or more instead of "
+                sentence=f"Use more components ({thresholds.FEW_PCS:g} or more instead of "
                 f"{facts.n_pcs}): close cell types differ in the later ones.",
-                changes={"n_pcs": int(limit.FEW_PCS)},
+                changes={"n_pcs": int(thresholds.FEW_PCS)},
                 group="prepare",
             )
         )
@@ -129,13 +129,13 @@ def too_little(facts: RunFacts, batch_variable: str) -> list[Advice]:
     now = facts.settings
     theta = _theta(facts, batch_variable)
     found = []
-    stronger = [t for t in (limit.STRONG_THETA, limit.STRONGER_THETA) if t > theta]
+    stronger = [t for t in (thresholds.STRONG_THETA, thresholds.STRONGER_THETA) if t > theta]
     for value in stronger:
         changes: dict[str, Any] = {"theta": _theta_with(facts, batch_variable, value)}
         with_sigma = ""
-        if now.sigma != limit.MIXING_SIGMA:
-            changes["sigma"] = limit.MIXING_SIGMA
-            with_sigma = f" with sigma {limit.MIXING_SIGMA:g}"
+        if now.sigma != thresholds.MIXING_SIGMA:
+            changes["sigma"] = thresholds.MIXING_SIGMA
+            with_sigma = f" with sigma {thresholds.MIXING_SIGMA:g}"
         found.append(
             Advice(
                 sentence=f"Raise theta to {value:g}{with_sigma}: pushes the batches together "
@@ -143,12 +143,12 @@ def too_little(facts: RunFacts, batch_variable: str) -> list[Advice]:
                 changes=changes,
             )
         )
-    if not stronger and now.sigma < limit.MIXING_SIGMA:
+    if not stronger and now.sigma < thresholds.MIXING_SIGMA:
         found.append(
             Advice(
-                sentence=f"Set sigma to {limit.MIXING_SIGMA:g}: below it, batches often stay "
+                sentence=f"Set sigma to {thresholds.MIXING_SIGMA:g}: below it, batches often stay "
                 "apart whatever theta is.",
-                changes={"sigma": limit.MIXING_SIGMA},
+                changes={"sigma": thresholds.MIXING_SIGMA},
             )
         )
     if facts.iterations >= now.max_iter:
@@ -178,7 +178,7 @@ def leave_uncorrected(facts: RunFacts, batch_variable: str) -> Advice:
 
 def more_iterations(facts: RunFacts) -> Advice:
     """Return the advice to let Harmony run longer."""
-    wanted = max(facts.settings.max_iter, 1) * limit.MORE_ITERATIONS
+    wanted = max(facts.settings.max_iter, 1) * thresholds.MORE_ITERATIONS
     most = min(wanted, int(RANGES["max_iter"].high))
     return Advice(
         sentence=f"Allow {most} iterations: this run was still changing when it stopped.",
@@ -191,9 +191,9 @@ def _protect_small_batch(facts: RunFacts, batch_variable: str) -> list[Advice]:
     if facts.settings.tau > 0 or not sizes:
         return []
     name = min(sizes, key=lambda level: sizes[level])
-    if sizes[name] > limit.UNEVEN_BATCHES * max(sizes.values()):
+    if sizes[name] > thresholds.UNEVEN_BATCHES * max(sizes.values()):
         return []
-    tau = round(sizes[name] / (limit.TAU_DIVISOR * facts.settings.nclust_for(facts.n_cells)))
+    tau = round(sizes[name] / (thresholds.TAU_DIVISOR * facts.settings.nclust_for(facts.n_cells)))
     if not 1 <= tau <= RANGES["tau"].high:
         return []
     return [

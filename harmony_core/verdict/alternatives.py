@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 
 Fit = Literal["yes", "consider", "no"]
 
@@ -90,7 +90,7 @@ def _harmony(facts: DataFacts) -> Tool:
             f"No correction is needed: the batches of “{facts.batch_variable}” are mixed as if "
             "drawn by lot. Use the uncorrected data."
         )
-    elif facts.mcm is not None and facts.mcm < limit.MCM_LOW:
+    elif facts.mcm is not None and facts.mcm < thresholds.MCM_LOW:
         fit = "consider"
         sentence = (
             f"Matching clusters reach {facts.mcm:.0%} of their possible mixing at theta "
@@ -116,7 +116,7 @@ def _scvi(facts: DataFacts) -> Tool:
     if not facts.has_counts:
         sentence = "Needs raw counts, which these data do not have."
         return Tool(name="scVI", fit="no", sentence=sentence, source=source)
-    large = facts.n_cells >= limit.SCVI_CELLS or facts.n_batches >= limit.SCVI_BATCHES
+    large = facts.n_cells >= thresholds.SCVI_CELLS or facts.n_batches >= thresholds.SCVI_BATCHES
     size = f"{facts.n_cells:,} cells in {facts.n_batches} batches"
     sentence = (
         f"Raw counts are there, and with {size} it has enough to learn from: worth trying where "
@@ -145,14 +145,14 @@ def _bbknn(facts: DataFacts) -> Tool:
 
 def _seurat(facts: DataFacts) -> Tool:
     name, source = "Seurat’s CCA anchors", "10.1016/j.cell.2019.05.031"
-    if facts.labels and facts.exclusive / facts.labels > limit.MANY_EXCLUSIVE:
+    if facts.labels and facts.exclusive / facts.labels > thresholds.MANY_EXCLUSIVE:
         sentence = (
             f"Not with CCA: {facts.exclusive} of {facts.labels} labels live in one batch, and CCA "
             "tends to align those too. Its reciprocal-PCA variant is the cautious choice where few "
             "cell types are shared."
         )
         return Tool(name=name, fit="no", sentence=sentence, source=source)
-    apart = facts.mcm is None or facts.mcm < limit.MCM_LOW
+    apart = facts.mcm is None or facts.mcm < thresholds.MCM_LOW
     sentence = (
         "Worth trying: it looks for shared patterns of genes, not for nearby cells, so it also "
         "aligns types whose expression differs strongly (species, technologies, disease). It "

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.categories import Coded
 from harmony_core.detector.matched import matched_mixing
 from harmony_core.detector.reference import Reference
@@ -186,7 +186,7 @@ def label_rows(given: Inputs, variable: Coded) -> tuple[tuple[LabelRow, ...], tu
     for row in lost.labels:
         mine = np.flatnonzero(label.codes == row.label)
         partner, part = _largest_other(given.near_after, label.codes, mine)
-        suspicious = row.loss > limit.PURITY_LOSS_AMBER and partner >= 0
+        suspicious = row.loss > thresholds.PURITY_LOSS_AMBER and partner >= 0
         rows.append(
             LabelRow(
                 name=label.levels[row.label],
@@ -213,7 +213,7 @@ def label_rows(given: Inputs, variable: Coded) -> tuple[tuple[LabelRow, ...], tu
 
 def _largest_other(near: Ints, labels: Ints, mine: npt.NDArray[np.intp]) -> tuple[int, float]:
     """Return the other label that holds most of these cells' neighbours, and its part of all."""
-    around = labels[near[mine, : limit.N_NEIGHBORS]].ravel()
+    around = labels[near[mine, : thresholds.N_NEIGHBORS]].ravel()
     own = labels[mine[0]]
     counts = np.bincount(around[(around >= 0) & (around != own)], minlength=1)
     if not counts.sum():
@@ -227,7 +227,7 @@ def _worst_batch(given: Inputs, labels: Ints, mine: npt.NDArray[np.intp], variab
     batches = variable.codes[mine]
     sizes = np.bincount(batches, minlength=len(variable.levels))
     sums = np.bincount(batches, weights=np.nan_to_num(change), minlength=len(variable.levels))
-    means = np.where(sizes >= limit.MIN_CELLS_PURITY, sums / np.maximum(sizes, 1), -np.inf)
+    means = np.where(sizes >= thresholds.MIN_CELLS_PURITY, sums / np.maximum(sizes, 1), -np.inf)
     return variable.levels[int(means.argmax())] if np.isfinite(means).any() else ""
 
 
@@ -244,8 +244,8 @@ def _telling_genes(
         square = np.asarray(rows.multiply(rows).mean(axis=0)).ravel()
         moments.append((mean, np.maximum(square - mean**2, 0) / len(cells)))
     (mean_1, error_1), (mean_2, error_2) = moments
-    t = np.abs(mean_1 - mean_2) / np.sqrt(error_1 + error_2 + limit.DE_VARIANCE_FLOOR)
-    return tuple(given.symbols[i] for i in np.argsort(-t)[: limit.EVIDENCE_GENES])
+    t = np.abs(mean_1 - mean_2) / np.sqrt(error_1 + error_2 + thresholds.DE_VARIANCE_FLOOR)
+    return tuple(given.symbols[i] for i in np.argsort(-t)[: thresholds.EVIDENCE_GENES])
 
 
 def _mixing_values(found: mixing.NullMixing, mcm: float | None) -> dict[str, float | None]:

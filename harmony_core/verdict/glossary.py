@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 
 _OURS = "own definition; benchmarks/diagnostics.py measures it"
 _LISI = "Korsunsky et al. 2019, doi:10.1038/s41592-019-0619-0"
@@ -90,7 +90,7 @@ GLOSSARY: Mapping[str, Entry] = {
     "lost": Entry(
         "Lost markers",
         "Fraction of a pre-cluster’s markers that its new neighbours lack, times how far it mixed.",
-        f"Less is better; above {limit.LOST_MARKERS:g} it supports a flag.",
+        f"Less is better; above {thresholds.LOST_MARKERS:g} it supports a flag.",
         "Erratic alone, so it only supports.",
         _OURS,
     ),
@@ -98,8 +98,8 @@ GLOSSARY: Mapping[str, Entry] = {
         "Purity loss",
         "Rise of the part of a label’s nearest neighbours that carry another label, over the "
         "better of the raw data and each batch alone.",
-        f"Less is better: above {limit.PURITY_LOSS_AMBER:g} suspicious, above "
-        f"{limit.PURITY_LOSS_RED:g} over-corrected.",
+        f"Less is better: above {thresholds.PURITY_LOSS_AMBER:g} suspicious, above "
+        f"{thresholds.PURITY_LOSS_RED:g} over-corrected.",
         "As sure as the labels are; coarse labels hide merging inside them.",
         _OURS,
     ),

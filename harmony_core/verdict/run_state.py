@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.verdict.advice import Advice, RunFacts, more_iterations
 
 
@@ -31,7 +31,7 @@ def run_sentences(facts: RunFacts) -> list[str]:
             "Harmony's objective rose instead of falling, so later iterations made the fit worse; "
             f"it was lowest after {_best_iteration(facts)} of {facts.iterations}."
         )
-    if facts.memory_part is not None and facts.memory_part > limit.MEMORY_HIGH:
+    if facts.memory_part is not None and facts.memory_part > thresholds.MEMORY_HIGH:
         found.append(
             f"The run used {100 * facts.memory_part:.0f} % of this machine's memory. Fewer "
             "variable genes or components, or a machine with more memory, make it safe."
@@ -56,13 +56,13 @@ def run_advice(facts: RunFacts) -> list[Advice]:
 
 def did_nothing(facts: RunFacts) -> bool:
     """Whether the corrected embedding is the uncorrected one."""
-    return facts.moved < limit.MOVED_MIN
+    return facts.moved < thresholds.MOVED_MIN
 
 
 def unchanged_clusters(facts: RunFacts) -> bool:
     """Whether cells moved but kept their neighbours."""
     kept = facts.neighbors_kept
-    return kept is not None and kept > limit.NEIGHBORS_KEPT_MAX
+    return kept is not None and kept > thresholds.NEIGHBORS_KEPT_MAX
 
 
 def _nothing_sentence(facts: RunFacts) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.params import RunParams
 from harmony_core.verdict.verdict import Evidence, Kind, Verdict
 
@@ -59,7 +59,7 @@ def with_seeds(params: RunParams) -> tuple[RunParams, ...]:
     first = params.harmony.seed
     return tuple(
         replace(params, harmony=replace(params.harmony, seed=first + i))
-        for i in range(limit.STABILITY_SEEDS)
+        for i in range(thresholds.STABILITY_SEEDS)
     )
 
 

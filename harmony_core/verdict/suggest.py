@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.params import HarmonyParams
 
 THETAS = (1.0, 2.0, 4.0, 8.0)
@@ -36,14 +36,14 @@ class Candidate:
     @property
     def allowed(self) -> bool:
         """Whether the run mixes, and nothing speaks against it."""
-        gentle = self.score is not None and self.score <= limit.SUGGEST_SCORE_MAX
-        pure = self.purity_loss is None or self.purity_loss <= limit.PURITY_LOSS_RED
+        gentle = self.score is not None and self.score <= thresholds.SUGGEST_SCORE_MAX
+        pure = self.purity_loss is None or self.purity_loss <= thresholds.PURITY_LOSS_RED
         return self.mixes and gentle and pure
 
     @property
     def mixes(self) -> bool:
         """Whether the batches came together: what leaves them apart is no correction to offer."""
-        return self.mcm is not None and self.mcm >= limit.MCM_LOW
+        return self.mcm is not None and self.mcm >= thresholds.MCM_LOW
 
 
 def grid(settings: HarmonyParams) -> tuple[HarmonyParams, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelRow
 from harmony_core.verdict.advice import (
     Advice,
@@ -168,8 +168,8 @@ def judge(
     over = _label_evidence(labels, batch_variable)
     suspects = _cluster_evidence(detection, batch_variable)
     nothing = _nothing_to_correct(mixing_before, mcm_before)
-    under = detection.mcm is not None and detection.mcm < limit.MCM_LOW
-    if any(label.loss > limit.PURITY_LOSS_RED for label in labels):
+    under = detection.mcm is not None and detection.mcm < thresholds.MCM_LOW
+    if any(label.loss > thresholds.PURITY_LOSS_RED for label in labels):
         kind: Kind = "over"
     elif over or suspects:
         kind = "suspect"
@@ -257,12 +257,12 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
 def _nothing_to_correct(mixing_before: float | None, mcm_before: float | None) -> bool:
     """Whether the batches are mixed before correction, as far as their composition allows."""
     if mcm_before is not None:
-        return mcm_before >= limit.NULL_MCM
-    return mixing_before is not None and mixing_before >= limit.NULL_MIXING
+        return mcm_before >= thresholds.NULL_MCM
+    return mixing_before is not None and mixing_before >= thresholds.NULL_MIXING
 
 
 def _label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evidence]:
-    lost = [label for label in labels if label.loss > limit.PURITY_LOSS_AMBER]
+    lost = [label for label in labels if label.loss > thresholds.PURITY_LOSS_AMBER]
     return [
         Evidence(
             kind="label",
@@ -271,7 +271,7 @@ def _label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evi
             batch=label.batch,
             merged_with=label.merged_with,
             share=label.share,
-            score=label.loss / limit.PURITY_LOSS_RED,
+            score=label.loss / thresholds.PURITY_LOSS_RED,
             genes=label.genes,
             cells=label.cells,
         )

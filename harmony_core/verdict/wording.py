@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelRow
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def label_sentences(labels: Sequence[LabelRow], over: Sequence[Evidence]) -> lis
     loss = {label.name: label.loss for label in labels}
     sentences = []
     for row in over:
-        sure = loss[row.name] > limit.PURITY_LOSS_RED
+        sure = loss[row.name] > thresholds.PURITY_LOSS_RED
         partner = f" with “{row.merged_with}”" if row.merged_with else " with other labels"
         where = f" (most in batch “{row.batch}”)" if row.batch else ""
         sentences.append(
@@ -61,7 +61,7 @@ def lost_sentences(detection: Detection, suspects: Sequence[Evidence]) -> list[s
     flagged = suspects[0].cluster if suspects else None
     for row in detection.clusters:
         lost = row.lost or 0.0
-        if row.cluster == flagged and lost > limit.LOST_MARKERS and row.lost_genes:
+        if row.cluster == flagged and lost > thresholds.LOST_MARKERS and row.lost_genes:
             return [f"Its new neighbours lack markers of it: {', '.join(row.lost_genes)}."]
     return []
 
@@ -83,13 +83,13 @@ def good_sentence(detection: Detection, labels: Sequence[LabelRow]) -> str:
     if detection.mcm is None:
         mixing = "How well matching clusters mixed can't be said: none match between batches."
     else:
-        how = "well mixed" if detection.mcm >= limit.MCM_GOOD else "partly mixed"
+        how = "well mixed" if detection.mcm >= thresholds.MCM_GOOD else "partly mixed"
         mixing = f"Matching clusters are {how} ({_percent(detection.mcm)})."
     if labels:
         return f"No label lost its neighbours to another, so nothing was over-corrected. {mixing}"
     return (
         f"No sign of over-correction found. {mixing} Without labels this check misses about "
-        f"{_percent(limit.MISS_RATE_REAL)} of over-corrected runs on real cells."
+        f"{_percent(thresholds.MISS_RATE_REAL)} of over-corrected runs on real cells."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.params import RunParams
 from harmony_core.verdict.verdict import Verdict
 from pages.ui.text import number, plain
@@ -66,7 +66,7 @@ _METRICS = (
         "worst_label_purity_loss",
         "Worst purity loss",
         "The label that lost most: share of its neighbours that changed to another label. "
-        f"Above {limit.PURITY_LOSS_AMBER:g} suspicious, above {limit.PURITY_LOSS_RED:g} "
+        f"Above {thresholds.PURITY_LOSS_AMBER:g} suspicious, above {thresholds.PURITY_LOSS_RED:g} "
         "over-corrected.",
         False,
         True,

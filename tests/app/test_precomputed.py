@@ -27,7 +27,7 @@ OURS = RunParams(
     prepare=PrepareParams(basis="X_pca"),
     label="true_type",
 )
-GIVEN = replace(OURS, given="X_scVI")
+GIVEN = replace(OURS, precomputed="X_scVI")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.detector.cluster_scores import Contrast, score_partitions
 from harmony_core.detector.matched import matched_mixing
 from harmony_core.detector.reference import EVIDENCE, Reference, build_reference
@@ -54,7 +54,7 @@ def judged(data: Cells, after: np.ndarray, **options: object) -> tuple[Reference
 @pytest.mark.parametrize("after", [merged, clean], ids=["merged", "clean"])
 def test_equals_prototype(prototype: ModuleType, seed: int, n_batches: int, after: object) -> None:
     """Where the definitions are still the prototype's, so are the numbers."""
-    prototype.REL_LO, prototype.REL_HI = limit.DISTINCT_LOW, limit.DISTINCT_HIGH
+    prototype.REL_LO, prototype.REL_HI = thresholds.DISTINCT_LOW, thresholds.DISTINCT_HIGH
     data = cells(seed, n_batches)
     indices, before = after(data), uncorrected(data)
     theirs = prototype.references(data.embedding.astype(float), data.values, data.codes)

@@ -37,7 +37,7 @@ GIVEN = RunParams(
     harmony=HarmonyParams(batch=("batch",)),
     prepare=PrepareParams(basis="X_pca"),
     label="true_type",
-    given="X_tool",
+    precomputed="X_tool",
 )
 
 
@@ -72,7 +72,7 @@ def test_it_is_judged_as_the_command_judges_it(
     monkeypatch.delenv(HOME_VARIABLE, raising=False)
     found = run.assessment
     assert found is not None
-    pipeline = Pipeline(run.dataset, replace(GIVEN, given=None))
+    pipeline = Pipeline(run.dataset, replace(GIVEN, precomputed=None))
     direct = judge_embedding(pipeline, run.dataset.embedding("X_tool"))
     assert found["metrics"] == {"before": direct.before, "after": direct.after}
     assert found["verdict"]["sentences"] == list(direct.verdict.sentences)
@@ -97,7 +97,7 @@ def test_harmony_is_not_run_and_not_told_of(run: RunResults) -> None:
     assert GIVEN_TITLE in titles
     assert "Running Harmony" not in titles
     assert in_words(GIVEN) == "X_tool, by another tool"
-    ours = replace(GIVEN, given=None)
+    ours = replace(GIVEN, precomputed=None)
     told = summary(run, differing([GIVEN, ours, replace(ours, harmony=SMALL.harmony)]))
     assert told is not None
     assert told["settings"] == {"harmony.max_iter": None, "given": "X_tool"}
@@ -113,13 +113,13 @@ def test_settings_of_harmony_make_no_second_run() -> None:
 
 def test_what_cannot_be_judged_is_refused(run: RunResults) -> None:
     with pytest.raises(ParameterError, match="two different ones"):
-        replace(GIVEN, given="X_pca")
+        replace(GIVEN, precomputed="X_pca")
     with pytest.raises(DataError, match="'X_nope' in these data; available: X_pca, X_tool, X_umap"):
-        Pipeline(run.dataset, replace(GIVEN, given="X_nope")).run()
+        Pipeline(run.dataset, replace(GIVEN, precomputed="X_nope")).run()
 
 
 def test_a_layout_can_be_judged_and_is_kept_aside(run: RunResults, tmp_path: Path) -> None:
-    of_layout = replace(GIVEN, given="X_umap")
+    of_layout = replace(GIVEN, precomputed="X_umap")
     Pipeline(run.dataset, of_layout).run()
     notes = write_h5ad(RunResults(run.dataset, of_layout), tmp_path / "judged.h5ad")
     assert "it is kept as obsm['X_umap_original']" in " ".join(notes)

@@ -109,7 +109,7 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
     digest = inspect.getsource(content_digest) + "\n\n"
     has_expression = bool(where) and kind != "scaled"
     harmonypy = "import harmonypy\n"
-    imports = text.IMPORTS if params.given is None else text.IMPORTS.replace(harmonypy, "")
+    imports = text.IMPORTS if params.precomputed is None else text.IMPORTS.replace(harmonypy, "")
     steps = [
         Step("Libraries", imports),
         Step("Settings of the run", _settings(record, params)),
@@ -128,7 +128,7 @@ def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
         steps.append(Step("The embedding to correct", text.BASIS))
         if has_expression:
             steps.append(Step("Normalisation", text.normalisation(kind, filtered=False)))
-    if params.given is None:
+    if params.precomputed is None:
         steps.append(Step("Harmony", text.HARMONY))
     else:
         steps.append(Step("The corrected embedding, by another tool", text.GIVEN))
@@ -196,7 +196,7 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         "EXPRESSION": record["where"],
         "COLUMNS": columns,
         "BATCH": harmony.batch[0],
-        "EMBEDDINGS": [name for name in (prepare.basis, params.given) if name is not None],
+        "EMBEDDINGS": [name for name in (prepare.basis, params.precomputed) if name is not None],
         "BASIS": prepare.basis,
     }
     if prepare.basis is None:
@@ -208,8 +208,8 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         values["PREPARE_SEED"] = prepare.seed
     else:
         values["SKIP_DIMS"] = prepare.skip_dims
-    values["CORRECTED"] = params.given or "X_pca_harmony"
-    if params.given is None:
+    values["CORRECTED"] = params.precomputed or "X_pca_harmony"
+    if params.precomputed is None:
         values |= _harmony_settings(record, harmony)
     values |= {
         "N_NEIGHBORS": params.graph.n_neighbors,

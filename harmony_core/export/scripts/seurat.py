@@ -40,7 +40,7 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         Where the corrected data are, as `write_h5ad` wrote them.
     """
     params = RunParams.from_dict(record["params"])
-    given = params.given is not None
+    given = params.precomputed is not None
     has_counts = record["kind"] == "counts" and params.prepare.basis is None and not given
     start = "counts" if has_counts else "pca"
     parts = [
@@ -95,14 +95,14 @@ def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start:
         "matrix": {"raw": "raw/X", "": None}.get(where, where),
         "genes": "raw/var" if where == "raw" else "var",
         "basis": record.get("basis") or prepare.basis or "X_pca",
-        "corrected": record.get("given") or params.given or "X_pca_harmony",
+        "corrected": record.get("given") or params.precomputed or "X_pca_harmony",
         "batch": list(harmony.batch),
         "n_top_genes": prepare.n_top_genes,
         "scale_genes": prepare.scale,
         "n_pcs": prepare.n_pcs,
         "skip_dims": prepare.skip_dims if prepare.basis else 0,
     }
-    if params.given is None:
+    if params.precomputed is None:
         values |= _harmony_settings(record, harmony)
     values |= {
         "n_neighbors": params.graph.n_neighbors,
@@ -116,7 +116,7 @@ def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start:
         "start": '"counts", "pca" (our uncorrected embedding) or "corrected" (our corrected one)',
         "lambda": "NULL: estimated from alpha",
     }
-    if params.given is not None:
+    if params.precomputed is not None:
         notes["start"] = "Harmony is not run; the embedding below is taken as corrected"
     lines = ["# Settings of the run", ""]
     for name, value in values.items():

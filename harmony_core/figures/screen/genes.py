@@ -46,8 +46,8 @@ def gene_dots(
     levels
         Names of the groups, in the order in which they are drawn from the top.
     sections
-        Headings over the genes, for example `harmony_core.inspect.gene_sets.PANEL`, with the symbols
-        as the data write them. A gene under no heading is drawn without one.
+        Headings over the genes, for example `harmony_core.inspect.gene_sets.PANEL`, with the
+        symbols as the data write them. A gene under no heading is drawn without one.
     group_title
         What the groups are.
     dark

@@ -25,7 +25,7 @@ def is_offered(dataset: Dataset, params: RunParams) -> bool:
     corrected = [
         name for name in _names(dataset, params) if facts.get(name, {}).get("is_corrected")
     ]
-    return bool(corrected) or params.given is not None
+    return bool(corrected) or params.precomputed is not None
 
 
 def choose(dataset: Dataset, params: RunParams, now: str | None) -> RunParams:
@@ -52,14 +52,14 @@ def choose(dataset: Dataset, params: RunParams, now: str | None) -> RunParams:
         "graph, take the layout made from it.",
         persist_state="session",
     )
-    return replace(params, given=picked or None)
+    return replace(params, precomputed=picked or None)
 
 
 def say(params: RunParams) -> None:
     """Say in the sidebar what is on screen instead of Harmony."""
     st.caption(
-        f"**{plain(params.given)}** came with the data. Another tool made it, so there are no "
-        "sliders for it; it is judged against the same uncorrected cells as a run of Harmony."
+        f"**{plain(params.precomputed)}** came with the data. Another tool made it, so there are "
+        "no sliders for it; it is judged against the same uncorrected cells as a run of Harmony."
     )
 
 

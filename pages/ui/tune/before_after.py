@@ -77,7 +77,7 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
             "is about some of them. Marker genes has the same switch.",
             persist_state="session",
         )
-    if after is not None and not source.is_preview and source.params.given is None:
+    if after is not None and not source.is_preview and source.params.precomputed is None:
         film.panel(source)
     address.write(shown.dataset, shown.current.params)
     if film.pace(shown.dataset) != pace:

@@ -195,7 +195,9 @@ def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
         pair = (left.results.params, right.results.params)
         names = runs.differing(pair)
         if "given" in names:
-            sources = [f"{p.given}, another tool" if p.given else "Harmony, here" for p in pair]
+            sources = [
+                f"{p.precomputed}, another tool" if p.precomputed else "Harmony, here" for p in pair
+            ]
             rows.append({"What": "corrected by", **_pair(sources)})
             # Settings of Harmony stand against none.
             names = [n for n in names if n != "given" and not n.startswith("harmony.")]
@@ -251,7 +253,7 @@ def _change(left: Half, right: Half) -> Change | None:
         embeddings.append(embedding)
         near.append(found.arrays["indices"])
         clusters.append(groups)
-    given = {half.results.params.given for half in (left, right) if half.side == "after"}
+    given = {half.results.params.precomputed for half in (left, right) if half.side == "after"}
     pair = None if given - {None} else (embeddings[0], embeddings[1])
     change = compare(pair, (near[0], near[1]), (clusters[0], clusters[1]))
     st.session_state[_CHANGE] = (key, change)
@@ -260,7 +262,7 @@ def _change(left: Half, right: Half) -> Change | None:
 
 def _half(shown: Shown, run: RunParams) -> Half:
     name = runs.label_of(shown.dataset, run).name
-    other = runs.side_names(run)[1] + (", other run" if run.given is None else "")
+    other = runs.side_names(run)[1] + (", other run" if run.precomputed is None else "")
     return Half(name or other, RunResults(shown.dataset, run), "after")
 
 
@@ -291,12 +293,12 @@ def _picked(dataset: Dataset) -> tuple[str | None, str | None]:
 
 def note_of(params: RunParams) -> str:
     """Return what stands beside a picture's title, which names a given embedding already."""
-    return "" if params.given is not None else settings_in_words(params)
+    return "" if params.precomputed is not None else settings_in_words(params)
 
 
 def settings_in_words(params: RunParams) -> str:
     """Return the two settings that matter most; of a given embedding, what it is called."""
-    if params.given is not None:
+    if params.precomputed is not None:
         return runs.side_names(params)[1]
     theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
     return f"theta {theta} · sigma {params.harmony.sigma:g}"

@@ -53,8 +53,8 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
     """
     key = f"{dataset.fingerprint}:"
     if given.is_offered(dataset, current):
-        current = given.choose(dataset, current, current.given)
-    if current.given is not None:
+        current = given.choose(dataset, current, current.precomputed)
+    if current.precomputed is not None:
         return _of_another_tool(key, current, more=more)
     above = st.container()
     harmony, spots = _main_sliders(key, current.harmony)
@@ -309,8 +309,8 @@ def _way_back(key: str, default: float) -> None:
 
 def set_sliders(dataset: Dataset, params: RunParams) -> None:
     """Move the sliders to given settings; to be called from a widget's callback."""
-    st.session_state[given.key(dataset)] = params.given or given.HARMONY
-    values = {} if params.given is not None else _harmony_values(params.harmony)
+    st.session_state[given.key(dataset)] = params.precomputed or given.HARMONY
+    values = {} if params.precomputed is not None else _harmony_values(params.harmony)
     values |= {"neighbors": params.graph.n_neighbors, "spread": params.layout.spread}
     values |= {"min_dist": params.layout.min_dist, "resolution": params.clusters.shown}
     values |= {"flavor": params.clusters.flavor}

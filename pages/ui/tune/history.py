@@ -112,7 +112,7 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
     for key, run in by_name.items():
         told = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
         start = [runs.label_of(dataset, run).name]
-        start += [runs.side_names(run)[1]] if run.given is not None else []
+        start += [runs.side_names(run)[1]] if run.precomputed is not None else []
         title = " · ".join(part for part in (*start, *told) if part)
         same = sum(other.startswith(title) for other in titles.values())
         titles[key] = f"{title} ({same + 1})" if same else title
@@ -122,14 +122,14 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
 def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[dict[str, Any]]:
     """Return one row a run: what is particular about it, its main numbers and its verdict."""
     names = _told(kept)
-    any_given = any(run.given is not None for run in kept)
+    any_given = any(run.precomputed is not None for run in kept)
     found = []
     for run in kept:
         told = runs.summary(RunResults(dataset, run), names)
         if told is None:
             continue
         metrics = list(told["metrics"].values())[-1]
-        row = {"Corrected by": run.given or "Harmony"} if any_given else {}
+        row = {"Corrected by": run.precomputed or "Harmony"} if any_given else {}
         row |= {_short(n): value for n, value in _in_words(run, names).items()}
         row |= {title: metrics.get(name) for name, title in TITLES.items() if name in metrics}
         row |= {"Verdict": HEADINGS[told["kind"]], "On screen": run == current}
@@ -145,7 +145,7 @@ def _told(kept: Iterable[RunParams]) -> list[str]:
 
 def _in_words(run: RunParams, names: list[str]) -> dict[str, str]:
     """Return settings as text; Harmony's are empty where it was not run."""
-    none = [name for name in names if run.given is not None and name.startswith("harmony.")]
+    none = [name for name in names if run.precomputed is not None and name.startswith("harmony.")]
     values = runs.settings(run, names)
     return {n: "" if n in none else compare.value_in_words(values[n]) for n in names}
 

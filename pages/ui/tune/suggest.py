@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from harmony_core import thresholds as limit
+from harmony_core import thresholds
 from harmony_core.figures.screen import maps as figure_maps
 from harmony_core.figures.screen.maps import Setting
 from harmony_core.params import RunParams
@@ -18,9 +18,9 @@ from pages.ui.run_group import Group
 from pages.ui.tune import controls
 
 _LIMITS = {
-    "Signs of merging": limit.SUGGEST_SCORE_MAX,
+    "Signs of merging": thresholds.SUGGEST_SCORE_MAX,
     "Gap": None,
-    "Worst purity loss": limit.PURITY_LOSS_RED,
+    "Worst purity loss": thresholds.PURITY_LOSS_RED,
 }
 """What the map may show mixing against, and the value above which nothing is offered."""
 
