@@ -68,7 +68,10 @@ def _processor() -> str:
 def digest(array: npt.ArrayLike) -> str:
     """Return a digest of an array's kind, shape and bytes."""
     values = np.ascontiguousarray(array)
-    if values.dtype.kind in "OUS":  # text, whatever its width
+    if values.dtype.names:  # a table, field by field: some may hold text
+        fields = [f"{name} {digest(values[name])}" for name in values.dtype.names]
+        content, kind = json.dumps(fields).encode(), "table"
+    elif values.dtype.kind in "OUS":  # text, whatever its width
         content, kind = json.dumps(_texts(values)).encode(), "text"
     else:
         content, kind = values.tobytes(), values.dtype.str
@@ -156,9 +159,9 @@ def h5ad_facts(path: Path) -> dict[str, Any]:
     def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
         told: dict[str, Any] = {"attributes": {k: _plain(v) for k, v in sorted(item.attrs.items())}}
         if isinstance(item, h5py.Dataset) and name != RECORD:
-            told |= {"kind": str(item.dtype), "shape": item.shape and list(item.shape)}
+            told["kind"] = str(item.dtype)
             if item.shape is not None:  # else it says None
-                told["digest"] = digest(np.atleast_1d(item[()]))
+                told |= {"shape": list(item.shape), "digest": digest(np.atleast_1d(item[()]))}
         entries[name] = told
 
     with h5py.File(path, "r") as file:
