@@ -200,11 +200,12 @@ def reopened_facts(path: Path, home: Path) -> dict[str, Any]:
     assert command(["report", str(path), "--out", str(page), "--home", str(home)]) == 0
     (fingerprint,) = os.listdir(home / "datasets")
     dataset = places.dataset_in(home, fingerprint)
-    params = places.params_from(dataset.meta["run"])
+    meta = json.loads((home / "datasets" / fingerprint / "dataset.json").read_text("utf-8"))
+    params = places.params_from(meta["run"])
     text = page.read_text("utf-8")
     return {
         "fingerprint": fingerprint,
-        "run": dataset.meta["run"],
+        "run": meta["run"],
         "name": places.run_name(dataset, params),
         "stages": {
             name: stage_facts(home, fingerprint, name)["arrays"]

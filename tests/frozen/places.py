@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,14 @@ def from_link(link: dict[str, list[str]], dataset: Any, start: Any) -> tuple[Any
     return read
 
 
-def listed_runs(dataset: Any) -> list[Any]:
+def listed_runs(home: Path, fingerprint: str) -> list[Any]:
     """Return the settings of the runs that a dataset's folder ``runs`` lists."""
-    return list(found("kept_runs")(dataset))
+    noted = (home / "datasets" / fingerprint / "runs").glob("*/params.json")
+    return [params_from(json.loads(path.read_text("utf-8"))) for path in noted]
 
 
-def label_of(dataset: Any, params: Any) -> tuple[str, bool]:
+def label_of(home: Path, fingerprint: str, run: str) -> tuple[str, bool]:
     """Return a run's name by its user, and whether it is pinned."""
-    label = found("label_of")(dataset, params)
-    return label.name, label.pinned
+    path = home / "datasets" / fingerprint / "runs" / run / "label.json"
+    values = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return values.get("name", ""), values.get("pinned", False)
