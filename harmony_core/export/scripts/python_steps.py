@@ -6,9 +6,7 @@ and on each other in the order in which that module joins them.
 
 from __future__ import annotations
 
-import inspect
-import re
-from typing import Any
+from harmony_core.export.scripts.untyped import untyped_source
 
 IMPORTS = """\
 import argparse
@@ -282,14 +280,14 @@ def neighbours_step(n_cells: int) -> str:
     from harmony_core.methods.index_search import CELLS_AT_ONCE, search_in_parts
     from harmony_core.methods.neighbors import EXACT_UP_TO
 
-    in_parts = f"CELLS_AT_ONCE = {CELLS_AT_ONCE}\n\n\n{_plain(search_in_parts)}"
+    in_parts = f"CELLS_AT_ONCE = {CELLS_AT_ONCE}\n\n\n{untyped_source(search_in_parts)}"
     if n_cells <= EXACT_UP_TO:
         return f"{EXHAUSTIVE.replace('{functions}', in_parts)}\n\n{GRAPH}"
     functions = (
         *(ours.apart, ours.collect, ours.split, ours.nearest, ours.around, ours.search_blocks),
         *(ours.sorted_by_list, ours.lists_to_look_at, ours.search_by_lists),
     )
-    by_lists = f"{in_parts}\n\n\n{_plain(*functions)}"
+    by_lists = f"{in_parts}\n\n\n{untyped_source(*functions)}"
     return f"{BY_LISTS.replace('{functions}', by_lists)}\n\n{GRAPH}"
 
 
@@ -297,21 +295,7 @@ def layout_step() -> str:
     """Return the step that draws the pictures."""
     from harmony_core.methods import umap_kernel as ours
 
-    return LAYOUT.replace("{functions}", _plain(ours.one_epoch, ours.forces, ours.optimise))
-
-
-_DECORATORS = {
-    "@parallel": "@numba.njit(parallel=True)",
-    "@fast": "@numba.njit(fastmath={'reassoc', 'nsz', 'contract'})",
-    "@fast_parallel": "@numba.njit(fastmath={'reassoc', 'nsz', 'contract'}, parallel=True)",
-}
-
-
-def _plain(*functions: Any) -> str:
-    """Return functions of ours as a script needs them: no library has them."""
-    source = "\n\n".join(inspect.getsource(function) for function in functions).rstrip()
-    source = re.sub("^@\\w+$", lambda found: _DECORATORS[found[0]], source, flags=re.MULTILINE)
-    return re.sub(": Any| -> (Any|None)", "", source)
+    return LAYOUT.replace("{functions}", untyped_source(ours.one_epoch, ours.forces, ours.optimise))
 
 
 MARKERS = """\
