@@ -6,25 +6,46 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit.errors import FragmentHandledException
+from streamlit.navigation.page import StreamlitPage
+
+
+def _moved(old_address: str, page: StreamlitPage) -> StreamlitPage:
+    """Return an unlisted page that opens another one with the same query."""
+    from pages.ui import address
+
+    return st.Page(
+        lambda: st.switch_page(page, query_params=address.query()),
+        title=page.title,
+        url_path=old_address,
+        visibility="hidden",
+    )
 
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
     from pages.ui import address, faults, presentation, services, state
 
+    not_found = address.was_not_found()
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
     address.restore()
     # Addresses differ from file names: Streamlit's older mechanism would otherwise take a first
     # request for /tune and run that page without this file.
+    diagnostics = st.Page("pages/diagnostics.py", title="Diagnostics", url_path="run-diagnostics")
+    export = st.Page("pages/export.py", title="Export", url_path="run-export")
     pages = [
         st.Page("pages/data.py", title="Data", url_path="choose-data"),
         st.Page("pages/tune.py", title="Tune", url_path="tuning", default=True),
         st.Page("pages/markers.py", title="Marker genes", url_path="marker-genes"),
-        st.Page("pages/diagnostics.py", title="Diagnostics", url_path="evidence"),
-        st.Page("pages/export.py", title="Take away", url_path="take-away"),
+        diagnostics,
+        export,
+        # Links from before these two had their names.
+        _moved("evidence", diagnostics),
+        _moved("take-away", export),
     ]
     page = st.navigation(pages, position="top")
+    if not_found:
+        address.open_again()
     st.html(Path(__file__).parent / "pages" / "ui" / "style.css")
     presentation.apply()
     try:

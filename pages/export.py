@@ -1,4 +1,4 @@
-"""Take away: a run in every form that its next user may need, and settings from a file."""
+"""Export: a run in every form that its next user may need, and settings from a file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _PER_ROW = 3
 
 
 def main() -> None:
-    st.title("Take away")
+    st.title("Export")
     dataset = state.dataset()
     kept = _finished(dataset)
     if kept:
         if (dataset.meta.get("reading") or {}).get("sketch_of"):
             st.warning(
                 "These are a sketch of the cells. Run the settings on all cells, on Tune, before "
-                "you take a result away."
+                "you export a result."
             )
         params = _choose_run(dataset, kept)
         for part, offers in groupby(OFFERS, key=lambda offer: offer.part):

@@ -8,8 +8,10 @@ showed the address before.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NoReturn
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from harmony_core.params import RunParams
@@ -25,30 +27,49 @@ _PROBLEMS = "address-problems"
 _OURS = ("sample", "colour", "gene")
 
 
+def was_not_found() -> bool:
+    """Return whether Streamlit looked for the page among the files of `pages/`, and in vain.
+
+    It does so at the first request to a new server, before `st.navigation` has said which pages
+    there are, and then tells the browser that there is no such page.
+    """
+    context = get_script_run_ctx()
+    asked = context is not None and bool(context.pages_manager.intended_page_name)
+    return asked and bool(PagesManager.uses_pages_directory)
+
+
+def open_again() -> NoReturn:
+    """Have the browser load the address once more; now the pages are known."""
+    st.html("<script>location.reload()</script>", unsafe_allow_javascript=True)
+    st.stop()
+
+
 def restore() -> None:
     """Take in hand what the address asks for, if it is to be read; wrong parts are left out."""
-    given = _given()
+    parameters = query()
     if st.session_state.get(_READ):
-        if given and _went_through_history():
-            _return_to(given)
+        if parameters and _went_through_history():
+            _return_to(parameters)
         return
     st.session_state[_READ] = True
-    if not given:
+    if not parameters:
         return
-    key = given.get("sample", [samples.FIRST])[-1]
+    key = parameters.get("sample", [samples.FIRST])[-1]
     if key not in samples.SAMPLES:
         available = ", ".join(samples.SAMPLES)
         st.session_state[_PROBLEMS] = [f"There is no sample {key!r}; available: {available}."]
         return
     state.choose_dataset(samples.fingerprint(services.store(), key))
     dataset = state.dataset()
-    params, problems = _settings(given, dataset)
+    params, problems = _settings(parameters, dataset)
     if params.harmony.max_iter == 0:
         params = replace(params, harmony=replace(params.harmony, max_iter=1))
         problems = (*problems, "max_iter is 0; the slider begins at 1.")
     state.choose_settings(dataset, params)
     refused = colouring.wish(
-        dataset, given.get("colour", [""])[-1] or None, given.get("gene", [""])[-1] or None
+        dataset,
+        parameters.get("colour", [""])[-1] or None,
+        parameters.get("gene", [""])[-1] or None,
     )
     st.session_state[_PROBLEMS] = [*problems, *refused]
 
@@ -72,24 +93,24 @@ def problems() -> None:
 def write(dataset: Dataset, params: RunParams) -> None:
     """Show a link to what is on screen. Data of one's own have none: a link can't hold them."""
     key = samples.key_of(dataset.fingerprint)
-    told: dict[str, list[str]] = {}
+    parameters: dict[str, list[str]] = {}
     if key is not None:
-        told = {"sample": [key], **link.to_parameters(params, _start(dataset))}
-        told |= {name: [value] for name, value in colouring.chosen(dataset, params).items()}
-    if told != _given():
-        st.query_params.from_dict(told)
+        parameters = {"sample": [key], **link.to_parameters(params, _start(dataset))}
+        parameters |= {name: [value] for name, value in colouring.chosen(dataset, params).items()}
+    if parameters != query():
+        st.query_params.from_dict(parameters)
 
 
-def _return_to(given: dict[str, list[str]]) -> None:
+def _return_to(parameters: dict[str, list[str]]) -> None:
     """Restore settings and colouring of the dataset in hand; a link to another one stays unused."""
     dataset = state.dataset()
-    if given.get("sample") != [samples.key_of(dataset.fingerprint)]:
+    if parameters.get("sample") != [samples.key_of(dataset.fingerprint)]:
         return
-    params, _ = _settings(given, dataset)
+    params, _ = _settings(parameters, dataset)
     state.choose_settings(dataset, params)
     controls.set_sliders(dataset, params)
-    colour = given.get("colour", [params.harmony.batch[0]])[-1]
-    colouring.wish(dataset, colour, given.get("gene", [None])[-1])
+    colour = parameters.get("colour", [params.harmony.batch[0]])[-1]
+    colouring.wish(dataset, colour, parameters.get("gene", [None])[-1])
 
 
 def _went_through_history() -> bool:
@@ -97,12 +118,15 @@ def _went_through_history() -> bool:
     return context is not None and context.is_history_navigation
 
 
-def _given() -> dict[str, list[str]]:
+def query() -> dict[str, list[str]]:
+    """Return the query parameters of the address, each with all its values."""
     return {name: st.query_params.get_all(name) for name in st.query_params.to_dict()}
 
 
-def _settings(given: dict[str, list[str]], dataset: Dataset) -> tuple[RunParams, tuple[str, ...]]:
-    wanted = {name: texts for name, texts in given.items() if name not in _OURS}
+def _settings(
+    parameters: dict[str, list[str]], dataset: Dataset
+) -> tuple[RunParams, tuple[str, ...]]:
+    wanted = {name: texts for name, texts in parameters.items() if name not in _OURS}
     return link.from_parameters(wanted, dataset, _start(dataset))
 
 

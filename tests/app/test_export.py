@@ -1,4 +1,4 @@
-"""Take away: every form in each of its states, and settings from a file."""
+"""Export: every form in each of its states, and settings from a file."""
 
 from __future__ import annotations
 

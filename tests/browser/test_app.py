@@ -1,4 +1,4 @@
-"""The main job in a real browser: see, move theta, watch everything change, take it away."""
+"""The main job in a real browser: see, move theta, watch everything change, export it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     assert mixing.inner_text() != before
     shoot(page, "tune-theta-0")
 
-    page.get_by_role("link", name="Take away").click()
+    page.get_by_role("link", name="Export").click()
     for what in ("h5ad", "Python script", "report"):
         page.get_by_role("button", name=f"Make {what}").click()
     adata = ad.read_h5ad(download(page, "h5ad", tmp_path))
@@ -95,7 +95,7 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
     assert "harmonypy.run_harmony(" in script
     compile(script, "script", "exec")
     report = download(page, "report", tmp_path)
-    shoot(page, "take-away")
+    shoot(page, "export")
     # From a file, as a colleague opens it; the page fixture sees to it that nothing is loaded.
     page.goto(report.as_uri())
     expect(page.get_by_role("heading", name="Runs compared")).to_be_visible()
@@ -210,10 +210,28 @@ def test_two_tables_and_a_10x_folder_become_one_run(
 
 def test_addresses_never_bypass_the_entry(page: Page, serve: Serve) -> None:
     url = serve("app.py")
-    for address in ("tuning", "choose-data", "take-away"):
+    for address in ("tuning", "choose-data", "run-diagnostics", "run-export"):
         page.goto(f"{url}/{address}")
-        expect(page.get_by_role("link", name="Take away")).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("link", name="Export")).to_be_visible(timeout=30_000)
         expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "title"),
+    [("evidence", "run-diagnostics", "Diagnostics"), ("take-away", "run-export", "Export")],
+)
+def test_an_old_address_leads_to_its_page_also_first_on_a_new_server(
+    page: Page, serve: Serve, old: str, new: str, title: str
+) -> None:
+    url = serve("app.py", THIS_TEST=old)  # a server that nobody has asked for anything
+    query = "?sample=sibling&theta=4"
+    page.goto(f"{url}/{old}{query}")
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=30_000)
+    expect(page).to_have_url(f"{url}/{new}{query}")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_role("link", name=title, exact=True)).to_have_count(1)
+    page.get_by_role("link", name="Tune", exact=True).click()
+    expect(page.get_by_text("theta 4").first).to_be_visible(timeout=WORK)
 
 
 @pytest.mark.parametrize("width", [1280, 1920])

@@ -50,9 +50,7 @@ def test_the_search_for_settings_starts_and_can_be_cancelled(page: Page, serve: 
 
 def test_the_diagnostics_page_opens_by_its_address(page: Page, serve: Serve) -> None:
     url = serve("app.py")
-    # The very first request to a new server takes Streamlit's older path and finds no page.
-    open_tune(page, url)
-    page.goto(f"{url}/evidence")
+    page.goto(f"{url}/run-diagnostics")
     expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=SOON)
     page.get_by_role("radio", name="Neighbours").click()
     find = page.get_by_role("button", name="Find neighbours")
