@@ -18,11 +18,12 @@ from types import ModuleType
 import anndata as ad
 import numpy as np
 import scipy.sparse as sp
+from scenarios import SCENARIOS, random_scenario
 
 from harmony_core.methods.neighbors import Neighbors, nearest_neighbors
 from harmony_core.methods.prepare import log_normalised, prepare
 from harmony_core.params import PrepareParams
-from harmony_core.simulate.cells import SCENARIOS, Scenario, random_scenario, simulate
+from harmony_core.simulate import Scenario, simulate
 
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "sample_data" / "kang" / "kang_pbmc.h5ad"

@@ -21,17 +21,18 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from assessed_runs import assessed_runs
 from designs import Draft, injected, load_kang, simulated, stimulation
-from judged_runs import judged_runs
 
-from harmony_core import thresholds
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, offer
+from harmony_core.verdict.verdict import Kind
 
 Row = dict[str, Any]
 
@@ -40,16 +41,53 @@ ALL_SIGMAS = (0.05, 0.1, 0.2, 0.3)
 QUICK_THETAS = (1.0, 2.0, 8.0)
 QUICK_SIGMAS = (0.05, 0.1)
 
-METRICS: dict[str, Callable[[Row], float]] = {
-    "purity loss (labels with 5 % errors)": lambda row: row["purity_loss"],
-    "worst cLISI change": lambda row: row["clisi_worst"],
-    "mean cLISI change": lambda row: row["clisi_mean"],
-    "detector score": lambda row: row["score"],
-    "transfer conflict": lambda row: row["conflict"],
-    "cross-batch gap": lambda row: row["gap"],
-    "lost markers": lambda row: row["lost_markers"],
-    "iLISI": lambda row: row["ilisi"],
-    "neighbours replaced": lambda row: row["replaced"],
+METRICS = {
+    "purity_loss": "purity loss (labels with 5 % errors)",
+    "clisi_worst": "worst cLISI change",
+    "clisi_mean": "mean cLISI change",
+    "score": "detector score",
+    "conflict": "transfer conflict",
+    "gap": "cross-batch gap",
+    "lost_markers": "lost markers",
+    "ilisi": "iLISI",
+    "replaced": "neighbours replaced",
+}
+"""Numbers of a run that could tell over-correction; a number that is missing counts as 0."""
+
+LABELS = ("with_labels", "without_labels")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question that a verdict answers.
+
+    Parameters
+    ----------
+    text
+        In the table.
+    truth
+        The true answer for a run; ``None`` where there is none.
+    kinds
+        Kinds of verdict that say yes.
+    """
+
+    text: str
+    truth: Callable[[Row], bool | None]
+    kinds: tuple[Kind, ...]
+
+
+QUESTIONS = {
+    "over_certain": Question("over-corrected for certain", lambda r: r["over"], ("over",)),
+    "over": Question("over-corrected, or suspected", lambda r: r["over"], ("over", "suspect")),
+    "under": Question("under-corrected", lambda r: r["under"], ("under",)),
+    "nothing": Question(
+        "nothing to correct", lambda r: r["scenario"] == "no_batch_effect", ("null",)
+    ),
+    "wrong": Question(
+        "over- or under-corrected",
+        lambda r: None if r["under"] is None else r["over"] or r["under"],
+        ("over", "suspect", "under"),
+    ),
 }
 
 
@@ -57,7 +95,7 @@ def main() -> None:
     options = _options()
     started = time.time()
     thetas, sigmas = (QUICK_THETAS, QUICK_SIGMAS) if options.quick else (ALL_THETAS, ALL_SIGMAS)
-    run = partial(judged_runs, thetas=thetas, sigmas=sigmas, with_scib=not options.quick)
+    run = partial(assessed_runs, thetas=thetas, sigmas=sigmas, with_scib=not options.quick)
     held_out = not options.choosing
     source = load_kang(options.kang)
     n_simulated, n_real = (1, 1) if options.quick else (4, 2)
@@ -105,52 +143,32 @@ def _options() -> argparse.Namespace:
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """Compute the figures of the report from all runs."""
-    simulated_rows = [row for row in rows if row["kind"] == "simulated"]
-    real = [row for row in rows if row["kind"] != "simulated"]
-    known_mixing = [row for row in simulated_rows if row["under"] is not None]
-    over = [row["over"] for row in simulated_rows]
+    cells = {
+        "simulated": [row for row in rows if row["kind"] == "simulated"],
+        "real": [row for row in rows if row["kind"] != "simulated"],
+    }
     return {
-        "labelled": rates(simulated_rows, "over", label_says_over),
-        "label_free": rates(simulated_rows, "over", lambda row: row["flagged"]),
-        "under": rates(known_mixing, "under", says_under),
-        "nothing_to_correct": rates(simulated_rows, null_truth, says_null),
-        "label_free_real": rates(real, "over", lambda row: row["flagged"]),
-        "suggest": suggested(simulated_rows),
+        "verdict": {name: answers(part) for name, part in cells.items()},
+        "suggest": suggested(cells["simulated"]),
         "auc": {
-            name: auc(over, [metric(row) for row in simulated_rows])
-            for name, metric in METRICS.items()
-        },
-        "auc_real": {
-            name: auc([row["over"] for row in real], [metric(row) for row in real])
-            for name, metric in METRICS.items()
+            name: {metric: auc(part, metric) for metric in METRICS} for name, part in cells.items()
         },
     }
 
 
-def label_says_over(row: Row) -> bool:
-    return bool(row["purity_loss"] > thresholds.PURITY_LOSS_RED)
+def answers(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Count how often the kind of verdict answers each question rightly."""
+    return {
+        name: {labels: rates(rows, question, labels) for labels in LABELS}
+        for name, question in QUESTIONS.items()
+    }
 
 
-def says_under(row: Row) -> bool:
-    return row["mcm"] is not None and row["mcm"] < thresholds.MCM_LOW
-
-
-def says_null(row: Row) -> bool:
-    if row["mcm_before"] is None:
-        return bool(row["ilisi_before_vs_null"] >= thresholds.NULL_MIXING)
-    return bool(row["mcm_before"] >= thresholds.NULL_MCM)
-
-
-def null_truth(row: Row) -> bool:
-    return bool(row["scenario"] == "no_batch_effect")
-
-
-def rates(
-    rows: Sequence[Row], truth: str | Callable[[Row], bool], says: Callable[[Row], bool]
-) -> dict[str, Any]:
-    """Count how often ``says`` agrees with the truth."""
-    true = np.array([truth(r) if callable(truth) else r[truth] for r in rows], dtype=bool)
-    said = np.array([says(row) for row in rows], dtype=bool)
+def rates(rows: Sequence[Row], question: Question, labels: str) -> dict[str, Any]:
+    """Compare the verdicts with (or without) labels with the truth."""
+    known = [(truth, row[labels]) for row in rows if (truth := question.truth(row)) is not None]
+    true = np.array([truth for truth, _ in known], dtype=bool)
+    said = np.array([kind in question.kinds for _, kind in known], dtype=bool)
     return {
         "tpr": float(said[true].mean()) if true.any() else None,
         "fpr": float(said[~true].mean()) if (~true).any() else None,
@@ -162,7 +180,7 @@ def rates(
 
 
 def suggested(rows: Sequence[Row]) -> dict[str, Any]:
-    """Compare what Suggest offers with the settings that maximise a usual number."""
+    """Compare what Suggest proposes with the settings that maximise a usual number."""
     choices: dict[str, list[Row | None]] = {"ours": [], "max_ilisi": [], "scib_total": []}
     for _, group in itertools.groupby(rows, key=lambda row: row["design"]):
         grid = [r for r in group if r["theta"] in THETAS and r["sigma"] in SIGMAS]
@@ -174,25 +192,23 @@ def suggested(rows: Sequence[Row]) -> dict[str, Any]:
         choices["max_ilisi"].append(max(grid, key=lambda row: row["ilisi"]))
         if all(row.get("scib_total") is not None for row in grid):
             choices["scib_total"].append(max(grid, key=lambda row: row["scib_total"]))
-    return {name: _offer_quality(chosen) for name, chosen in choices.items()}
+    return {name: _quality(picks) for name, picks in choices.items()}
 
 
 def _candidate(row: Row) -> Candidate:
     settings = HarmonyParams(batch=("batch",), theta=(row["theta"],), sigma=row["sigma"])
-    return Candidate(
-        settings=settings, mcm=row["mcm"], score=row["score"] if row["judged"] else None
-    )
+    return Candidate(settings=settings, mcm=row["mcm"], score=row["score"])
 
 
-def _offer_quality(chosen: Sequence[Row | None]) -> dict[str, Any]:
-    offered = [row for row in chosen if row is not None]
-    mean = partial(_mean_of, offered)
+def _quality(picks: Sequence[Row | None]) -> dict[str, Any]:
+    proposed = [row for row in picks if row is not None]
+    mean = partial(_mean_of, proposed)
     return {
         "over_corrected": mean("over"),
         "true_mixing": mean("mixing"),
         "merging": mean("truth"),
-        "offered": len(offered),
-        "none_offered": len(chosen) - len(offered),
+        "proposed": len(proposed),
+        "none_proposed": len(picks) - len(proposed),
     }
 
 
@@ -201,53 +217,54 @@ def _mean_of(rows: Sequence[Row], name: str) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def auc(truth: Sequence[bool], values: Sequence[float]) -> float | None:
-    """Area under the ROC curve: the part of pairs that the value puts in the right order."""
+def auc(rows: Sequence[Row], metric: str) -> float | None:
+    """Area under the ROC curve: the fraction of pairs that the value puts in the right order."""
     from sklearn.metrics import roc_auc_score
 
+    truth = [row["over"] for row in rows]
     if len(set(truth)) < 2:
         return None
-    return float(roc_auc_score(truth, values))
+    return float(roc_auc_score(truth, [row[metric] or 0.0 for row in rows]))
 
 
 def print_report(report: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the figures as tables."""
-    print(f"{report['seeds']} designs; real cells from the {report['real_source']}\n")
-    print(f"{'':34}{'TPR':>7}{'FPR':>7}   counts")
-    for name, text in (
-        ("labelled", "over-corrected, with labels"),
-        ("label_free", "over-corrected, label-free"),
-        ("under", "under-corrected"),
-        ("nothing_to_correct", "nothing to correct"),
-        ("label_free_real", "over-corrected, label-free, real"),
-    ):
-        _print_rates(text, report[name])
+    print(f"{report['seeds']} designs; real cells from the {report['real_source']}")
+    for name, found in report["verdict"].items():
+        _print_answers(f"{name} cells", found)
     for kind in ("injected", "stimulation"):
-        part = [row for row in rows if row["kind"] == kind]
-        _print_rates(f"  {kind}", rates(part, "over", lambda row: row["flagged"]))
-    print("\nlabel-free by scenario")
+        _print_answers(kind, answers([row for row in rows if row["kind"] == kind]))
+    print("\nover-corrected or suspected, without labels, by scenario")
     for scenario in dict.fromkeys(row["scenario"] for row in rows if row["kind"] == "simulated"):
         part = [row for row in rows if row["scenario"] == scenario]
-        _print_rates(f"  {scenario}", rates(part, "over", lambda row: row["flagged"]))
-    print(f"\n{'setting offered':34}{'over':>7}{'mixing':>8}{'merging':>9}   offered")
+        print(f"{scenario:34}{_rates_text(rates(part, QUESTIONS['over'], 'without_labels'))}")
+    print(f"\n{'setting proposed':34}{'over':>7}{'mixing':>8}{'merging':>9}   proposed")
     for name, found in report["suggest"].items():
         numbers = "".join(
             f"{_text(found[key]):>{width}}"
             for key, width in (("over_corrected", 7), ("true_mixing", 8), ("merging", 9))
         )
-        total = found["offered"] + found["none_offered"]
-        print(f"{name:34}{numbers}   {found['offered']} of {total}")
+        total = found["proposed"] + found["none_proposed"]
+        print(f"{name:34}{numbers}   {found['proposed']} of {total}")
     print(f"\n{'AUC for over-correction':42}{'simulated':>10}{'real':>7}")
-    for name, value in report["auc"].items():
-        print(f"{name:42}{_text(value):>10}{_text(report['auc_real'][name]):>7}")
+    for name, title in METRICS.items():
+        simulated, real = (_text(report["auc"][part][name]) for part in ("simulated", "real"))
+        print(f"{title:42}{simulated:>10}{real:>7}")
 
 
-def _print_rates(text: str, found: dict[str, Any]) -> None:
-    counts = (
+def _print_answers(title: str, found: dict[str, Any]) -> None:
+    print(f"\n{title:34}{'with labels: TPR, FPR, counts':45}without labels")
+    for name, question in QUESTIONS.items():
+        both = (_rates_text(found[name][labels]) for labels in LABELS)
+        print(f"{question.text:34}{next(both):45}{next(both)}")
+
+
+def _rates_text(found: dict[str, Any]) -> str:
+    return (
+        f"{_text(found['tpr']):>5}{_text(found['fpr']):>6}   "
         f"{found['true_positives']} of {found['positives']}, "
         f"{found['false_positives']} of {found['negatives']}"
     )
-    print(f"{text:34}{_text(found['tpr']):>7}{_text(found['fpr']):>7}   {counts}")
 
 
 def _text(value: float | None) -> str:

@@ -26,6 +26,7 @@ import scipy.sparse as sp
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import silhouette_score
+from whole_kbet import kbet
 
 from harmony_core.categories import Coded
 from harmony_core.detector.matched import matched_mixing
@@ -33,9 +34,10 @@ from harmony_core.detector.reference import Reference, build_reference
 from harmony_core.detector.scores import score
 from harmony_core.methods.harmony import correct
 from harmony_core.methods.neighbors import Neighbors, nearest_neighbors
-from harmony_core.metrics import conservation, kbet, mixing, scib
+from harmony_core.metrics import conservation, mixing, scib
+from harmony_core.metrics.kbet import kbet_per_label
 from harmony_core.params import HarmonyParams
-from harmony_core.simulate.cells import Scenario, simulate
+from harmony_core.simulate import Scenario, simulate
 from harmony_core.verdict.assess import lisi_numbers
 
 GENES, COMPONENTS = 2000, 50
@@ -171,8 +173,8 @@ def on_demand(m: Material) -> dict[str, Callable[[], Any]]:
     some = scib.stratified_sample(strata, 5000)
     return {
         "CiLISI": lambda: mixing.cilisi(near.indices, near.distances, batch, label),
-        "kBET": lambda: kbet.kbet(near.indices, batch),
-        "kBET per label": lambda: kbet.kbet_per_label(near.indices, batch, label),
+        "kBET": lambda: kbet(near.indices, batch),
+        "kBET per label": lambda: kbet_per_label(near.indices, batch, label),
         "graph connectivity": lambda: scib.graph_connectivity(near.indices, label),
         "PCR comparison": lambda: scib.pcr_comparison(m.before, m.after, batch),
         "label silhouettes (sample)": lambda: scib.label_silhouettes(m.after[some], label[some]),

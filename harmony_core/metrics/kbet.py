@@ -15,31 +15,9 @@ from harmony_core.metrics.mixing import LabelMixing, judged_labels
 from harmony_core.thresholds import (
     MIN_BATCHES_CILISI,
     MIN_CELLS_CILISI,
-    N_NEIGHBORS,
 )
 
 Ints = NDArray[np.integer[Any]]
-
-
-def kbet(
-    indices: Ints,
-    codes: Ints,
-    *,
-    n_neighbors: int = N_NEIGHBORS,
-    alpha: float = 0.05,
-) -> float:
-    """Part of the cells whose neighbourhood passes a chi-squared test for the batch sizes.
-
-    1 is mixed as by chance (1 - alpha is then expected), 0 is not mixed; NaN with a single batch.
-
-    Notes
-    -----
-    The test counts the ``n_neighbors`` nearest neighbours without the cell itself.
-    """
-    near, known = indices[:, :n_neighbors], codes >= 0
-    accepted = _chi2_p(near, codes, known, known[near]) >= alpha
-    usable = known & (len(np.unique(codes[known])) > 1)
-    return float(accepted[usable].mean()) if usable.any() else float("nan")
 
 
 def kbet_per_label(
@@ -50,11 +28,27 @@ def kbet_per_label(
     alpha: float = 0.05,
     min_cells: int = MIN_CELLS_CILISI,
 ) -> list[LabelMixing]:
-    """`kbet` inside each label: only neighbours of the cell's label, and its own batch sizes.
+    """Fraction of each label's cells whose neighbourhood passes a chi-squared test for its batches.
 
-    Labels are judged as in `cilisi`. As in scIB, a quarter of the label's mean batch size of
-    neighbours is tested, at least 10 and at most 70. A cell counts as rejected if none of its
-    neighbours carries its label.
+    Only neighbours of the cell's label count, against the batch sizes of the label; labels are
+    assessed as in `cilisi`. As in scIB, a quarter of the label's mean batch size of neighbours is
+    tested, at least 10 and at most 70. A cell is rejected if none of its neighbours carries its
+    label.
+
+    Parameters
+    ----------
+    indices
+        Cells × neighbours, nearest first.
+    codes, labels
+        Batch and label of each cell, -1 where missing.
+    alpha
+        P value from which a neighbourhood passes; 1 - alpha is expected of perfect mixing.
+    min_cells
+        Cells of a label in a batch from which that batch counts.
+
+    Returns
+    -------
+    One row a label that at least two batches hold; values from 0 (not mixed) to 1.
 
     Notes
     -----
@@ -71,7 +65,7 @@ def kbet_per_label(
         near = indices[cells]
         own = cells[near]
         tested = own & (np.cumsum(own, axis=1) <= wanted)
-        accepted = _chi2_p(near, codes, cells, tested) >= alpha
+        accepted = batch_test_p(near, codes, cells, tested) >= alpha
         result.append(
             LabelMixing(
                 label=label,
@@ -83,19 +77,35 @@ def kbet_per_label(
     return result
 
 
-def _chi2_p(
+def batch_test_p(
     near: Ints, codes: Ints, counted: NDArray[np.bool_], tested: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """P value of the batch counts among each row's tested neighbours; 0 where there are none."""
-    part = np.bincount(codes[counted], minlength=1) / max(counted.sum(), 1)
-    levels = np.flatnonzero(part)
+    """Chi-squared test of the batches among some neighbours for the batch sizes of some cells.
+
+    Parameters
+    ----------
+    near
+        Neighbours, rows × neighbours.
+    codes
+        Batch of each cell, -1 where missing.
+    counted
+        Cells whose batch sizes are expected (length cells).
+    tested
+        Which neighbours count (rows × neighbours).
+
+    Returns
+    -------
+    P value of each row; 0 where no neighbour counts, 1 with a single batch.
+    """
+    fraction = np.bincount(codes[counted], minlength=1) / max(counted.sum(), 1)
+    levels = np.flatnonzero(fraction)
     if len(levels) < 2:
         return np.ones(len(near))
     seen = np.where(tested, codes[near], -1)
     total = (seen >= 0).sum(axis=1)
     statistic = np.zeros(len(near))
     for level in levels:
-        expected = part[level] * total
+        expected = fraction[level] * total
         observed = (seen == level).sum(axis=1)
         statistic += (observed - expected) ** 2 / np.maximum(expected, 1e-12)
     p = scipy.stats.chi2.sf(statistic, df=len(levels) - 1)

@@ -19,13 +19,22 @@ from scipy import sparse
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from harmony_core.simulate.cells import TEACHING_SAMPLE, simulate, to_anndata  # noqa: E402
+from harmony_core.simulate import Scenario, simulate, to_anndata  # noqa: E402
 
 SEED = 0
+SCENARIO = Scenario(
+    name="sibling",
+    n_cells=2400,
+    n_genes=1500,
+    n_types=6,
+    batch_sizes=(0.55, 0.45),
+    presence="exclusive_sibling",
+)
+"""Two batches; type T1 lives in batch A only, and its sibling T2 in both."""
 
 
 def main() -> None:
-    sample = to_anndata(simulate(TEACHING_SAMPLE, seed=SEED))
+    sample = to_anndata(simulate(SCENARIO, seed=SEED))
     # From the most to the least often detected gene: the file becomes smaller.
     detected = np.asarray((sample.X > 0).sum(axis=0)).ravel()
     sample = sample[:, np.argsort(-detected, kind="stable")].copy()

@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 from sklearn.decomposition import PCA
 
+from benchmarks.scenarios import SCENARIOS
 from harmony_core.categories import Coded
 from harmony_core.design.confounding import (
     check_design,
@@ -15,7 +16,7 @@ from harmony_core.design.confounding import (
     exclusive_labels,
     is_nested,
 )
-from harmony_core.simulate.cells import SCENARIOS, simulate
+from harmony_core.simulate import simulate
 
 
 def column(name: str, values: np.ndarray) -> Coded:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from benchmarks.whole_kbet import kbet
 from harmony_core.errors import DataError
-from harmony_core.metrics.kbet import kbet, kbet_per_label
+from harmony_core.metrics.kbet import kbet_per_label
 from harmony_core.metrics.mixing import (
     NullMixing,
     against_null,

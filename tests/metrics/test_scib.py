@@ -15,9 +15,9 @@ from sklearn.metrics import (
     silhouette_score,
 )
 
+from benchmarks.whole_kbet import kbet
 from harmony_core.errors import DataError
 from harmony_core.metrics import scib
-from harmony_core.metrics.kbet import kbet
 from harmony_core.metrics.mixing import lisi
 from tests.metrics.brute_force import neighbours
 

@@ -13,17 +13,17 @@ N_NEIGHBORS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class TrueOverCorrection:
-    """Rise of each type's wrong-type share, and the type where it is worst."""
+    """Rise of each type's wrong-type fraction, and the type where it is worst."""
 
     rise: dict[str, float]
     worst_type: str
     worst: float
 
 
-def wrong_type_share(
+def wrong_type_fraction(
     indices: NDArray[np.integer[Any]], cell_type: NDArray[np.str_]
 ) -> dict[str, float]:
-    """Return, for each type, the part of its cells' 30 nearest neighbours of another type.
+    """Return, for each type, the fraction of its cells' 30 nearest neighbours of another type.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ def true_overcorrection(
 
     Returns
     -------
-    Per type: wrong-type share after, minus the same share in the raw or in the clean data,
+    Per type: wrong-type fraction after, minus the same fraction in the raw or in the clean data,
     whichever is better (lower). A run is truly over-corrected if the worst is above 0.10.
     """
-    shares = [wrong_type_share(i, cell_type) for i in (after, raw, clean)]
-    rise = {t: shares[0][t] - min(shares[1][t], shares[2][t]) for t in shares[0]}
+    fractions = [wrong_type_fraction(i, cell_type) for i in (after, raw, clean)]
+    rise = {t: fractions[0][t] - min(fractions[1][t], fractions[2][t]) for t in fractions[0]}
     worst_type = max(rise, key=lambda t: rise[t])
     return TrueOverCorrection(rise=rise, worst_type=worst_type, worst=rise[worst_type])
 
@@ -73,8 +73,8 @@ def true_mixing(
 ) -> float:
     """Return how well the types that several batches share are mixed, from 0 to 1.
 
-    Per shared type: the cross-batch part of its cells' neighbours of the same type, divided by
-    the part expected from the type's cells in each batch, at most 1; then the mean over types.
+    Per shared type: the cross-batch fraction of its cells' neighbours of the same type, divided by
+    the fraction expected from the type's cells in each batch, at most 1; then the mean over types.
     NaN where no type is shared. Below 0.5 a run is truly under-corrected.
     """
     _, types = np.unique(cell_type, return_inverse=True)
