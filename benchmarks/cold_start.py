@@ -125,7 +125,7 @@ def _ours() -> dict[str, float]:
 def _worker(home: Path) -> float:
     from harmony_core.jobs import executors
     from harmony_core.jobs.worker import warm_up
-    from harmony_core.store.store import Store
+    from harmony_core.store import Store
 
     os.environ["NUMBA_CACHE_DIR"] = str(home / "numba")
     start = time.perf_counter()

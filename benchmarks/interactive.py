@@ -45,8 +45,8 @@ from harmony_core.jobs.runner import Runner
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.plan import SIDES, STEPS
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset, Store
 from harmony_core.store.examples import SAMPLES
-from harmony_core.store.store import Dataset, Store
 
 Row = dict[str, Any]
 

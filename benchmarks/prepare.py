@@ -89,8 +89,8 @@ def generate(path: Path, *, cells: int, genes: int, per_cell: int, seed: int = 0
 def ours(path: Path, out: Path) -> dict[str, float]:
     """Read a file into a store and prepare it."""
     from harmony_core.runs.pipeline import Pipeline
+    from harmony_core.store import Store
     from harmony_core.store.ingest import ingest_file
-    from harmony_core.store.store import Store
 
     with tempfile.TemporaryDirectory(dir=out.parent) as home:
         start = time.perf_counter()

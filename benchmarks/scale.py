@@ -30,7 +30,7 @@ from harmony_core.params import ClusterParams, PrepareParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import STEPS
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Store
+from harmony_core.store import Store
 
 Row = dict[str, Any]
 

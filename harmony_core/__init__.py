@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from harmony_core.params import HarmonyParams, PrepareParams, RunParams
     from harmony_core.runs.pipeline import Pipeline
     from harmony_core.runs.results import RunResults
+    from harmony_core.store import Store
     from harmony_core.store.ingest import ingest, ingest_file
-    from harmony_core.store.store import Store
     from harmony_core.study import Run, Study
 
 _HOMES = {

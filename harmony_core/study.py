@@ -36,7 +36,7 @@ from harmony_core.params import (
 )
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset, Store
+from harmony_core.store import Dataset, Store
 from harmony_core.verdict.verdict import Verdict
 
 if TYPE_CHECKING:

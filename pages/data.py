@@ -7,8 +7,8 @@ from dataclasses import replace
 import streamlit as st
 
 from harmony_core.errors import InputError
-from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.store.store import Dataset
+from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.data import choose, design, preparation, variables
 from pages.ui.data import contents as found
@@ -49,7 +49,7 @@ def _prepare(dataset: Dataset, chosen: Variables) -> None:
         st.error(plain(mixed, longest=1000))
         return
     params = replace(params, prepare=preparation.choose(dataset, params))
-    if dataset.meta["embeddings"]:
+    if dataset.info.embeddings:
         st.subheader("Correction")
         params = given.choose(dataset, params, judged)
     state.choose_settings(dataset, params)
@@ -62,7 +62,7 @@ def _with(current: RunParams | None, chosen: Variables, dataset: Dataset) -> Run
     if current is None:
         return RunParams(
             harmony=HarmonyParams(batch=batch),
-            prepare=PrepareParams(**dataset.meta["suggested"].get("prepare", {})),
+            prepare=dataset.info.suggested.prepare,
             label=chosen.label,
             condition=chosen.condition,
         )

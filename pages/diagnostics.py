@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from harmony_core.verdict.verdict import Verdict
 from pages.ui import panels, state
 from pages.ui.diagnostics import clusters_and_labels as groups

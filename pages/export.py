@@ -12,7 +12,7 @@ from harmony_core.export.settings import loaded_settings
 from harmony_core.params import RunParams
 from harmony_core.runs.history import differing, in_words, kept_runs
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.export import card as takeaway
 from pages.ui.text import plain
@@ -25,7 +25,7 @@ def main() -> None:
     dataset = state.dataset()
     kept = _finished(dataset)
     if kept:
-        if (dataset.meta.get("reading") or {}).get("sketch_of"):
+        if dataset.info.reading.sketch_of:
             st.warning(
                 "These are a sketch of the cells. Run the settings on all cells, on Tune, before "
                 "you export a result."

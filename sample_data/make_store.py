@@ -20,9 +20,10 @@ from harmony_core.io.read import read
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import STEPS, Plan
+from harmony_core.store import Dataset, Store
 from harmony_core.store.examples import SAMPLES, Sample
+from harmony_core.store.info import Suggestion
 from harmony_core.store.ingest import ingest
-from harmony_core.store.store import Dataset, Store
 
 
 def default_run(sample: Sample) -> RunParams:
@@ -34,7 +35,7 @@ def default_run(sample: Sample) -> RunParams:
 
 def compute(sample: Sample, store: Store) -> Dataset:
     """Read a sample into a store and compute its default run."""
-    suggested = {"batch": [sample.batch], "label": sample.label, "condition": sample.condition}
+    suggested = Suggestion(batch=(sample.batch,), label=sample.label, condition=sample.condition)
     dataset = ingest(
         store, read(sample.path), name=sample.name, source=sample.path, suggested=suggested
     )

@@ -10,8 +10,8 @@ import pytest
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.simulate.cells import Scenario, simulate, to_anndata
+from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest
-from harmony_core.store.store import Dataset, Store
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

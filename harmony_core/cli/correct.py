@@ -23,7 +23,7 @@ from harmony_core.params import GROUPS, ClusterParams, RunParams
 if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest
     from harmony_core.runs.results import RunResults
-    from harmony_core.store.store import Dataset
+    from harmony_core.store import Dataset
 
 EXAMPLES = """\
 examples:
@@ -230,8 +230,8 @@ def _compute(
 
 def _from_only_embedding(dataset: Dataset, params: RunParams) -> RunParams:
     """Start from the embedding where there is nothing else to start from."""
-    ready = dataset.meta.get("uncorrected", [])
-    if params.prepare.basis is None and dataset.meta["kind"] == "none" and len(ready) == 1:
+    ready = dataset.info.uncorrected
+    if params.prepare.basis is None and dataset.info.kind == "none" and len(ready) == 1:
         prepare = dataclasses.replace(params.prepare, basis=ready[0])
         return dataclasses.replace(params, prepare=prepare)
     return params

@@ -142,7 +142,7 @@ def _told(results: RunResults) -> dict[str, Any]:
             "cells": dataset.n_cells,
             "cells_kept": len(obs),
             "batches": {name: level_sizes(obs[name]) for name in params.harmony.batch},
-            "notes": [*dataset.meta["warnings"], *found["notes"]],
+            "notes": [*dataset.info.warnings, *found["notes"]],
         },
         "embeddings": {
             "before": params.prepare.basis or "principal components of the counts",

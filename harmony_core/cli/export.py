@@ -161,7 +161,6 @@ def opened_run(store: Any, path: Path) -> RunResults:
     FileError
         If the file holds no run.
     """
-    from harmony_core.params import RunParams
     from harmony_core.runs.pipeline import Pipeline
     from harmony_core.runs.plan import Plan
     from harmony_core.runs.results import RunResults
@@ -171,9 +170,9 @@ def opened_run(store: Any, path: Path) -> RunResults:
     try:
         progress.say("Reading and checking the file")
         dataset = ingest_file(store, path, name=path.name)
-        if dataset.meta["run"] is None:
+        params = dataset.info.run
+        if params is None:
             raise FileError(f"The run in {one_line(path.name)!r} cannot be opened again.")
-        params = RunParams.from_dict(dataset.meta["run"])
         progress.expect(Plan(dataset, params).steps_for())
         Pipeline(dataset, params, progress).run()
     finally:

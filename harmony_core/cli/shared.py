@@ -32,7 +32,7 @@ def working_store(home: Path | None) -> Iterator[Any]:
     """
     import platformdirs
 
-    from harmony_core.store.store import HOME_VARIABLE, Store
+    from harmony_core.store import HOME_VARIABLE, Store
 
     kept = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
     compiled = Path(platformdirs.user_cache_dir("harmony-explorer")) / "numba"

@@ -7,6 +7,7 @@ from typing import Any
 
 from harmony_core.categories import Coded
 from harmony_core.design.confounding import Finding, cramers_v, is_nested
+from harmony_core.inspect.candidates import BatchCandidate
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
 
 LITTLE_VARIANCE = 0.01
@@ -15,7 +16,7 @@ LITTLE_VARIANCE = 0.01
 
 def advise(
     batch: Sequence[Coded],
-    candidates: Sequence[Mapping[str, Any]],
+    candidates: Sequence[BatchCandidate],
     others: Sequence[Coded],
     *,
     label: str | None = None,
@@ -29,7 +30,7 @@ def advise(
     batch
         The variables chosen to be corrected.
     candidates
-        Columns that could be, the likeliest first, as ``dataset.json`` keeps them.
+        Columns that could be, the likeliest first.
     others
         Every column that divides the cells into a manageable number of groups.
     label
@@ -39,11 +40,11 @@ def advise(
     explained
         Share of the first components' variance that lies between the levels of a column.
     """
-    known = {c["name"]: c for c in candidates}
+    known = {c.name: c for c in candidates}
     found = [_advice("green", _kept(batch, known, others, label))]
     for variable in batch:
-        facts = known.get(variable.name, {})
-        if facts.get("is_condition") or (condition and len(batch) == 1):
+        facts = known.get(variable.name)
+        if (facts is not None and facts.is_condition) or (condition and len(batch) == 1):
             found += _about_condition(variable, candidates, others, label)
         share = (explained or {}).get(variable.name)
         if share is not None and share < LITTLE_VARIANCE:
@@ -61,8 +62,8 @@ def advise(
     return found
 
 
-def _is_technical(candidate: Mapping[str, Any]) -> bool:
-    return not candidate.get("is_condition") and candidate.get("score", 0) > 0
+def _is_technical(candidate: BatchCandidate) -> bool:
+    return not candidate.is_condition and candidate.score > 0
 
 
 def _advice(level: Any, sentence: str) -> Finding:
@@ -70,13 +71,16 @@ def _advice(level: Any, sentence: str) -> Finding:
 
 
 def _kept(
-    batch: Sequence[Coded], known: Mapping[str, Any], others: Sequence[Coded], label: str | None
+    batch: Sequence[Coded],
+    known: Mapping[str, BatchCandidate],
+    others: Sequence[Coded],
+    label: str | None,
 ) -> str:
     # Of a column with one level in each batch nothing can stay.
     lost = {c.name for c in others if any(is_nested(v.codes, c.codes) for v in batch)}
     names = {v.name for v in batch} | lost
     kept = [] if label is None or label in names else [label]
-    kept += [n for n, c in known.items() if c.get("is_condition") and n not in {*names, *kept}]
+    kept += [n for n, c in known.items() if c.is_condition and n not in {*names, *kept}]
     corrected = " and ".join(f"“{variable.name}”" for variable in batch)
     if not kept:
         return f"Differences between the levels of {corrected} are removed."
@@ -89,14 +93,12 @@ def _kept(
 
 def _about_condition(
     variable: Coded,
-    candidates: Sequence[Mapping[str, Any]],
+    candidates: Sequence[BatchCandidate],
     others: Sequence[Coded],
     label: str | None,
 ) -> list[Finding]:
     technical = [
-        c["name"]
-        for c in candidates
-        if _is_technical(c) and c["name"] not in (variable.name, label)
+        c.name for c in candidates if _is_technical(c) and c.name not in (variable.name, label)
     ]
     sentence = (
         f"“{variable.name}” looks like a condition: what it does to the cells is then hidden in "
@@ -152,14 +154,14 @@ def _about_several(batch: Sequence[Coded]) -> list[Finding]:
 
 
 def finer_divisions(
-    variable: Coded, candidates: Sequence[Mapping[str, Any]], others: Sequence[Coded]
+    variable: Coded, candidates: Sequence[BatchCandidate], others: Sequence[Coded]
 ) -> list[str]:
     """Name technical columns that divide a variable's levels: donors of a study, lanes of a donor.
 
     That such a column cannot be separated from the variable is no trouble: correcting it corrects
     both.
     """
-    technical = {c["name"] for c in candidates if _is_technical(c) and c.get("score", 0) >= 2}
+    technical = {c.name for c in candidates if _is_technical(c) and c.score >= 2}
     return [
         other.name
         for other in others
@@ -170,7 +172,7 @@ def finer_divisions(
 
 
 def _about_finer(
-    variable: Coded, candidates: Sequence[Mapping[str, Any]], others: Sequence[Coded]
+    variable: Coded, candidates: Sequence[BatchCandidate], others: Sequence[Coded]
 ) -> list[Finding]:
     return [
         _advice(

@@ -23,7 +23,7 @@ from harmony_core.figures.summary import level_codes
 from harmony_core.palette import colors_for
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Arrays
+from harmony_core.store import Arrays
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -164,7 +164,7 @@ def _add_markers(entries: Entries, source: AnnData, results: RunResults, side: S
     arrays = _stage(results, f"markers_{side}")
     if "genes" not in arrays:
         return
-    is_raw = results.dataset.meta["where"] == "raw"
+    is_raw = results.dataset.info.where == "raw"
     table = source.raw if is_raw else source
     kept = np.asarray(_stage(results, "prepare")["genes"])
     ranked = _ranked(arrays, np.asarray(table.var_names, dtype=object)[kept])

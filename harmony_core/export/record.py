@@ -14,6 +14,7 @@ from harmony_core.export.source import opened_source
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import library_versions
 from harmony_core.runs.results import RunResults
+from harmony_core.store.info import Reading
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -75,7 +76,7 @@ def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]
     from harmony_core.inspect.genes import symbol_column
 
     dataset, params = results.dataset, results.params
-    where = dataset.meta["where"]
+    where = dataset.info.where
     columns = [*params.harmony.batch, *([params.label] if params.label else [])]
     embeddings = [name for name in (params.prepare.basis, params.precomputed) if name is not None]
     var = expression(adata, where)[1] if where else adata.var
@@ -84,10 +85,10 @@ def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]
         "versions": versions(),
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "input": input_path or _only_input(dataset.meta),
+        "input": input_path or _only_input(dataset.info.reading),
         "digest": content_digest(adata, where, columns, embeddings),
         "where": where,
-        "kind": dataset.meta["kind"],
+        "kind": dataset.info.kind,
         "prepared": prepared_facts(results),
         "symbol_column": symbol_column(var) if where else None,
         "harmony": _how_harmony_went(results),
@@ -132,21 +133,19 @@ def origin(results: RunResults, source: AnnData) -> dict[str, Any] | None:
     It does where it starts from the embedding that was written, for the same variables; Harmony's
     settings may have changed.
     """
-    inside, earlier = results.dataset.meta["run"], read_record(source.uns)
-    if inside is None or earlier is None:
+    resumed, earlier = results.dataset.info.run, read_record(source.uns)
+    if resumed is None or earlier is None:
         return None
-    now, resumed = results.params, RunParams.from_dict(inside)
+    now = results.params
     same = (now.prepare, now.harmony.batch, now.label, now.precomputed) == (
         *(resumed.prepare, resumed.harmony.batch, resumed.label, resumed.precomputed),
     )
     return earlier if same else None
 
 
-def _only_input(meta: Mapping[str, Any]) -> str:
+def _only_input(reading: Reading) -> str:
     """Return where the data came from, if that is one h5ad, which a script can read."""
-    reading = meta.get("reading", {})
-    paths = reading.get("inputs", []) if reading.get("format") == "h5ad" else []
-    return str(paths[0]) if len(paths) == 1 else ""
+    return reading.inputs[0] if reading.format == "h5ad" and len(reading.inputs) == 1 else ""
 
 
 def prepared_facts(results: RunResults) -> dict[str, Any]:
@@ -167,9 +166,9 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
         "genes_kept": len(prepared.arrays["genes"]),
         "variable_genes": int(prepared.arrays["variable"].sum()),
         "dimensions": int(prepared.arrays["embedding"].shape[1]),
-        "expression": dataset.meta["where"],
-        "expression_kind": dataset.meta["kind"],
-        "notes": [*dataset.meta["warnings"], *results.notes],
+        "expression": dataset.info.where,
+        "expression_kind": dataset.info.kind,
+        "notes": [*dataset.info.warnings, *results.notes],
     }
 
 

@@ -17,7 +17,7 @@ from harmony_core.io.writing import write_text_whole
 from harmony_core.params import GROUPS, RunParams
 
 if TYPE_CHECKING:
-    from harmony_core.store.store import Dataset
+    from harmony_core.store import Dataset
 
 _LISTS = {("harmony", "batch"), ("harmony", "theta"), ("clusters", "resolutions")}
 _TEXTS = {
@@ -134,8 +134,8 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
         dataset.embedding(params.precomputed)
     if basis is not None:
         dataset.embedding(basis)
-    elif dataset.meta["kind"] == "none":
-        available = ", ".join(dataset.meta["embeddings"])
+    elif dataset.info.kind == "none":
+        available = ", ".join(dataset.info.embeddings)
         raise DataError(
             f"These data have no expression values to prepare; name one of their embeddings as "
             f"basis under [prepare] ({available})."

@@ -30,7 +30,7 @@ def opened_source(results: RunResults) -> Iterator[AnnData]:
 
     dataset = results.dataset
     with h5py.File(dataset.source, "r") as file:
-        adata = _on_disk(file, dataset.meta["where"])
+        adata = _on_disk(file, dataset.info.where)
         if adata is not None:
             yield adata
             return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,11 +62,11 @@ class BatchCandidate:
     """
 
     name: str
-    sizes: dict[str, int]
-    score: float
-    explained: float | None
-    is_condition: bool
-    reasons: tuple[str, ...]
+    sizes: dict[str, int] = field(default_factory=dict)
+    score: float = 0.0
+    explained: float | None = None
+    is_condition: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 def rank_batch_columns(

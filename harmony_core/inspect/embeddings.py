@@ -46,11 +46,11 @@ class EmbeddingInfo:
     """
 
     name: str
-    n_dims: int
-    n_bad: int
-    is_layout: bool
-    is_corrected: bool
-    depth_correlation: float | None
+    n_dims: int = 0
+    n_bad: int = 0
+    is_layout: bool = False
+    is_corrected: bool = False
+    depth_correlation: float | None = None
 
     @property
     def follows_depth(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from harmony_core.runs.plan import STEPS
-from harmony_core.store.store import Store
+from harmony_core.store import Store
 
 GROWTH = 1.1
 """Power of the number of cells that a run's seconds grow with (benchmarks/scale.py)."""

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from harmony_core.errors import HarmonyExplorerError
-from harmony_core.store.store import Store
+from harmony_core.store import Store
 
 SCHEDULER_VARIABLE = "HARMONY_EXPLORER_SCHEDULER"
 """Address of a Dask scheduler whose workers see the store's folder; unset, one spawned process."""

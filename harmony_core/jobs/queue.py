@@ -23,7 +23,7 @@ from typing import Any
 from harmony_core.errors import HarmonyExplorerError
 from harmony_core.jobs import executors
 from harmony_core.jobs.worker import Progress, State, read_progress, warm_up
-from harmony_core.store.store import Store, write_json
+from harmony_core.store import Store, write_json
 
 log = logging.getLogger(__name__)
 

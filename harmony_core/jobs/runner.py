@@ -28,7 +28,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs import selected_markers
 from harmony_core.runs.history import note
 from harmony_core.runs.plan import Plan
-from harmony_core.store.store import Dataset, digest, write_json
+from harmony_core.store import Dataset, digest, write_json
 
 __all__ = ["Progress", "Runner"]
 

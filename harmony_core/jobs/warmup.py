@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.params import ClusterParams, HarmonyParams, PrepareParams, RunParams
-from harmony_core.store.store import Store
+from harmony_core.store import Store
 
 
 def warm_up() -> None:

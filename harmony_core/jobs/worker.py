@@ -17,7 +17,7 @@ from harmony_core.errors import Cancelled, HarmonyExplorerError, TooLarge, full_
 from harmony_core.io.request import LoadRequest
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import LOADING, Plan, Step
-from harmony_core.store.store import Store, write_json
+from harmony_core.store import Store, write_json
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from harmony_core.methods.neighbors import Neighbors
 from harmony_core.methods.umap import fuzzy_graph
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan, Side
-from harmony_core.store.store import Arrays, Dataset, StageResult
+from harmony_core.store import Arrays, Dataset, StageResult
 
 Report = Callable[[str, float], None]
 """Called with the name of the step under way and its share done; may raise Cancelled."""
@@ -173,12 +173,12 @@ class Chain:
         from harmony_core.methods.prepare import log_normalised
 
         whole = self._matrix
-        if whole is None or self.dataset.meta["kind"] == "scaled":
+        if whole is None or self.dataset.info.kind == "scaled":
             return None
         prepared = self.stage("prepare").arrays
         genes = np.asarray(prepared["genes"])
         kept = whole[:, genes][self.cells]
-        values = log_normalised(kept, prepared["totals"], kind=self.dataset.meta["kind"])
+        values = log_normalised(kept, prepared["totals"], kind=self.dataset.info.kind)
         symbols = self._symbols[genes]
         return Expression(sp.csc_matrix(values), symbols, np.asarray(prepared["variable"]))
 
@@ -205,7 +205,7 @@ class Chain:
 
 
 def _nothing_to_prepare(dataset: Dataset) -> DataError:
-    available = ", ".join(dataset.meta["embeddings"])
+    available = ", ".join(dataset.info.embeddings)
     why = "These data have no expression values to prepare"
     return DataError(
         f"{why}; start from one of their embeddings instead ({available})."

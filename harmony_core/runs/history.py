@@ -16,7 +16,7 @@ from harmony_core.errors import InputError
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset, write_json
+from harmony_core.store import Dataset, write_json
 from harmony_core.verdict.suggest import Candidate
 
 LONGEST_LABEL = 60

@@ -16,7 +16,7 @@ from harmony_core.errors import InputError, ParameterError
 from harmony_core.inspect.columns import batch_column
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.history import flat
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 
 _BATCH = "batch"
 _NOT_IN_LINKS = ("harmony.batch", "clusters.resolutions", "given")
@@ -95,7 +95,7 @@ def _with(
         raise ParameterError(f"There is no setting {name!r}.")
     if setting == "label" and texts[0] and texts[0] not in dataset.obs:
         raise ParameterError(f"There is no column {texts[0]!r} for labels in these data.")
-    if setting == "prepare.basis" and texts[0] not in dataset.meta["embeddings"]:
+    if setting == "prepare.basis" and texts[0] not in dataset.info.embeddings:
         raise ParameterError(f"There is no embedding {texts[0]!r} in these data.")
     group, _, last = setting.rpartition(".")
     then = flat(params)[setting]

@@ -26,7 +26,7 @@ from harmony_core.methods.umap import (
 from harmony_core.runs.chain import Computed, Kept, Report
 from harmony_core.runs.judging import Judging
 from harmony_core.runs.plan import WIDTH, Side
-from harmony_core.store.store import StageKey
+from harmony_core.store import StageKey
 
 if TYPE_CHECKING:
     from harmony_core.methods.harmony import Correction
@@ -48,7 +48,7 @@ class Pipeline(Judging):
     def _doublets(self) -> Computed:
         from harmony_core.methods.qc import CellQuality, doublet_scores, within_thresholds
 
-        if self.dataset.meta["kind"] != "counts":
+        if self.dataset.info.kind != "counts":
             raise DataError("Doublets are scored from counts, and these data have none.")
         quality = CellQuality(**{k: np.asarray(a) for k, a in self.stage("quality").arrays.items()})
         p = self.params
@@ -59,7 +59,7 @@ class Pipeline(Judging):
     def _prepare(self) -> Computed:
         from harmony_core.methods.prepare import from_basis, prepare
 
-        p, kind = self.params.prepare, self.dataset.meta["kind"]
+        p, kind = self.params.prepare, self.dataset.info.kind
         if p.basis is not None:
             embedding = self.dataset.embedding(p.basis)
             result = from_basis(embedding, self.dataset.by_gene, kind=kind, skip_dims=p.skip_dims)
@@ -80,7 +80,7 @@ class Pipeline(Judging):
 
     def _doublet_scores(self) -> npt.NDArray[np.float32] | None:
         wanted = self.params.prepare.max_doublet is not None
-        if not wanted or self.dataset.meta["kind"] != "counts":
+        if not wanted or self.dataset.info.kind != "counts":
             return None
         return np.asarray(self.stage("doublets").arrays["scores"])
 

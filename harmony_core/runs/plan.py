@@ -12,7 +12,7 @@ from importlib import metadata
 from typing import Literal
 
 from harmony_core.params import RunParams
-from harmony_core.store.store import Dataset, StageKey, digest
+from harmony_core.store import Dataset, StageKey, digest
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, Side] = ("before", "after")
@@ -146,7 +146,7 @@ class Plan:
     def keys(self) -> Mapping[str, StageKey]:
         """Key of each step of `STEPS` and `ON_DEMAND`."""
         p = self.params
-        prepare_by = [p.prepare.to_dict(), self.dataset.meta["kind"]]
+        prepare_by: list[object] = [p.prepare.to_dict(), self.dataset.info.kind]
         if p.prepare.basis is None:
             prepare_by.append(p.harmony.batch[0])
         keys: dict[str, StageKey] = {}
@@ -155,7 +155,7 @@ class Plan:
             keys[name] = StageKey(stage, digest(_RECIPES[stage], library_versions(), *parts))
             return keys[name]
 
-        add("quality", "quality", self.dataset.meta["kind"])
+        add("quality", "quality", self.dataset.info.kind)
         thresholds = [p.prepare.min_genes, p.prepare.max_genes, p.prepare.max_mito]
         add("doublets", "doublets", *thresholds, p.prepare.seed, p.harmony.batch[0])
         prepare = add("prepare", "prepare", *prepare_by)

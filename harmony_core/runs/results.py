@@ -16,7 +16,7 @@ import pandas as pd
 
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import STEPS, Plan, Side
-from harmony_core.store.store import Arrays, Dataset, StageResult
+from harmony_core.store import Arrays, Dataset, StageResult
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class RunResults:
         from harmony_core.methods.prepare import log_normalised_gene
 
         values = self.dataset.gene(position)[np.asarray(prepared["cells"])]
-        kind = self.dataset.meta["kind"]
+        kind = self.dataset.info.kind
         return log_normalised_gene(values, np.asarray(prepared["totals"]), kind=kind)
 
     @property

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from harmony_core.errors import DataError
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan, library_versions
-from harmony_core.store.store import Dataset, StageKey, digest
+from harmony_core.store import Dataset, StageKey, digest
 
 if TYPE_CHECKING:
     from harmony_core.runs.chain import Expression
@@ -68,7 +68,7 @@ def why_not(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> str:
     """Return in a sentence why chosen cells can have no marker genes; nothing if they can."""
     if not len(dataset.symbols) or dataset.matrix is None:
         return "These data have an embedding but no expression, so there are no marker genes."
-    if dataset.meta["kind"] == "scaled":
+    if dataset.info.kind == "scaled":
         return (
             "Expression in this file is scaled, so that no gene is at zero; marker genes need "
             "counts or log-normalised values. Load a file that holds them."

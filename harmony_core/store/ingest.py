@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
@@ -20,8 +19,12 @@ from harmony_core.inspect.check import Report, ValueKind, check, check_batch, ex
 from harmony_core.inspect.values import check_same_kind
 from harmony_core.io.request import LoadRequest
 from harmony_core.matrices.by_gene import write_by_gene
+from harmony_core.params import PrepareParams, RunParams
+from harmony_core.store.dataset import Dataset
+from harmony_core.store.files import save_arrays
 from harmony_core.store.fingerprint import fingerprint as digest_of
-from harmony_core.store.store import Dataset, Store
+from harmony_core.store.info import DatasetInfo, ExpressionKind, Reading, Suggestion
+from harmony_core.store.store import Store
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,7 +36,7 @@ _PANEL = 1_000
 """Fewer genes than this were chosen, and whole transcriptomes' thresholds do not fit."""
 _PANEL_SHARE = 50
 
-_KINDS = {
+_KINDS: Mapping[ValueKind, ExpressionKind] = {
     ValueKind.COUNTS: "counts",
     ValueKind.FRACTIONAL_COUNTS: "counts",
     ValueKind.NORMALISED: "normalised",
@@ -78,13 +81,13 @@ def ingest_request(
             name=request.name,
             source=paths[0] if loaded.format == "h5ad" else None,
             notes=loaded.notes,
-            reading={
-                "format": loaded.format,
-                "inputs": [] if request.is_upload or request.sketch_of else [str(p) for p in paths],
-                "sketch_of": request.sketch_of,
-                "modalities": list(loaded.modalities),
-                "choices": dict(loaded.choices),
-            },
+            reading=Reading(
+                format=loaded.format,
+                inputs=() if request.is_upload or request.sketch_of else tuple(map(str, paths)),
+                sketch_of=request.sketch_of,
+                modalities=tuple(loaded.modalities),
+                choices=dict(loaded.choices),
+            ),
             report=report,
         )
 
@@ -95,9 +98,9 @@ def ingest(
     *,
     name: str,
     source: Path | None = None,
-    suggested: dict[str, Any] | None = None,
+    suggested: Suggestion | None = None,
     notes: Iterable[str] = (),
-    reading: dict[str, Any] | None = None,
+    reading: Reading | None = None,
     report: Callable[[str, float], None] | None = None,
 ) -> Dataset:
     """Take data into the store.
@@ -111,12 +114,11 @@ def ingest(
     source
         The h5ad they were read from, which is kept as it is; without one the data are written.
     suggested
-        Batch variables, label and whether the variable is a condition, where they are known;
-        otherwise the likeliest are taken.
+        Settings to begin with, where they are known; otherwise the likeliest columns are taken.
     notes
         What was noticed while reading.
     reading
-        How they were read: ``format``, ``inputs``, ``modalities``, ``choices``.
+        How they were read.
     report
         As in `ingest_request`.
 
@@ -156,29 +158,61 @@ def ingest(
                 table = pd.DataFrame({"symbol": symbols}, index=pd.Index(gene_ids, dtype=str))
                 table.to_parquet(folder / "var.parquet")
                 write_by_gene(folder / "matrix", matrix)
-            _save(folder / "embeddings", **{str(i): e for i, e in enumerate(embeddings.values())})
-            meta = {
-                "name": name,
-                "n_cells": adata.n_obs,
-                **_expression_meta(recognised),
-                **_embedding_meta(recognised),
-                "warnings": [*notes, *recognised.warnings],
-                "suggested": suggested or _suggested(recognised),
-                "candidates": [asdict(c) for c in recognised.batch_candidates],
-                "labels": list(recognised.label_candidates),
-                "reading": reading or {},
-                "run": _run_inside(adata, list(embeddings)),
-            }
-            # Written last: a folder without it is not a dataset.
-            (folder / "dataset.json").write_text(json.dumps(meta), "utf-8")
+            arrays = {str(i): e for i, e in enumerate(embeddings.values())}
+            save_arrays(folder / "embeddings", arrays)
+            info = _info(
+                recognised,
+                name=name,
+                notes=notes,
+                suggested=suggested or _suggested(recognised),
+                reading=reading or Reading(),
+                run=_run_inside(adata, list(embeddings)),
+            )
+            info.write(folder)  # last: a folder without it is not a dataset
     return store.dataset(fingerprint)
 
 
-def _expression_meta(found: Report) -> dict[str, Any]:
-    """Return what a page says of the matrices and their genes."""
+def _info(
+    found: Report,
+    *,
+    name: str,
+    notes: Iterable[str],
+    suggested: Suggestion,
+    reading: Reading,
+    run: RunParams | None,
+) -> DatasetInfo:
+    """Return what is kept of a dataset beside its arrays; embeddings to start from come first."""
     used = found.expression
+    embeddings = [e for e in found.embeddings if not e.is_layout]
+    usable = [e for e in embeddings if e.n_bad == 0 and not e.is_corrected]
+    return DatasetInfo(
+        name=name,
+        n_cells=found.n_cells,
+        n_genes=found.n_genes,
+        kind="none" if used is None else _KINDS[used.kind],
+        where="" if used is None else used.where,
+        matrices={m.where: m.kind.value for m in found.matrices},
+        mixed_kinds=_mixed_kinds(found),
+        organism=found.organism,
+        n_mito=found.n_mito,
+        symbol_column=found.symbol_column,
+        embeddings=tuple(e.name for e in embeddings),
+        layouts=tuple(e.name for e in found.embeddings if e.is_layout),
+        embedding_facts={e.name: e for e in embeddings},
+        uncorrected=tuple(e.name for e in sorted(usable, key=lambda e: e.preference)),
+        warnings=(*notes, *found.warnings),
+        suggested=suggested,
+        candidates=found.batch_candidates,
+        labels=tuple(found.label_candidates),
+        reading=reading,
+        run=run,
+    )
+
+
+def _mixed_kinds(found: Report) -> dict[str, str]:
+    """Return by column why its levels can't be corrected together, where they hold two kinds."""
     mixed: dict[str, str] = {}
-    by_column = {} if used is None else used.kinds_by_column
+    by_column = {} if found.expression is None else found.expression.kinds_by_column
     telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
     for column in by_column:
         # Batches that hold a mixture are told by the column whose batches don't.
@@ -187,28 +221,7 @@ def _expression_meta(found: Report) -> dict[str, Any]:
             check_same_kind(dict(by_column[blamed]), blamed)
         except BatchError as error:
             mixed[column] = str(error)
-    return {
-        "n_genes": found.n_genes,
-        "kind": "none" if used is None else _KINDS[used.kind],
-        "where": "" if used is None else used.where,
-        "matrices": {m.where: m.kind.value for m in found.matrices},
-        "mixed_kinds": mixed,
-        "organism": found.organism,
-        "n_mito": found.n_mito,
-        "symbol_column": found.symbol_column,
-    }
-
-
-def _embedding_meta(found: Report) -> dict[str, Any]:
-    """Return what a page says of the embeddings, those to start from first."""
-    kept = [e for e in found.embeddings if not e.is_layout]
-    usable = [e for e in kept if e.n_bad == 0 and not e.is_corrected]
-    return {
-        "embeddings": [e.name for e in kept],
-        "layouts": [e.name for e in found.embeddings if e.is_layout],
-        "embedding_facts": {e.name: {**asdict(e), "follows_depth": e.follows_depth} for e in kept},
-        "uncorrected": [e.name for e in sorted(usable, key=lambda e: e.preference)],
-    }
+    return mixed
 
 
 def _genes(var: pd.DataFrame, report: Report) -> tuple[list[str], list[str]]:
@@ -257,24 +270,23 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(obs)))
 
 
-def _suggested(report: Report) -> dict[str, Any]:
+def _suggested(report: Report) -> Suggestion:
     first = report.batch_candidates[0] if report.batch_candidates else None
     labels = [c for c in report.label_candidates if first is None or c != first.name]
-    found: dict[str, Any] = {
-        "batch": [] if first is None else [first.name],
-        "label": labels[0] if labels else None,
-        "condition": first is not None and first.is_condition,
-    }
+    prepare = PrepareParams()
     if report.counts is not None and report.n_genes < _PANEL:
         # No cell has 200 genes of a panel of 300.
-        found["prepare"] = {"min_genes": max(1, report.n_genes // _PANEL_SHARE)}
-    return found
+        prepare = PrepareParams(min_genes=max(1, report.n_genes // _PANEL_SHARE))
+    return Suggestion(
+        batch=() if first is None else (first.name,),
+        label=labels[0] if labels else None,
+        condition=first is not None and first.is_condition,
+        prepare=prepare,
+    )
 
 
-def _run_inside(adata: AnnData, embeddings: list[str]) -> dict[str, Any] | None:
+def _run_inside(adata: AnnData, embeddings: list[str]) -> RunParams | None:
     """Return the settings of the run in a file that we wrote, to be taken up from its embedding."""
-    from harmony_core.params import RunParams
-
     try:
         written = json.loads(adata.uns[RESULT_KEY])
         params = RunParams.from_dict(written["params"])
@@ -282,18 +294,10 @@ def _run_inside(adata: AnnData, embeddings: list[str]) -> dict[str, Any] | None:
             check_batch(adata.obs[name], name, adata.n_obs)
         # Other names may have been taken, so the record says where the embedding is.
         basis = written.get("basis") or params.prepare.basis or "X_pca"
-        given = written.get("given") or params.precomputed
+        precomputed = written.get("given") or params.precomputed
+        if not {basis, precomputed or basis} <= set(embeddings):
+            return None
+        prepare = replace(params.prepare, basis=basis)
+        return replace(params, prepare=prepare, precomputed=precomputed)
     except (ValueError, KeyError, TypeError, AttributeError, HarmonyExplorerError):
         return None
-    if not {basis, given or basis} <= set(embeddings):
-        return None
-    run = params.to_dict()
-    run["prepare"]["basis"] = basis
-    run["given"] = given
-    return run
-
-
-def _save(folder: Path, **arrays: npt.NDArray[Any]) -> None:
-    folder.mkdir()
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)

@@ -16,8 +16,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from harmony_core.params import RunParams
 from harmony_core.runs import link
+from harmony_core.store import Dataset
 from harmony_core.store import examples as samples
-from harmony_core.store.store import Dataset
 from pages.ui import colouring, services, state
 from pages.ui.text import plain
 from pages.ui.tune import controls
@@ -131,4 +131,6 @@ def _settings(
 
 
 def _start(dataset: Dataset) -> RunParams:
-    return RunParams.from_dict(state.suggested(dataset.meta) or {})
+    params = state.suggested(dataset.info)
+    assert params is not None  # each sample suggests some
+    return params

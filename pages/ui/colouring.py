@@ -11,7 +11,7 @@ from harmony_core.figures.summary import clip_limit, level_codes
 from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from harmony_core.verdict.glossary import GLOSSARY
 from pages.ui import state
 from pages.ui.linked_view import Categories, Values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import state
 
 

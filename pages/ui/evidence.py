@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from harmony_core.verdict.verdict import Evidence, Verdict
 from pages.ui import state
 from pages.ui.linked_view.wire import pack_bits, unpack_bits

@@ -8,7 +8,7 @@ from harmony_core.jobs.runner import Progress
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import STEPS
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import services, state
 from pages.ui.text import plain
 

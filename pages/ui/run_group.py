@@ -9,7 +9,7 @@ import streamlit as st
 
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import services, state
 from pages.ui.text import plain
 

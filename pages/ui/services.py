@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.jobs.runner import Runner
-from harmony_core.store.store import Store
+from harmony_core.store import Store
 
 WARM_UP_DELAY = 2.5
 """Seconds before the worker starts: its imports would slow the first picture down."""

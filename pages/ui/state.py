@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import streamlit as st
 
 from harmony_core.errors import FileError
 from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.store import Dataset, DatasetInfo
 from harmony_core.store import examples as samples
-from harmony_core.store.store import Dataset
 from pages.ui import services
 
 VIEWER = "viewer"
@@ -60,8 +59,10 @@ def settings(of: Dataset) -> RunParams | None:
     chosen = st.session_state[SETTINGS].get(of.fingerprint)
     if chosen is None:
         # A sketch begins with the settings of the data that it was drawn from.
-        whole = (of.meta.get("reading") or {}).get("sketch_of")
-        chosen = st.session_state[SETTINGS].get(whole) or suggested(of.meta)
+        whole = of.info.reading.sketch_of
+        chosen = st.session_state[SETTINGS].get(whole)
+        if chosen is None and (params := suggested(of.info)) is not None:
+            chosen = params.to_dict()
         st.session_state[SETTINGS][of.fingerprint] = chosen
     return None if chosen is None else RunParams.from_dict(chosen)
 
@@ -78,23 +79,22 @@ def start_from(of: Dataset, params: RunParams) -> None:
         del st.session_state[key]
 
 
-def suggested(meta: Mapping[str, Any]) -> dict[str, Any] | None:
+def suggested(info: DatasetInfo) -> RunParams | None:
     """Return the settings that a dataset brings along or that its columns suggest."""
-    if meta.get("run"):
-        return dict(meta["run"])
-    if not meta["suggested"]["batch"]:
+    if info.run is not None:
+        return info.run
+    columns = info.suggested
+    if not columns.batch:
         return None
-    prepare: dict[str, Any] = dict(meta["suggested"].get("prepare", {}))
-    if meta["kind"] in ("none", "scaled") and meta["embeddings"]:
-        prepare["basis"] = (meta.get("uncorrected") or meta["embeddings"])[0]
-    return RunParams.from_dict(
-        {
-            "harmony": HarmonyParams(batch=tuple(meta["suggested"]["batch"])).to_dict(),
-            "prepare": prepare,
-            "label": meta["suggested"]["label"],
-            "condition": bool(meta["suggested"].get("condition", False)),
-        }
-    ).to_dict()
+    prepare = columns.prepare
+    if info.kind in ("none", "scaled") and info.embeddings:
+        prepare = replace(prepare, basis=(info.uncorrected or info.embeddings)[0])
+    return RunParams(
+        harmony=HarmonyParams(batch=columns.batch),
+        prepare=prepare,
+        label=columns.label,
+        condition=columns.condition,
+    )
 
 
 def shown(of: Dataset) -> RunParams | None:

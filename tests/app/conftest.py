@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
-from harmony_core.store.store import HOME_VARIABLE, Store
+from harmony_core.store import HOME_VARIABLE, Store
 from pages.ui import faults, services
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,8 +22,8 @@ from harmony_core.jobs.runner import Runner
 from harmony_core.params import RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
+from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest, ingest_file
-from harmony_core.store.store import HOME_VARIABLE, Dataset, Store
 from pages.ui import services
 from tests.conftest import SMALL
 from tests.io import formats
@@ -437,7 +437,8 @@ def test_a_run_on_an_embedding_is_taken_up_from_where_its_record_says(
     Pipeline(dataset, basis).run()
     write_h5ad(RunResults(dataset, basis), tmp_path / "out.h5ad")
     again = ingest_file(store, tmp_path / "out.h5ad", name="out.h5ad")
-    restored = RunParams.from_dict(again.meta["run"])
+    restored = again.info.run
+    assert restored is not None
     assert restored.prepare.basis is not None
     np.testing.assert_array_equal(
         again.embedding(restored.prepare.basis), dataset.embedding("X_pca_harmony")

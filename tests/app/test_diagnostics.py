@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset
 from harmony_core.store import examples as samples
-from harmony_core.store.store import Dataset
 from harmony_core.verdict.verdict import Evidence
 from pages.ui import evidence
 from pages.ui.tables import csv

@@ -14,8 +14,8 @@ from harmony_core.export.formats import OFFERS, offer_named
 from harmony_core.export.job import CHOICES
 from harmony_core.export.settings import settings_text
 from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.store import Dataset
 from harmony_core.store import examples as samples
-from harmony_core.store.store import Dataset
 from pages.ui import state
 from pages.ui.export import card as takeaway
 from tests.app.conftest import Waiting
@@ -33,9 +33,9 @@ def app(app: AppTest) -> AppTest:
 def sample(app: AppTest, runner: Waiting) -> tuple[Dataset, RunParams]:
     """The dataset on screen and its finished run."""
     found = runner.store.dataset(samples.fingerprint(runner.store, samples.FIRST))
-    params = state.suggested(found.meta)
+    params = state.suggested(found.info)
     assert params is not None
-    return found, RunParams.from_dict(params)
+    return found, params
 
 
 def folder_of(runner: Waiting, sample: tuple[Dataset, RunParams], name: str) -> Path:

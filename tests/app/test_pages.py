@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from harmony_core.store import Dataset, Store
+from harmony_core.store.info import Suggestion
 from harmony_core.store.ingest import ingest
-from harmony_core.store.store import Dataset, Store
 from pages.ui import services
 from pages.ui.data import contents as found
 from tests.app.conftest import ROOT, Waiting
@@ -110,7 +111,7 @@ def test_names_from_a_file_are_text(
     odd = simulated.copy()
     odd.obs[HTML] = np.where(np.arange(odd.n_obs) % 2 == 0, HTML, "b")
     odd.var_names = [f"{HTML}{i}" for i in range(odd.n_vars)]
-    suggested = {"batch": [HTML], "label": "true_type", "condition": True}
+    suggested = Suggestion(batch=(HTML,), label="true_type", condition=True)
     found = ingest(Store(tmp_path), odd, name=HTML, suggested=suggested)
     _choose(app, found.fingerprint).switch_page(page).run()
     assert not app.exception

@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs import history as runs
 from harmony_core.runs.pipeline import Pipeline
+from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest_file
-from harmony_core.store.store import HOME_VARIABLE, Dataset, Store
 from pages.ui import services
 from tests.app.conftest import Waiting
 

@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.jobs import estimate
 from harmony_core.params import RunParams
 from harmony_core.runs.pipeline import Pipeline
+from harmony_core.store import Dataset, StageKey, Store, digest
 from harmony_core.store.ingest import ingest_file
-from harmony_core.store.store import Dataset, StageKey, Store, digest
 from pages.ui import services, state
 from pages.ui.tune import sketch
 from tests.app.conftest import Busy, Waiting
@@ -79,7 +79,7 @@ def test_settings_found_on_a_sketch_run_on_all_cells(app: AppTest) -> None:
     small = _in_hand(app)
     assert small.n_cells == 120
     assert small.obs["batch"].value_counts().tolist() == [60, 60]
-    assert small.meta["reading"]["inputs"] == []
+    assert small.info.reading.inputs == ()
     found = RunParams.from_dict(app.session_state[state.SETTINGS][small.fingerprint])
     assert found == SMALL
     _click(app, "Run these settings on all 400 cells")

@@ -19,8 +19,8 @@ from harmony_core.runs import iterations as film
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
+from harmony_core.store import HOME_VARIABLE, Dataset
 from harmony_core.store import examples as samples
-from harmony_core.store.store import HOME_VARIABLE, Dataset
 from pages.ui import address, colouring, services
 from pages.ui.linked_view.wire import Held, pack_bits
 from pages.ui.text import plain

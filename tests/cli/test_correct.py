@@ -25,7 +25,7 @@ from harmony_core.cli.shared import TerminalProgress, one_line, plain_json
 from harmony_core.export.settings import write_settings
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Step
-from harmony_core.store.store import HOME_VARIABLE
+from harmony_core.store import HOME_VARIABLE
 from tests.conftest import SMALL
 
 QUICK = ("--min-genes", "5", "--n-top-genes", "150", "--n-pcs", "10", "--max-iter", "3")

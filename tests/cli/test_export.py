@@ -17,7 +17,7 @@ from harmony_core.export import write_h5ad
 from harmony_core.export.settings import read_settings
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import HOME_VARIABLE
+from harmony_core.store import HOME_VARIABLE
 from tests.cli.test_correct import refused
 from tests.conftest import SMALL
 

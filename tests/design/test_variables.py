@@ -28,10 +28,9 @@ OBS = pd.DataFrame(
 
 def said(*batch: str, obs: pd.DataFrame = OBS, **options: Any) -> str:
     columns = {name: Coded.of(name, obs[name].to_numpy()) for name in obs}
-    candidates = [vars(c) for c in rank_batch_columns(obs)]
     found = advise(
         [columns[b] for b in batch],
-        candidates,
+        rank_batch_columns(obs),
         list(columns.values()),
         label="cell_type",
         **options,

@@ -15,7 +15,7 @@ from harmony_core.export.formats import OFFERS, write_offer
 from harmony_core.export.job import CHOICES, Request, file_stem
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from tests.conftest import SMALL
 
 

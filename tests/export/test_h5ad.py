@@ -29,8 +29,8 @@ from harmony_core.palette import CATEGORICAL, colors_for
 from harmony_core.params import RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest, ingest_file
-from harmony_core.store.store import Dataset, Store
 from tests.conftest import SMALL
 
 
@@ -146,7 +146,8 @@ def test_opening_our_file_restores_the_run(
     written: Path, finished: RunResults, tmp_path: Path
 ) -> None:
     again = ingest_file(Store(tmp_path), written, name="again")
-    run = RunParams.from_dict(again.meta["run"])
+    run = again.info.run
+    assert run is not None
     expected = replace(SMALL, prepare=replace(SMALL.prepare, basis="X_pca"))
     assert run == expected
     correct = Pipeline(again, run).stage("correct")
@@ -220,7 +221,8 @@ def test_exporting_our_own_export_replaces_and_does_not_pile_up(
 ) -> None:
     store = Store(tmp_path / "store")
     again = ingest_file(store, written, name="again")
-    run = RunParams.from_dict(again.meta["run"])
+    run = again.info.run
+    assert run is not None
     run = replace(run, harmony=replace(run.harmony, theta=(1.0,)))
     Pipeline(again, run).run()
     assert write_h5ad(RunResults(again, run), tmp_path / "second.h5ad") == ()
@@ -253,7 +255,8 @@ def test_a_zarr_opens_as_the_run_too(
 ) -> None:
     write_zarr(finished, tmp_path / "run.zarr")
     again = ingest_file(kept_store, tmp_path / "run.zarr", name="run.zarr")
-    assert RunParams.from_dict(again.meta["run"]).harmony == SMALL.harmony
+    assert again.info.run is not None
+    assert again.info.run.harmony == SMALL.harmony
 
 
 def test_a_slash_in_a_name_is_no_folder_of_zarr(

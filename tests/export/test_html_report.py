@@ -18,8 +18,8 @@ from harmony_core.export.methods import methods_paragraph
 from harmony_core.params import PrepareParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest
-from harmony_core.store.store import Dataset, Store
 from tests.conftest import SMALL
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"

@@ -18,7 +18,7 @@ from harmony_core.export.matrices import stored_bytes, write_rows
 from harmony_core.export.source import opened_source
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from tests.conftest import SMALL
 
 KINDS = ("csr", "csc", "dense")

@@ -17,8 +17,8 @@ from harmony_core.export.scripts.python import python_script
 from harmony_core.params import RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest_file
-from harmony_core.store.store import Dataset, Store
 from tests.conftest import SMALL
 
 INPUT = "/data/own.h5ad"
@@ -32,7 +32,7 @@ def reopened(
     write_h5ad(finished, path, input_path=INPUT)
     dataset = ingest_file(kept_store, path, name="corrected.h5ad")
     assert dataset.fingerprint != finished.dataset.fingerprint
-    return _run(dataset, RunParams.from_dict(dataset.meta["run"]))
+    return _run(dataset, dataset.info.run)
 
 
 def _run(dataset: Dataset, params: RunParams) -> RunResults:
@@ -97,7 +97,7 @@ def test_its_file_can_be_opened_a_third_time(
 ) -> None:
     write_h5ad(_with_theta(reopened, 4.0), tmp_path / "again.h5ad")
     dataset = ingest_file(kept_store, tmp_path / "again.h5ad", name="again.h5ad")
-    params = RunParams.from_dict(dataset.meta["run"])
+    params = dataset.info.run
     assert params.harmony.theta == (4.0,)
     told = record(_run(dataset, params))
     assert told["input"] == INPUT

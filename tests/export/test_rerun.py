@@ -37,8 +37,8 @@ from harmony_core.params import (
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Store
 from harmony_core.store.ingest import ingest_file
-from harmony_core.store.store import Store
 from tests.conftest import SMALL
 
 HOSTILE = "'''\"\"\"\nimport os; os.abort()  # \\"

@@ -21,7 +21,7 @@ from harmony_core.export.settings import (
     write_settings,
 )
 from harmony_core.params import ClusterParams, HarmonyParams, PrepareParams, RunParams
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 runs = st.builds(

@@ -21,7 +21,7 @@ from harmony_core.export.tables import (
 )
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from tests.conftest import SMALL
 
 

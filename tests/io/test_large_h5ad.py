@@ -15,8 +15,8 @@ from harmony_core.errors import FileError
 from harmony_core.io import large_h5ad
 from harmony_core.matrices import blocks
 from harmony_core.matrices.by_gene import ByGene
+from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest_file
-from harmony_core.store.store import Dataset, Store
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_no_matrix_is_read_whole(
 
     monkeypatch.setattr(ad, "read_h5ad", refuse)
     monkeypatch.setattr("anndata.abc.CSRDataset.to_memory", refuse)
-    assert ingest_file(Store(tmp_path / "a"), path, name="own").meta["where"] == "layers/counts"
+    assert ingest_file(Store(tmp_path / "a"), path, name="own").info.where == "layers/counts"
 
 
 @pytest.mark.usefixtures("everything_is_large")
@@ -74,7 +74,7 @@ def test_a_part_that_cannot_be_read_is_left_out(path: Path, tmp_path: Path) -> N
     with h5py.File(path, "a") as file:
         file["uns/settings"].attrs["encoding-type"] = "of another time"
     found = ingest_file(Store(tmp_path / "a"), path, name="own")
-    assert "uns/settings was left out: it could not be read." in found.meta["warnings"]
+    assert "uns/settings was left out: it could not be read." in found.info.warnings
 
 
 @pytest.mark.usefixtures("everything_is_large")

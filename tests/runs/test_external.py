@@ -13,7 +13,7 @@ from harmony_core import cli
 from harmony_core.errors import DataError
 from harmony_core.runs.external import judge_embedding
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.store.store import HOME_VARIABLE, Dataset
+from harmony_core.store import HOME_VARIABLE, Dataset
 from tests.cli.test_correct import refused
 from tests.conftest import SMALL
 

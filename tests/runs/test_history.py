@@ -11,7 +11,7 @@ from harmony_core.runs import history as runs
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from tests.conftest import SMALL
 
 GENTLE = replace(SMALL, harmony=replace(SMALL.harmony, sigma=0.05, max_iter=1))

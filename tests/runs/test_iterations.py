@@ -11,7 +11,7 @@ import pytest
 from harmony_core.runs.iterations import STEPS, frame, frames, shorter_runs
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from tests.conftest import SMALL
 
 RUN = replace(SMALL, harmony=replace(SMALL.harmony, epsilon_harmony=0.0))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harmony_core.params import ClusterParams, LayoutParams, PrepareParams, RunParams
 from harmony_core.runs.link import from_parameters, to_parameters
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from tests.conftest import SMALL
 
 CHANGED = (

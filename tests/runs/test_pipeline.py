@@ -18,8 +18,8 @@ from harmony_core.runs import selected_markers
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import STEPS, Plan
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest
-from harmony_core.store.store import Dataset, Store
 from tests.conftest import SMALL
 
 

@@ -29,8 +29,8 @@ from harmony_core.runs.history import differing, in_words, summary
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import GIVEN_TITLE, Plan
 from harmony_core.runs.results import RunResults
+from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest_file
-from harmony_core.store.store import HOME_VARIABLE, Dataset, Store
 from tests.conftest import SMALL
 
 GIVEN = RunParams(
@@ -126,7 +126,8 @@ def test_a_layout_can_be_judged_and_is_kept_aside(run: RunResults, tmp_path: Pat
     written = ad.read_h5ad(tmp_path / "judged.h5ad")
     assert written.uns["neighbors"]["params"]["use_rep"] == "X_umap_original"
     again = ingest_file(Store(tmp_path / "home"), tmp_path / "judged.h5ad", name="judged.h5ad")
-    assert again.meta["run"]["given"] == "X_umap_original"
+    assert again.info.run is not None
+    assert again.info.run.precomputed == "X_umap_original"
 
 
 def test_its_file_opens_as_the_same_run(run: RunResults, kept_store: Store, tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_its_file_opens_as_the_same_run(run: RunResults, kept_store: Store, tmp_
     assert "harmony_soft_cluster" not in written.obs
     assert written.uns["neighbors"]["params"]["use_rep"] == "X_tool"
     again = ingest_file(kept_store, tmp_path / "judged.h5ad", name="judged.h5ad")
-    assert RunParams.from_dict(again.meta["run"]) == GIVEN
+    assert again.info.run == GIVEN
 
 
 @pytest.mark.parametrize("offer", [o.name for o in OFFERS if not o.needs_other])

@@ -14,7 +14,7 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 from harmony_core.errors import Cancelled, DataError
 from harmony_core.runs import selected_markers
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from tests.conftest import SMALL
 
 
@@ -85,7 +85,7 @@ def test_a_cancel_between_genes_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize(
-    ("n_chosen", "meta", "sentence"),
+    ("n_chosen", "changes", "sentence"),
     [
         (2, {}, "Select at least 3 cells"),
         (398, {}, "leave at least 3 cells out"),
@@ -95,12 +95,12 @@ def test_a_cancel_between_genes_leaves_nothing_behind(
     ],
 )
 def test_what_can_have_no_markers_is_refused_in_a_sentence(
-    dataset: Dataset, n_chosen: int, meta: dict[str, Any], sentence: str
+    dataset: Dataset, n_chosen: int, changes: dict[str, Any], sentence: str
 ) -> None:
     given: Any = SimpleNamespace(
         symbols=dataset.symbols,
-        matrix=meta.get("matrix", dataset.matrix),
-        meta={**dataset.meta, **meta},
+        matrix=changes.get("matrix", dataset.matrix),
+        info=replace(dataset.info, kind=changes.get("kind", dataset.info.kind)),
     )
     why = selected_markers.why_not(given, np.arange(400) < n_chosen)
     assert sentence in why

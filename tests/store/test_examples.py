@@ -12,9 +12,9 @@ import pytest
 
 from harmony_core.methods.neighbors import nearest_neighbors
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Store
 from harmony_core.store import examples as samples
 from harmony_core.store.examples import FOLDER, SAMPLES, Sample
-from harmony_core.store.store import Store
 
 make = runpy.run_path(str(FOLDER / "make_store.py"))
 
@@ -52,7 +52,7 @@ def test_the_chain_gives_the_shipped_results(shipped: Store, tmp_path: Path, key
     params = make["default_run"](sample)
     fresh = RunResults(dataset, params)
     kept = RunResults(shipped.dataset(dataset.fingerprint), params)
-    assert dataset.meta == kept.dataset.meta
+    assert dataset.info == kept.dataset.info
     np.testing.assert_allclose(fresh.embedding("after"), kept.embedding("after"), atol=2e-2)
     # UMAP is chaotic: last digits that differ between processors move whole islands. What two
     # layouts must share is how well they show the embedding's neighbours.

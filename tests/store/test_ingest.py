@@ -12,6 +12,7 @@ from harmony_core.errors import Cancelled
 from harmony_core.io import loaded as memory
 from harmony_core.io.request import LoadRequest
 from harmony_core.jobs.worker import load_files, read_progress
+from harmony_core.params import PrepareParams
 from harmony_core.runs.plan import LOADING
 from harmony_core.store.ingest import ingest, ingest_request
 from harmony_core.store.store import UPLOADS_KEPT_SECONDS, Store
@@ -37,14 +38,14 @@ def test_a_request_survives_json() -> None:
 
 def test_where_data_came_from_is_recorded_but_not_of_uploads(store: Store, own: Path) -> None:
     kept = ingest_request(store, LoadRequest.of_path(own))
-    assert kept.meta["reading"]["inputs"] == [str(own)]
+    assert kept.info.reading.inputs == (str(own),)
     assert kept.name == "own.h5ad"
     table = own.with_name("table.csv")
     formats.dataset().to_df().to_csv(table)
     upload = LoadRequest(paths=(str(table),), names=("mine.csv",), is_upload=True)
-    reading = ingest_request(store, upload).meta["reading"]
-    assert reading["inputs"] == []
-    assert reading["choices"] == {"cells_in": "rows"}
+    reading = ingest_request(store, upload).info.reading
+    assert reading.inputs == ()
+    assert reading.choices == {"cells_in": "rows"}
 
 
 def test_progress_names_each_step_and_cancels_between_them(store: Store, own: Path) -> None:
@@ -109,22 +110,23 @@ def test_what_a_page_says_of_embeddings(store: Store, simulated: ad.AnnData) -> 
     several.obsm["X_harmony"] = rng.normal(size=(400, 5))
     several.obsm["X_lsi"] = np.column_stack([np.log1p(depth), rng.normal(size=(400, 4))])
     several.obsm["X_umap"] = rng.normal(size=(400, 2))
-    meta = ingest(store, several, name="several").meta
-    assert meta["embeddings"] == ["X_harmony", "X_lsi"]
-    assert meta["uncorrected"] == ["X_lsi"]
-    assert meta["embedding_facts"]["X_lsi"]["follows_depth"]
-    assert not meta["embedding_facts"]["X_harmony"]["follows_depth"]
+    info = ingest(store, several, name="several").info
+    assert info.embeddings == ("X_harmony", "X_lsi")
+    assert info.uncorrected == ("X_lsi",)
+    assert info.embedding_facts["X_lsi"].follows_depth
+    assert not info.embedding_facts["X_harmony"].follows_depth
 
 
 def test_a_panel_of_genes_gets_a_threshold_of_its_own(store: Store, simulated: ad.AnnData) -> None:
     from harmony_core.store.ingest import ingest
 
     assert simulated.n_vars < 1_000
-    found = ingest(store, simulated, name="panel").meta["suggested"]["prepare"]
-    assert found == {"min_genes": simulated.n_vars // 50}
+    found = ingest(store, simulated, name="panel").info.suggested.prepare
+    assert found == PrepareParams(min_genes=simulated.n_vars // 50)
     logged = simulated.copy()
     logged.X = np.log1p(logged.X)
-    assert "prepare" not in ingest(store, logged, name="logged").meta["suggested"]
+    suggested = ingest(store, logged, name="logged").info.suggested
+    assert suggested.prepare == PrepareParams()
 
 
 def test_a_mixture_is_laid_to_the_column_that_tells_whichever_is_chosen(store: Store) -> None:
@@ -133,7 +135,7 @@ def test_a_mixture_is_laid_to_the_column_that_tells_whichever_is_chosen(store: S
     values = adata.X.toarray()
     values[1::2] = np.log1p(values[1::2] / 3.7)
     adata.X = values
-    mixed = ingest(store, adata, name="mixed").meta["mixed_kinds"]
+    mixed = ingest(store, adata, name="mixed").info.mixed_kinds
     assert set(mixed) == {"batch", "study"}
     assert all("'study' hold" in told for told in mixed.values())
     assert all("log-transformed values in s2" in told for told in mixed.values())

@@ -15,8 +15,9 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core.errors import DataError, FileError, ParameterError, full_disk
+from harmony_core.store import StageKey, Store, digest
 from harmony_core.store.ingest import ingest
-from harmony_core.store.store import IN_USE_SECONDS, SIZE_VARIABLE, StageKey, Store, digest
+from harmony_core.store.store import IN_USE_SECONDS, SIZE_VARIABLE
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_what_is_on_screen_stays_though_the_store_is_too_large(
         found.computed(key, lambda: ({"a": np.zeros(9)}, {}))
         os.utime(found.folder / "dataset.json", (long_ago, long_ago))
     os.utime(other.folder / "stages" / key.folder / "info.json", (long_ago, long_ago))
-    assert store.dataset(shown.fingerprint).meta["name"] == "mine"  # reading it is using it
+    assert store.dataset(shown.fingerprint).info.name == "mine"  # reading it is using it
     store.evict(limit_gb=0)
     assert shown.is_finished(key)
     assert not other.folder.exists()

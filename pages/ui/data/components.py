@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from harmony_core.figures.screen.data import gene_overlap, scree
 from harmony_core.params import RunParams
-from harmony_core.store.store import Dataset, StageResult
+from harmony_core.store import Dataset, StageResult
 from pages.ui.data import steps
 from pages.ui.text import plain
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui.data import loading
 from pages.ui.text import plain
 
@@ -20,55 +20,50 @@ _SIDES = {"rows": "Cells are rows", "columns": "Cells are columns"}
 
 def overview(dataset: Dataset) -> None:
     """Draw what the dataset holds, in sentences."""
-    meta = dataset.meta
+    info = dataset.info
     st.subheader(plain(dataset.name))
-    genes = f"{meta['n_genes']:,} genes" if meta["n_genes"] else "no genes"
+    genes = f"{info.n_genes:,} genes" if info.n_genes else "no genes"
     st.markdown(f"**{dataset.n_cells:,} cells, {genes}.** {' '.join(_sentences(dataset))}")
-    if meta["run"]:
+    if info.run is not None:
         st.success("This file was written by Harmony Explorer; its run's settings are restored.")
     _read_otherwise(dataset)
-    if meta["warnings"]:
-        st.caption("\n".join(f"- {plain(warning, longest=500)}" for warning in meta["warnings"]))
+    if info.warnings:
+        st.caption("\n".join(f"- {plain(warning, longest=500)}" for warning in info.warnings))
 
 
 def _sentences(dataset: Dataset) -> Iterator[str]:
     """Say what is used, what else is there, and what the genes are; names are escaped."""
-    meta = dataset.meta
-    where, matrices = meta["where"], meta.get("matrices", {})
-    if meta["kind"] == "none":
+    info = dataset.info
+    if info.kind == "none":
         yield "There is no expression, only an embedding; gene plots stay empty."
     else:
-        holds = matrices.get(where, "counts" if meta["kind"] == "counts" else "values")
+        holds = info.matrices.get(info.where, "counts" if info.kind == "counts" else "values")
         # What that means for other kinds is among the findings below.
         follows = ", which will be normalised and log-transformed"
-        yield f"{plain(where)} holds {plain(holds)}{follows if meta['kind'] == 'counts' else ''}."
-        others = [f"{plain(w)} ({plain(k)})" for w, k in matrices.items() if w != where]
+        yield f"{plain(info.where)} holds {plain(holds)}{follows if info.kind == 'counts' else ''}."
+        others = [f"{plain(w)} ({plain(k)})" for w, k in info.matrices.items() if w != info.where]
         if others:
             yield f"Not used: {', '.join(others[:6])}."
-    if meta["organism"]:
-        n_mito = meta.get("n_mito")
-        found = f", {n_mito} mitochondrial among them" if n_mito else ""
-        yield f"The genes are {meta['organism']}{found}."
-    if meta.get("symbol_column"):
-        yield f"Gene symbols come from the column {plain(meta['symbol_column'])}; ids are kept."
-    if meta["embeddings"]:
-        facts = meta.get("embedding_facts", {})
-        told = [
-            f"{plain(name)} ({facts[name]['n_dims']} dimensions)" if name in facts else plain(name)
-            for name in meta["embeddings"]
-        ]
-        yield f"Embeddings: {', '.join(told[:8])}."
+    if info.organism:
+        mitochondrial = f", {info.n_mito} mitochondrial among them" if info.n_mito else ""
+        yield f"The genes are {info.organism}{mitochondrial}."
+    if info.symbol_column:
+        yield f"Gene symbols come from the column {plain(info.symbol_column)}; ids are kept."
+    if info.embeddings:
+        sizes = [(plain(name), info.facts(name).n_dims) for name in info.embeddings[:8]]
+        listed = [f"{name} ({n_dims} dimensions)" if n_dims else name for name, n_dims in sizes]
+        yield f"Embeddings: {', '.join(listed)}."
 
 
 def _read_otherwise(dataset: Dataset) -> None:
     """Offer the other ways to read the files, where there are any."""
-    reading = dataset.meta.get("reading", {})
-    choices = reading.get("choices", {})
+    reading = dataset.info.reading
+    choices = reading.choices
     if not choices:
         return
     request = loading.read_before(dataset)
     options = {
-        "modality": ("Modality", {name: name for name in reading.get("modalities", [])}),
+        "modality": ("Modality", {name: name for name in reading.modalities}),
         "cells_in": ("Orientation of the table", _SIDES),
         "genes": ("Genes of several files", _GENES),
     }

@@ -12,7 +12,7 @@ from harmony_core.design.variables import advise, finer_divisions
 from harmony_core.figures.screen.data import MOST_LEVELS, design_map
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui.data.variables import Variables, variance_by_column
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -27,7 +27,7 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
     explained = variance_by_column(dataset, params)
     advice = advise(
         [coded(dataset, name) for name in chosen.batch],
-        dataset.meta["candidates"],
+        dataset.info.candidates,
         columns(dataset.fingerprint, dataset),
         label=chosen.label,
         condition=chosen.condition,
@@ -46,7 +46,7 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
 def _telling(dataset: Dataset, name: str, chosen: Variables, params: RunParams) -> list[Finding]:
     """Return what the design says of a batch variable, without what is no trouble."""
     every = columns(dataset.fingerprint, dataset)
-    finer = finer_divisions(coded(dataset, name), dataset.meta["candidates"], every)
+    finer = finer_divisions(coded(dataset, name), dataset.info.candidates, every)
     return [
         f
         for f in findings(dataset, name, chosen.label, params)

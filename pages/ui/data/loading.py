@@ -13,7 +13,7 @@ import streamlit as st
 
 from harmony_core.errors import full_disk
 from harmony_core.io.request import LoadRequest
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import services, state
 from pages.ui.text import plain
 
@@ -98,7 +98,7 @@ def status() -> None:
 def _take(fingerprint: str, request: LoadRequest) -> None:
     """Take what was read in hand; the files stay as long as they could be read otherwise."""
     state.choose_dataset(fingerprint)
-    if services.store().dataset(fingerprint).meta["reading"].get("choices"):
+    if services.store().dataset(fingerprint).info.reading.choices:
         st.session_state.setdefault(_INPUTS, {})[fingerprint] = request.to_dict()
     else:
         _delete_uploads(request)

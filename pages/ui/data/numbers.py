@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from harmony_core.params import RANGES, PrepareParams
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 
 _TITLES = {
     "min_genes": ("Fewest genes a cell", "Cells with fewer genes are mostly empty droplets."),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from harmony_core.params import RunParams
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui.text import plain
 
 HARMONY = ""
@@ -21,10 +21,7 @@ def key(dataset: Dataset) -> str:
 
 def is_offered(dataset: Dataset, params: RunParams) -> bool:
     """Return whether the data seem to bring a correction, or one was chosen on Data."""
-    facts = dataset.meta.get("embedding_facts", {})
-    corrected = [
-        name for name in _names(dataset, params) if facts.get(name, {}).get("is_corrected")
-    ]
+    corrected = [n for n in _names(dataset, params) if dataset.info.facts(n).is_corrected]
     return bool(corrected) or params.precomputed is not None
 
 
@@ -65,7 +62,7 @@ def say(params: RunParams) -> None:
 
 def _names(dataset: Dataset, params: RunParams) -> list[str]:
     """Return the embeddings that may be judged, those that seem corrected first."""
-    facts = dataset.meta.get("embedding_facts", {})
-    names = [*dataset.meta["embeddings"], *dataset.meta.get("layouts", [])]
-    usable = [n for n in names if n != params.prepare.basis and not facts.get(n, {}).get("n_bad")]
-    return sorted(usable, key=lambda n: not facts.get(n, {}).get("is_corrected", False))
+    info = dataset.info
+    others = [n for n in info.stored_embeddings if n != params.prepare.basis]
+    usable = [n for n in others if not info.facts(n).n_bad]
+    return sorted(usable, key=lambda n: not info.facts(n).is_corrected)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from harmony_core.params import PrepareParams, RunParams
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui.data import components, quality
 from pages.ui.data.numbers import number
 from pages.ui.text import plain
@@ -17,9 +17,9 @@ _FROM_EXPRESSION = "the expression matrix"
 
 def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
     """Draw what to start from, and return the settings with it."""
-    meta, key = dataset.meta, f"{dataset.fingerprint}:"
+    info, key = dataset.info, f"{dataset.fingerprint}:"
     st.subheader("Preparation")
-    starts = [*([_FROM_EXPRESSION] if meta["kind"] != "none" else []), *meta["embeddings"]]
+    starts = [*([_FROM_EXPRESSION] if info.kind != "none" else []), *info.embeddings]
     _offer_prepared(dataset, now, f"{key}basis")
     picked = st.selectbox(
         "Start from",
@@ -38,9 +38,9 @@ def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
 
 def _offer_prepared(dataset: Dataset, now: PrepareParams, widget: str) -> None:
     """Offer the embedding of data that were prepared already."""
-    ready = dataset.meta.get("uncorrected", [])
+    ready = dataset.info.uncorrected
     chosen = st.session_state.get(widget, now.basis or _FROM_EXPRESSION)
-    if dataset.meta["kind"] not in ("log", "scaled") or not ready or chosen != _FROM_EXPRESSION:
+    if dataset.info.kind not in ("log", "scaled") or not ready or chosen != _FROM_EXPRESSION:
         return
     text, button = st.columns([4, 1.4], vertical_alignment="center")
     text.info(
@@ -57,23 +57,23 @@ def _offer_prepared(dataset: Dataset, now: PrepareParams, widget: str) -> None:
 
 
 def _skipped(dataset: Dataset, basis: str, now: PrepareParams) -> int:
-    facts = dataset.meta.get("embedding_facts", {}).get(basis, {})
-    if facts.get("n_bad"):
+    facts = dataset.info.facts(basis)
+    if facts.n_bad:
         st.error(
-            f"{plain(basis)} has missing or infinite values in {facts['n_bad']:,} cells and cannot "
+            f"{plain(basis)} has missing or infinite values in {facts.n_bad:,} cells and cannot "
             "be corrected; choose another start."
         )
-    if facts.get("is_corrected"):
+    if facts.is_corrected:
         st.warning(
             f"{plain(basis)} seems to be corrected already; start from an uncorrected one, such as "
             "X\\_pca."
         )
-    if not facts.get("follows_depth") and not now.skip_dims:
+    if not facts.follows_depth and not now.skip_dims:
         return 0
-    if facts.get("follows_depth"):
+    if facts.follows_depth:
         st.warning(
             f"The first dimension of {plain(basis)} follows the counts per cell (correlation "
-            f"{facts['depth_correlation']:.2f}), so it measures depth rather than cells."
+            f"{facts.depth_correlation:.2f}), so it measures depth rather than cells."
         )
     drop = st.toggle(
         "Leave its first dimension out",

@@ -13,7 +13,7 @@ from harmony_core.categories import Coded
 from harmony_core.figures.screen import runs as figures
 from harmony_core.methods.qc import CellQuality, within_thresholds
 from harmony_core.params import PrepareParams, RunParams
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui.data import steps
 from pages.ui.data.design import coded
 from pages.ui.data.numbers import number
@@ -27,7 +27,7 @@ _SCORING = "Scoring doublets batch by batch"
 def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
     """Draw thresholds with the cells they keep, and return them."""
     now = params.prepare
-    if dataset.meta["kind"] != "counts":
+    if dataset.info.kind != "counts":
         st.caption(
             "The values are not counts, so cells are not filtered: their numbers of genes and "
             "counts say nothing any more."

@@ -6,7 +6,7 @@ import streamlit as st
 
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
-from harmony_core.store.store import Dataset, StageResult
+from harmony_core.store import Dataset, StageResult
 from pages.ui.run_group import Group
 from pages.ui.text import plain
 

@@ -14,7 +14,7 @@ from harmony_core.inspect.candidates import variance_explained
 from harmony_core.inspect.columns import batch_column, why_no_batch
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.text import plain
 
@@ -40,7 +40,7 @@ def choose(dataset: Dataset) -> Variables:
     key = f"{dataset.fingerprint}:"
     left, middle, right = st.columns([2, 2, 1.4], vertical_alignment="bottom")
     with left:
-        ranked = [c["name"] for c in dataset.meta["candidates"]]
+        ranked = [c.name for c in dataset.info.candidates]
         batch = st.multiselect(
             "Batch variable(s)",
             [*ranked, *(c for c in dataset.obs.columns if c not in ranked)],
@@ -65,7 +65,7 @@ def choose(dataset: Dataset) -> Variables:
 
 
 def _label(dataset: Dataset, current: RunParams | None, batch: Sequence[str]) -> str | None:
-    suggested, levels = dataset.meta["labels"], _levels(dataset.fingerprint, dataset)
+    suggested, levels = dataset.info.labels, _levels(dataset.fingerprint, dataset)
     usable = [c for c, n in levels.items() if c not in batch and n <= _MOST_LABELS]
     labels = [_NO_LABEL, *sorted(usable, key=lambda c: c not in suggested)]
     now = current.label if current and current.label in labels else _NO_LABEL
@@ -99,21 +99,21 @@ def problem(dataset: Dataset, chosen: Variables) -> str | None:
 
 def mixed_kinds(dataset: Dataset, chosen: Variables) -> str | None:
     """Say that the batches hold different kinds of values, if they do."""
-    mixed = dataset.meta.get("mixed_kinds", {})
+    mixed = dataset.info.mixed_kinds
     return next((str(mixed[name]) for name in chosen.batch if name in mixed), None)
 
 
 def _candidates(dataset: Dataset, explained: Mapping[str, float]) -> None:
     rows = [
         {
-            "Column": candidate["name"],
-            "Batches": len(candidate["sizes"]) if "sizes" in candidate else None,
-            "Smallest": min(candidate.get("sizes", {"": 0}).values()),
-            "Largest": max(candidate.get("sizes", {"": 0}).values()),
-            "Share of variance": explained.get(candidate["name"]),
-            "Why": "; ".join(r for r in candidate["reasons"] if not _is_in_table(r)),
+            "Column": candidate.name,
+            "Batches": len(candidate.sizes) or None,
+            "Smallest": min(candidate.sizes.values(), default=0),
+            "Largest": max(candidate.sizes.values(), default=0),
+            "Share of variance": explained.get(candidate.name),
+            "Why": "; ".join(r for r in candidate.reasons if not _is_in_table(r)),
         }
-        for candidate in dataset.meta["candidates"]
+        for candidate in dataset.info.candidates
     ]
     if not rows:
         return
@@ -163,12 +163,12 @@ def variance_by_column(dataset: Dataset, params: RunParams | None) -> dict[str, 
 
     From the prepared embedding if there is one yet, else from one that the file brought.
     """
-    names = [c["name"] for c in dataset.meta["candidates"]]
+    names = [c.name for c in dataset.info.candidates]
     if params is not None:
         key = Plan(dataset, params).keys["prepare"]
         if dataset.is_finished(key):
             return _explained(dataset.fingerprint, key.folder, dataset, params)
-    found = {c["name"]: c.get("explained") for c in dataset.meta["candidates"]}
+    found = {c.name: c.explained for c in dataset.info.candidates}
     return {name: found[name] for name in names if found[name] is not None}
 
 
@@ -181,5 +181,5 @@ def _explained(
         return {}
     obs = _dataset.obs.iloc[np.asarray(prepared.arrays["cells"])]
     embedding = np.asarray(prepared.arrays["embedding"])
-    names = [c["name"] for c in _dataset.meta["candidates"][:40]]
+    names = [c.name for c in _dataset.info.candidates[:40]]
     return {name: variance_explained(embedding, obs[name].astype(str)) for name in names}

@@ -98,7 +98,7 @@ def _facts(results: RunResults) -> DataFacts:
         batch_variable=batch.name,
         n_cells=len(obs),
         n_batches=int(np.count_nonzero(np.bincount(batch.codes))),
-        has_counts=results.dataset.meta["kind"] == "counts",
+        has_counts=results.dataset.info.kind == "counts",
         tied_to=tied,
         nothing_to_correct=assessment["verdict"]["kind"] == "null",
         exclusive=exclusive,

@@ -15,7 +15,7 @@ from harmony_core.jobs.runner import Progress
 from harmony_core.params import RunParams
 from harmony_core.runs.history import differing
 from harmony_core.runs.history import in_words as run_in_words
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import services, state
 from pages.ui.jobs import POLL_SECONDS
 from pages.ui.text import plain

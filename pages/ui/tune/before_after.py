@@ -8,7 +8,7 @@ import streamlit as st
 
 from harmony_core.runs.history import side_names
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import address, colouring, evidence, presentation
 from pages.ui.current_run import Shown
 from pages.ui.linked_view import Picture, held_selection, twin

@@ -13,7 +13,7 @@ from harmony_core.runs import history as runs
 from harmony_core.runs.comparison import Change, compare
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import evidence, state
 from pages.ui.current_run import Shown
 from pages.ui.linked_view import Picture

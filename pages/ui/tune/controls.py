@@ -19,7 +19,7 @@ from harmony_core.params import (
 )
 from harmony_core.runs.history import flat
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui.data import precomputed as given
 from pages.ui.text import plain
 from pages.ui.tune import help_texts

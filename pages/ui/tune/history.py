@@ -13,7 +13,7 @@ from harmony_core.figures.summary import level_codes
 from harmony_core.params import RunParams
 from harmony_core.runs import history as runs
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.current_run import Shown
 from pages.ui.panels import HEADINGS

@@ -13,7 +13,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs import iterations as film
 from harmony_core.runs.iterations import Frame
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import panels, state
 from pages.ui.linked_view import Picture
 from pages.ui.run_group import Group

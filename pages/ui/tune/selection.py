@@ -12,7 +12,7 @@ from harmony_core.runs.comparison import N_NEIGHBORS
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.selected_markers import SelectedMarkers
 from harmony_core.runs.selection import Around, around
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import colouring, services, state, tables
 from pages.ui.linked_view import Categories
 from pages.ui.run_group import Group

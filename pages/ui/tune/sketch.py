@@ -9,7 +9,7 @@ from harmony_core.io.request import LoadRequest
 from harmony_core.jobs import estimate
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import STEPS
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from pages.ui import run_group as background
 from pages.ui import services, state
 from pages.ui.data import loading
@@ -96,7 +96,7 @@ def _open(whole: Dataset, params: RunParams) -> None:
 
 def _whole(dataset: Dataset) -> Dataset | None:
     """Return the dataset that this one is a sketch of, while the store has it."""
-    fingerprint = (dataset.meta.get("reading") or {}).get("sketch_of")
+    fingerprint = dataset.info.reading.sketch_of
     if fingerprint is None:
         return None
     try:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from harmony_core.verdict.glossary import GLOSSARY
 from harmony_core.verdict.stability import Stability, compare, with_seeds
 from harmony_core.verdict.verdict import Verdict

@@ -12,7 +12,7 @@ from harmony_core.figures.screen.maps import Setting
 from harmony_core.params import RunParams
 from harmony_core.runs import history as runs
 from harmony_core.runs.results import RunResults
-from harmony_core.store.store import Dataset
+from harmony_core.store import Dataset
 from harmony_core.verdict.suggest import Candidate, grid, offer
 from pages.ui.run_group import Group
 from pages.ui.tune import controls

@@ -1,0 +1,225 @@
+"""One dataset in the store: its table of cells, its genes, and the stages finished on it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from harmony_core._typing import Arrays
+from harmony_core.errors import DataError, FileError, full_disk
+from harmony_core.store.files import load_arrays, save_arrays, touch
+from harmony_core.store.info import INFO_FILE, DatasetInfo
+from harmony_core.store.keys import StageKey, StageResult
+
+if TYPE_CHECKING:
+    from harmony_core.matrices.by_gene import ByGene
+
+
+class Dataset:
+    """One dataset in the store, read without loading its matrix."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def fingerprint(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def info(self) -> DatasetInfo:
+        """Name, sizes, value kind, where counts are, and what else ``dataset.json`` says."""
+        return DatasetInfo.read(self.folder)
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def n_cells(self) -> int:
+        return self.info.n_cells
+
+    @property
+    def source(self) -> Path:
+        return self.folder / "source.h5ad"
+
+    @cached_property
+    def obs(self) -> pd.DataFrame:
+        return pd.read_parquet(self.folder / "obs.parquet")
+
+    @cached_property
+    def symbols(self) -> pd.Index:
+        """Gene symbols, one for each row of ``var``, in the matrix's order; empty without genes."""
+        path = self.folder / "var.parquet"
+        return pd.Index(pd.read_parquet(path)["symbol"]) if path.is_file() else pd.Index([])
+
+    @property
+    def matrix(self) -> Arrays | None:
+        """The expression matrix by gene (CSC ``data``, ``indices``, ``indptr``), or None.
+
+        Opened anew each time: what has been read through a memory map counts as memory in use
+        until the map is closed.
+        """
+        folder = self.folder / "matrix"
+        return load_arrays(folder) if folder.is_dir() else None
+
+    @property
+    def by_gene(self) -> ByGene | None:
+        """The expression matrix, to be read some genes at a time, or None."""
+        from harmony_core.matrices.by_gene import ByGene  # scipy takes its time
+
+        if self.matrix is None:
+            return None
+        return ByGene(lambda: self.matrix or {}, (self.n_cells, len(self.symbols)))
+
+    def gene(self, position: int) -> npt.NDArray[np.float32]:
+        """Return one gene's stored values over all cells (not normalised if they are counts)."""
+        matrix = self.matrix
+        if matrix is None:
+            raise DataError("These data have no expression values, only an embedding.")
+        start, end = matrix["indptr"][position : position + 2]
+        values = np.zeros(self.n_cells, dtype=np.float32)
+        values[matrix["indices"][start:end]] = matrix["data"][start:end]
+        return values
+
+    def embedding(self, name: str) -> npt.NDArray[np.float32]:
+        """Return an embedding, or a layout, that came with the data (cells × dimensions)."""
+        stored_names = self.info.stored_embeddings
+        if name not in stored_names:
+            available = ", ".join(stored_names) or "none"
+            raise DataError(
+                f"There is no embedding {name!r} in these data; available: {available}."
+            )
+        position = stored_names.index(name)
+        stored: npt.NDArray[np.float32] = np.load(
+            self.folder / "embeddings" / f"{position}.npy", mmap_mode="r", allow_pickle=False
+        )
+        return stored
+
+    # Stages
+
+    def finished(self, key: StageKey) -> StageResult | None:
+        """Return a finished stage, or None if it has yet to be computed.
+
+        One that can't be read is given up, so that it counts as not computed everywhere.
+        """
+        mark = self._mark(key)
+        try:
+            info = json.loads(mark.read_text("utf-8"))
+            arrays, values = load_arrays(mark.parent), info["values"]
+            if sorted(arrays) != info["arrays"]:
+                raise ValueError("arrays are missing")
+        except OSError:
+            return None
+        except Exception:  # of a damaged file's header numpy says almost anything
+            with contextlib.suppress(OSError):
+                mark.unlink()
+            return None
+        touch(mark)
+        return StageResult(arrays, values)
+
+    def is_finished(self, key: StageKey) -> bool:
+        """Return whether the store has a stage, without reading it; it does not count as used."""
+        return self._mark(key).is_file()
+
+    def _mark(self, key: StageKey) -> Path:
+        """Return what is written last of a stage; its time is that of its last use."""
+        return self.folder / "stages" / key.folder / "info.json"
+
+    def seconds_by_stage(self) -> dict[str, list[float]]:
+        """Return how long each computation took whose result is still there, by stage."""
+        found: dict[str, list[float]] = {}
+        for mark in glob.glob("stages/*/info.json", root_dir=self.folder):
+            # Another server may be evicting it, and what can't be read says nothing.
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                values = json.loads((self.folder / mark).read_text("utf-8"))["values"]
+                stage = Path(mark).parent.name.rpartition("-")[0]
+                found.setdefault(stage, []).append(float(values["seconds"]))
+        return found
+
+    def computed(
+        self, key: StageKey, compute: Callable[[], tuple[Arrays, Mapping[str, Any]]]
+    ) -> StageResult:
+        """Return a stage from the store, computing it if need be; two askers compute it once.
+
+        Raises
+        ------
+        FileError
+            If the dataset was evicted meanwhile.
+        OSError
+            If its disk is full: nothing that follows could be kept either.
+        """
+        if (found := self.finished(key)) is not None:
+            return found
+        try:
+            return self._computed_now(key, compute)
+        except FileNotFoundError as error:
+            if (self.folder / INFO_FILE).is_file():
+                raise
+            raise evicted_error() from error
+
+    def _computed_now(
+        self, key: StageKey, compute: Callable[[], tuple[Arrays, Mapping[str, Any]]]
+    ) -> StageResult:
+        stages = self.folder / "stages"
+        stages.mkdir(exist_ok=True)
+        with filelock.FileLock(stages / f".{key.folder}.lock"):
+            if (found := self.finished(key)) is not None:
+                return found
+            start = time.perf_counter()
+            arrays, values = compute()
+            values = {**values, "seconds": round(time.perf_counter() - start, 4)}
+            self._write_stage(key, arrays, values)
+        result = self.finished(key)
+        # A second server's eviction must not lose what was just computed.
+        return result if result is not None else StageResult(arrays, values)
+
+    def _write_stage(self, key: StageKey, arrays: Arrays, values: Mapping[str, Any]) -> None:
+        stages = self.folder / "stages"
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=stages))
+        target = stages / key.folder
+        try:
+            save_arrays(temporary, arrays)
+            info = {"arrays": sorted(arrays), "values": values}
+            (temporary / "info.json").write_text(json.dumps(info), "utf-8")
+            shutil.rmtree(target, ignore_errors=True)
+            with contextlib.suppress(FileExistsError):  # put there by another server just now
+                temporary.rename(target)
+        except OSError as error:
+            if full_disk(error):  # numpy does not say where
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def run_folder(self, run: str, *below: str) -> Path:
+        """Return where a run's settings and progress are; on a full disk it may not be there.
+
+        Parameters
+        ----------
+        below
+            Names of folders within it, one inside the other.
+        """
+        folder = Path(self.folder, "runs", *(Path(name).name for name in (run, *below)))
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def evicted_error() -> FileError:
+    """Return the error that says that a dataset is gone."""
+    return FileError("This dataset is no longer in the store; load its file again.")

@@ -1,0 +1,64 @@
+"""Files and folders of the store, which another server may write or evict meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harmony_core._typing import Arrays
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON so that a reader sees either the old file or the new one."""
+    handle, temporary = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(values, file)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_arrays(folder: Path, arrays: Arrays) -> None:
+    """Write each array as ``<name>.npy``; nothing is pickled."""
+    folder.mkdir(exist_ok=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
+
+
+def load_arrays(folder: Path) -> Arrays:
+    """Return a folder's arrays by name, as memory maps."""
+    return {
+        p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in sorted(folder.glob("*.npy"))
+    }
+
+
+def touch(path: Path) -> None:
+    """Mark a file as used now."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def last_used(path: Path) -> float:
+    """Return when a file was used last, in seconds since the epoch; 0 if it is gone."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def tree_size(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    total = 0
+    for at, _, files in os.walk(folder):  # which passes over what vanishes meanwhile
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(at, name), follow_symlinks=False).st_size
+    return total

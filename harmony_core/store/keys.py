@@ -1,0 +1,37 @@
+"""What a finished stage is called in the store, and what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harmony_core._typing import Arrays
+
+
+@dataclass(frozen=True)
+class StageKey:
+    """Name of a stage and the digest of everything that decides its result."""
+
+    stage: str
+    digest: str
+
+    @property
+    def folder(self) -> str:
+        return f"{self.stage}-{self.digest}"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A finished stage: arrays as memory maps, and a few plain values."""
+
+    arrays: Arrays
+    info: Mapping[str, Any]
+
+
+def digest(*parts: Any) -> str:
+    """Return a short digest of JSON-able values; equal values give equal digests."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
