@@ -34,7 +34,7 @@ from harmony_core.detector.reference import Reference, build_reference
 from harmony_core.detector.scores import score
 from harmony_core.methods.harmony import correct
 from harmony_core.methods.neighbors import Neighbors, nearest_neighbors
-from harmony_core.metrics import conservation, mixing, scib
+from harmony_core.metrics import conservation, mixing, movement, scib
 from harmony_core.metrics.kbet import kbet_per_label
 from harmony_core.params import HarmonyParams
 from harmony_core.simulate import Scenario, simulate
@@ -151,8 +151,8 @@ def interactive(m: Material) -> dict[str, Callable[[], Any]]:
         "wrong-label neighbours per cell": lambda: conservation.wrong_label_share(
             after, m.label.codes
         ),
-        "neighbours replaced per cell": lambda: conservation.neighbors_replaced(before, after),
-        "displacement per cell": lambda: conservation.displacement(m.before, m.after, clusters),
+        "neighbours replaced per cell": lambda: movement.neighbors_replaced(before, after),
+        "displacement per cell": lambda: movement.displacement(m.before, m.after, clusters),
     }
 
 

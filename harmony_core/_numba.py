@@ -1,11 +1,44 @@
-"""Keep what numba compiles for umap-learn, so that only a machine's first start compiles."""
+"""Everything that is ours about numba: decorators with types, and what is kept of umap-learn.
+
+All of it is compiled once per machine and kept in numba's cache folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+import numba
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+# Sums in any order, which is faster; infinity stays what it is.
+_ANY_ORDER = {"reassoc", "nsz", "contract"}
+
+
+def compiled(function: _F) -> _F:
+    """Compile a loop."""
+    return cast(_F, numba.njit(cache=True, nogil=True)(function))
+
+
+def parallel(function: _F) -> _F:
+    """Compile a loop whose `numba.prange` is divided among the cores."""
+    return cast(_F, numba.njit(cache=True, parallel=True)(function))
+
+
+def fast(function: _F) -> _F:
+    """Compile a loop whose sums may be added up in any order."""
+    return cast(_F, numba.njit(cache=True, fastmath=_ANY_ORDER)(function))
+
+
+def fast_parallel(function: _F) -> _F:
+    """Compile a loop that is both `parallel` and `fast`."""
+    return cast(_F, numba.njit(cache=True, fastmath=_ANY_ORDER, parallel=True)(function))
+
+
+# The patch of numba: while umap-learn is imported, and nowhere else.
 
 
 def import_umap() -> None:
@@ -25,8 +58,6 @@ def import_umap() -> None:
 @contextlib.contextmanager
 def _caching_numba() -> Iterator[None]:
     """Let functions decorated within the block be cached unless they are told otherwise."""
-    import numba
-
     original = numba.njit
 
     def njit(*arguments: Any, **options: Any) -> Callable[..., Any]:

@@ -13,27 +13,15 @@ they use numpy, numba, faiss, threadpoolctl and `search_in_parts` alone, and are
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import faiss
 import numba
 import numpy as np
 import threadpoolctl
 
+from harmony_core._numba import fast, fast_parallel
 from harmony_core.methods.index_search import search_in_parts
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-if TYPE_CHECKING:
-
-    def fast(function: _F) -> _F: ...
-    def fast_parallel(function: _F) -> _F: ...
-else:
-    # Sums in any order, which is faster; infinity stays what it is.
-    _ANY_ORDER = {"reassoc", "nsz", "contract"}
-    fast = numba.njit(cache=True, fastmath=_ANY_ORDER)
-    fast_parallel = numba.njit(cache=True, fastmath=_ANY_ORDER, parallel=True)
 
 
 def search_by_lists(

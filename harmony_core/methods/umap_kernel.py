@@ -6,19 +6,12 @@ the last bit: they use numpy and numba alone, and are annotated with ``Any`` onl
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-if TYPE_CHECKING:
-
-    def parallel(function: _F) -> _F: ...
-else:
-    parallel = numba.njit(cache=True, parallel=True)
+from harmony_core._numba import parallel
 
 
 def optimise(

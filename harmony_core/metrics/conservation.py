@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from harmony_core._numba import parallel
 from harmony_core.thresholds import MIN_CELLS_PURITY, N_NEIGHBORS
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.floating[Any]]
-
-if TYPE_CHECKING:
-
-    def _parallel(function: _F) -> _F: ...
-else:
-    _parallel = numba.njit(cache=True, parallel=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,51 +219,6 @@ def clisi(
     )
 
 
-def neighbors_replaced(
-    indices_before: Ints, indices_after: Ints, *, n_neighbors: int = N_NEIGHBORS
-) -> NDArray[np.float32]:
-    """Part of each cell's neighbours before that are no longer among those after, 0 to 1."""
-    k = min(n_neighbors, indices_before.shape[1], indices_after.shape[1])
-    replaced: NDArray[np.float32] = _count_gone(indices_before[:, :k], indices_after[:, :k])
-    return replaced / np.float32(max(k, 1))
-
-
-def displacement(before: Floats, after: Floats, clusters: Ints) -> NDArray[np.float32]:
-    """How far each cell was moved, in units of its distance to the nearest other cluster.
-
-    1 means that the cell moved as far as the next cluster's centre lies: far enough to change
-    sides. A shift that all cells of a batch share counts in full.
-
-    Parameters
-    ----------
-    before, after
-        Uncorrected and corrected embedding, cells × dimensions.
-    clusters
-        Cluster of each cell, -1 where it has none: then all clusters are others.
-
-    Returns
-    -------
-    One value a cell; NaN where there is no other cluster.
-    """
-    start = np.asarray(before, dtype=np.float32)
-    moved = np.sqrt(((np.asarray(after, dtype=np.float32) - start) ** 2).sum(axis=1))
-    known = clusters >= 0
-    n_clusters = int(np.max(clusters, initial=-1)) + 1
-    sizes = np.bincount(clusters[known], minlength=n_clusters)
-    centres = np.zeros((n_clusters, start.shape[1]), dtype=np.float32)
-    for dim in range(start.shape[1]):
-        sums = np.bincount(clusters[known], weights=start[known, dim], minlength=n_clusters)
-        centres[:, dim] = sums / np.maximum(sizes, 1)
-    squared = (start**2).sum(axis=1)[:, None] - 2 * start @ centres.T + (centres**2).sum(axis=1)
-    squared[:, sizes == 0] = np.inf
-    squared[np.flatnonzero(known), clusters[known]] = np.inf
-    to_other = np.sqrt(np.maximum(np.min(squared, axis=1, initial=np.inf), 0))
-    ratio = np.full(len(start), np.nan, dtype=np.float32)
-    possible = np.isfinite(to_other) & (to_other > 0)
-    ratio[possible] = moved[possible] / to_other[possible]
-    return ratio
-
-
 def _share(part: Ints, total: Ints, known: NDArray[np.bool_]) -> NDArray[np.float32]:
     share = np.full(len(total), np.nan, dtype=np.float32)
     possible = known & (total > 0)
@@ -287,7 +235,7 @@ def _label_means(values: Floats, labels: Ints) -> NDArray[np.float64]:
         return np.asarray(total / np.bincount(labels[usable], minlength=n_labels))
 
 
-@_parallel
+@parallel
 def _count_within(
     indices: NDArray[Any], labels: NDArray[Any], batch: NDArray[Any], wanted: int
 ) -> NDArray[np.int32]:
@@ -307,18 +255,3 @@ def _count_within(
             if taken == wanted:
                 break
     return counts
-
-
-@_parallel
-def _count_gone(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float32]:
-    gone = np.zeros(before.shape[0], dtype=np.float32)
-    for i in numba.prange(before.shape[0]):
-        for e in range(before.shape[1]):
-            kept = False
-            for f in range(after.shape[1]):
-                if before[i, e] == after[i, f]:
-                    kept = True
-                    break
-            if not kept:
-                gone[i] += 1
-    return gone

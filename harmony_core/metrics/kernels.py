@@ -6,29 +6,20 @@ add whole numbers, or keep to a column each, so that their results depend on no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-if TYPE_CHECKING:
-
-    def _compiled(function: _F) -> _F: ...
-    def _parallel(function: _F) -> _F: ...
-else:
-    _compiled = numba.njit(cache=True, nogil=True)
-    _parallel = numba.njit(cache=True, parallel=True)
+from harmony_core._numba import compiled, parallel
 
 Array = npt.NDArray[Any]
 
 _PARTS = 8
 
 
-@_compiled
+@compiled
 def moments(
     indptr: Array, indices: Array, data: Array, columns: Array, groups: Array, n_groups: int
 ) -> tuple[Array, Array]:
@@ -47,7 +38,7 @@ def moments(
     return total, squares
 
 
-@_parallel
+@parallel
 def weighted_sums(
     matrix: tuple[Array, Array, Array],
     columns: Array,
@@ -74,7 +65,7 @@ def weighted_sums(
     return result.T
 
 
-@_parallel
+@parallel
 def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> Array:
     """Count cross-batch neighbours from each pre-cluster to each (groups × groups)."""
     n = neighbors.shape[0]
@@ -89,7 +80,7 @@ def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> 
     return whole
 
 
-@_parallel
+@parallel
 def sum_over_edges(
     neighbors: Array, batch: Array, group: Array, table: Array, n_groups: int
 ) -> Array:
@@ -107,7 +98,7 @@ def sum_over_edges(
     return whole
 
 
-@_compiled
+@compiled
 def neighbor_weights(
     neighbors: Array, batch: Array, group: Array, n_groups: int
 ) -> tuple[Array, Array, Array]:

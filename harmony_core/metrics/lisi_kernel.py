@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+from harmony_core._numba import compiled, parallel
+
 _Array = NDArray[Any]
-
-if TYPE_CHECKING:
-
-    def _parallel(function: _F) -> _F: ...
-    def _compiled(function: _F) -> _F: ...
-else:
-    # No fastmath: the search below has an infinite bound, and infinite distances have a meaning.
-    _parallel = numba.njit(cache=True, parallel=True)
-    _compiled = numba.njit(cache=True)
 
 _TOLERANCE = 1e-5
 _STEPS = 50
 _LONGEST = 3.0
 
 
-@_compiled
+@compiled
 def _weigh(distances: _Array, weights: _Array, perplexity: float) -> None:
     """Fill ``weights``, which come as zeros, with exp(-beta × distance) of the wanted perplexity.
 
@@ -74,7 +65,8 @@ def _weigh(distances: _Array, weights: _Array, perplexity: float) -> None:
             beta = low * 2 if high == np.inf else (low + high) / 2
 
 
-@_parallel
+# No fastmath: the search of beta has an infinite bound, and infinite distances have a meaning.
+@parallel
 def lisi_of_all(
     indices: _Array, distances: _Array, codes: _Array, n_levels: int, perplexity: float
 ) -> NDArray[np.float32]:

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-N_NEIGHBORS = 30
-"""Nearest neighbours of a cell that are compared."""
+from harmony_core.metrics.movement import distance_moved, neighbors_replaced, radius
 
 MOST = 0.5
 """A cluster went into another if more than this part of its cells did."""
@@ -67,39 +66,20 @@ def compare(
         Cells × dimensions, of the first and of the second; None where they are of two tools, so
         that distances between them mean nothing.
     neighbors
-        Nearest neighbours of each cell, nearest first (cells × k).
+        Nearest neighbours of each cell, nearest first (cells × k); the first
+        `harmony_core.thresholds.N_NEIGHBORS` count.
     clusters
         Cluster of each cell, from 0.
     """
     table = _table(*(np.asarray(c) for c in clusters))
     stayed = min(int(table.max(axis=axis, initial=0).sum()) for axis in (0, 1))
     return Change(
-        replaced=_replaced(*(np.asarray(n)[:, :N_NEIGHBORS] for n in neighbors)),
-        moved=None if embeddings is None else _moved(*embeddings),
+        replaced=neighbors_replaced(*neighbors),
+        moved=None if embeddings is None else distance_moved(*embeddings) / radius(embeddings[0]),
         merged=_gathered(table),
         split=_gathered(table.T),
         regrouped=1 - stayed / len(clusters[0]),
     )
-
-
-def _moved(
-    first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]
-) -> npt.NDArray[np.float32]:
-    first, second = np.asarray(first, dtype=np.float32), np.asarray(second, dtype=np.float32)
-    centre = first.mean(axis=0)
-    radius = float(np.sqrt(((first - centre) ** 2).sum(axis=1)).mean())
-    moved = np.sqrt(((second - first) ** 2).sum(axis=1)) / max(radius, 1e-12)
-    return np.asarray(moved, dtype=np.float32)
-
-
-def _replaced(
-    first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float32]:
-    k = max(min(first.shape[1], second.shape[1]), 1)
-    # No cell is its neighbour twice, so a number that stands twice in a row is in both lists.
-    both = np.sort(np.hstack([first[:, :k], second[:, :k]]), axis=1)
-    kept = (both[:, 1:] == both[:, :-1]).sum(axis=1)
-    return np.asarray(1 - kept / k, dtype=np.float32)
 
 
 def _table(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> npt.NDArray[Any]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from harmony_core.metrics.movement import distance_moved, radius
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 
@@ -91,7 +91,7 @@ def frame(results: RunResults, runs: Sequence[RunResults], iteration: int) -> Fr
     last = start if iteration <= 1 else runs[iteration - 2].embedding("after")
     if here is None or last is None:
         return None
-    radius = max(_mean_distance(start, np.asarray(start.mean(axis=0))), 1e-12)
+    spread = radius(start)
     objective = whole["objective"]
     change = None
     if iteration:
@@ -101,8 +101,8 @@ def frame(results: RunResults, runs: Sequence[RunResults], iteration: int) -> Fr
         iteration=iteration,
         objective=objective[iteration],
         change=change,
-        moved=_mean_distance(here, last) / radius,
-        moved_in_all=_mean_distance(here, start) / radius,
+        moved=float(distance_moved(last, here).mean()) / spread,
+        moved_in_all=float(distance_moved(start, here).mean()) / spread,
         uneven=_uneven(runs[iteration - 1]) if iteration else None,
     )
 
@@ -117,7 +117,3 @@ def _uneven(run: RunResults) -> int | None:
         judged = np.asarray(expected) >= MIN_EXPECTED
         lacking |= (judged & (np.asarray(observed) < FAR_FROM_EVEN * expected)).any(axis=1)
     return int(lacking.sum())
-
-
-def _mean_distance(here: npt.NDArray[np.floating], there: npt.NDArray[np.floating]) -> float:
-    return float(np.sqrt(((np.asarray(here) - there) ** 2).sum(axis=1)).mean())

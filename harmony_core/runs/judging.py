@@ -166,11 +166,11 @@ class Judging(Chain):
         }
 
     def _facts(self) -> RunFacts:
-        from harmony_core.metrics.conservation import neighbors_replaced
+        from harmony_core.metrics.movement import distance_moved, neighbors_replaced
         from harmony_core.verdict.advice import RunFacts
 
         before, after = self.embedding("before"), self.embedding("after")
-        moved = np.sqrt(((after - before) ** 2).sum(axis=1)).max()
+        moved = distance_moved(before, after).max()
         radius = np.sqrt(((before - before.mean(axis=0)) ** 2).sum(axis=1).mean())
         replaced = neighbors_replaced(
             self.neighbors("before").indices, self.neighbors("after").indices

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core.runs.comparison import N_NEIGHBORS
+from harmony_core.metrics.movement import is_shared
+from harmony_core.thresholds import N_NEIGHBORS
 
 MOST_CELLS = 100_000
 """Of a larger selection, this many evenly spread cells stand for all: shares to within 0.2 %."""
@@ -55,7 +56,7 @@ def around(
         Which cells are chosen, at least one (cells).
     neighbors
         Nearest neighbours of each cell in the first and in the second result, nearest first
-        (cells × k); the first `harmony_core.runs.comparison.N_NEIGHBORS` count. May be memory maps.
+        (cells × k); the first `harmony_core.thresholds.N_NEIGHBORS` count. May be memory maps.
     batches
         Batch of each cell, 0 to ``n_batches`` - 1 (cells).
     """
@@ -64,9 +65,7 @@ def around(
     if len(rows) > MOST_CELLS:
         rows = rows[np.linspace(0, len(rows) - 1, MOST_CELLS).astype(np.int64)]
     first, second = (np.asarray(side[:, :N_NEIGHBORS][rows]) for side in neighbors)
-    is_kept = np.zeros(second.shape, dtype=bool)
-    for column in first.T:
-        is_kept |= second == column[:, None]
+    is_kept = is_shared(second, first)
     mine = batches[rows]
     n_kept = np.bincount(mine, weights=is_kept.sum(axis=1), minlength=n_batches)
     n_looked_at = np.bincount(mine, minlength=n_batches) * second.shape[1]

@@ -15,7 +15,7 @@ from harmony_core.detector.matched import matched_mixing
 from harmony_core.detector.reference import Reference
 from harmony_core.detector.results import Detection, LabelRow
 from harmony_core.detector.scores import score
-from harmony_core.metrics import conservation, mixing
+from harmony_core.metrics import conservation, mixing, movement
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.verdict import Verdict, combine, judge
 
@@ -257,8 +257,8 @@ def _per_cell(given: Inputs) -> dict[str, npt.NDArray[np.float32]]:
     clusters = given.references[-1].evidence.pre
     values = {
         "mixing": mixing.local_mixing(given.near_after, codes),
-        "neighbors_replaced": conservation.neighbors_replaced(given.near_before, given.near_after),
-        "displacement": conservation.displacement(given.before, given.after, clusters),
+        "neighbors_replaced": movement.neighbors_replaced(given.near_before, given.near_after),
+        "displacement": movement.displacement(given.before, given.after, clusters),
     }
     if given.label is not None:
         values["wrong_label"] = conservation.wrong_label_share(given.near_after, given.label.codes)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import pairwise_distances
 
 from harmony_core.metrics.conservation import (
     clisi,
-    displacement,
-    neighbors_replaced,
     purity_loss,
     wrong_label_share,
     wrong_label_share_within_batch,
@@ -146,34 +143,3 @@ def test_clisi_by_label(separate):
     empty = clisi(before * np.nan, after * np.nan, np.full(240, -1))
     assert empty.worst is None
     assert np.isnan(empty.after)
-
-
-def test_neighbours_replaced_equals_set_difference():
-    rng = np.random.default_rng(4)
-    before, _ = neighbours(rng.normal(size=(80, 3)), 40)
-    after, _ = neighbours(rng.normal(size=(80, 3)), 40)
-    expected = [len(set(a[:30]) - set(b[:30])) / 30 for a, b in zip(before, after, strict=True)]
-    np.testing.assert_allclose(neighbors_replaced(before, after), expected, rtol=1e-6)
-    assert neighbors_replaced(before, before).max() == 0
-    assert neighbors_replaced(before[:, :5], after).shape == (80,)
-
-
-def test_displacement_equals_a_dense_computation():
-    rng = np.random.default_rng(5)
-    before, shift = rng.normal(size=(100, 4)) * 5, rng.normal(size=(100, 4))
-    clusters = np.arange(100) % 4
-    centres = np.array([before[clusters == c].mean(axis=0) for c in range(4)])
-    to_centre = pairwise_distances(before, centres)
-    to_centre[np.arange(100), clusters] = np.inf
-    expected = np.linalg.norm(shift, axis=1) / to_centre.min(axis=1)
-    found = displacement(before, before + shift, clusters)
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
-    assert displacement(before, before, clusters).max() == 0
-
-
-def test_displacement_without_another_cluster_or_without_a_cluster():
-    X = np.random.default_rng(6).normal(size=(20, 2))
-    assert np.isnan(displacement(X, X + 1, np.zeros(20, int))).all()
-    assert np.isnan(displacement(X, X + 1, np.full(20, -1))).all()
-    with_gap = np.array([-1] + [0] * 10 + [3] * 9)
-    assert np.isfinite(displacement(X, X + 1, with_gap)).all()

@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.runs import selected_markers
-from harmony_core.runs.comparison import N_NEIGHBORS
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.selected_markers import SelectedMarkers
 from harmony_core.runs.selection import Around, around
 from harmony_core.store import Dataset
+from harmony_core.thresholds import N_NEIGHBORS
 from pages.ui import colouring, services, state, tables
 from pages.ui.linked_view import Categories
 from pages.ui.run_group import Group
