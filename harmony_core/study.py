@@ -283,7 +283,7 @@ class Run:
         column
             Column of obs to colour by, by default the first batch variable.
         """
-        from harmony_core.figures.screen.runs import before_after
+        from harmony_core.figures.screen.layouts import before_after
         from harmony_core.figures.summary import level_codes
         from harmony_core.runs.history import side_names
 

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.detector.results import ClusterRow, Detection
-from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_batch
 from harmony_core.figures.summary import level_codes
 from harmony_core.inspect.gene_sets import Found
 from harmony_core.runs.plan import Side
@@ -74,7 +74,7 @@ def _pictures(results: RunResults) -> None:
         st.caption(f"The first {_MOST_IN_GRID} of {len(expression)} genes are drawn.")
         expression = dict(list(expression.items())[:_MOST_IN_GRID])
     st.plotly_chart(
-        figure_genes.gene_grid(expression, before, after, dark=presentation.is_dark()),
+        gene_grid(expression, before, after, dark=presentation.is_dark()),
         key="marker-grid",
         config={"displayModeBar": False},
     )
@@ -88,7 +88,7 @@ def _dots(results: RunResults) -> None:
     expression = _expression(results, found)
     for i, (column, grouping) in enumerate(zip(st.columns(len(groupings)), groupings, strict=True)):
         column.plotly_chart(
-            figure_genes.gene_dots(
+            gene_dots(
                 expression,
                 grouping.codes,
                 grouping.levels,
@@ -114,7 +114,7 @@ def _violins(results: RunResults) -> None:
     batches, names = level_codes(results.obs[results.params.harmony.batch[0]])
     for i, grouping in enumerate(groupings):
         st.plotly_chart(
-            figure_genes.violins_by_batch(
+            violins_by_batch(
                 values,
                 grouping.codes,
                 grouping.levels,

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import streamlit as st
 
 from harmony_core.errors import ParameterError
-from harmony_core.figures.screen import genes as figure_genes
-from harmony_core.figures.screen import runs as figures
+from harmony_core.figures.screen.convergence import convergence_curve
+from harmony_core.figures.screen.genes import gene_grid
 from harmony_core.inspect.gene_sets import PANEL, find_genes
 from harmony_core.jobs.runner import Progress
 from harmony_core.params import RunParams
@@ -193,7 +193,7 @@ def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
     if only is not None and results.obs is not None and len(only) != len(results.obs):
         only = None  # the picture is still that of other cells
     st.plotly_chart(
-        figure_genes.gene_grid(
+        gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
             results.picture("before"),
             results.picture("after"),
@@ -226,7 +226,7 @@ def _convergence(shown: Shown) -> None:
         return
     harmony = results.harmony
     st.plotly_chart(
-        figures.convergence(harmony["objective"], harmony["stop_reason"]),
+        convergence_curve(harmony["objective"], harmony["stop_reason"]),
         key="convergence",
         config={"displayModeBar": False},
     )

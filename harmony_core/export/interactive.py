@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 
 from harmony_core.errors import ExportError
 from harmony_core.figures.paper.genes import expression_of
-from harmony_core.figures.screen import genes as figure_genes
-from harmony_core.figures.screen import maps as figure_maps
-from harmony_core.figures.screen import runs as figures
+from harmony_core.figures.screen.convergence import convergence_curve
+from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_batch
+from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
+from harmony_core.figures.screen.layouts import before_after
 from harmony_core.figures.summary import level_codes
 from harmony_core.io.writing import write_text_whole
 from harmony_core.palette import CATEGORICAL
@@ -62,9 +63,9 @@ def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
     made = []
     for column in [*p.harmony.batch, *([p.label] if p.label else [])]:
         codes, levels = level_codes(obs[column])
-        figure = figures.before_after(before, after, codes, levels, title=column, sides=sides)
+        figure = before_after(before, after, codes, levels, title=column, sides=sides)
         made.append((f"By {column}", figure))
-    by_cluster = figures.before_after(
+    by_cluster = before_after(
         before, after, *_clusters(results, "after"), title="cluster", sides=sides
     )
     made.append((f"By cluster, {sides[1]}", by_cluster))
@@ -73,7 +74,7 @@ def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
     except ExportError:  # no expression
         expression = {}
     if expression:
-        made.append(("Marker genes", figure_genes.gene_grid(expression, before, after)))
+        made.append(("Marker genes", gene_grid(expression, before, after)))
         made += _by_cluster(results, expression)
     return made + _how_harmony_went(results)
 
@@ -84,7 +85,7 @@ def _by_cluster(
     made = []
     for side, when in zip(SIDES, side_names(results.params), strict=True):
         codes, names = _clusters(results, side)
-        found = figure_genes.gene_dots(expression, codes, names)
+        found = gene_dots(expression, codes, names)
         made.append((f"Marker genes by cluster, {when}", found))
     assert results.obs is not None  # as the pictures before these
     variable = results.params.harmony.batch[0]
@@ -93,7 +94,7 @@ def _by_cluster(
         return made
     codes, names = _clusters(results, "after")
     for symbol, values in expression.items():
-        violins = figure_genes.violins_by_batch(
+        violins = violins_by_batch(
             values, codes, names, batches, levels, title=f"{symbol} by cluster"
         )
         made.append((f"{symbol} by {variable}", violins))
@@ -104,12 +105,12 @@ def _how_harmony_went(results: RunResults) -> list[tuple[str, go.Figure]]:
     harmony, stage = results.harmony, results.stage("soft_clusters")
     if harmony is None or stage is None:
         return []
-    made = [("Convergence", figures.convergence(harmony["objective"], harmony["stop_reason"]))]
+    made = [("Convergence", convergence_curve(harmony["objective"], harmony["stop_reason"]))]
     for i, variable in enumerate(results.params.harmony.batch):
         observed, expected = (
             np.asarray(stage.arrays[f"{of}_{i}"]) for of in ("observed", "expected")
         )
-        found = figure_maps.soft_clusters(observed, expected, harmony["levels"][i])
+        found = soft_cluster_heatmap(observed, expected, harmony["levels"][i])
         made.append((f"Soft clusters by {variable}", found))
     return made
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.figures.screen.genes import gene_dots
 from harmony_core.store import examples as samples
 from pages.ui import services
 from pages.ui.linked_view.wire import Held, pack_bits, unpack_bits
@@ -103,14 +103,14 @@ def test_views_can_be_kept_to_the_cells_selected_on_tune(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[tuple[str, ...]] = []
-    draw = figure_genes.gene_dots
+    draw = gene_dots
 
-    def watched(expression: Any, codes: Any, levels: Any, **how: Any) -> Any:
+    def recorded(expression: Any, codes: Any, levels: Any, **how: Any) -> Any:
         drawn.append(levels)
         assert (codes >= 0).sum() in (10, 4000)
         return draw(expression, codes, levels, **how)
 
-    monkeypatch.setattr(figure_genes, "gene_dots", watched)
+    monkeypatch.setattr("harmony_core.figures.screen.genes.gene_dots", recorded)
     _view(app, "Dot plot")
     assert not [t for t in app.toggle if t.key == "marker-only-selected"]
     chosen = np.arange(4000) < 10

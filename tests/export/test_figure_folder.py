@@ -19,7 +19,7 @@ from harmony_core.figures.paper.genes import dots_figure, draw_dots, genes_figur
 from harmony_core.figures.paper.harmony import convergence_figure, draw_soft_clusters
 from harmony_core.figures.paper.layouts import pair_figure, two_runs_figure
 from harmony_core.figures.paper.violins import draw_violins
-from harmony_core.figures.screen.maps import soft_clusters
+from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.params import PrepareParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
@@ -167,5 +167,5 @@ def test_soft_clusters_are_drawn_as_on_screen(finished: RunResults) -> None:
         for c in draw_soft_clusters(finished).axes[0].collections
         if isinstance(c, mpl.collections.QuadMesh)
     )
-    (shown,) = soft_clusters(observed, expected, ["A", "B"]).data
+    (shown,) = soft_cluster_heatmap(observed, expected, ["A", "B"]).data
     np.testing.assert_allclose(mesh.get_array(), shown.z, rtol=1e-6)

@@ -10,8 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from harmony_core.figures.screen import genes as figure_genes
-from harmony_core.figures.screen import runs as figures
+from harmony_core.figures.screen.convergence import convergence_curve
+from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_batch
+from harmony_core.figures.screen.layouts import before_after, small_multiples
+from harmony_core.figures.screen.preparation_charts import batch_bars, quality_violins
+from harmony_core.figures.screen.style import LONGEST_NAME, label_text
 from harmony_core.figures.summary import clip_limit, dots, level_codes, sampled_cells
 from harmony_core.palette import CATEGORICAL, MISSING
 
@@ -74,7 +77,7 @@ def test_levels_are_sorted_and_missing_is_negative() -> None:
 
 
 def test_convergence_says_why_harmony_stopped() -> None:
-    figure = figures.convergence([10.0, 8.0, 7.5], "converged")
+    figure = convergence_curve([10.0, 8.0, 7.5], "converged")
     assert list(figure.data[0].y) == [10.0, 8.0, 7.5]
     assert figure.layout.title.text == "2 iterations, converged"
 
@@ -83,7 +86,7 @@ def test_gene_dots_carries_shares_and_means(
     expression: dict[str, npt.NDArray[np.float32]],
 ) -> None:
     codes = np.arange(300) % 2
-    figure = figure_genes.gene_dots(expression, codes, ("0", "1"), sections={"T cells": ("CD3D",)})
+    figure = gene_dots(expression, codes, ("0", "1"), sections={"T cells": ("CD3D",)})
     trace = figure.data[0]
     expected = [
         [100 * (v[codes == g] > 0).mean(), v[codes == g].mean()]
@@ -100,7 +103,7 @@ def test_gene_grid_shows_the_same_colours_before_and_after(
 ) -> None:
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=(2, 300, 2)).astype(np.float32)
-    figure = figure_genes.gene_grid(expression, before, after)
+    figure = gene_grid(expression, before, after)
     assert len(figure.data) == 6
     for i, values in enumerate(expression.values()):
         one, two = figure.data[2 * i : 2 * i + 2]
@@ -119,7 +122,7 @@ def test_gene_grid_of_some_cells_leaves_them_where_they_were(
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=(2, 300, 2)).astype(np.float32)
     chosen = np.arange(300) % 3 == 0
-    figure = figure_genes.gene_grid(expression, before, after, cells=chosen)
+    figure = gene_grid(expression, before, after, cells=chosen)
     for trace, positions in zip(figure.data, [before, after] * 3, strict=True):
         drawn = {*zip(trace.x, trace.y, strict=True)}
         assert drawn == {tuple(p) for p in positions[chosen]}
@@ -133,7 +136,7 @@ def test_before_after_draws_every_cell_once_a_side_in_its_colour() -> None:
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=(2, 300, 2)).astype(np.float32)
     codes = rng.integers(-1, 2, 300)
-    figure = figures.before_after(before, after, codes, ("a", HOSTILE))
+    figure = before_after(before, after, codes, ("a", HOSTILE))
     for axis, positions in (("x", before), ("x2", after)):
         drawn = {
             (x, y): trace.marker.color
@@ -154,17 +157,17 @@ def test_gene_grid_says_when_cells_are_sampled(
     expression: dict[str, npt.NDArray[np.float32]],
 ) -> None:
     positions = np.zeros((300, 2), dtype=np.float32)
-    whole = figure_genes.gene_grid(expression, positions, positions)
-    part = figure_genes.gene_grid(expression, positions, positions, most_points=100)
+    whole = gene_grid(expression, positions, positions)
+    part = gene_grid(expression, positions, positions, most_points=100)
     assert len(part.data[0].x) == 100
     assert "A random 100 of 300 cells" in part.layout.annotations[-1].text
     assert "random" not in whole.layout.annotations[-1].text
 
 
 def test_batch_bars_and_violins_share_the_colours_of_the_batches() -> None:
-    bars = figures.batch_bars({"a": 10, "b": 20}, kept={"a": 9, "b": 15})
+    bars = batch_bars({"a": 10, "b": 20}, kept={"a": 9, "b": 15})
     assert list(bars.data[1].x) == [9, 15]
-    violins = figures.violins(np.arange(10.0), np.arange(10) % 2, ("a", "b"), title="Genes")
+    violins = quality_violins(np.arange(10.0), np.arange(10) % 2, ("a", "b"), title="Genes")
     assert list(bars.data[1].marker.color) == list(CATEGORICAL[:2])
     assert [trace.line.color for trace in violins.data] == list(CATEGORICAL[:2])
     np.testing.assert_array_equal(violins.data[1].y, [1, 3, 5, 7, 9])
@@ -175,23 +178,23 @@ def test_names_from_a_file_never_become_markup(
 ) -> None:
     codes, positions = np.arange(300) % 2, np.zeros((300, 2), dtype=np.float32)
     made = [
-        figure_genes.gene_dots(expression, codes, (HOSTILE, "1"), group_title=HOSTILE),
-        figure_genes.gene_grid(expression, positions, positions),
-        figures.before_after(positions, positions, codes, (HOSTILE, "1"), title=HOSTILE),
-        figures.batch_bars({HOSTILE: 3}, title=HOSTILE),
-        figures.violins(np.arange(300.0), codes, (HOSTILE, "1"), title=HOSTILE),
+        gene_dots(expression, codes, (HOSTILE, "1"), group_title=HOSTILE),
+        gene_grid(expression, positions, positions),
+        before_after(positions, positions, codes, (HOSTILE, "1"), title=HOSTILE),
+        batch_bars({HOSTILE: 3}, title=HOSTILE),
+        quality_violins(np.arange(300.0), codes, (HOSTILE, "1"), title=HOSTILE),
     ]
     for figure in made:
         assert "<a " not in figure.to_json().replace("\\u003c", "<")
 
 
 def test_a_long_name_is_shortened() -> None:
-    assert len(figures.shown_name("x" * 500)) == figures.LONGEST_NAME
+    assert len(label_text("x" * 500)) == LONGEST_NAME
 
 
 def test_pages_can_import_figures_without_anything_heavy() -> None:
     code = (
-        "import sys, harmony_core.figures.screen.runs, harmony_core.palette;"
+        "import sys, harmony_core.figures.screen.layouts, harmony_core.palette;"
         "heavy = {'anndata', 'scanpy', 'sklearn', 'umap', 'numba', 'harmonypy', 'matplotlib'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -202,9 +205,7 @@ def test_pages_can_import_figures_without_anything_heavy() -> None:
 def test_violins_hold_each_groups_cells_by_batch() -> None:
     values = np.arange(8, dtype=np.float32)
     codes, batches = np.array([0, 0, 1, 1, 0, 1, -1, 0]), np.array([0, 1, 0, 1, 0, 1, 0, 1])
-    figure = figure_genes.violins_by_batch(
-        values, codes, ("a", HOSTILE), batches, ("x", "y"), title=HOSTILE
-    )
+    figure = violins_by_batch(values, codes, ("a", HOSTILE), batches, ("x", "y"), title=HOSTILE)
     assert [list(trace.y) for trace in figure.data] == [[0, 4, 2], [1, 7, 3, 5]]
     assert "<a" not in figure.to_json()
 
@@ -213,7 +214,7 @@ def test_small_multiples_draw_every_run_with_the_same_colours() -> None:
     rng = np.random.default_rng(0)
     pictures = {f"run {i}": rng.normal(size=(50, 2)) for i in range(5)}
     codes = rng.integers(-1, 2, 50)
-    figure = figure_genes.small_multiples(pictures, codes, ("a", "b"))
+    figure = small_multiples(pictures, codes, ("a", "b"))
     assert len(figure.data) == 5
     assert len({tuple(trace.marker.color) for trace in figure.data}) == 1
     assert {*figure.data[0].marker.color} == {CATEGORICAL[0], CATEGORICAL[1], MISSING}
@@ -222,5 +223,5 @@ def test_small_multiples_draw_every_run_with_the_same_colours() -> None:
 
 
 def test_the_film_marks_its_iteration() -> None:
-    figure = figures.convergence([10.0, 8.0, 7.5], "converged", at=1)
+    figure = convergence_curve([10.0, 8.0, 7.5], "converged", at=1)
     assert (figure.data[1].x, figure.data[1].y) == ((1,), (8.0,))

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harmony_core.figures.screen.maps import Setting, composition, settings_map, soft_clusters
+from harmony_core.figures.screen.heatmaps import composition_heatmap, soft_cluster_heatmap
+from harmony_core.figures.screen.settings_map import Setting, settings_map
 from harmony_core.metrics.composition import neighbor_composition
 from harmony_core.verdict.alternatives import DataFacts, right_tool
 from harmony_core.verdict.glossary import GLOSSARY
@@ -109,7 +110,7 @@ def test_the_map_marks_what_is_offered_refused_and_on_screen() -> None:
 
 
 def test_soft_clusters_show_the_log_of_observed_over_expected() -> None:
-    figure = soft_clusters(
+    figure = soft_cluster_heatmap(
         np.array([[3.5, 0.5], [9.5, 9.5]]), np.array([[1.5, 2.5], [9.5, 9.5]]), ["a", "<b>"]
     )
     np.testing.assert_allclose(figure.data[0].z, [[0, 1], [0, np.log2(1 / 3)]], atol=1e-12)
@@ -118,6 +119,6 @@ def test_soft_clusters_show_the_log_of_observed_over_expected() -> None:
 
 def test_composition_is_drawn_row_by_row() -> None:
     share = np.array([[0.2, 0.8], [1.0, 0.0]])
-    figure = composition(share, ["r1", "r2"], ["k1", "k2"])
+    figure = composition_heatmap(share, ["r1", "r2"], ["k1", "k2"])
     np.testing.assert_array_equal(figure.data[0].z, share)
     assert list(figure.data[0].y) == ["r1", "r2"]

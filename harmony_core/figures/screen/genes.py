@@ -1,4 +1,4 @@
-"""Figures of genes: on the pictures, by group and by batch; and of several runs at once."""
+"""Figures of genes: on the layouts, by group and by batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from harmony_core.figures.screen.runs import FAINT, MOST_POINTS, dressed, shown_name
+from harmony_core.figures.screen.layouts import MOST_POINTS, cell_points
+from harmony_core.figures.screen.style import FAINT, label_text, styled
 from harmony_core.figures.summary import (
     MOST_IN_VIOLIN,
     clip_limit,
@@ -17,13 +18,7 @@ from harmony_core.figures.summary import (
     sampled_cells,
     violin_bandwidth,
 )
-from harmony_core.palette import (
-    EXPRESSION_DARK,
-    EXPRESSION_LIGHT,
-    MISSING,
-    colors_for,
-    scale_stops,
-)
+from harmony_core.palette import EXPRESSION_DARK, EXPRESSION_LIGHT, colors_for, scale_stops
 
 
 def gene_dots(
@@ -54,8 +49,8 @@ def gene_dots(
         Whether the page has a dark background.
     """
     table = dots(expression, codes, levels)
-    names = [shown_name(g) for g in table.genes]
-    groups = [shown_name(level) for level in levels]
+    names = [label_text(g) for g in table.genes]
+    groups = [label_text(level) for level in levels]
     figure = go.Figure(
         go.Scatter(
             x=np.repeat(names, len(groups)).tolist(),
@@ -101,7 +96,7 @@ def gene_dots(
         places = [i for i, gene in enumerate(table.genes) if gene in genes]
         if places:
             figure.add_annotation(
-                text=shown_name(title),
+                text=label_text(title),
                 x=float(np.mean(places)),
                 y=1,
                 yref="paper",
@@ -110,8 +105,8 @@ def gene_dots(
             )
     figure.update_xaxes(type="category", tickangle=-60, dtick=1, range=[-0.6, len(names) - 0.4])
     figure.update_yaxes(type="category", dtick=1, range=[len(groups) - 0.4, -0.6])
-    figure.update_yaxes(title=shown_name(group_title))
-    return dressed(figure, height=max(430, 150 + 24 * len(groups)))
+    figure.update_yaxes(title=label_text(group_title))
+    return styled(figure, height=max(430, 150 + 24 * len(groups)))
 
 
 def gene_grid(
@@ -124,7 +119,7 @@ def gene_grid(
     most_points: int = MOST_POINTS,
     dark: bool = False,
 ) -> go.Figure:
-    """Draw each gene on the picture before and, beside it, after correction.
+    """Draw each gene on the layout before and, beside it, after correction.
 
     The same cells, the same colours: expression is not corrected, only positions differ. Colours
     end at the gene's 99th percentile. Cells with most of a gene are drawn last, on top.
@@ -138,7 +133,7 @@ def gene_grid(
     cells
         Which cells are drawn, where all of them would be; not given, all.
     genes_per_row
-        Genes side by side, two pictures each.
+        Genes side by side, two layouts each.
     most_points
         With more cells a random sample of this size is drawn, and a note says so.
     dark
@@ -146,7 +141,7 @@ def gene_grid(
     """
     per_row = max(1, min(genes_per_row, len(expression)))
     n_rows = max(1, -(-len(expression) // per_row))
-    titles = [f"{shown_name(g)}, {side}" for g in expression for side in ("before", "after")]
+    titles = [f"{label_text(g)}, {side}" for g in expression for side in ("before", "after")]
     gap = min(0.07, 0.4 / n_rows)
     figure = make_subplots(
         n_rows, 2 * per_row, subplot_titles=titles, horizontal_spacing=0.015, vertical_spacing=gap
@@ -158,24 +153,18 @@ def gene_grid(
         row, column = divmod(i, per_row)
         order = drawn[np.argsort(values[drawn], kind="stable")]
         for side, positions in enumerate((before, after)):
-            points = np.asarray(positions[order], dtype=np.float32)
-            trace = go.Scattergl(
-                x=points[:, 0],
-                y=points[:, 1],
-                mode="markers",
-                showlegend=False,
-                hoverinfo="skip",
-                marker={
-                    "size": 3 if len(drawn) < 3000 else 2,
-                    "color": np.minimum(values[order], limit).astype(np.float32),
-                    "cmin": 0,
-                    "cmax": limit,
-                    "colorscale": _scale(dark),
-                },
+            trace = cell_points(
+                positions,
+                order,
+                size=3 if len(drawn) < 3000 else 2,
+                color=np.minimum(values[order], limit).astype(np.float32),
+                cmin=0,
+                cmax=limit,
+                colorscale=_scale(dark),
             )
-            figure.add_trace(trace, row=row + 1, col=2 * column + side + 1)
+            place = {"row": row + 1, "col": 2 * column + side + 1}
+            figure.add_trace(trace, **place)
             if cells is not None:
-                place = {"row": row + 1, "col": 2 * column + side + 1}
                 figure.update_xaxes(range=_extent(positions[:, 0]), **place)
                 figure.update_yaxes(range=_extent(positions[:, 1]), **place)
     figure.update_xaxes(visible=False)
@@ -200,7 +189,7 @@ def gene_grid(
         font={"size": 11},
     )
     below = 18 + 16 * len(notes)
-    return dressed(figure, height=26 + 210 * n_rows + below, margin_bottom=below)
+    return styled(figure, height=26 + 210 * n_rows + below, margin_bottom=below)
 
 
 def violins_by_batch(
@@ -232,12 +221,12 @@ def violins_by_batch(
         cells = [np.flatnonzero((codes == g) & (batches == batch)) for g in range(len(levels))]
         cells = [c[sampled_cells(len(c), MOST_IN_VIOLIN)] for c in cells]
         groups = np.repeat(np.arange(len(levels)), [len(c) for c in cells])
-        names = [shown_name(level) for level in levels]
+        names = [label_text(level) for level in levels]
         figure.add_trace(
             go.Violin(
                 x=[names[g] for g in groups],
                 y=np.asarray(values)[np.concatenate(cells)].astype(np.float32),
-                name=shown_name(batch_levels[batch]),
+                name=label_text(batch_levels[batch]),
                 line={"color": color, "width": 1.2},
                 points=False,
                 spanmode="hard",
@@ -247,59 +236,16 @@ def violins_by_batch(
             )
         )
     figure.update_xaxes(
-        type="category", categoryorder="array", categoryarray=[shown_name(n) for n in levels]
+        type="category", categoryorder="array", categoryarray=[label_text(n) for n in levels]
     )
     # A violin of equal values would reach below zero, where no expression is.
     figure.update_yaxes(title="Expression", range=[0, max(1.05 * highest, 1.0)])
     figure.update_layout(
         violinmode="group",
-        title=shown_name(title),
+        title=label_text(title),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )
-    return dressed(figure, height=340)
-
-
-def small_multiples(
-    pictures: Mapping[str, npt.NDArray[np.floating]],
-    codes: npt.NDArray[np.integer],
-    levels: tuple[str, ...],
-    *,
-    per_row: int = 4,
-) -> go.Figure:
-    """Draw several pictures of the same cells in the same colours.
-
-    Parameters
-    ----------
-    pictures
-        Positions (cells × 2) by title.
-    codes
-        Group of each cell as an index into ``levels``; negative where it has none.
-    """
-    rows = -(-len(pictures) // per_row)
-    titles = [shown_name(title) for title in pictures]
-    figure = make_subplots(
-        rows, per_row, subplot_titles=titles, horizontal_spacing=0.02, vertical_spacing=0.25 / rows
-    )
-    palette = np.array([*colors_for(levels).values(), MISSING])
-    for i, positions in enumerate(pictures.values()):
-        drawn = sampled_cells(len(positions), MOST_POINTS // 2)
-        drawn = np.random.default_rng(0).permutation(drawn)  # so that no group hides another
-        figure.add_trace(
-            go.Scattergl(
-                x=np.asarray(positions)[drawn, 0].astype(np.float32),
-                y=np.asarray(positions)[drawn, 1].astype(np.float32),
-                mode="markers",
-                showlegend=False,
-                hoverinfo="skip",
-                marker={"size": 2.5, "color": palette[np.asarray(codes)[drawn]].tolist()},
-            ),
-            row=i // per_row + 1,
-            col=i % per_row + 1,
-        )
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.update_annotations(font_size=12)
-    return dressed(figure, height=50 + 190 * rows)
+    return styled(figure, height=340)
 
 
 def _extent(positions: npt.NDArray[np.floating]) -> list[float]:

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from harmony_core.figures.screen.data import gene_overlap, scree
+from harmony_core.figures.screen.preparation_charts import gene_overlap, scree
 from harmony_core.params import RunParams
 from harmony_core.store import Dataset, StageResult
 from pages.ui.data import steps

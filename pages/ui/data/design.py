@@ -9,10 +9,11 @@ import streamlit as st
 from harmony_core.categories import Coded
 from harmony_core.design.confounding import Finding, check_design, cramers_v, crosstab
 from harmony_core.design.variables import advise, finer_divisions
-from harmony_core.figures.screen.data import MOST_LEVELS, design_map
+from harmony_core.figures.screen.heatmaps import MOST_LEVELS, design_heatmap
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
+from pages.ui import presentation
 from pages.ui.data.variables import Variables, variance_by_column
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -74,7 +75,7 @@ def compare(dataset: Dataset, chosen: Variables) -> None:
         picture, numbers = st.tabs(["Picture", "Tables"])
         with picture:
             st.plotly_chart(
-                design_map(batch, other, dark=st.context.theme.type == "dark"),
+                design_heatmap(batch, other, dark=presentation.is_dark()),
                 key="design-map",
                 config={"displayModeBar": False},
             )

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.categories import Coded
-from harmony_core.figures.screen import runs as figures
+from harmony_core.figures.screen.preparation_charts import batch_bars, quality_violins
 from harmony_core.methods.qc import CellQuality, within_thresholds
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store import Dataset
@@ -97,7 +97,7 @@ def _kept(dataset: Dataset, batch: Coded, keep: npt.NDArray[np.bool_]) -> None:
             )
         )
     st.plotly_chart(
-        figures.batch_bars(batch.sizes, kept=kept, title=f"Cells kept in each {batch.name}"),
+        batch_bars(batch.sizes, kept=kept, title=f"Cells kept in each {batch.name}"),
         key="kept",
         config={"displayModeBar": False},
     )
@@ -122,7 +122,7 @@ def _distributions(
         # A threshold far beyond all cells would press them into a corner of the picture.
         limits = tuple(x for x in limits if x <= 1.3 * values[known].max(initial=0))
         column.plotly_chart(
-            figures.violins(
+            quality_violins(
                 values[known], batch.codes[known], batch.levels, title=title, limits=limits
             ),
             key=f"quality-{title}",

@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from harmony_core.categories import Coded
 from harmony_core.detector.results import Detection
-from harmony_core.figures.screen import maps as figure_maps
+from harmony_core.figures.screen.heatmaps import composition_heatmap
 from harmony_core.metrics.composition import neighbor_composition
 from harmony_core.runs.results import RunResults
 from pages.ui.run_group import Group
@@ -36,7 +36,7 @@ def draw(results: RunResults) -> None:
             continue
         share = neighbor_composition(np.asarray(stage.arrays["indices"]), row.codes, kind.codes)
         column.plotly_chart(
-            figure_maps.composition(share, row.levels, kind.levels, title=side.capitalize()),
+            composition_heatmap(share, row.levels, kind.levels, title=side.capitalize()),
             key=f"around-{side}",
             config={"displayModeBar": False},
         )

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from harmony_core.figures.screen import maps as figure_maps
-from harmony_core.figures.screen import runs as figures
+from harmony_core.figures.screen.convergence import convergence_curve
+from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.runs.results import RunResults
 from pages.ui import panels
 from pages.ui.diagnostics import explanations as explain
@@ -40,7 +40,7 @@ def soft_clusters(results: RunResults) -> None:
         observed, expected = stage.arrays[f"observed_{i}"], stage.arrays[f"expected_{i}"]
         st.markdown(f"**{plain(variable)}**")
         st.plotly_chart(
-            figure_maps.soft_clusters(np.asarray(observed), np.asarray(expected), levels),
+            soft_cluster_heatmap(np.asarray(observed), np.asarray(expected), levels),
             key=f"soft-{i}",
             config={"displayModeBar": False},
         )
@@ -70,7 +70,7 @@ def convergence(results: RunResults) -> None:
     if harmony is None:
         return
     st.plotly_chart(
-        figures.convergence(harmony["objective"], harmony["stop_reason"]),
+        convergence_curve(harmony["objective"], harmony["stop_reason"]),
         key="deep-convergence",
         config={"displayModeBar": False},
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from harmony_core.figures.screen import genes as figure_genes
+from harmony_core.figures.screen.layouts import small_multiples
 from harmony_core.figures.summary import level_codes
 from harmony_core.params import RunParams
 from harmony_core.runs import history as runs
@@ -70,7 +70,7 @@ def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, st
         return
     codes, levels = level_codes(first.obs[first.params.harmony.batch[0]])
     st.plotly_chart(
-        figure_genes.small_multiples(dict(list(drawn.items())[:MOST_PICTURES]), codes, levels),
+        small_multiples(dict(list(drawn.items())[:MOST_PICTURES]), codes, levels),
         key="small-multiples",
         config={"displayModeBar": False},
     )

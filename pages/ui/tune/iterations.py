@@ -7,8 +7,8 @@ import time
 import numpy as np
 import streamlit as st
 
-from harmony_core.figures.screen import maps as figure_maps
-from harmony_core.figures.screen import runs as figures
+from harmony_core.figures.screen.convergence import convergence_curve
+from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.params import RunParams
 from harmony_core.runs import iterations as film
 from harmony_core.runs.iterations import Frame
@@ -131,7 +131,7 @@ def _lesson(results: RunResults) -> None:
         )
     with charts:
         st.plotly_chart(
-            figures.convergence(harmony["objective"], harmony["stop_reason"], at=here),
+            convergence_curve(harmony["objective"], harmony["stop_reason"], at=here),
             key="film-objective",
             config={"displayModeBar": False},
         )
@@ -148,7 +148,7 @@ def _composition(results: RunResults, run: RunResults) -> None:
         # The order of the last iteration in every frame, so that a column stays one cluster.
         order = np.argsort(-np.asarray(end.arrays[f"observed_{i}"]).sum(axis=1), kind="stable")
         st.plotly_chart(
-            figure_maps.soft_clusters(
+            soft_cluster_heatmap(
                 np.asarray(stage.arrays[f"observed_{i}"]),
                 np.asarray(stage.arrays[f"expected_{i}"]),
                 run.harmony["levels"][i],

@@ -7,8 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from harmony_core import thresholds
-from harmony_core.figures.screen import maps as figure_maps
-from harmony_core.figures.screen.maps import Setting
+from harmony_core.figures.screen.settings_map import Setting, settings_map
 from harmony_core.params import RunParams
 from harmony_core.runs import history as runs
 from harmony_core.runs.results import RunResults
@@ -117,7 +116,7 @@ def _map(
     if not known:
         return
     st.plotly_chart(
-        figure_maps.settings_map(
+        settings_map(
             known,
             risk_title=risk,
             limit=_LIMITS[risk],
