@@ -10,10 +10,8 @@ from harmony_core.errors import InputError
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.store import Dataset
 from pages.ui import state
-from pages.ui.data import choose, design, preparation, variables
-from pages.ui.data import contents as found
-from pages.ui.data import precomputed as given
-from pages.ui.data.variables import Variables
+from pages.ui.data import choose, design_panel, overview, precomputed, preparation, variable_choice
+from pages.ui.data.variable_choice import Variables
 from pages.ui.text import plain
 
 
@@ -22,13 +20,13 @@ def main() -> None:
     choose.choose()
     dataset = state.dataset()
     st.divider()
-    found.overview(dataset)
+    overview.overview(dataset)
     st.divider()
-    chosen = variables.choose(dataset)
+    chosen = variable_choice.choose(dataset)
     if not chosen.batch:
         st.info("Choose at least one batch variable to go on.")
         return
-    if (problem := variables.problem(dataset, chosen)) is not None:
+    if (problem := variable_choice.problem(dataset, chosen)) is not None:
         st.error(plain(problem, longest=1000))
         return
     try:
@@ -41,17 +39,17 @@ def _prepare(dataset: Dataset, chosen: Variables) -> None:
     params = _with(state.settings(dataset), chosen, dataset)
     # Which embedding is judged is chosen last: it must not be the one to start from.
     judged, params = params.precomputed, replace(params, precomputed=None)
-    design.say(dataset, chosen, params)
-    design.compare(dataset, chosen)
+    design_panel.say(dataset, chosen, params)
+    design_panel.compare(dataset, chosen)
     st.divider()
     params = replace(params, prepare=preparation.start(dataset, params.prepare))
-    if params.prepare.basis is None and (mixed := variables.mixed_kinds(dataset, chosen)):
+    if params.prepare.basis is None and (mixed := variable_choice.mixed_kinds(dataset, chosen)):
         st.error(plain(mixed, longest=1000))
         return
     params = replace(params, prepare=preparation.choose(dataset, params))
     if dataset.info.embeddings:
         st.subheader("Correction")
-        params = given.choose(dataset, params, judged)
+        params = precomputed.choose(dataset, params, judged)
     state.choose_settings(dataset, params)
     st.page_link("pages/tune.py", label="**Go to Tune**")
 

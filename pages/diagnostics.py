@@ -8,24 +8,26 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.verdict import Verdict
 from pages.ui import panels, state
-from pages.ui.diagnostics import clusters_and_labels as groups
-from pages.ui.diagnostics import composition as around
-from pages.ui.diagnostics import confounding as design
-from pages.ui.diagnostics import explanations as explain
-from pages.ui.diagnostics import scib as scores
-from pages.ui.diagnostics import soft_clusters as inside
+from pages.ui.diagnostics import (
+    clusters_and_labels,
+    design_section,
+    explanations,
+    neighbourhoods,
+    scib_scores,
+    soft_clusters,
+)
 from pages.ui.text import plain
-from pages.ui.tune.comparison import settings_in_words
+from pages.ui.tune.run_comparison import settings_in_words
 
 _SECTIONS = {
-    "Pre-clusters": groups.clusters,
-    "Labels": groups.labels,
-    "Neighbours": around.draw,
-    "Soft clusters": inside.soft_clusters,
-    "Convergence": inside.convergence,
-    "Confounding": design.confounding,
-    "scIB scores": scores.draw,
-    "Right tool?": design.tools,
+    "Pre-clusters": clusters_and_labels.clusters,
+    "Labels": clusters_and_labels.labels,
+    "Neighbours": neighbourhoods.draw,
+    "Soft clusters": soft_clusters.soft_clusters,
+    "Convergence": soft_clusters.convergence,
+    "Confounding": design_section.confounding,
+    "scIB scores": scib_scores.draw,
+    "Right tool?": design_section.tools,
 }
 # They tell nothing where another tool made the correction.
 _OF_HARMONY = ("Soft clusters", "Convergence")
@@ -55,7 +57,7 @@ def main() -> None:
         persist_state="session",
     )
     if picked == _GLOSSARY:
-        explain.everything()
+        explanations.everything()
     else:
         _SECTIONS[picked or "Pre-clusters"](results)
 

@@ -14,7 +14,7 @@ from harmony_core.runs.history import differing, in_words, kept_runs
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import state
-from pages.ui.export import card as takeaway
+from pages.ui.export import card
 from pages.ui.text import plain
 
 _PER_ROW = 3
@@ -36,7 +36,7 @@ def main() -> None:
             columns = st.columns(_PER_ROW)
             for i, offer in enumerate(offers):
                 with columns[i % _PER_ROW]:
-                    takeaway.card(offer, dataset, params, kept)
+                    card.card(offer, dataset, params, kept)
     else:
         st.info("There is no finished run of these data yet.")
         st.page_link("pages/tune.py", label="Go to Tune")

@@ -15,11 +15,11 @@ from harmony_core.figures.summary import level_codes
 from harmony_core.inspect.gene_sets import Found
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
-from pages.ui import evidence, presentation, state
-from pages.ui.markers import gene_groups, gene_sets
+from pages.ui import evidence_table, presentation, state
+from pages.ui.markers import gene_choice, gene_groups
 from pages.ui.tables import table
 from pages.ui.text import plain
-from pages.ui.tune.comparison import settings_in_words
+from pages.ui.tune.run_comparison import settings_in_words
 
 _MOST_IN_GRID = 24
 _TOP = 10
@@ -65,7 +65,7 @@ def _pictured() -> RunResults | None:
 
 
 def _pictures(results: RunResults) -> None:
-    found = gene_sets.choose(results)
+    found = gene_choice.choose(results)
     before, after = results.layout("before"), results.layout("after")
     if not found.positions or before is None or after is None:
         return
@@ -81,7 +81,7 @@ def _pictures(results: RunResults) -> None:
 
 
 def _dots(results: RunResults) -> None:
-    found = gene_sets.choose(results)
+    found = gene_choice.choose(results)
     if not found.positions:
         return
     groupings = gene_groups.choose(results)
@@ -101,7 +101,7 @@ def _dots(results: RunResults) -> None:
 
 
 def _violins(results: RunResults) -> None:
-    found = gene_sets.choose(results)
+    found = gene_choice.choose(results)
     if not found.positions or results.obs is None:
         return
     left, right = st.columns(2)
@@ -159,7 +159,7 @@ def _top(results: RunResults) -> None:
         st.button(
             "Show its first six in the other views",
             key="marker-propose",
-            on_click=gene_sets.propose,
+            on_click=gene_choice.propose,
             args=(genes, f"Cluster {only}"),
         )
     table(
@@ -258,7 +258,7 @@ def _lost(results: RunResults) -> None:
         key="lost-propose",
         help="Puts its lost markers into pictures, dot plot and violins.",
         width="stretch",
-        on_click=gene_sets.propose,
+        on_click=gene_choice.propose,
         args=(list(row.lost_genes), "Lost markers"),
     )
     if cells.button(
@@ -267,14 +267,14 @@ def _lost(results: RunResults) -> None:
         help="Marks its cells in both pictures on Tune.",
         width="stretch",
     ):
-        evidence.mark_cluster(results, variable, row.cluster, row.name)
+        evidence_table.mark_cluster(results, variable, row.cluster, row.name)
         st.switch_page("pages/tune.py")
 
 
 def _holds(
     results: RunResults, variable: str, row: ClusterRow, chosen: npt.NDArray[np.bool_]
 ) -> bool:
-    mine = evidence.cells_of(results, variable, row.cluster)
+    mine = evidence_table.cells_of(results, variable, row.cluster)
     return mine is not None and bool((mine & chosen).any())
 
 

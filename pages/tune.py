@@ -17,13 +17,19 @@ from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.verdict.advice import Advice
 from harmony_core.verdict.verdict import Verdict
-from pages.ui import address, evidence, jobs, panels, presentation, state
+from pages.ui import address, evidence_table, jobs, panels, presentation, state
 from pages.ui.current_run import Shown
 from pages.ui.text import plain
-from pages.ui.tune import before_after as pictures
-from pages.ui.tune import comparison as compare
-from pages.ui.tune import controls, history, sketch, stability, suggest
-from pages.ui.tune import iterations as film
+from pages.ui.tune import (
+    before_after,
+    controls,
+    replay,
+    run_comparison,
+    run_table,
+    seed_stability,
+    settings_search,
+    sketch,
+)
 
 _CLUSTERS = "Clusters"  # of the marker-gene panels, the one made of these data's own clusters
 _MOST_GENES = 12
@@ -66,14 +72,14 @@ def _draw(shown: Shown, progress: Progress) -> None:
         jobs.ending(progress)
     jobs.status(shown.dataset, params, progress)
     _headline(shown)
-    pace, only = film.pace(shown.dataset), pictures.narrowed_to(shown.current)
-    st.fragment(pictures.draw, run_every=pace)(shown, pace, only)
+    pace, only = replay.pace(shown.dataset), before_after.narrowed_to(shown.current)
+    st.fragment(before_after.draw, run_every=pace)(shown, pace, only)
     with st.container():
-        evidence.note_on_marks(shown.dataset)
+        evidence_table.note_on_marks(shown.dataset)
     if presentation.is_on():
-        compare.way_back(shown)
+        run_comparison.way_back(shown)
     else:
-        history.panel(shown)
+        run_table.panel(shown)
     _explanation(shown, only)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -91,9 +97,9 @@ def _search(shown: Shown) -> None:
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        suggest.panel(shown.dataset, shown.current.params)
+        settings_search.panel(shown.dataset, shown.current.params)
     with right:
-        stability.panel(shown.dataset, shown.current.params)
+        seed_stability.panel(shown.dataset, shown.current.params)
 
 
 def _headline(shown: Shown) -> None:
@@ -126,7 +132,7 @@ def _explanation(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
     with right:
         _advice(found, shown)
     if not presentation.is_on():
-        evidence.table(found, results, only=only)
+        evidence_table.table(found, results, only=only)
 
 
 def _advice(found: Verdict, shown: Shown) -> None:
@@ -163,22 +169,22 @@ def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
         return
     symbols = list(shown.dataset.symbols)
     known = [name for name, genes in PANEL.items() if find_genes(genes, symbols)[0]]
-    panels = [*known, _CLUSTERS, evidence.OWN_PANEL]
+    panels = [*known, _CLUSTERS, evidence_table.OWN_PANEL]
     # Evidence opens its genes by setting this, so the widget has no default of its own.
-    if st.session_state.get(evidence.PANEL_KEY) not in panels:
-        st.session_state[evidence.PANEL_KEY] = panels[0]
+    if st.session_state.get(evidence_table.PANEL_KEY) not in panels:
+        st.session_state[evidence_table.PANEL_KEY] = panels[0]
     pick = st.segmented_control(
         "Panel",
         panels,
         # Short enough for all to be seen beside the convergence curve.
         format_func=lambda name: name.removesuffix(" cells").removesuffix(" genes"),
-        key=evidence.PANEL_KEY,
+        key=evidence_table.PANEL_KEY,
         label_visibility="collapsed",
         required=True,
         persist_state="session",
     )
-    if pick == evidence.OWN_PANEL:
-        typed = st.text_input("Genes, separated by commas or spaces", key=evidence.GENES_KEY)
+    if pick == evidence_table.OWN_PANEL:
+        typed = st.text_input("Genes, separated by commas or spaces", key=evidence_table.GENES_KEY)
         wanted = typed.replace(",", " ").split()[:_MOST_GENES]
     elif pick == _CLUSTERS:
         wanted = _best_of_clusters(shown)

@@ -16,8 +16,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from harmony_core.params import RunParams
 from harmony_core.runs import link
-from harmony_core.store import Dataset
-from harmony_core.store import examples as samples
+from harmony_core.store import Dataset, examples
 from pages.ui import colouring, services, state
 from pages.ui.text import plain
 from pages.ui.tune import controls
@@ -54,12 +53,12 @@ def restore() -> None:
     st.session_state[_READ] = True
     if not parameters:
         return
-    key = parameters.get("sample", [samples.FIRST])[-1]
-    if key not in samples.SAMPLES:
-        available = ", ".join(samples.SAMPLES)
+    key = parameters.get("sample", [examples.FIRST])[-1]
+    if key not in examples.SAMPLES:
+        available = ", ".join(examples.SAMPLES)
         st.session_state[_PROBLEMS] = [f"There is no sample {key!r}; available: {available}."]
         return
-    state.choose_dataset(samples.fingerprint(services.store(), key))
+    state.choose_dataset(examples.fingerprint(services.store(), key))
     dataset = state.dataset()
     params, problems = _settings(parameters, dataset)
     if params.harmony.max_iter == 0:
@@ -92,7 +91,7 @@ def problems() -> None:
 
 def write(dataset: Dataset, params: RunParams) -> None:
     """Show a link to what is on screen. Data of one's own have none: a link can't hold them."""
-    key = samples.key_of(dataset.fingerprint)
+    key = examples.key_of(dataset.fingerprint)
     parameters: dict[str, list[str]] = {}
     if key is not None:
         parameters = {"sample": [key], **link.to_parameters(params, _start(dataset))}
@@ -104,7 +103,7 @@ def write(dataset: Dataset, params: RunParams) -> None:
 def _return_to(parameters: dict[str, list[str]]) -> None:
     """Restore settings and colouring of the dataset in hand; a link to another one stays unused."""
     dataset = state.dataset()
-    if parameters.get("sample") != [samples.key_of(dataset.fingerprint)]:
+    if parameters.get("sample") != [examples.key_of(dataset.fingerprint)]:
         return
     params, _ = _settings(parameters, dataset)
     state.choose_settings(dataset, params)

@@ -9,8 +9,7 @@ import streamlit as st
 
 from harmony_core.errors import FileError
 from harmony_core.params import HarmonyParams, RunParams
-from harmony_core.store import Dataset, DatasetInfo
-from harmony_core.store import examples as samples
+from harmony_core.store import Dataset, DatasetInfo, examples
 from pages.ui import services
 
 VIEWER = "viewer"
@@ -26,7 +25,7 @@ def start() -> None:
     session.setdefault(SETTINGS, {})
     session.setdefault(SHOWN, {})
     if DATASET not in session:
-        session[DATASET] = samples.fingerprint(services.store(), samples.FIRST)
+        session[DATASET] = examples.fingerprint(services.store(), examples.FIRST)
 
 
 def viewer() -> str:
@@ -45,7 +44,7 @@ def dataset() -> Dataset:
         return services.store().dataset(st.session_state[DATASET])
     except FileError as error:
         st.toast(f"{error} Until then a sample is shown in its place.", duration="infinite")
-        st.session_state[DATASET] = samples.fingerprint(services.store(), samples.FIRST)
+        st.session_state[DATASET] = examples.fingerprint(services.store(), examples.FIRST)
         return services.store().dataset(st.session_state[DATASET])
 
 

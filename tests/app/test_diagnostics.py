@@ -12,10 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.store import Dataset
-from harmony_core.store import examples as samples
+from harmony_core.store import Dataset, examples
 from harmony_core.verdict.verdict import Evidence
-from pages.ui import evidence
+from pages.ui import evidence_table
 from pages.ui.tables import csv
 from tests.app.conftest import Waiting
 
@@ -32,11 +31,11 @@ def app(app: AppTest) -> AppTest:
 
 @pytest.fixture
 def kang(runner: Waiting) -> Dataset:
-    return runner.store.dataset(samples.fingerprint(runner.store, "kang"))
+    return runner.store.dataset(examples.fingerprint(runner.store, "kang"))
 
 
 def _results(kang: Dataset) -> RunResults:
-    sample = samples.SAMPLES["kang"]
+    sample = examples.SAMPLES["kang"]
     params = RunParams.from_dict(
         {
             "harmony": {"batch": [sample.batch]},
@@ -105,7 +104,7 @@ def test_cells_of_a_pre_cluster_are_as_many_as_its_row_says(kang: Dataset) -> No
     results = _results(kang)
     assert results.assessment is not None
     for row in results.assessment["detections"]["condition"]["clusters"]:
-        cells = evidence.cells_of(results, "condition", row["cluster"])
+        cells = evidence_table.cells_of(results, "condition", row["cluster"])
         assert cells is not None
         assert cells.sum() == row["cells"]
         assert results.obs is not None
@@ -122,16 +121,16 @@ def test_evidence_on_a_label_marks_its_cells_and_opens_its_genes(
         kind="label", name="B", batch_variable="condition", batch="", merged_with="T",
         share=None, score=2.0, genes=("CD79A", "MS4A1"), cells=0,
     )  # fmt: skip
-    nothing = evidence.marked(results)
+    nothing = evidence_table.marked(results)
     assert nothing is not None
     assert not nothing.any()
-    evidence.mark(results, row)
-    marked = evidence.marked(results)
+    evidence_table.mark(results, row)
+    marked = evidence_table.marked(results)
     assert marked is not None
     assert results.obs is not None
     np.testing.assert_array_equal(marked, results.obs["marker_based_type"] == "B")
-    assert session[evidence.GENES_KEY] == "CD79A, MS4A1"
-    assert session[evidence.PANEL_KEY] == evidence.OWN_PANEL
+    assert session[evidence_table.GENES_KEY] == "CD79A, MS4A1"
+    assert session[evidence_table.PANEL_KEY] == evidence_table.OWN_PANEL
 
 
 def test_suggest_begins_in_the_background_and_can_be_cancelled(

@@ -14,10 +14,9 @@ from harmony_core.export.formats import OFFERS, offer_named
 from harmony_core.export.job import CHOICES
 from harmony_core.export.settings import settings_text
 from harmony_core.params import HarmonyParams, RunParams
-from harmony_core.store import Dataset
-from harmony_core.store import examples as samples
+from harmony_core.store import Dataset, examples
 from pages.ui import state
-from pages.ui.export import card as takeaway
+from pages.ui.export import card
 from tests.app.conftest import Waiting
 
 
@@ -32,8 +31,8 @@ def app(app: AppTest) -> AppTest:
 @pytest.fixture
 def sample(app: AppTest, runner: Waiting) -> tuple[Dataset, RunParams]:
     """The dataset on screen and its finished run."""
-    found = runner.store.dataset(samples.fingerprint(runner.store, samples.FIRST))
-    params = state.suggested(found.info)
+    found = runner.store.dataset(examples.fingerprint(runner.store, examples.FIRST))
+    params = state.suggested(found.meta)
     assert params is not None
     return found, params
 
@@ -149,7 +148,7 @@ def test_what_is_too_large_for_a_browser_is_copied(
     sample: tuple[Dataset, RunParams],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(takeaway, "LARGEST_DOWNLOAD", 4)
+    monkeypatch.setattr(card, "LARGEST_DOWNLOAD", 4)
     folder = folder_of(runner, sample, "zarr")
     folder.mkdir(parents=True)
     finish(folder)

@@ -9,10 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.figures.screen.genes import gene_dots
-from harmony_core.store import examples as samples
+from harmony_core.store import examples
 from pages.ui import services
 from pages.ui.linked_view.wire import Held, pack_bits, unpack_bits
-from pages.ui.markers import gene_sets
+from pages.ui.markers import gene_choice
 from tests.app.conftest import Waiting
 
 VIEWS = ("Pictures", "Dot plot", "Violins", "Top markers", "Lost markers")
@@ -62,7 +62,7 @@ def test_top_markers_open_in_the_other_views(app: AppTest) -> None:
 
 
 def test_pasted_genes_in_other_capitals_and_missing_ones_are_told(app: AppTest) -> None:
-    app.segmented_control(key=gene_sets.CHOICE_KEY).set_value(gene_sets.PASTE).run()
+    app.segmented_control(key=gene_choice.CHOICE_KEY).set_value(gene_choice.PASTE).run()
     assert _charts(app) == 0
     app.text_area[0].set_value("T: Cd3e, <b>NOSUCH</b>").run()
     assert not app.exception
@@ -75,14 +75,14 @@ def test_pasted_genes_in_other_capitals_and_missing_ones_are_told(app: AppTest) 
 
 def test_data_without_the_panels_genes_begin_with_those_of_their_clusters(app: AppTest) -> None:
     app.switch_page("pages/tune.py").run()
-    sibling = samples.fingerprint(services.store(), "sibling")
+    sibling = examples.fingerprint(services.store(), "sibling")
     app.session_state["dataset"] = sibling
     app.run().switch_page("pages/markers.py").run()
     for view in VIEWS[:3]:
         _view(app, view)
-        choice = app.segmented_control(key=gene_sets.CHOICE_KEY)
-        assert choice.value == gene_sets.CLUSTERS
-        assert gene_sets.PANELS not in choice.options
+        choice = app.segmented_control(key=gene_choice.CHOICE_KEY)
+        assert choice.value == gene_choice.CLUSTERS
+        assert gene_choice.PANELS not in choice.options
         assert _charts(app) > 0
     assert "Not in these data" not in _captions(app)
 
@@ -135,7 +135,7 @@ def test_lost_markers_are_kept_to_the_selection_and_mark_their_cells(
     app.button(key="lost-mark").click().run()
     assert not app.exception
     assert app.metric, "Tune is open"
-    kang = runner.store.dataset(samples.fingerprint(runner.store, "kang"))
+    kang = runner.store.dataset(examples.fingerprint(runner.store, "kang"))
     held = app.session_state[f"twin-{kang.fingerprint}:held"]
     marked = unpack_bits(held.bits, kang.n_cells)
     assert marked is not None

@@ -14,7 +14,7 @@ from harmony_core.store import Dataset, Store
 from harmony_core.store.info import Suggestion
 from harmony_core.store.ingest import ingest
 from pages.ui import services
-from pages.ui.data import contents as found
+from pages.ui.data import overview
 from tests.app.conftest import ROOT, Waiting
 
 PAGES = (
@@ -148,7 +148,7 @@ def test_a_fault_is_a_sentence_and_a_second_try(
         raise ZeroDivisionError("nobody thought of this")
 
     with monkeypatch.context() as broken:
-        broken.setattr(found, "overview", fail)
+        broken.setattr(overview, "overview", fail)
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
         app.switch_page("pages/data.py").run()
         assert not app.exception

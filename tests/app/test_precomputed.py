@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.runs import history as runs
+from harmony_core.runs import history
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest_file
@@ -43,7 +43,7 @@ def judged(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> D
     adata.write_h5ad(folder / "integrated.h5ad")
     dataset = ingest_file(Store(folder / "home"), folder / "integrated.h5ad", name="integrated")
     for params in (OURS, GIVEN):
-        runs.note(dataset, params)
+        history.note(dataset, params)
         Pipeline(dataset, params).run()
     return dataset
 

@@ -14,17 +14,15 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.figures.summary import clip_limit
 from harmony_core.jobs import worker
 from harmony_core.jobs.worker import ProgressWriter
-from harmony_core.runs import history as runs
-from harmony_core.runs import iterations as film
+from harmony_core.runs import history, iterations
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
-from harmony_core.store import HOME_VARIABLE, Dataset
-from harmony_core.store import examples as samples
+from harmony_core.store import HOME_VARIABLE, Dataset, examples
 from pages.ui import address, colouring, services
 from pages.ui.linked_view.wire import Held, pack_bits
 from pages.ui.text import plain
-from pages.ui.tune import before_after as pictures
+from pages.ui.tune import before_after
 from tests.app.conftest import Waiting
 from tests.conftest import SMALL
 
@@ -64,10 +62,10 @@ def test_a_link_restores_sample_settings_and_colouring(app: AppTest) -> None:
 
 
 def _some_gene() -> str:
-    from harmony_core.store import examples as samples
+    from harmony_core.store import examples
 
     store = services.store()
-    return str(store.dataset(samples.fingerprint(store, "sibling")).symbols[5])
+    return str(store.dataset(examples.fingerprint(store, "sibling")).symbols[5])
 
 
 def test_moving_a_slider_writes_the_address_and_the_address_never_moves_a_slider(
@@ -175,10 +173,10 @@ NO_PUSH = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.0,)))
 def finished(dataset: Dataset) -> Dataset:
     """Data with two finished runs, and the shorter ones that the film needs."""
     for params in (SMALL, NO_PUSH):
-        runs.note(dataset, params)
+        history.note(dataset, params)
         Pipeline(dataset, params).run()
-    for params in film.shorter_runs(RunResults(dataset, SMALL)):
-        Pipeline(dataset, params).run(*film.STEPS)
+    for params in iterations.shorter_runs(RunResults(dataset, SMALL)):
+        Pipeline(dataset, params).run(*iterations.STEPS)
     return dataset
 
 
@@ -260,18 +258,18 @@ def test_a_selection_is_told_with_where_its_neighbours_went(
 def test_the_gene_pictures_can_be_kept_to_the_selection(eight: AppTest) -> None:
     eight.run()
     assert not eight.exception
-    eight.toggle(key=pictures.NARROWED).set_value(True).run()
+    eight.toggle(key=before_after.NARROWED).set_value(True).run()
     assert not eight.exception
     narrow = eight.get("plotly_chart")
     assert any("Only the 8 selected of 400 cells." in c.proto.spec for c in narrow)
-    eight.toggle(key=pictures.NARROWED).set_value(False).run()
+    eight.toggle(key=before_after.NARROWED).set_value(False).run()
     assert not any("selected of 400" in c.proto.spec for c in eight.get("plotly_chart"))
 
 
 def test_the_evidence_can_be_kept_to_the_selection(app: AppTest, runner: Waiting) -> None:
     app.query_params["sample"] = "sibling"
     app.run()
-    sibling = runner.store.dataset(samples.fingerprint(runner.store, "sibling"))
+    sibling = runner.store.dataset(examples.fingerprint(runner.store, "sibling"))
     obs = sibling.obs
     chosen = (obs["batch"] == "A").to_numpy() & (obs["true_type"] == "T1").to_numpy()
     # As if the user had drawn around them: nothing is marked.
@@ -281,7 +279,7 @@ def test_the_evidence_can_be_kept_to_the_selection(app: AppTest, runner: Waiting
     app.run()
     everything = _evidence(app)
     assert "Selected" not in everything
-    app.toggle(key=pictures.NARROWED).set_value(True).run()
+    app.toggle(key=before_after.NARROWED).set_value(True).run()
     assert not app.exception
     narrowed = _evidence(app).set_index("What")["Selected"]
     assert 0 < len(narrowed) < len(everything)
@@ -345,12 +343,12 @@ def test_a_run_is_named_pinned_and_found_again(small: AppTest, finished: Dataset
     name.set_value("<b>no push</b>").run()
     next(t for t in small.toggle if t.label == "Pin").set_value(True).run()
     assert not small.exception
-    assert runs.label_of(finished, NO_PUSH) == runs.Label("<b>no push</b>", pinned=True)
+    assert history.label_of(finished, NO_PUSH) == history.Label("<b>no push</b>", pinned=True)
     table = next(d.value for d in small.dataframe if "Pinned" in d.value)
     assert table.iloc[0][["Pinned", "Name"]].tolist() == [True, "<b>no push</b>"]
     _button(small, "Show this run").click().run()
     assert _slider(small, "theta").value == 0.0
-    runs.set_label(finished, NO_PUSH, runs.Label())
+    history.set_label(finished, NO_PUSH, history.Label())
 
 
 def test_the_film_steps_through_the_iterations(small: AppTest, finished: Dataset) -> None:

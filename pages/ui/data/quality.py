@@ -15,7 +15,7 @@ from harmony_core.methods.qc import CellQuality, within_thresholds
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store import Dataset
 from pages.ui.data import steps
-from pages.ui.data.design import coded
+from pages.ui.data.design_panel import coded
 from pages.ui.data.numbers import number
 from pages.ui.text import plain
 

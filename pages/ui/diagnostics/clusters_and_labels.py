@@ -10,7 +10,7 @@ from harmony_core.categories import Coded
 from harmony_core.detector.results import Detection
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import MIN_CELLS_PURITY, PURITY_LOSS_AMBER, PURITY_LOSS_RED
-from pages.ui.diagnostics import explanations as explain
+from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
 
@@ -65,10 +65,10 @@ def clusters(results: RunResults) -> None:
         key="clusters",
         file="pre_clusters",
         columns={
-            "Mixed": _TWO(format="%.2f", help=explain.tip("share")),
-            "Conflict": _TWO(format="%.3f", help=explain.tip("conflict")),
-            "Gap": _TWO(format="%.2f", help=explain.tip("gap")),
-            "Lost markers": _TWO(format="%.2f", help=explain.tip("lost")),
+            "Mixed": _TWO(format="%.2f", help=explanations.tip("share")),
+            "Conflict": _TWO(format="%.3f", help=explanations.tip("conflict")),
+            "Gap": _TWO(format="%.2f", help=explanations.tip("gap")),
+            "Lost markers": _TWO(format="%.2f", help=explanations.tip("lost")),
             "Against its limit": _TWO(format="%.2f ×", help="Above 1 it is flagged."),
             "Part": _TWO(format="%.2f", help="Part of its cross-batch neighbours that are there."),
         },
@@ -86,9 +86,9 @@ def clusters(results: RunResults) -> None:
             ),
             key="matched",
             file="matched_clusters",
-            columns={"Mixing": _TWO(format="%.2f", help=explain.tip("mcm"))},
+            columns={"Mixing": _TWO(format="%.2f", help=explanations.tip("mcm"))},
         )
-    explain.numbers("share", "conflict", "gap", "lost", "mcm")
+    explanations.numbers("share", "conflict", "gap", "lost", "mcm")
 
 
 def labels(results: RunResults) -> None:
@@ -124,17 +124,17 @@ def labels(results: RunResults) -> None:
         key="labels",
         file="labels",
         columns={
-            "Purity loss": _TWO(format="%.3f", help=explain.tip("purity_loss")),
-            "cLISI before": _TWO(format="%.2f", help=explain.tip("clisi")),
-            "cLISI after": _TWO(format="%.2f", help=explain.tip("clisi")),
-            "CiLISI": _TWO(format="%.2f", help=explain.tip("cilisi")),
+            "Purity loss": _TWO(format="%.3f", help=explanations.tip("purity_loss")),
+            "cLISI before": _TWO(format="%.2f", help=explanations.tip("clisi")),
+            "cLISI after": _TWO(format="%.2f", help=explanations.tip("clisi")),
+            "CiLISI": _TWO(format="%.2f", help=explanations.tip("cilisi")),
         },
     )
     for sentence in assessment["notes"]:
         st.caption(plain(sentence, longest=500))
     if not inside:
         st.caption("Mixing inside each label (CiLISI) is added once the scIB scores are computed.")
-    explain.numbers("purity_loss", "clisi", "cilisi")
+    explanations.numbers("purity_loss", "clisi", "cilisi")
 
 
 def _reading(loss: float) -> str:

@@ -10,7 +10,7 @@ from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.runs.results import RunResults
 from pages.ui import panels
-from pages.ui.diagnostics import explanations as explain
+from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
 
@@ -57,11 +57,11 @@ def soft_clusters(results: RunResults) -> None:
             file=f"theta_{i}",
             columns={
                 "theta in effect": st.column_config.NumberColumn(
-                    format="%.2f", help=explain.tip("theta_b")
+                    format="%.2f", help=explanations.tip("theta_b")
                 )
             },
         )
-    explain.numbers("soft_clusters", "theta_b")
+    explanations.numbers("soft_clusters", "theta_b")
 
 
 def convergence(results: RunResults) -> None:
@@ -91,4 +91,4 @@ def convergence(results: RunResults) -> None:
             file="objective",
             columns={"Change, %": st.column_config.NumberColumn(format="%.2f")},
         )
-    explain.numbers("objective")
+    explanations.numbers("objective")

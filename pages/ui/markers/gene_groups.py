@@ -11,7 +11,7 @@ import streamlit as st
 
 from harmony_core.figures.summary import level_codes
 from harmony_core.runs.results import RunResults
-from pages.ui.tune import before_after as pictures
+from pages.ui.tune import before_after
 
 _BOTH = "clusters before and after Harmony"
 
@@ -63,7 +63,7 @@ def choose(results: RunResults, *, with_batch: bool = True) -> list[Grouping]:
 
 def only(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return the cells selected on Tune if only they are to count; offer it where there are any."""
-    chosen = pictures.selection(results)
+    chosen = before_after.selected_cells(results)
     if chosen is None or not st.toggle(
         f"Only the {int(chosen.sum()):,} cells selected on Tune",
         key="marker-only-selected",

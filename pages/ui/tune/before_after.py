@@ -9,13 +9,11 @@ import streamlit as st
 from harmony_core.runs.history import side_names
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import address, colouring, evidence, presentation
+from pages.ui import address, colouring, evidence_table, presentation
 from pages.ui.current_run import Shown
 from pages.ui.linked_view import Picture, held_selection, twin
 from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
-from pages.ui.tune import comparison as compare
-from pages.ui.tune import iterations as film
-from pages.ui.tune import selection as selected
+from pages.ui.tune import replay, run_comparison, selection
 
 NARROWED = "only-selected"
 """Key of the switch that keeps what stands below the pictures to the selected cells."""
@@ -37,9 +35,9 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
     if source.obs is None or before is None:
         st.info("The first picture of these data takes a moment to prepare.")
         return
-    film.advance(source)
+    replay.advance(source)
     told = ["preview, the full picture follows"] if source.is_preview else []
-    note = " · ".join([*filter(None, [compare.note_of(source.params)]), *told])
+    note = " · ".join([*filter(None, [run_comparison.note_of(source.params)]), *told])
     titles = side_names(source.params)
     left = Picture(titles[0], before, alt="Uncorrected.")
     right = Picture(
@@ -49,9 +47,9 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
         alt=_alt(shown),
         dimmed=old or not results,
     )
-    chosen = compare.pictures(shown)
+    chosen = run_comparison.pictures(shown)
     left, right = chosen[0] or left, chosen[1] or right
-    right = film.picture(source) or right
+    right = replay.picture(source) or right
     clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
     judged, _ = shown.having("layout_before", "layout_after", "assess")
     colour = colouring.choose(source, clustered, judged)
@@ -62,14 +60,14 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
         key=_key(shown.dataset),
         batch=colouring.batch(source),
         hover=colouring.hover(source),
-        selected=evidence.marked(source),
+        selected=evidence_table.marked(source),
         height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
         presentation=presentation.is_on(),
     )
     if event.selection is None:
-        selected.forget(shown.dataset)
+        selection.forget(shown.dataset)
     else:
-        selected.panel(source, event.selection, compare.halves(shown))
+        selection.panel(source, event.selection, run_comparison.halves(shown))
         st.toggle(
             "Keep genes and evidence below to these cells",
             key=NARROWED,
@@ -78,16 +76,16 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
             persist_state="session",
         )
     if after is not None and not source.is_preview and source.params.precomputed is None:
-        film.panel(source)
+        replay.panel(source)
     address.write(shown.dataset, shown.current.params)
-    if film.pace(shown.dataset) != pace:
+    if replay.pace(shown.dataset) != pace:
         st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
     now = narrowed_to(shown.current)
     if (now is None) != (only is None) or not np.array_equal(now, only):
         st.rerun(scope="app")  # what is kept to the selection stands outside
 
 
-def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
+def selected_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return which of a run's cells are selected in the pictures, also from another page."""
     if results.obs is None:
         return None
@@ -96,7 +94,7 @@ def selection(results: RunResults) -> npt.NDArray[np.bool_] | None:
 
 def narrowed_to(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return the selected cells if what stands below is kept to them; None for all cells."""
-    return selection(results) if st.session_state.get(NARROWED) else None
+    return selected_cells(results) if st.session_state.get(NARROWED) else None
 
 
 def _key(dataset: Dataset) -> str:

@@ -20,7 +20,7 @@ from harmony_core.params import (
 from harmony_core.runs.history import flat
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui.data import precomputed as given
+from pages.ui.data import precomputed
 from pages.ui.text import plain
 from pages.ui.tune import help_texts
 
@@ -52,8 +52,8 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         Whether the rarely moved settings are drawn too; without them they stay as they are.
     """
     key = f"{dataset.fingerprint}:"
-    if given.is_offered(dataset, current):
-        current = given.choose(dataset, current, current.precomputed)
+    if precomputed.is_offered(dataset, current):
+        current = precomputed.choose(dataset, current, current.precomputed)
     if current.precomputed is not None:
         return _of_another_tool(key, current, more=more)
     above = st.container()
@@ -72,7 +72,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
 
 
 def _of_another_tool(key: str, current: RunParams, *, more: bool) -> RunParams:
-    given.say(current)
+    precomputed.say(current)
     if not more:
         return current
     with st.expander("Picture and clusters"):
@@ -309,7 +309,7 @@ def _way_back(key: str, default: float) -> None:
 
 def set_sliders(dataset: Dataset, params: RunParams) -> None:
     """Move the sliders to given settings; to be called from a widget's callback."""
-    st.session_state[given.key(dataset)] = params.precomputed or given.HARMONY
+    st.session_state[precomputed.key(dataset)] = params.precomputed or precomputed.HARMONY
     values = {} if params.precomputed is not None else _harmony_values(params.harmony)
     values |= {"neighbors": params.graph.n_neighbors, "spread": params.layout.spread}
     values |= {"min_dist": params.layout.min_dist, "resolution": params.clusters.shown}

@@ -17,7 +17,7 @@ from pages.ui import colouring, services, state, tables
 from pages.ui.linked_view import Categories
 from pages.ui.run_group import Group
 from pages.ui.text import plain
-from pages.ui.tune.comparison import Half
+from pages.ui.tune.run_comparison import Half
 
 POLL_SECONDS = 0.25
 

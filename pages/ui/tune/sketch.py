@@ -10,8 +10,7 @@ from harmony_core.jobs import estimate
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import STEPS
 from harmony_core.store import Dataset
-from pages.ui import run_group as background
-from pages.ui import services, state
+from pages.ui import run_group, services, state
 from pages.ui.data import loading
 
 ABOVE = 200_000
@@ -51,7 +50,7 @@ def commit(dataset: Dataset, params: RunParams) -> None:
     whole = _whole(dataset)
     if whole is None:
         return
-    group = background.Group("all-cells", whole, *_RESULTS)
+    group = run_group.Group("all-cells", whole, *_RESULTS)
     st.caption(
         f"This is a sketch: {dataset.n_cells:,} of {whole.n_cells:,} cells. Clusters and numbers "
         "are those of the sketch."

@@ -11,14 +11,13 @@ import streamlit as st
 from harmony_core.figures.screen.layouts import small_multiples
 from harmony_core.figures.summary import level_codes
 from harmony_core.params import RunParams
-from harmony_core.runs import history as runs
+from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.current_run import Shown
 from pages.ui.panels import HEADINGS
-from pages.ui.tune import comparison as compare
-from pages.ui.tune import controls
+from pages.ui.tune import controls, run_comparison
 
 MOST_PICTURES = 8
 
@@ -32,15 +31,15 @@ TITLES = {
 
 def panel(shown: Shown) -> None:
     """Draw the kept runs that judged the same cells, and what two of them differ in."""
-    kept = runs.comparable(shown.dataset, shown.current.params)
+    kept = history.comparable(shown.dataset, shown.current.params)
     if len(kept) < 2:
         return
     dataset = shown.dataset
-    kept.sort(key=lambda run: not runs.label_of(dataset, run).pinned)
+    kept.sort(key=lambda run: not history.label_of(dataset, run).pinned)
     by_name = {RunResults(dataset, run).plan.run: run for run in kept}
     titles = _titles(dataset, by_name)
     with st.expander("Runs: compare, name, pin"):
-        labels = [runs.label_of(dataset, run) for run in kept]
+        labels = [history.label_of(dataset, run) for run in kept]
         table = [
             {"Pinned": label.pinned, "Name": label.name, **row}
             for label, row in zip(labels, rows(dataset, kept, shown.current.params), strict=True)
@@ -56,8 +55,8 @@ def panel(shown: Shown) -> None:
         _small(dataset, by_name, titles)
         _one(dataset, by_name, titles)
         st.markdown("**Compare two runs in the pictures**")
-        compare.choose(shown, titles)
-        compare.what_changed(shown)
+        run_comparison.choose(shown, titles)
+        run_comparison.what_changed(shown)
 
 
 def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
@@ -86,14 +85,14 @@ def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]
         st.session_state[key] = next(iter(by_name))
     picked = choice.selectbox("Run", list(by_name), format_func=titles.__getitem__, key=key)
     run = by_name[picked]
-    label = runs.label_of(dataset, run)
+    label = history.label_of(dataset, run)
     name_key, pin_key = f"run-name:{picked}", f"run-pin:{picked}"
 
     def write() -> None:
         session = st.session_state
-        runs.set_label(dataset, run, runs.Label(session[name_key], session[pin_key]))
+        history.set_label(dataset, run, history.Label(session[name_key], session[pin_key]))
 
-    name.text_input("Name", label.name, runs.LONGEST_LABEL, key=name_key, on_change=write)
+    name.text_input("Name", label.name, history.LONGEST_LABEL, key=name_key, on_change=write)
     pin.toggle("Pin", label.pinned, key=pin_key, on_change=write, help="Keeps it on top.")
     show.button(
         "Show this run",
@@ -111,8 +110,8 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
     titles: dict[str, str] = {}
     for key, run in by_name.items():
         told = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
-        start = [runs.label_of(dataset, run).name]
-        start += [runs.side_names(run)[1]] if run.precomputed is not None else []
+        start = [history.label_of(dataset, run).name]
+        start += [history.side_names(run)[1]] if run.precomputed is not None else []
         title = " · ".join(part for part in (*start, *told) if part)
         same = sum(other.startswith(title) for other in titles.values())
         titles[key] = f"{title} ({same + 1})" if same else title
@@ -125,7 +124,7 @@ def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[di
     any_given = any(run.precomputed is not None for run in kept)
     found = []
     for run in kept:
-        told = runs.summary(RunResults(dataset, run), names)
+        told = history.summary(RunResults(dataset, run), names)
         if told is None:
             continue
         metrics = list(told["metrics"].values())[-1]
@@ -139,15 +138,15 @@ def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[di
 
 def _told(kept: Iterable[RunParams]) -> list[str]:
     """Return the settings that are told of runs; what corrected them is told beside these."""
-    names = dict.fromkeys([*runs.ALWAYS, *runs.differing(kept)])
+    names = dict.fromkeys([*history.ALWAYS, *history.differing(kept)])
     return [name for name in names if name != "given"]
 
 
 def _in_words(run: RunParams, names: list[str]) -> dict[str, str]:
     """Return settings as text; Harmony's are empty where it was not run."""
     none = [name for name in names if run.precomputed is not None and name.startswith("harmony.")]
-    values = runs.settings(run, names)
-    return {n: "" if n in none else compare.value_in_words(values[n]) for n in names}
+    values = history.settings(run, names)
+    return {n: "" if n in none else run_comparison.value_in_words(values[n]) for n in names}
 
 
 def _short(name: str) -> str:

@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.params import RunParams
-from harmony_core.runs import history as runs
+from harmony_core.runs import history
 from harmony_core.runs.comparison import Change, compare
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import evidence, state
+from pages.ui import evidence_table, state
 from pages.ui.current_run import Shown
 from pages.ui.linked_view import Picture
 from pages.ui.run_group import Group
@@ -58,7 +58,7 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
         (columns[1], CURRENT, state.key(_RIGHT, shown.dataset), "Right picture"),
     ):
         words = {
-            BEFORE: runs.side_names(shown.current.params)[0],
+            BEFORE: history.side_names(shown.current.params)[0],
             CURRENT: "The run on screen",
         } | titles
         options = [default, *titles]
@@ -110,7 +110,7 @@ def halves(shown: Shown) -> tuple[Half, Half]:
     """Return what the two pictures show."""
     known = {RunResults(shown.dataset, run).plan.run: run for run in _kept(shown)}
     left, right = (known.get(picked or "") for picked in _picked(shown.dataset))
-    titles = runs.side_names(shown.current.params)
+    titles = history.side_names(shown.current.params)
     here = shown.pictured()[0] or shown.current
     return (
         Half(titles[0], here, "before") if left is None else _half(shown, left),
@@ -119,7 +119,7 @@ def halves(shown: Shown) -> tuple[Half, Half]:
 
 
 def _kept(shown: Shown) -> list[RunParams]:
-    return runs.comparable(shown.dataset, shown.current.params)
+    return history.comparable(shown.dataset, shown.current.params)
 
 
 def what_changed(shown: Shown) -> None:
@@ -163,7 +163,7 @@ def what_changed(shown: Shown) -> None:
         st.button(
             f"Mark the {int(farthest.sum()):,} cells that moved most",
             key="compare-mark",
-            on_click=evidence.mark_cells,
+            on_click=evidence_table.mark_cells,
             args=(shown.current, farthest, "the cells that moved most"),
         )
     st.dataframe(
@@ -193,7 +193,7 @@ def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     if left.side == right.side:
         pair = (left.results.params, right.results.params)
-        names = runs.differing(pair)
+        names = history.differing(pair)
         if "given" in names:
             sources = [
                 f"{p.precomputed}, another tool" if p.precomputed else "Harmony, here" for p in pair
@@ -202,7 +202,7 @@ def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
             # Settings of Harmony stand against none.
             names = [n for n in names if n != "given" and not n.startswith("harmony.")]
         for name in names:
-            values = [runs.settings(run, [name])[name] for run in pair]
+            values = [history.settings(run, [name])[name] for run in pair]
             rows.append(
                 {"What": name.removeprefix("harmony."), **_pair(map(value_in_words, values))}
             )
@@ -261,8 +261,8 @@ def _change(left: Half, right: Half) -> Change | None:
 
 
 def _half(shown: Shown, run: RunParams) -> Half:
-    name = runs.label_of(shown.dataset, run).name
-    other = runs.side_names(run)[1] + (", other run" if run.precomputed is None else "")
+    name = history.label_of(shown.dataset, run).name
+    other = history.side_names(run)[1] + (", other run" if run.precomputed is None else "")
     return Half(name or other, RunResults(shown.dataset, run), "after")
 
 
@@ -299,6 +299,6 @@ def note_of(params: RunParams) -> str:
 def settings_in_words(params: RunParams) -> str:
     """Return the two settings that matter most; of a given embedding, what it is called."""
     if params.precomputed is not None:
-        return runs.side_names(params)[1]
+        return history.side_names(params)[1]
     theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
     return f"theta {theta} · sigma {params.harmony.sigma:g}"

@@ -14,7 +14,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
 from pages.ui import presentation
-from pages.ui.data.variables import Variables, variance_by_column
+from pages.ui.data.variable_choice import Variables, variance_by_column
 from pages.ui.tables import table
 from pages.ui.text import plain
 

@@ -11,7 +11,7 @@ from harmony_core.design.confounding import Finding, check_design, cramers_v, ex
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
 from harmony_core.verdict.alternatives import DataFacts, right_tool
-from pages.ui.diagnostics import explanations as explain
+from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
 
@@ -30,7 +30,7 @@ def confounding(results: RunResults) -> None:
         for finding in found:
             st.markdown(f"{_MARKS[finding.level]} {plain(finding.sentence, longest=700)}")
         _associations(variable, results)
-    explain.numbers("cramers_v")
+    explanations.numbers("cramers_v")
 
 
 def _associations(variable: str, results: RunResults) -> None:
@@ -48,7 +48,7 @@ def _associations(variable: str, results: RunResults) -> None:
             file="associations",
             columns={
                 "Association": st.column_config.NumberColumn(
-                    format="%.2f", help=explain.tip("cramers_v")
+                    format="%.2f", help=explanations.tip("cramers_v")
                 )
             },
         )

@@ -8,14 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.params import RunParams
-from harmony_core.runs import history as runs
+from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.verdict.glossary import GLOSSARY
-from pages.ui.diagnostics import explanations as explain
+from pages.ui.diagnostics import explanations
 from pages.ui.run_group import Group
 from pages.ui.tables import table
-from pages.ui.tune import comparison as compare
-from pages.ui.tune import history
+from pages.ui.tune import run_comparison, run_table
 
 _BATCH = ("ilisi", "kbet", "graph_connectivity", "pcr_comparison", "bras")
 _BIO = ("clisi", "label_asw", "isolated_label", "nmi", "ari")
@@ -30,7 +29,7 @@ def draw(results: RunResults) -> None:
         return
     dataset, params = results.dataset, results.params
     group = Group("scib", dataset, *_STEPS)
-    kept = runs.comparable(dataset, params)
+    kept = history.comparable(dataset, params)
     missing = [run for run in kept if run not in group.done(kept)]
     st.caption(
         "The scores that papers report, 0 to 1, more being better. No verdict rests on them: over "
@@ -77,25 +76,25 @@ def draw(results: RunResults) -> None:
         st.caption(
             f"Silhouettes were computed on a sample of {stage.info['silhouette_cells']:,} cells."
         )
-    explain.numbers(*(_ENTRY.get(name, name) for name in (*_BATCH, *_BIO)), "total")
+    explanations.numbers(*(_ENTRY.get(name, name) for name in (*_BATCH, *_BIO)), "total")
 
 
 def _rows(results: RunResults, scored: list[RunParams]) -> list[dict[str, Any]]:
     before = results.stage("scib_before")
     rows = [] if before is None else [{"Run": "Before correction", **_values(before.info)}]
     ordered = sorted(scored, key=lambda run: run != results.params)
-    told = history.rows(results.dataset, ordered, results.params)
+    told = run_table.rows(results.dataset, ordered, results.params)
     for run, row in zip(ordered, told, strict=True):
         stage = RunResults(results.dataset, run).stage("scib_after")
         if stage is not None:
             here = " (on screen)" if run == results.params else ""
-            name = f"{compare.settings_in_words(run)}{here}"
+            name = f"{run_comparison.settings_in_words(run)}{here}"
             extra = {k: v for k, v in row.items() if k not in _NOT_SETTINGS}
             rows.append({"Run": name, **_values(stage.info), **extra})
     return rows
 
 
-_NOT_SETTINGS = {"Corrected by", "theta", "sigma", "On screen", *history.TITLES.values()}
+_NOT_SETTINGS = {"Corrected by", "theta", "sigma", "On screen", *run_table.TITLES.values()}
 
 
 def _values(info: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import streamlit as st
 from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.params import RunParams
-from harmony_core.runs import iterations as film
+from harmony_core.runs import iterations
 from harmony_core.runs.iterations import Frame
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
@@ -18,7 +18,7 @@ from pages.ui import panels, state
 from pages.ui.linked_view import Picture
 from pages.ui.run_group import Group
 from pages.ui.text import plain
-from pages.ui.tune.comparison import settings_in_words
+from pages.ui.tune.run_comparison import settings_in_words
 
 SECONDS_A_FRAME = 1.6
 _SWITCH, _PLAYING, _ADVANCED = "film", "film-playing", "film-advanced"
@@ -53,7 +53,7 @@ def picture(results: RunResults) -> Picture | None:
     note = f"of {last} · {settings_in_words(results.params)}"
     if here == 0:
         return Picture("Before the first iteration", results.layout("before"), note=note)
-    positions = film.frames(results)[here - 1].layout("after")
+    positions = iterations.frames(results)[here - 1].layout("after")
     return Picture(f"After iteration {here}", positions, note=note, alt="A frame of the film.")
 
 
@@ -116,13 +116,13 @@ def _controls(results: RunResults) -> None:
 
 
 def _lesson(results: RunResults) -> None:
-    harmony, runs, here = results.harmony, film.frames(results), _here(results)
-    told = film.frame(results, runs, here)
+    harmony, runs, here = results.harmony, iterations.frames(results), _here(results)
+    told = iterations.frame(results, runs, here)
     if harmony is None or told is None:
         return
     words, charts = st.columns([3, 2], gap="medium")
     with words:
-        for paragraph in _words(results, told, film.frame(results, runs, 1)):
+        for paragraph in _words(results, told, iterations.frame(results, runs, 1)):
             st.markdown(paragraph)
         st.caption(
             "Each frame is a run of its own that was allowed so many iterations: its picture is a "
@@ -222,7 +222,7 @@ def _go(results: RunResults, frame: int) -> None:
 
 
 def _missing(results: RunResults) -> list[RunParams]:
-    runs = film.shorter_runs(results)
+    runs = iterations.shorter_runs(results)
     done = set(_group(results.dataset).done(runs))
     return [run for run in runs if run not in done]
 
@@ -240,7 +240,7 @@ def _here(results: RunResults) -> int:
 
 
 def _group(dataset: Dataset) -> Group:
-    return Group("film", dataset, *film.STEPS)
+    return Group("film", dataset, *iterations.STEPS)
 
 
 def _frame(results: RunResults) -> str:

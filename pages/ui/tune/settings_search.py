@@ -9,7 +9,7 @@ import streamlit as st
 from harmony_core import thresholds
 from harmony_core.figures.screen.settings_map import Setting, settings_map
 from harmony_core.params import RunParams
-from harmony_core.runs import history as runs
+from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.suggest import Candidate, grid, offer
@@ -48,7 +48,7 @@ def panel(dataset: Dataset, params: RunParams) -> None:
 
 
 def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, complete: bool) -> None:
-    found = {run: runs.candidate(RunResults(dataset, run)) for run in done}
+    found = {run: history.candidate(RunResults(dataset, run)) for run in done}
     judged = {run: candidate for run, candidate in found.items() if candidate is not None}
     best = offer(list(judged.values())) if complete else None
     if complete:
@@ -111,7 +111,7 @@ def _map(
     )
     risk = picked or risks[0]
     points = {c: _point(RunResults(dataset, run), c, risk) for run, c in judged.items()}
-    on_screen = runs.candidate(RunResults(dataset, params))
+    on_screen = history.candidate(RunResults(dataset, params))
     known = [point for point in points.values() if point is not None]
     if not known:
         return
