@@ -79,7 +79,7 @@ def page() -> None:
     import plotly.graph_objects as go
     import streamlit as st
 
-    from pages.ui.linked_view import Categories, Picture, twin
+    from pages.ui.linked_view import Categories, Panel, linked_view
 
     st.set_page_config(layout="wide")
     n_cells = int(os.environ["BENCHMARK_CELLS"])
@@ -91,7 +91,7 @@ def page() -> None:
     colors = tuple(f"hsl({360 * i // LEVELS} 60% 50%)" for i in range(LEVELS))
     if st.query_params.get("view") == "ours":
         colour = Categories("type", level, names, colors)
-        twin(Picture("Before", before), Picture("After", after), colour, key="twin")
+        linked_view(Panel("Before", before), Panel("After", after), colour, key="linked-view")
         return
 
     def figure(points: np.ndarray, chosen: list[dict[str, int]] | None) -> go.Figure:

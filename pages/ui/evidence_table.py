@@ -13,7 +13,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.verdict import Evidence, Verdict
 from pages.ui import state
-from pages.ui.linked_view.wire import pack_bits, unpack_bits
+from pages.ui.linked_view.selection_state import pack_bits, unpack_bits
 from pages.ui.text import plain
 
 OWN_PANEL = "My own genes"

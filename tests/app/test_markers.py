@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.figures.screen.genes import gene_dots
 from harmony_core.store import examples
 from pages.ui import services
-from pages.ui.linked_view.wire import Held, pack_bits, unpack_bits
+from pages.ui.linked_view import selection_key
+from pages.ui.linked_view.selection_state import SelectionState, pack_bits, unpack_bits
 from pages.ui.markers import gene_choice
 from tests.app.conftest import Waiting
 
@@ -115,7 +116,9 @@ def test_views_can_be_kept_to_the_cells_selected_on_tune(
     assert not [t for t in app.toggle if t.key == "marker-only-selected"]
     chosen = np.arange(4000) < 10
     fingerprint = app.session_state["dataset"]
-    app.session_state[f"twin-{fingerprint}:held"] = Held(4000, bits=pack_bits(chosen))
+    app.session_state[selection_key(f"linked-view-{fingerprint}")] = SelectionState(
+        4000, bits=pack_bits(chosen)
+    )
     app.run()
     everything = drawn[-1]
     toggle = app.toggle(key="marker-only-selected")
@@ -136,8 +139,8 @@ def test_lost_markers_are_kept_to_the_selection_and_mark_their_cells(
     assert not app.exception
     assert app.metric, "Tune is open"
     kang = runner.store.dataset(examples.fingerprint(runner.store, "kang"))
-    held = app.session_state[f"twin-{kang.fingerprint}:held"]
-    marked = unpack_bits(held.bits, kang.n_cells)
+    selection = app.session_state[selection_key(f"linked-view-{kang.fingerprint}")]
+    marked = unpack_bits(selection.bits, kang.n_cells)
     assert marked is not None
     assert marked.sum() == lost["Cells"].iloc[0]
     app.switch_page("pages/markers.py").run()

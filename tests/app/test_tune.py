@@ -20,7 +20,8 @@ from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, examples
 from pages.ui import address, colouring, services
-from pages.ui.linked_view.wire import Held, pack_bits
+from pages.ui.linked_view import selection_key
+from pages.ui.linked_view.selection_state import SelectionState, pack_bits
 from pages.ui.text import plain
 from pages.ui.tune import before_after
 from tests.app.conftest import Waiting
@@ -273,7 +274,7 @@ def test_the_evidence_can_be_kept_to_the_selection(app: AppTest, runner: Waiting
     obs = sibling.obs
     chosen = (obs["batch"] == "A").to_numpy() & (obs["true_type"] == "T1").to_numpy()
     # As if the user had drawn around them: nothing is marked.
-    app.session_state[f"twin-{sibling.fingerprint}:held"] = Held(
+    app.session_state[selection_key(f"linked-view-{sibling.fingerprint}")] = SelectionState(
         len(obs), bits=pack_bits(chosen), imposed="="
     )
     app.run()

@@ -9,12 +9,12 @@ import os
 import numpy as np
 import streamlit as st
 
-from pages.ui.linked_view import Categories, Picture, Values, twin
+from pages.ui.linked_view import Categories, Panel, Values, linked_view
 
 EVIL = '<img src=x onerror="window.evil=1"><script>window.evil=1</script> **b** [l](http://e.vil)'
 
 st.set_page_config(layout="wide")
-n_cells = int(os.environ.get("TWIN_CELLS", "2000"))
+n_cells = int(os.environ.get("LINKED_VIEW_CELLS", "2000"))
 index = np.arange(n_cells)
 before = np.column_stack([index % 50, index // 50]).astype(np.float32)
 
@@ -34,18 +34,18 @@ gene = Values("CD3E", np.where(index % 7 == 0, np.nan, before[:, 0] / 10), 0.0, 
 colour = {"batch": batch, "cluster": cluster, "gene": gene}[colour_by]
 
 if shown:
-    event = twin(
-        Picture("Before", before),
-        Picture("After", after, note="preview" if shift else "", alt="Mixing 1.5.", dimmed=dimmed),
+    selected = linked_view(
+        Panel("Before", before),
+        Panel("After", after, note="preview" if shift else "", alt="Mixing 1.5.", dimmed=dimmed),
         colour,
-        key="twin",
+        key="linked-view",
         batch=batch,
         hover={"cell": [f"cell {i} {EVIL}" for i in index], "batch": batch, "gene": gene},
         selected=index < 100 if evidence else None,
         height=420,
     )
-    if event.selection is None:
+    if selected is None:
         st.write("selected: none")
     else:
-        chosen = np.flatnonzero(event.selection)
-        st.write(f"selected: {len(chosen)} sum {chosen.sum()}")
+        cells = np.flatnonzero(selected)
+        st.write(f"selected: {len(cells)} sum {cells.sum()}")

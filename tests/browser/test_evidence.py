@@ -28,13 +28,13 @@ def test_a_click_on_evidence_marks_its_cells_and_opens_its_genes(page: Page, ser
     table = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
     table.click(position={"x": 16, "y": 1.5 * ROW_HEIGHT})
     expect(page.get_by_text("Marked:")).to_be_visible(timeout=SOON)
-    expect(page.locator(".hx-twin")).to_contain_text("of 2,400 cells selected", timeout=SOON)
+    expect(page.locator(".hx-linked-view")).to_contain_text("of 2,400 cells selected", timeout=SOON)
     genes = page.get_by_role("textbox", name="Genes, separated by commas or spaces")
     expect(genes).not_to_have_value("")
     shoot(page, "evidence-marked")
     page.get_by_role("button", name="Unmark").click()
     expect(page.get_by_text("Marked:")).to_have_count(0, timeout=SOON)
-    expect(page.locator(".hx-twin")).not_to_contain_text("cells selected", timeout=SOON)
+    expect(page.locator(".hx-linked-view")).not_to_contain_text("cells selected", timeout=SOON)
 
 
 def test_the_search_for_settings_starts_and_can_be_cancelled(page: Page, serve: Serve) -> None:
@@ -92,9 +92,9 @@ def test_selected_cells_are_told_of_and_their_marker_genes_colour_the_pictures(
     shoot(page, "selection-markers")
     table = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
     table.click(position={"x": 16, "y": 1.5 * ROW_HEIGHT})
-    legend = page.locator(".hx-twin .legend h4")
+    legend = page.locator(".hx-linked-view .legend h4")
     expect(legend).to_have_text(re.compile("^(GNLY|NKG7|GZMB|PRF1|CTSW|GZMA)"), timeout=SOON)
-    expect(page.locator(".hx-twin")).to_contain_text("201 of 4,000 cells selected")
+    expect(page.locator(".hx-linked-view")).to_contain_text("201 of 4,000 cells selected")
     shoot(page, "selection-gene")
     page.get_by_role("link", name="Marker genes", exact=True).click()
     page.get_by_role("radio", name="Dot plot").click()

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from pages.ui.linked_view.wire import (
+from pages.ui.linked_view.messages import (
     MISSING,
     Categories,
-    Held,
     Values,
-    columns_parcel,
+    columns_message,
+    layout_message,
+)
+from pages.ui.linked_view.selection_state import (
+    SelectionState,
+    next_selection,
     pack_bits,
-    picture_parcel,
-    settle,
     unpack_bits,
 )
 
@@ -35,7 +37,7 @@ class View:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.root = page.locator(".hx-twin")
+        self.root = page.locator(".hx-linked-view")
 
     def figure(self, side: str) -> Locator:
         return self.root.locator(f"figure[data-side={side}]")
@@ -148,13 +150,13 @@ def test_bits_that_are_no_selection_are_none(bits: str) -> None:
     assert unpack_bits(bits, 8) is None
 
 
-def open_parcel(parcel: bytes) -> tuple[dict[str, object], list[np.ndarray]]:
-    length = int.from_bytes(parcel[16:20], "little")
-    header = json.loads(parcel[20 : 20 + length])
+def open_message(message: bytes) -> tuple[dict[str, object], list[np.ndarray]]:
+    length = int.from_bytes(message[16:20], "little")
+    header = json.loads(message[20 : 20 + length])
     offset, arrays = 20 + length + -(20 + length) % 4, []
     for entry in header["arrays"]:
         dtype = {1: np.uint8, 2: np.dtype("<u2")}[entry["width"]]
-        arrays.append(np.frombuffer(parcel, dtype, entry["bytes"] // entry["width"], offset))
+        arrays.append(np.frombuffer(message, dtype, entry["bytes"] // entry["width"], offset))
         offset += entry["bytes"] + -entry["bytes"] % 4
     return header, arrays
 
@@ -162,7 +164,7 @@ def open_parcel(parcel: bytes) -> tuple[dict[str, object], list[np.ndarray]]:
 def test_positions_keep_their_place_to_a_65534th() -> None:
     points = np.random.default_rng(0).normal(size=(101, 2)).astype(np.float32) * [1, 1000]
     points[5, 1] = np.nan
-    header, [steps] = open_parcel(picture_parcel(points)[1])
+    header, [steps] = open_message(layout_message(points)[1])
     x0, x1, y0, y1 = header["bounds"]
     x, y = steps.reshape(2, -1).astype(float)
     assert x[5] == y[5] == MISSING
@@ -173,7 +175,7 @@ def test_positions_keep_their_place_to_a_65534th() -> None:
 
 
 def test_a_picture_without_any_position_has_no_bounds() -> None:
-    header, [steps] = open_parcel(picture_parcel(np.full((3, 2), np.nan))[1])
+    header, [steps] = open_message(layout_message(np.full((3, 2), np.nan))[1])
     assert header["bounds"] is None
     assert (steps == MISSING).all()
 
@@ -185,7 +187,7 @@ def test_columns_keep_missing_values_and_odd_names() -> None:
         "flat": Values("f", np.full(3, 7.0), 0, 2),
         "cell": ["a\0b", "\u00e9", "c"],
     }
-    header, arrays = open_parcel(columns_parcel(columns)[1])
+    header, arrays = open_message(columns_message(columns)[1])
     described = header["columns"]
     assert [column["role"] for column in described] == list(columns)
     assert described[0]["levels"] == ["<b>", "x\0y"]
@@ -198,45 +200,47 @@ def test_columns_keep_missing_values_and_odd_names() -> None:
 
 def test_the_digest_follows_the_content() -> None:
     points = np.arange(8.0).reshape(4, 2)
-    assert picture_parcel(points) == picture_parcel(points.copy())
-    assert picture_parcel(points)[0] != picture_parcel(points[::-1])[0]
+    assert layout_message(points) == layout_message(points.copy())
+    assert layout_message(points)[0] != layout_message(points[::-1])[0]
 
 
 def test_a_code_without_level_is_refused() -> None:
     with pytest.raises(ValueError, match="beyond its 1 levels"):
-        columns_parcel({"colour": Categories("b", np.array([0, 1]), ("x",))})
+        columns_message({"colour": Categories("b", np.array([0, 1]), ("x",))})
 
 
 def test_python_and_the_user_take_turns_in_selecting() -> None:
     def ask(*cells: int) -> np.ndarray:
         return np.isin(np.arange(10), cells)
 
-    held = settle(None, None, None, 10)
-    assert held.bits == ""
-    held = settle(held, {"token": 0, "bits": pack_bits(ask(1))}, None, 10)
-    assert held.bits == pack_bits(ask(1))
-    # Python imposes; the browser has not seen it yet and still reports the old lasso.
-    held = settle(held, {"token": 0, "bits": pack_bits(ask(1))}, ask(2, 3), 10)
-    assert held.bits == pack_bits(ask(2, 3))
-    held = settle(held, {"token": 0, "bits": pack_bits(ask(1))}, ask(2, 3), 10)
-    assert held.bits == pack_bits(ask(2, 3))
-    # The user's next lasso holds against the same wish of Python's.
-    held = settle(held, {"token": 1, "bits": pack_bits(ask(4))}, ask(2, 3), 10)
-    assert held.bits == pack_bits(ask(4))
-    held = settle(held, {"token": 1, "bits": pack_bits(ask(4))}, None, 10)
-    assert held.bits == pack_bits(ask(4))
-    # Asking anew after a pause counts as a new wish; an empty mask clears.
-    held = settle(held, {"token": 1, "bits": pack_bits(ask(4))}, ask(2, 3), 10)
-    assert held.bits == pack_bits(ask(2, 3))
-    assert settle(held, None, ask(), 10).bits == ""
+    state = next_selection(None, None, None, 10)
+    assert state.bits == ""
+    state = next_selection(state, {"token": 0, "bits": pack_bits(ask(1))}, None, 10)
+    assert state.bits == pack_bits(ask(1))
+    # Python asks; the browser has not seen it yet and still reports the old lasso.
+    state = next_selection(state, {"token": 0, "bits": pack_bits(ask(1))}, ask(2, 3), 10)
+    assert state.bits == pack_bits(ask(2, 3))
+    state = next_selection(state, {"token": 0, "bits": pack_bits(ask(1))}, ask(2, 3), 10)
+    assert state.bits == pack_bits(ask(2, 3))
+    # The user's next lasso holds against the same request of Python's.
+    state = next_selection(state, {"token": 1, "bits": pack_bits(ask(4))}, ask(2, 3), 10)
+    assert state.bits == pack_bits(ask(4))
+    state = next_selection(state, {"token": 1, "bits": pack_bits(ask(4))}, None, 10)
+    assert state.bits == pack_bits(ask(4))
+    # Asking anew after a pause counts as a new request; an empty mask clears.
+    state = next_selection(state, {"token": 1, "bits": pack_bits(ask(4))}, ask(2, 3), 10)
+    assert state.bits == pack_bits(ask(2, 3))
+    assert next_selection(state, None, ask(), 10).bits == ""
     # Another number of cells is another data set.
-    assert settle(held, {"token": 2, "bits": pack_bits(ask(4))}, None, 11) == Held(11, token=3)
+    assert next_selection(
+        state, {"token": 2, "bits": pack_bits(ask(4))}, None, 11
+    ) == SelectionState(11, token=3)
 
 
 @pytest.mark.parametrize("reported", [None, "x", {"token": 0}, {"token": 0, "bits": "!"}])
 def test_a_report_that_makes_no_sense_changes_nothing(reported: object) -> None:
-    held = Held(10, bits=pack_bits(np.ones(10, bool)))
-    assert settle(held, reported, None, 10) == held
+    state = SelectionState(10, bits=pack_bits(np.ones(10, bool)))
+    assert next_selection(state, reported, None, 10) == state
 
 
 # In the browser.
@@ -346,7 +350,7 @@ def test_only_what_changed_is_sent(page: Page, serve: Serve) -> None:
         "websocket",
         lambda socket: socket.on("framereceived", lambda frame: received.append(len(frame))),
     )
-    page.goto(serve("tests/browser/linked_view_app.py", TWIN_CELLS="20000"))
+    page.goto(serve("tests/browser/linked_view_app.py", LINKED_VIEW_CELLS="20000"))
     view = View(page)
     view.settled()
     expect(page.get_by_text("selected: none")).to_be_visible()
@@ -544,6 +548,6 @@ def test_screenshots(page: Page, serve: Serve, scheme: str, colour: str) -> None
     view.settled()
     view.hover("left", 20, 20)
     SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"twin-{colour}-{scheme}.png")
+    page.screenshot(path=SCREENSHOTS / f"linked-view-{colour}-{scheme}.png")
     dark = sum(view.pixel("left", -1, -1)) < 384
     assert dark == (scheme == "dark")

@@ -76,7 +76,9 @@ def test_a_link_opens_a_run_that_plays_as_film_and_is_compared(page: Page, serve
     expect(page.get_by_text("Neighbours replaced", exact=True)).to_be_visible(timeout=WORK)
     expect(page.locator("figure[data-side=left] .note")).to_have_text("theta 2 · sigma 0.1")
     page.get_by_role("button", name="Mark the 48 cells").click()
-    expect(page.locator(".hx-twin")).to_contain_text("48 of 2,400 cells selected", timeout=SOON)
+    expect(page.locator(".hx-linked-view")).to_contain_text(
+        "48 of 2,400 cells selected", timeout=SOON
+    )
     shoot(page, "compare")
     page.get_by_role("button", name="Back to before and after").click()
     expect(page.locator("figure[data-side=left] .title")).to_have_text(
@@ -127,8 +129,8 @@ def test_two_sessions_leave_each_other_alone(page: Page, browser: Browser, serve
             settle(one)
         assert "sample=kang" in page.url
         assert "sample=sibling" in other.url
-        expect(page.locator(".hx-twin")).to_contain_text("4,000 cells")
-        expect(other.locator(".hx-twin")).to_contain_text("2,400 cells")
+        expect(page.locator(".hx-linked-view")).to_contain_text("4,000 cells")
+        expect(other.locator(".hx-linked-view")).to_contain_text("2,400 cells")
     finally:
         elsewhere.close()
 
@@ -148,7 +150,7 @@ def test_names_that_are_markup_stay_text(page: Page, serve: Serve, tmp_path: Pat
     expect(page.get_by_role("heading", name="odd.h5ad")).to_be_visible(timeout=WORK)
     page.get_by_role("link", name="Tune", exact=True).click()
     settle(page)
-    expect(page.locator(".hx-twin .level").first).to_contain_text("<img src=x", timeout=WORK)
+    expect(page.locator(".hx-linked-view .level").first).to_contain_text("<img src=x", timeout=WORK)
     settle(page)
     page.get_by_role("button", name="Select the cells of 1 <img").press("Enter")
     told = page.get_by_test_id("stMain")
@@ -160,7 +162,7 @@ def test_names_that_are_markup_stay_text(page: Page, serve: Serve, tmp_path: Pat
     expect(told).to_contain_text("Marker genes of these 150 cells", timeout=WORK)
     pick(page, "Colour by", "A gene")
     pick(page, "Gene", "<img src=x")
-    expect(page.locator(".hx-twin .legend h4")).to_contain_text("<img src=x", timeout=SOON)
+    expect(page.locator(".hx-linked-view .legend h4")).to_contain_text("<img src=x", timeout=SOON)
     shoot(page, "hostile-tune")
     assert_names_are_text(page)
     page.get_by_role("link", name="Marker genes").click()

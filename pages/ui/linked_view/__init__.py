@@ -14,34 +14,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.ui.linked_view.wire import (
+from pages.ui.linked_view.messages import (
     Categories,
     Column,
-    Held,
-    Picture,
+    Panel,
     Values,
-    columns_parcel,
-    picture_parcel,
-    settle,
-    state_parcel,
-    unpack_bits,
+    columns_message,
+    layout_message,
+    state_message,
 )
+from pages.ui.linked_view.selection_state import SelectionState, next_selection, unpack_bits
 
-__all__ = ["Categories", "Picture", "TwinEvent", "Values", "held_selection", "twin"]
+__all__ = ["Categories", "Panel", "Values", "current_selection", "linked_view"]
 
 ASSETS = Path(__file__).parent / "assets"
 
 #: In the order in which each may use those before it.
 MODULES = (
     "theme.js",
-    "parcels.js",
+    "messages.js",
     "selection.js",
     "camera.js",
     "coloring.js",
@@ -67,52 +64,51 @@ def _joined_modules() -> str:
     return re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
 
 
-# All that changes travels in parcels, each an unseen element: Streamlit sends an element's
+# All that changes travels in messages, each an unseen element: Streamlit sends an element's
 # message only when it has changed. So a slider move sends new positions and a little state, and
 # the view's own message with its script and style stays the same and is sent once.
-_parcel = st.components.v2.component(
-    "harmony_twin_parcel",
-    js=(ASSETS / "parcel.js").read_text(encoding="utf-8"),
+_message = st.components.v2.component(
+    "harmony_linked_view_message",
+    js=(ASSETS / "message.js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
 _view = st.components.v2.component(
-    "harmony_twin",
+    "harmony_linked_view",
     css=(ASSETS / "style.css").read_text(encoding="utf-8"),
     js=_joined_modules(),
     isolate_styles=False,
 )
 
 
-@dataclass(frozen=True)
-class TwinEvent:
-    """What the user has done in the view.
+def current_selection(key: str, n_cells: int) -> NDArray[np.bool_] | None:
+    """Return the cells selected in a view, also while it is not drawn; None when no cell is.
 
-    Attributes
+    Parameters
     ----------
-    selection : ndarray of bool of shape (n_cells,) or None
-        The highlighted cells; None when no cell is.
+    key : str
+        Identity of the view on its page.
+    n_cells : int
+
+    Returns
+    -------
+    ndarray of bool of shape (n_cells,) or None
     """
-
-    selection: NDArray[np.bool_] | None
-
-
-def held_selection(key: str, n_cells: int) -> NDArray[np.bool_] | None:
-    """Return what is selected in a view, also while it is not drawn; None when no cell is."""
-    held: Held | None = st.session_state.get(_held_key(key))
-    return None if held is None else unpack_bits(held.bits, n_cells)
+    selection: SelectionState | None = st.session_state.get(selection_key(key))
+    return None if selection is None else unpack_bits(selection.bits, n_cells)
 
 
-def _held_key(key: str) -> str:
-    return f"{key}:held"
+def selection_key(key: str) -> str:
+    """Return where the session keeps the selection of a view."""
+    return f"{key}:selection"
 
 
 def _nothing() -> None:
     """Do nothing; Streamlit reports a state only when it has a callback."""
 
 
-def twin(
-    left: Picture,
-    right: Picture,
+def linked_view(
+    left: Panel,
+    right: Panel,
     colour: Categories | Values,
     *,
     key: str,
@@ -124,7 +120,7 @@ def twin(
     height: int = 520,
     presentation: bool = False,
     on_select: Callable[[], None] | None = None,
-) -> TwinEvent:
+) -> NDArray[np.bool_] | None:
     """Draw the same cells twice, side by side.
 
     Zoom, hidden levels and selection stay when anything else changes, for as long as `key`
@@ -132,7 +128,7 @@ def twin(
 
     Parameters
     ----------
-    left, right : Picture
+    left, right : Panel
         Positions of the same cells in the same order.
     colour : Categories or Values
         What colours the cells in both pictures.
@@ -159,7 +155,8 @@ def twin(
 
     Returns
     -------
-    TwinEvent
+    ndarray of bool of shape (n_cells,) or None
+        The highlighted cells; None when no cell is.
 
     Raises
     ------
@@ -168,8 +165,8 @@ def twin(
     """
     n_cells = _size(colour)
     positions = {
-        side: np.full((n_cells, 2), np.nan) if picture.coordinates is None else picture.coordinates
-        for side, picture in (("left", left), ("right", right))
+        side: np.full((n_cells, 2), np.nan) if panel.coordinates is None else panel.coordinates
+        for side, panel in (("left", left), ("right", right))
     }
     facts: dict[str, Column] = dict(hover or {})
     if batch is not None:
@@ -181,38 +178,38 @@ def twin(
         raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
 
     reported = st.session_state.get(key) or {}
-    held: Held = settle(
-        st.session_state.get(_held_key(key)), reported.get("selection"), selected, n_cells
+    selection = next_selection(
+        st.session_state.get(selection_key(key)), reported.get("selection"), selected, n_cells
     )
-    st.session_state[_held_key(key)] = held
+    st.session_state[selection_key(key)] = selection
 
-    parcels = {
-        **{side: picture_parcel(points) for side, points in positions.items()},
-        "colour": columns_parcel({"colour": colour}),
-        "facts": columns_parcel(facts),
+    messages = {
+        **{side: layout_message(points) for side, points in positions.items()},
+        "colour": columns_message({"colour": colour}),
+        "facts": columns_message(facts),
     }
     state = {
         "key": key,
         "cells": n_cells,
-        "parcels": {part: address for part, (address, _) in parcels.items()},
+        "messages": {part: address for part, (address, _) in messages.items()},
         "left": _words(left),
         "right": _words(right),
-        "selection": {"token": held.token, "bits": held.bits},
+        "selection": {"token": selection.token, "bits": selection.bits},
         "tied": tied,
         "animate": animate,
         "height": height,
         "presentation": presentation,
     }
-    parcels["state"] = state_parcel(key, state)
+    messages["state"] = state_message(key, state)
     with st.container(gap=None):
-        for part, (_, data) in parcels.items():
-            _parcel(key=f"{key}:{part}", data=data)
+        for part, (_, data) in messages.items():
+            _message(key=f"{key}:{part}", data=data)
         _view(
             key=key,
-            data={"state": parcels["state"][0]},
+            data={"state": messages["state"][0]},
             on_selection_change=on_select or _nothing,
         )
-    return TwinEvent(unpack_bits(held.bits, n_cells))
+    return unpack_bits(selection.bits, n_cells)
 
 
 def _size(column: Column) -> int:
@@ -221,10 +218,10 @@ def _size(column: Column) -> int:
     return len(column.values) if isinstance(column, Values) else len(column)
 
 
-def _words(picture: Picture) -> dict[str, object]:
+def _words(panel: Panel) -> dict[str, object]:
     return {
-        "title": picture.title,
-        "note": picture.note,
-        "alt": picture.alt,
-        "dimmed": picture.dimmed,
+        "title": panel.title,
+        "note": panel.note,
+        "alt": panel.alt,
+        "dimmed": panel.dimmed,
     }

@@ -11,7 +11,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import address, colouring, evidence_table, presentation
 from pages.ui.current_run import Shown
-from pages.ui.linked_view import Picture, held_selection, twin
+from pages.ui.linked_view import Panel, current_selection, linked_view
 from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.tune import replay, run_comparison, selection
 
@@ -39,8 +39,8 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
     told = ["preview, the full picture follows"] if source.is_preview else []
     note = " · ".join([*filter(None, [run_comparison.note_of(source.params)]), *told])
     titles = side_names(source.params)
-    left = Picture(titles[0], before, alt="Uncorrected.")
-    right = Picture(
+    left = Panel(titles[0], before, alt="Uncorrected.")
+    right = Panel(
         titles[1],
         before if after is None else after,
         note=note,
@@ -53,7 +53,7 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
     clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
     judged, _ = shown.having("layout_before", "layout_after", "assess")
     colour = colouring.choose(source, clustered, judged)
-    event = twin(
+    selected = linked_view(
         left,
         right,
         colour,
@@ -64,10 +64,10 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
         height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
         presentation=presentation.is_on(),
     )
-    if event.selection is None:
+    if selected is None:
         selection.forget(shown.dataset)
     else:
-        selection.panel(source, event.selection, run_comparison.halves(shown))
+        selection.panel(source, selected, run_comparison.halves(shown))
         st.toggle(
             "Keep genes and evidence below to these cells",
             key=NARROWED,
@@ -89,7 +89,7 @@ def selected_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return which of a run's cells are selected in the pictures, also from another page."""
     if results.obs is None:
         return None
-    return held_selection(_key(results.dataset), len(results.obs))
+    return current_selection(_key(results.dataset), len(results.obs))
 
 
 def narrowed_to(results: RunResults) -> npt.NDArray[np.bool_] | None:
@@ -98,7 +98,7 @@ def narrowed_to(results: RunResults) -> npt.NDArray[np.bool_] | None:
 
 
 def _key(dataset: Dataset) -> str:
-    return f"twin-{dataset.fingerprint}"
+    return f"linked-view-{dataset.fingerprint}"
 
 
 def _alt(shown: Shown) -> str:

@@ -15,7 +15,7 @@ from harmony_core.runs.iterations import Frame
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import panels, state
-from pages.ui.linked_view import Picture
+from pages.ui.linked_view import Panel
 from pages.ui.run_group import Group
 from pages.ui.text import plain
 from pages.ui.tune.run_comparison import settings_in_words
@@ -45,16 +45,16 @@ def advance(results: RunResults) -> None:
     st.session_state[state.key(_PLAYING, results.dataset)] = here < last
 
 
-def picture(results: RunResults) -> Picture | None:
+def picture(results: RunResults) -> Panel | None:
     """Return the picture of the frame on screen; None while there is no film."""
     if not st.session_state.get(state.key(_SWITCH, results.dataset)) or not _is_ready(results):
         return None
     here, last = _here(results), _last(results)
     note = f"of {last} · {settings_in_words(results.params)}"
     if here == 0:
-        return Picture("Before the first iteration", results.layout("before"), note=note)
+        return Panel("Before the first iteration", results.layout("before"), note=note)
     positions = iterations.frames(results)[here - 1].layout("after")
-    return Picture(f"After iteration {here}", positions, note=note, alt="A frame of the film.")
+    return Panel(f"After iteration {here}", positions, note=note, alt="A frame of the film.")
 
 
 def panel(results: RunResults) -> None:

@@ -16,7 +16,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import evidence_table, state
 from pages.ui.current_run import Shown
-from pages.ui.linked_view import Picture
+from pages.ui.linked_view import Panel
 from pages.ui.run_group import Group
 from pages.ui.text import plain
 
@@ -95,14 +95,14 @@ def end(dataset: Dataset) -> None:
     st.session_state[state.key(_RIGHT, dataset)] = CURRENT
 
 
-def pictures(shown: Shown) -> tuple[Picture | None, Picture | None]:
+def pictures(shown: Shown) -> tuple[Panel | None, Panel | None]:
     """Return the pictures of the runs chosen; None where none is, or its picture is on its way."""
     found = []
     for half, picked in zip(halves(shown), _picked(shown.dataset), strict=True):
         chosen = picked not in (None, BEFORE, CURRENT)
         layout = half.results.layout(half.side) if chosen else None
         note = "" if layout is None else note_of(half.results.params)
-        found.append(None if layout is None else Picture(half.title, layout, note=note))
+        found.append(None if layout is None else Panel(half.title, layout, note=note))
     return found[0], found[1]
 
 

@@ -1,6 +1,6 @@
 // From a column to the colour of each cell.
 
-import { NO_VALUE } from "./parcels.js";
+import { NO_VALUE } from "./messages.js";
 import { mix, MISSING_COLOR, parseColor, pixel, scaleColors, scaleStops } from "./theme.js";
 
 const VALUE_STEPS = 256;
@@ -8,7 +8,7 @@ const FADED_SHARE = 0.16; // how much of its colour a cell outside the selection
 
 export class Coloring {
   /**
-   * @param {import("./parcels.js").Column} column categories or values
+   * @param {import("./messages.js").Column} column categories or values
    * @param {Uint32Array} order
    */
   constructor(column, order) {
@@ -45,13 +45,13 @@ export class Coloring {
   }
 
   /**
-   * @param {Uint8Array | null} chosen
+   * @param {Uint8Array | null} selection
    * @returns {Uint32Array | null} selected cells per level; null when there is nothing to count
    */
-  chosenByLevel(chosen) {
-    if (!chosen || !this.categorical) return null;
+  selectedByLevel(selection) {
+    if (!selection || !this.categorical) return null;
     const counts = new Uint32Array(this.column.levels.length + 1);
-    for (let k = 0; k < chosen.length; k++) counts[this.codes[k]] += chosen[k];
+    for (let k = 0; k < selection.length; k++) counts[this.codes[k]] += selection[k];
     return counts;
   }
 }
@@ -62,13 +62,13 @@ function levelCodes({ codes, levels }, order) {
   return result;
 }
 
-function valueCodes({ codes, range, shown }, order) {
+function valueCodes({ codes, range, limits }, order) {
   const result = new Uint16Array(order.length);
   const perStep = (range[1] - range[0]) / (NO_VALUE - 1);
-  const perBin = (VALUE_STEPS - 1) / Math.max(shown[1] - shown[0], Number.MIN_VALUE);
+  const perBin = (VALUE_STEPS - 1) / Math.max(limits[1] - limits[0], Number.MIN_VALUE);
   for (let k = 0; k < result.length; k++) {
     const code = codes[order[k]];
-    const bin = Math.round((range[0] + code * perStep - shown[0]) * perBin);
+    const bin = Math.round((range[0] + code * perStep - limits[0]) * perBin);
     result[k] = code === NO_VALUE ? VALUE_STEPS : Math.min(VALUE_STEPS - 1, Math.max(0, bin));
   }
   return result;

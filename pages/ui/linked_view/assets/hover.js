@@ -1,6 +1,6 @@
 // The card that names the cell under the pointer. All text is set as text, never as markup.
 
-/** @typedef {import("./parcels.js").Column} Column */
+/** @typedef {import("./messages.js").Column} Column */
 
 export class Card {
   /** @param {HTMLElement} host */

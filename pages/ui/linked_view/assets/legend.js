@@ -1,9 +1,9 @@
 // The one legend of both pictures: what a colour means, how many cells, from which batches.
 
-import { formatNumber, NO_VALUE } from "./parcels.js";
+import { formatNumber, NO_VALUE } from "./messages.js";
 import { css, MISSING_COLOR, scaleStops } from "./theme.js";
 
-/** @typedef {import("./parcels.js").Column} Column */
+/** @typedef {import("./messages.js").Column} Column */
 
 const SEARCH_ABOVE = 12; // levels
 
@@ -99,15 +99,15 @@ export class Legend {
 
   /**
    * @param {Set<number>} hidden levels
-   * @param {Uint32Array | null} chosen selected cells per level; null when none is
+   * @param {Uint32Array | null} selection selected cells per level; null when none is
    */
-  refresh(hidden, chosen) {
+  refresh(hidden, selection) {
     for (const row of this.rows) {
       const level = Number(row.dataset.level);
       const all = this.totals[level].toLocaleString("en");
       row.querySelector(".level").setAttribute("aria-pressed", String(!hidden.has(level)));
-      row.querySelector(".count").textContent = chosen
-        ? `${chosen[level].toLocaleString("en")} of ${all}`
+      row.querySelector(".count").textContent = selection
+        ? `${selection[level].toLocaleString("en")} of ${all}`
         : all;
     }
     if (this.showAll) this.showAll.hidden = hidden.size === 0;
@@ -199,7 +199,7 @@ export class Legend {
     const bar = make("div", "scale");
     const stops = scaleStops(colour.colors, theme).join(",");
     bar.style.background = `linear-gradient(to right, ${stops})`;
-    const [low, high] = colour.shown;
+    const [low, high] = colour.limits;
     const ends = make("div", "ends");
     const beyond = (is, sign) => (is ? `${sign} ` : "");
     ends.append(

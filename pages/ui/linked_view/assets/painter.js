@@ -42,7 +42,7 @@ function makeStamp(radius, opacity) {
  * @property {Uint16Array} codes index into `lut`
  * @property {Uint32Array} lut pixel per code; 0 leaves the cell out
  * @property {Uint32Array} faded the same for cells outside the selection
- * @property {Uint8Array | null} chosen
+ * @property {Uint8Array | null} selection
  * @property {number} count how many cells to paint: the first of a random order are a fair sample
  * @property {number} radius in device pixels
  * @property {number} opacity
@@ -72,7 +72,7 @@ export class Painter {
       this.pixels = new Uint32Array(this.image.data.buffer);
     }
     this.pixels.fill(scene.background);
-    if (scene.chosen) {
+    if (scene.selection) {
       this.#layer(scene, scene.faded, 0, scene.radius);
       this.#layer(scene, scene.lut, 1, scene.radius * 1.15);
     } else {
@@ -84,11 +84,11 @@ export class Painter {
   /**
    * @param {Scene} scene
    * @param {Uint32Array} lut
-   * @param {number} which paint the cells whose `chosen` is this; -1 for all
+   * @param {number} which paint the cells whose `selection` is this; -1 for all
    * @param {number} radius
    */
   #layer(scene, lut, which, radius) {
-    const { x, y, codes, chosen, count, opacity } = scene;
+    const { x, y, codes, selection, count, opacity } = scene;
     const { scale: ax, shift: bx } = scene.tx;
     const { scale: ay, shift: by } = scene.ty;
     const { width, height } = this.image;
@@ -103,7 +103,7 @@ export class Painter {
     const lastRow = height - size;
     const reach = radius + 0.5 - APRON;
     for (let k = 0; k < count; k++) {
-      if (which >= 0 && chosen[k] !== which) continue;
+      if (which >= 0 && selection[k] !== which) continue;
       const color = lut[codes[k]];
       if (color === 0) continue;
       const px = x[k] * ax + bx - reach;

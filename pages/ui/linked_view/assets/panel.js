@@ -136,7 +136,7 @@ export class Panel {
 
   /**
    * @param {import("./camera.js").Camera} camera
-   * @param {object} look codes, lut, faded, chosen, background; as the painter's scene has them
+   * @param {object} look codes, lut, faded, selection, background; as the painter's scene has them
    * @param {number} enlarge factor on the points
    */
   paint(camera, look, enlarge) {

@@ -1,14 +1,14 @@
 // Which cells are selected: as one bit a cell between here and Python, and from an outline.
 
 /**
- * @param {Uint8Array} chosen 1 for a selected cell, in draw order
+ * @param {Uint8Array} selection 1 for a selected cell, in draw order
  * @param {Uint32Array} order
  * @returns {string} empty when no cell is selected
  */
-export function toBits(chosen, order) {
-  const bytes = new Uint8Array(Math.ceil(chosen.length / 8));
-  for (let k = 0; k < chosen.length; k++) {
-    if (chosen[k]) bytes[order[k] >> 3] |= 1 << (order[k] & 7);
+export function toBits(selection, order) {
+  const bytes = new Uint8Array(Math.ceil(selection.length / 8));
+  for (let k = 0; k < selection.length; k++) {
+    if (selection[k]) bytes[order[k] >> 3] |= 1 << (order[k] & 7);
   }
   let text = "";
   // Piecewise, because a call takes only so many arguments.
@@ -26,11 +26,11 @@ export function toBits(chosen, order) {
 export function fromBits(bits, order) {
   if (!bits) return null;
   const text = atob(bits);
-  const chosen = new Uint8Array(order.length);
+  const selection = new Uint8Array(order.length);
   for (let k = 0; k < order.length; k++) {
-    chosen[k] = (text.charCodeAt(order[k] >> 3) >> (order[k] & 7)) & 1;
+    selection[k] = (text.charCodeAt(order[k] >> 3) >> (order[k] & 7)) & 1;
   }
-  return chosen;
+  return selection;
 }
 
 /**

@@ -42,13 +42,13 @@ export class Toolbar {
     label.append(this.tie, "Move both");
     label.title = "Zoom and move the two pictures together";
 
-    const chosen = this.#group("Selection");
-    this.#button(chosen, "Select view", "Select all cells in view", actions.selectVisible);
-    this.clear = this.#button(chosen, "Clear", "Select no cell (Escape)", actions.clear);
+    const selection = this.#group("Selection");
+    this.#button(selection, "Select view", "Select all cells in view", actions.selectVisible);
+    this.clear = this.#button(selection, "Clear", "Select no cell (Escape)", actions.clear);
     this.status = document.createElement("span");
     this.status.className = "status";
     this.status.setAttribute("aria-live", "polite");
-    this.element.append(tools, view, label, chosen, this.status);
+    this.element.append(tools, view, label, selection, this.status);
   }
 
   /**

@@ -7,7 +7,7 @@ import { attachGestures } from "./gestures.js";
 import { Card } from "./hover.js";
 import { Legend } from "./legend.js";
 import { Panel } from "./panel.js";
-import { findParcel, openParcel, randomOrder, readColumns, readPositions } from "./parcels.js";
+import { findMessage, openMessage, randomOrder, readColumns, readPositions } from "./messages.js";
 import { combine, fromBits, insidePolygon, toBits } from "./selection.js";
 import { css, pixel, readTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
@@ -28,11 +28,11 @@ const KEYBOARD_REACH = 60; // pixels around the crosshair
 /** @type {Map<string, Settings>} by the view's key */
 const remembered = new Map();
 
-class Twin {
+class LinkedView {
   /** @param {HTMLElement} host */
   constructor(host) {
     this.root = document.createElement("div");
-    this.root.className = "hx-twin";
+    this.root.className = "hx-linked-view";
     // Until the first cells are here there is nothing that a hand could move.
     this.root.hidden = true;
     this.panels = { left: new Panel("left"), right: new Panel("right") };
@@ -45,20 +45,20 @@ class Twin {
         if (tied) this.#look(this.steered, this.settings.cameras[this.steered]);
       },
       selectVisible: () => this.#selectVisible(),
-      clear: () => this.#choose(null),
+      clear: () => this.#select(null),
     });
     this.legend = new Legend({
       toggle: (level) => this.#toggleLevel(level),
       isolate: (level) => this.#isolateLevel(level),
       showAll: () => this.#hide(new Set()),
-      select: (level) => this.#choose(this.coloring.cellsOf(level)),
+      select: (level) => this.#select(this.coloring.cellsOf(level)),
     });
-    const pictures = document.createElement("div");
-    pictures.className = "pictures";
-    pictures.append(this.panels.left.figure, this.panels.right.figure);
+    const panels = document.createElement("div");
+    panels.className = "panels";
+    panels.append(this.panels.left.figure, this.panels.right.figure);
     const body = document.createElement("div");
     body.className = "body";
-    body.append(pictures, this.legend.element);
+    body.append(panels, this.legend.element);
     this.root.append(this.toolbar.element, body);
     this.card = new Card(this.root);
     host.append(this.root);
@@ -68,53 +68,53 @@ class Twin {
     /** @type {Record<string, string>} digests of what is in use */
     this.used = {};
     /** @type {Uint8Array | null} in draw order */
-    this.chosen = null;
-    this.chosenCount = 0;
+    this.selection = null;
+    this.selectedCount = 0;
     this.token = -1;
     this.request = 0;
     for (const side of SIDES) attachGestures(this.panels[side].stage, this.#handlers(side));
     this.observer = new ResizeObserver(() => this.#schedule());
-    this.observer.observe(pictures);
+    this.observer.observe(panels);
     this.arrival = () => this.#apply();
-    document.addEventListener("twin-parcel", this.arrival);
+    document.addEventListener("linked-view-message", this.arrival);
   }
 
   dispose() {
     this.observer.disconnect();
-    document.removeEventListener("twin-parcel", this.arrival);
+    document.removeEventListener("linked-view-message", this.arrival);
     cancelAnimationFrame(this.request);
     this.root.remove();
   }
 
   /**
    * Streamlit (re)mounts the view, or its theme changes.
-   * @param {string} address under which the state arrives, in a parcel like all that changes
+   * @param {string} address under which the state arrives, in a message like all that changes
    * @param {(name: string, value: unknown) => void} report
    */
   receive(address, report) {
     this.address = address;
     this.report = report;
-    this.wanted ??= this.data;
+    this.pending ??= this.data;
     this.#apply();
   }
 
-  /** Take over the latest state as soon as all its parcels are here. */
+  /** Take over the latest state as soon as all its messages are here. */
   #apply() {
-    const state = findParcel(this.address);
+    const state = findMessage(this.address);
     if (state && state !== this.lastState) {
       this.lastState = state;
-      this.wanted = openParcel(state).header;
+      this.pending = openMessage(state).header;
     }
-    const data = this.wanted;
+    const data = this.pending;
     if (!data) return;
     const fresh = {};
-    for (const [part, digest] of Object.entries(data.parcels)) {
+    for (const [part, digest] of Object.entries(data.messages)) {
       if (this.used[part] === digest) continue;
-      const bytes = findParcel(digest);
+      const bytes = findMessage(digest);
       if (!bytes) return;
-      fresh[part] = openParcel(bytes);
+      fresh[part] = openMessage(bytes);
     }
-    this.wanted = null;
+    this.pending = null;
     this.data = data;
     this.settings = remembered.get(data.key) ?? {
       cameras: { left: home(), right: home() },
@@ -123,12 +123,12 @@ class Twin {
       hidden: new Map(),
     };
     remembered.set(data.key, this.settings);
-    this.used = { ...data.parcels };
+    this.used = { ...data.messages };
     this.root.hidden = false;
 
     if (this.order?.length !== data.cells) {
       this.order = randomOrder(data.cells);
-      this.chosen = null;
+      this.selection = null;
     }
     this.root.style.setProperty("--hx-height", `${data.height}px`);
     this.root.classList.toggle("presentation", data.presentation);
@@ -175,23 +175,23 @@ class Twin {
     this.scene = {
       codes: this.coloring.codes,
       ...this.coloring.tables(this.theme, this.hidden),
-      chosen: this.chosen,
+      selection: this.selection,
       background: pixel(this.theme.background),
     };
-    this.legend.refresh(this.hidden, this.coloring.chosenByLevel(this.chosen));
+    this.legend.refresh(this.hidden, this.coloring.selectedByLevel(this.selection));
     this.toolbar.refresh({
       tool: this.settings.tool,
       tied: this.settings.tied,
-      selected: this.chosenCount,
+      selected: this.selectedCount,
       cells: this.data.cells,
     });
     this.root.dataset.tool = this.settings.tool;
-    this.root.dataset.selected = String(this.chosenCount);
+    this.root.dataset.selected = String(this.selectedCount);
     for (const side of SIDES) {
       const words = describe(
         this.data[side],
         this.data.cells,
-        this.chosenCount,
+        this.selectedCount,
         this.coloring,
         this.legend.totals,
       );
@@ -227,19 +227,19 @@ class Twin {
     this.#hide(alone ? new Set() : others);
   }
 
-  /** @param {Uint8Array | null} chosen */
-  #take(chosen) {
-    this.chosenCount = chosen ? chosen.reduce((sum, bit) => sum + bit, 0) : 0;
-    this.chosen = this.chosenCount ? chosen : null;
+  /** @param {Uint8Array | null} selection */
+  #take(selection) {
+    this.selectedCount = selection ? selection.reduce((sum, bit) => sum + bit, 0) : 0;
+    this.selection = this.selectedCount ? selection : null;
   }
 
-  /** The user selects: show it at once, then tell Python. @param {Uint8Array | null} chosen */
-  #choose(chosen) {
-    this.#take(chosen);
+  /** The user selects: show it at once, then tell Python. @param {Uint8Array | null} selection */
+  #select(selection) {
+    this.#take(selection);
     this.#refresh();
     // After the next paint, so that the highlight does not wait for the message.
     requestAnimationFrame(() => {
-      const bits = this.chosen ? toBits(this.chosen, this.order) : "";
+      const bits = this.selection ? toBits(this.selection, this.order) : "";
       this.report("selection", { token: this.token, bits });
     });
   }
@@ -257,7 +257,7 @@ class Twin {
     const inside = insidePolygon(panel.points.x, panel.points.y, polygon);
     const { codes, lut } = this.scene;
     const visible = (k) => lut[codes[k]] !== 0;
-    this.#choose(combine(inside, visible, this.chosen, how));
+    this.#select(combine(inside, visible, this.selection, how));
   }
 
   #selectVisible() {
@@ -307,7 +307,7 @@ class Twin {
         const cell = place ? panel.pick(camera(), place.x, place.y, this.scene) : -1;
         this.#point(side, cell, place);
       },
-      clear: () => this.#choose(null),
+      clear: () => this.#select(null),
       focus: (keyboard) => {
         this.steered = side;
         panel.marks.crosshair = keyboard;
@@ -364,14 +364,14 @@ class Twin {
   }
 }
 
-/** @type {WeakMap<HTMLElement, Twin>} */
-const twins = new WeakMap();
+/** @type {WeakMap<HTMLElement, LinkedView>} */
+const views = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
-  if (!twins.has(parentElement)) twins.set(parentElement, new Twin(parentElement));
-  twins.get(parentElement).receive(data.state, setStateValue);
+  if (!views.has(parentElement)) views.set(parentElement, new LinkedView(parentElement));
+  views.get(parentElement).receive(data.state, setStateValue);
   return () => {
-    twins.get(parentElement)?.dispose();
-    twins.delete(parentElement);
+    views.get(parentElement)?.dispose();
+    views.delete(parentElement);
   };
 }

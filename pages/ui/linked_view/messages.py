@@ -1,14 +1,12 @@
-"""What travels between Python and the browser: compact parcels there, a bit set back.
+"""Messages from Python to the browser: positions, columns, and the state of the view.
 
-A parcel is an address of 16 characters, the length of a JSON header, the header, and the arrays
+A message is an address of 16 characters, the length of a JSON header, the header, and the arrays
 it lists, each starting at a multiple of four bytes (JavaScript's typed arrays need that). The
 address of cells is a digest of them, so the browser never decodes the same cells twice.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +23,7 @@ SEPARATOR = "\0"
 
 
 @dataclass(frozen=True)
-class Picture:
+class Panel:
     """One panel of the linked view.
 
     Attributes
@@ -99,7 +97,7 @@ class Values:
 Column = Categories | Values | NDArray[np.str_] | Sequence[str]
 
 
-def picture_parcel(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
+def layout_message(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
     """Pack positions as 16-bit fractions of their own range.
 
     A screen shows a few thousand pixels, so 65,534 steps a side stay sharp at every zoom that
@@ -111,7 +109,7 @@ def picture_parcel(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
 
     Returns
     -------
-    address, parcel : str, bytes
+    address, message : str, bytes
     """
     if coordinates.ndim != 2 or coordinates.shape[1] != 2:
         raise ValueError(f"coordinates must have the shape (cells, 2), not {coordinates.shape}.")
@@ -123,7 +121,7 @@ def picture_parcel(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
     return _addressed({"bounds": bounds}, [np.concatenate([steps for steps, _, _ in axes])])
 
 
-def columns_parcel(columns: Mapping[str, Column]) -> tuple[str, bytes]:
+def columns_message(columns: Mapping[str, Column]) -> tuple[str, bytes]:
     """Pack named columns: levels, numbers, or text.
 
     Parameters
@@ -133,7 +131,7 @@ def columns_parcel(columns: Mapping[str, Column]) -> tuple[str, bytes]:
 
     Returns
     -------
-    address, parcel : str, bytes
+    address, message : str, bytes
     """
     described: list[dict[str, object]] = []
     arrays: list[NDArray[np.generic]] = []
@@ -164,7 +162,7 @@ def _column(role: str, column: Column) -> tuple[dict[str, object], NDArray[np.ge
             "kind": "values",
             "name": column.name,
             "range": [low, high],
-            "shown": [float(column.vmin), float(column.vmax)],
+            "limits": [float(column.vmin), float(column.vmax)],
             "colors": list(column.colors),
         }
         return described, steps
@@ -188,7 +186,7 @@ def _quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float, f
     return steps, float(low), float(high)
 
 
-def state_parcel(key: str, state: Mapping[str, object]) -> tuple[str, bytes]:
+def state_message(key: str, state: Mapping[str, object]) -> tuple[str, bytes]:
     """Pack what is neither positions nor columns, under an address that depends on `key` alone.
 
     Parameters
@@ -200,7 +198,7 @@ def state_parcel(key: str, state: Mapping[str, object]) -> tuple[str, bytes]:
 
     Returns
     -------
-    address, parcel : str, bytes
+    address, message : str, bytes
     """
     address = _digest(key.encode())
     return address, address.encode() + _body(state, [])
@@ -226,70 +224,3 @@ def _body(header: Mapping[str, object], arrays: Sequence[NDArray[np.generic]]) -
     for array in arrays:
         pieces += [array.tobytes(), b"\0" * (-array.nbytes % 4)]
     return b"".join(pieces)
-
-
-def pack_bits(mask: NDArray[np.bool_]) -> str:
-    """Write a mask as base64 of its bits; the empty string when no cell is in it."""
-    mask = np.asarray(mask, dtype=bool)
-    return base64.b64encode(np.packbits(mask, bitorder="little")).decode() if mask.any() else ""
-
-
-def unpack_bits(bits: str, n_cells: int) -> NDArray[np.bool_] | None:
-    """Read what `pack_bits` wrote; None for no cell or for anything but `n_cells` bits."""
-    try:
-        packed = np.frombuffer(base64.b64decode(bits, validate=True), dtype=np.uint8)
-    except (binascii.Error, ValueError):
-        return None
-    if not bits or packed.size != (n_cells + 7) // 8:
-        return None
-    mask = np.unpackbits(packed, count=n_cells, bitorder="little").astype(bool)
-    return mask if mask.any() else None
-
-
-@dataclass(frozen=True)
-class Held:
-    """The selection in force.
-
-    The `token` counts how often Python has replaced the selection. The browser sends it back
-    with each lasso, so a lasso that was drawn before the replacement cannot undo it.
-    """
-
-    n_cells: int
-    token: int = 0
-    bits: str = ""
-    imposed: str = ""
-
-
-def settle(
-    held: Held | None, reported: object, selected: NDArray[np.bool_] | None, n_cells: int
-) -> Held:
-    """Decide which selection holds now.
-
-    Parameters
-    ----------
-    held : Held or None
-        What held at the previous call.
-    reported : object
-        What the browser last sent: a mapping with `token` and `bits`; anything else is ignored.
-    selected : ndarray of bool of shape (n_cells,) or None
-        What Python asks for. It replaces the user's selection when it differs from what Python
-        asked for at the previous call; None asks for nothing and changes nothing.
-    n_cells : int
-
-    Returns
-    -------
-    Held
-    """
-    if held is None:
-        held = Held(n_cells)
-    elif held.n_cells != n_cells:
-        held = Held(n_cells, token=held.token + 1)
-    bits = held.bits
-    if isinstance(reported, Mapping) and reported.get("token") == held.token:
-        sent = reported.get("bits")
-        if isinstance(sent, str) and (sent == "" or unpack_bits(sent, n_cells) is not None):
-            bits = sent
-    token, imposed = held.token, "" if selected is None else f"={pack_bits(selected)}"
-    if imposed and imposed != held.imposed:
-        token, bits = token + 1, imposed[1:]
-    return Held(n_cells, token, bits, imposed)

@@ -1,20 +1,20 @@
-// Reading the parcels that Python packs (wire.py says how).
+// Reading the messages that Python packs (messages.py says how).
 
 const ADDRESS_BYTES = 16;
 export const NO_VALUE = 65535;
 
-/** @typedef {{header: any, arrays: (Uint8Array | Uint16Array)[]}} Parcel */
+/** @typedef {{header: any, arrays: (Uint8Array | Uint16Array)[]}} Message */
 
 /**
  * @param {string} address
- * @returns {Uint8Array | undefined} undefined while the parcel is still on its way
+ * @returns {Uint8Array | undefined} undefined while the message is still on its way
  */
-export function findParcel(address) {
-  return document.querySelector(`[data-twin-parcel="${address}"]`)?.twinParcel;
+export function findMessage(address) {
+  return document.querySelector(`[data-linked-view-message="${address}"]`)?.linkedViewMessage;
 }
 
-/** @param {Uint8Array} bytes @returns {Parcel} */
-export function openParcel(bytes) {
+/** @param {Uint8Array} bytes @returns {Message} */
+export function openMessage(bytes) {
   // A copy starts at an aligned address, whatever message the bytes came in.
   const buffer = bytes.slice(ADDRESS_BYTES).buffer;
   const headerBytes = new DataView(buffer).getUint32(0, true);
@@ -54,7 +54,7 @@ export function randomOrder(n) {
 }
 
 /**
- * @param {Parcel} parcel of a picture
+ * @param {Message} message of a layout
  * @param {Uint32Array} order
  * @returns {{x: Float32Array, y: Float32Array, bounds: number[]} | null} NaN where a cell has no
  *   place; null where no cell has one
@@ -78,11 +78,11 @@ export function readPositions({ header, arrays: [steps] }, order) {
 /**
  * A column as the view uses it: `at(i)` is what a person reads for cell i.
  * @typedef {{role: string, kind: string, name: string, codes: Uint16Array | null,
- *   levels: string[], colors: string[], range: number[], shown: number[],
+ *   levels: string[], colors: string[], range: number[], limits: number[],
  *   at: (i: number) => string}} Column
  */
 
-/** @param {Parcel} parcel of columns @returns {Column[]} */
+/** @param {Message} message of columns @returns {Column[]} */
 export function readColumns({ header, arrays }) {
   return header.columns.map((column, j) => {
     const array = arrays[j];
