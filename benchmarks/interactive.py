@@ -43,7 +43,7 @@ from generated import cells, machine, peak_gb
 from harmony_core.jobs.executors import spawned_worker
 from harmony_core.jobs.runner import Runner
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.runs.plan import SIDES, STEPS
+from harmony_core.runs.plan import SIDES, STAGES
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
 from harmony_core.store.examples import SAMPLES
@@ -64,7 +64,7 @@ STAGES = {
     "verdict": ("preview_after", "assess"),
     "full": ("layout_after",),
     "everything": ("layout_after", "assess", "clusters_after"),
-    "finished": tuple(step.name for step in STEPS),
+    "finished": tuple(stage.name for stage in STAGES),
 }
 ONCE = (
     "prepare",
@@ -190,7 +190,7 @@ def measure(name: str, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[str
             "peer": round(theirs["peak"], 2),
             "page": round(_page_peak(ours["results"]), 2),
         }
-        moved = [step.name for step in STEPS if step.name not in ONCE]
+        moved = [stage.name for stage in STAGES if stage.name not in ONCE]
         profile = {k: v for k, v in ours["results"].seconds.items() if k in moved and v >= 0.005}
     return {"rows": rows, "quality": quality, "memory": memory, "profile": profile}
 

@@ -28,7 +28,7 @@ from interactive import DEFAULT, ONCE, WARM_CELLS, ingest_cells, recipe
 
 from harmony_core.params import ClusterParams, PrepareParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.runs.plan import STEPS
+from harmony_core.runs.plan import STAGES
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Store
 
@@ -86,9 +86,9 @@ def measure(n_cells: int) -> Row:
         Pipeline(dataset, moved).run()
         move = time.perf_counter() - start
         seconds = {
-            step.name: RunResults(dataset, moved).seconds[step.name]
-            for step in STEPS
-            if not step.name.startswith(("markers", "other_clusters"))
+            stage.name: RunResults(dataset, moved).seconds[stage.name]
+            for stage in STAGES
+            if not stage.name.startswith(("markers", "other_clusters"))
         }
     return {
         "cells": n_cells,

@@ -210,7 +210,7 @@ class Study:
         ('red', 'over')
         """
         from harmony_core.inspect.check import check_embedding
-        from harmony_core.runs.external import judge_embedding
+        from harmony_core.runs.external import assess_embedding
         from harmony_core.runs.pipeline import Pipeline
 
         name = corrected if isinstance(corrected, str) else ""
@@ -222,7 +222,7 @@ class Study:
         check_embedding(values, name or "the embedding")
         pipeline = Pipeline(self.dataset, self._params(HarmonyParams(batch=self.batch)))
         pipeline.run("reference", "lisi_before")
-        return judge_embedding(pipeline, values[pipeline.cells])
+        return assess_embedding(pipeline, values[pipeline.cells])
 
     def _params(self, harmony: HarmonyParams) -> RunParams:
         return RunParams(

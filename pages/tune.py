@@ -244,9 +244,8 @@ def _where_the_time_went(results: RunResults) -> None:
     if not seconds:
         return
     with st.expander("Where the time went"):
-        titles = {step.name: step.title for step in results.plan.steps_for()}
         for name, spent in seconds.items():
-            st.caption(f"{titles[name]}: {spent:.2f} s")
+            st.caption(f"{results.plan.stages[name].title}: {spent:.2f} s")
 
 
 main()

@@ -19,7 +19,7 @@ from pathlib import Path
 from harmony_core.io.read import read
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.runs.plan import STEPS, Plan
+from harmony_core.runs.plan import RESULTS, Plan
 from harmony_core.store import Dataset, Store
 from harmony_core.store.examples import SAMPLES, Sample
 from harmony_core.store.info import Suggestion
@@ -61,9 +61,8 @@ def _shipped(plan: Plan) -> Iterator[Path]:
     folder = plan.dataset.folder
     for name in ("dataset.json", "obs.parquet", "var.parquet"):
         yield folder / name
-    for step in STEPS:
-        if step.is_result:
-            yield from sorted((folder / "stages" / plan.keys[step.name].folder).iterdir())
+    for name in RESULTS:
+        yield from sorted((folder / "stages" / plan.keys[name].folder).iterdir())
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -222,7 +222,7 @@ def _compute(
     dataset = ingest_request(store, request)
     params = _from_only_embedding(dataset, params)
     read = round(time.perf_counter() - start, 4)
-    progress.expect(Plan(dataset, params).steps_for())
+    progress.expect(Plan(dataset, params).stages_for())
     Pipeline(dataset, params, progress).run()
     results = RunResults(dataset, params)
     return results, {"read": read, **results.seconds}

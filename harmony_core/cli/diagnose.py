@@ -115,7 +115,7 @@ def _judged(args: argparse.Namespace) -> dict[str, Any]:
         with working_store(args.home) as store:
             progress.say("Reading and checking the file")
             dataset = ingest_file(store, args.input, name=args.input.name)
-            progress.expect(Plan(dataset, params).steps_for(*wanted))
+            progress.expect(Plan(dataset, params).stages_for(*wanted))
             Pipeline(dataset, params, progress).run(*wanted)
             results = RunResults(dataset, params)
             if args.out is not None:

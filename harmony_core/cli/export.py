@@ -173,7 +173,7 @@ def opened_run(store: Any, path: Path) -> RunResults:
         params = dataset.info.run
         if params is None:
             raise FileError(f"The run in {one_line(path.name)!r} cannot be opened again.")
-        progress.expect(Plan(dataset, params).steps_for())
+        progress.expect(Plan(dataset, params).stages_for())
         Pipeline(dataset, params, progress).run()
     finally:
         progress.say("")

@@ -129,9 +129,9 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     from harmony_core.runs.pipeline import Pipeline
 
     p = results.params
-    pipeline = Pipeline(results.dataset, p)
+    context = Pipeline(results.dataset, p).context
     # Neighbours only serve other stages, so a finished run may have to find them again.
-    near = pipeline.neighbors(side)
+    near = context.neighbors(side)
     # scanpy counts the cell itself among its neighbours, but stores only the others.
     k = min(p.graph.n_neighbors, near.k + 1) - 1
     n = len(near.indices)
@@ -140,7 +140,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
         shape=(n, n),
     )
     distances.sort_indices()
-    graph = pipeline.graph(side).copy()
+    graph = context.graph(side).copy()
     graph.sort_indices()
     # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
     name = f"neighbors{_SUFFIX[side]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from harmony_core.runs.plan import STEPS
+from harmony_core.runs.plan import STAGES
 from harmony_core.store import Store
 
 GROWTH = 1.1
@@ -35,9 +35,8 @@ def seconds_for(store: Store, n_cells: int) -> float | None:
             continue
         by_stage = dataset.seconds_by_stage()
         if {"correct", "layout", "assess"} <= set(by_stage):
-            stages = [step.name.removesuffix("_before").removesuffix("_after") for step in STEPS]
-            whole = sum(statistics.median(by_stage.get(stage, [0.0])) for stage in stages)
-            rates.append(whole / dataset.n_cells**GROWTH)
+            medians = (statistics.median(by_stage.get(s.store_name, [0.0])) for s in STAGES)
+            rates.append(sum(medians) / dataset.n_cells**GROWTH)
     return statistics.median(rates) * n_cells**GROWTH if rates else None
 
 

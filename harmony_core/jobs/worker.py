@@ -107,7 +107,7 @@ def compute(home: str, fingerprint: str, params: dict[str, Any], folder: str, *s
     store = Store(home)
     dataset = store.dataset(fingerprint)
     plan = Plan(dataset, RunParams.from_dict(params))
-    writer = ProgressWriter(Path(folder), plan.steps_for(*steps))
+    writer = ProgressWriter(Path(folder), plan.stages_for(*steps))
 
     def work() -> str:
         from harmony_core.runs.pipeline import Pipeline

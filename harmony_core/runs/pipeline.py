@@ -1,194 +1,107 @@
 """A run from a dataset in the store to pictures, clusters, marker genes and a verdict.
 
-It runs in a worker, or in the process of whoever works headless.
+It runs in a worker, or in the process of whoever works headless. Each stage is computed through
+the store, so that a question is computed once whoever asks, also after a restart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import threadpoolctl
+from cachetools import LRUCache
 
 from harmony_core.errors import DataError
-from harmony_core.methods.neighbors import nearest_neighbors
-from harmony_core.methods.umap import (
-    EPOCHS_FROM_LAYOUT,
-    EPOCHS_FROM_SCRATCH,
-    RATE_FROM_LAYOUT,
-    RATE_FROM_SCRATCH,
-    layout,
-    oriented_like,
-    start_from_embedding,
-)
-from harmony_core.runs.chain import Computed, Kept, Report
-from harmony_core.runs.judging import Judging
-from harmony_core.runs.plan import WIDTH, Side
-from harmony_core.store import StageKey
-
-if TYPE_CHECKING:
-    from harmony_core.methods.harmony import Correction
+from harmony_core.inspect.check import check_embedding, check_matrix
+from harmony_core.inspect.columns import batch_column
+from harmony_core.params import RunParams
+from harmony_core.runs.plan import Plan
+from harmony_core.runs.stages.context import Computed, Context, Report, memoised
+from harmony_core.store import Dataset, StageResult
 
 __all__ = ["Pipeline", "Report"]
 
-_CORRECTIONS = Kept(1)
-"""What `_correct` leaves to `_soft_clusters`, which follows after the verdict."""
+_CHECKED: LRUCache[Any, None] = LRUCache(32)
 
 
-class Pipeline(Judging):
-    """Every stage of a run; see `harmony_core.runs.chain.Chain` for its parameters."""
+class Pipeline:
+    """Computes the stages of one run.
 
-    def _quality(self) -> Computed:
-        from harmony_core.methods.qc import cell_quality
+    Parameters
+    ----------
+    dataset
+        The dataset in the store.
+    params
+        Settings of the run.
+    report
+        Hears of progress between and within stages; cancels by raising.
 
-        return asdict(cell_quality(self._by_gene, self._symbols)), {}
+    Attributes
+    ----------
+    context
+        What the stages draw on.
+    """
 
-    def _doublets(self) -> Computed:
-        from harmony_core.methods.qc import CellQuality, doublet_scores, within_thresholds
-
-        if self.dataset.info.kind != "counts":
-            raise DataError("Doublets are scored from counts, and these data have none.")
-        quality = CellQuality(**{k: np.asarray(a) for k, a in self.stage("quality").arrays.items()})
-        p = self.params
-        batch = self.dataset.obs[p.harmony.batch[0]].to_numpy()
-        kept = within_thresholds(quality, p.prepare)
-        return {"scores": doublet_scores(self._by_gene, batch, kept=kept, seed=p.prepare.seed)}, {}
-
-    def _prepare(self) -> Computed:
-        from harmony_core.methods.prepare import from_basis, prepare
-
-        p, kind = self.params.prepare, self.dataset.info.kind
-        if p.basis is not None:
-            embedding = self.dataset.embedding(p.basis)
-            result = from_basis(embedding, self.dataset.by_gene, kind=kind, skip_dims=p.skip_dims)
-        else:
-            result = prepare(
-                self._by_gene,
-                self._symbols,
-                self.dataset.obs[self.params.harmony.batch[0]].to_numpy(),
-                p,
-                kind=kind,
-                doublets=self._doublet_scores(),
-            )
-        names = (
-            *("cells", "genes", "variable", "variable_in", "totals", "embedding"),
-            "variance_ratio",
-        )
-        return {name: getattr(result, name) for name in names}, {"notes": list(result.notes)}
-
-    def _doublet_scores(self) -> npt.NDArray[np.float32] | None:
-        wanted = self.params.prepare.max_doublet is not None
-        if not wanted or self.dataset.info.kind != "counts":
-            return None
-        return np.asarray(self.stage("doublets").arrays["scores"])
-
-    def _correct(self) -> Computed:
-        # What a superseded run left goes first, so that two never need memory at once.
-        result = _CORRECTIONS.get(self._correction_key, self._correction)
-        return {"embedding": result.embedding}, {
-            "objective": list(result.objective),
-            "iterations": result.iterations,
-            "stop_reason": result.stop_reason,
-            "nclust": result.nclust,
-            "theta_b": [list(t) for t in result.theta_b],
-            "levels": [list(names) for names in result.levels],
-        }
-
-    def _correction(self) -> Correction:
-        from harmony_core.methods.harmony import correct
-
-        batches = [self.column(name) for name in self.params.harmony.batch]
-        return correct(self.embedding("before"), batches, self.params.harmony)
+    def __init__(self, dataset: Dataset, params: RunParams, report: Report | None = None) -> None:
+        self.plan = Plan(dataset, params)
+        self.dataset = dataset
+        self.params = params
+        self._report = report or (lambda stage, fraction: None)
+        self.context = Context(dataset, params, self.plan.keys, self.stage, self._report)
 
     @property
-    def _correction_key(self) -> tuple[str, StageKey]:
-        return str(self.dataset.folder), self.plan.keys["correct"]
+    def cells(self) -> npt.NDArray[np.int32]:
+        """Positions of the prepared cells in the data as they came."""
+        return self.context.cells
 
-    def _soft_clusters(self) -> Computed:
-        """Say what Harmony's soft clusters hold; neither picture nor verdict waits for it."""
-        if self.params.precomputed is not None:
-            return {}, {}
-        result = _CORRECTIONS.take(self._correction_key, self._correction)
-        R = result.soft_clusters
-        arrays = {"soft_cluster": R.argmax(axis=1).astype(np.int16)}
-        for i, (codes, levels) in enumerate(zip(result.codes, result.levels, strict=True)):
-            one_hot = np.eye(len(levels), dtype=np.float32)[codes]
-            arrays[f"observed_{i}"] = R.T @ one_hot
-            arrays[f"expected_{i}"] = np.outer(R.sum(axis=0), one_hot.mean(axis=0))
-        return arrays, {}
+    def run(self, *targets: str) -> None:
+        """Compute what the store does not have yet: the whole run, or what some stages need.
 
-    def _given(self) -> Computed:
-        """Take what another tool corrected, in the place of Harmony's embedding."""
-        assert self.params.precomputed is not None  # else the plan has the stage `correct`
-        return {"embedding": self.dataset.embedding(self.params.precomputed)[self.cells]}, {}
+        Parameters
+        ----------
+        targets
+            Names of stages of `harmony_core.runs.stages.registry`; none for the whole run.
+        """
+        if self.plan.can_read(*targets):
+            return
+        self._check()
+        for stage in self.plan.stages_for(*targets):
+            self._report(stage.name, 0.0)
+            self.stage(stage.name)
 
-    def _neighbors(self, side: str) -> Computed:
-        source = "prepare" if side == "before" else "correct"
-        embedding = self.stage(source).arrays["embedding"]
-        found = nearest_neighbors(
-            embedding,
-            WIDTH,
-            seed=self.params.prepare.seed,
-            progress=lambda share: self._report(f"neighbors_{side}", share),
-        )
-        return {"indices": found.indices, "distances": found.distances}, {}
+    def stage(self, name: str) -> StageResult:
+        """Return the result of a stage, computing it if need be."""
 
-    def _layout(self, side: str) -> Computed:
-        if side == "before":
-            start = start_from_embedding(self.embedding("before"))
-            epochs, rate = EPOCHS_FROM_SCRATCH, RATE_FROM_SCRATCH
-        else:
-            start = np.asarray(self.stage("layout_before").arrays["positions"])
-            epochs, rate = EPOCHS_FROM_LAYOUT, RATE_FROM_LAYOUT
-        positions = layout(
-            self.graph(side),
-            start,
-            self.params.layout,
-            epochs=epochs,
-            rate=rate,
-            progress=lambda share: self._report(f"layout_{side}", share),
-        )
-        if side == "after":
-            positions = oriented_like(positions, start)
-        return {"positions": positions}, {}
+        def compute() -> Computed:
+            # With more, the last digits of matrix products depend on how many there are.
+            with threadpoolctl.threadpool_limits(1, "blas"):
+                return self.plan.stages[name].compute(self.context)
 
-    def _preview(self, side: Side) -> Computed:
-        from harmony_core.methods.preview import landmarks, preview
+        return self.dataset.computed(self.plan.keys[name], compute)
 
-        start = np.asarray(self.stage("layout_before").arrays["positions"])
-        chosen = landmarks(start, self.variables[-1].codes, seed=self.params.layout.seed)
-        positions = preview(
-            self.embedding(side), start, chosen, self.params.graph, self.params.layout
-        )
-        return {"positions": positions}, {"landmarks": len(chosen)}
+    def _check(self) -> None:
+        """Refuse what Harmony would take without a word, before anything is computed."""
+        p = self.params
+        if (p.harmony.nclust or 0) > self.dataset.n_cells:
+            raise DataError(
+                f"nclust is {p.harmony.nclust}, but there are only {self.dataset.n_cells:,} cells; "
+                "choose fewer soft clusters or leave it automatic."
+            )
+        # Data in the store never change: what passed once need not be read again at every move.
+        asked = (str(self.dataset.folder), p.harmony.batch, p.label, p.prepare.basis, p.precomputed)
+        memoised(_CHECKED, asked, self._check_data)
 
-    def _clusters(self, side: str) -> Computed:
-        return self._leiden(side, [self.params.clusters.shown])
-
-    def _other_clusters(self, side: str) -> Computed:
-        return self._leiden(side, self.params.clusters.others)
-
-    def _leiden(self, side: str, resolutions: Sequence[float]) -> Computed:
-        from harmony_core.methods.leiden import leiden
-
-        if not resolutions:
-            return {}, {}
-        found = leiden(self.graph(side), resolutions, self.params.clusters)
-        return {f"leiden_{r:g}": codes for r, codes in zip(resolutions, found, strict=True)}, {}
-
-    def _markers(self, side: str) -> Computed:
-        from harmony_core.methods.markers import cluster_markers
-
-        expression = self.expression
-        if expression is None:
-            return {}, {"symbols": [], "why_empty": "These data have no expression values."}
-        shown = self.stage(f"clusters_{side}").arrays[f"leiden_{self.params.clusters.shown:g}"]
-        ranked = cluster_markers(expression.by_cell, np.asarray(shown))
-        names = ("genes", "scores", "log2_fold_change", "p_values", "p_adjusted")
-        arrays = {name: getattr(ranked, name) for name in names}
-        used, inverse = np.unique(ranked.genes, return_inverse=True)
-        arrays["symbol"] = inverse.reshape(ranked.genes.shape).astype(np.int32)
-        symbols = ["" if g < 0 else str(expression.symbols[g]) for g in used]
-        return arrays, {"symbols": symbols}
+    def _check_data(self) -> None:
+        p, obs = self.params, self.dataset.obs
+        for name in p.harmony.batch:
+            batch_column(obs, name)
+            if p.prepare.basis is None and self.dataset.by_gene is not None:
+                check_matrix(self.dataset.by_gene, obs, name)
+        if p.label is not None and p.label not in obs:
+            available = ", ".join(map(str, obs.columns))
+            raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
+        for embedding in (p.prepare.basis, p.precomputed):
+            if embedding is not None:
+                check_embedding(self.dataset.embedding(embedding), embedding)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from harmony_core.params import RunParams
-from harmony_core.runs.plan import STEPS, Plan, Side
+from harmony_core.runs.plan import STAGES, Plan, Side
 from harmony_core.store import Arrays, Dataset, StageResult
 
 
@@ -47,7 +47,7 @@ class RunResults:
         self.plan = Plan(dataset, params)
 
     def stage(self, name: str) -> StageResult | None:
-        """Return a finished step of `harmony_core.runs.plan.STEPS`, or None."""
+        """Return a finished stage of `harmony_core.runs.plan.Plan`, or None."""
         return self.dataset.finished(self.plan.keys[name])
 
     def _arrays(self, name: str) -> Arrays | None:
@@ -158,6 +158,6 @@ class RunResults:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Seconds that each finished step took when it was computed."""
-        stages = {step.name: self.stage(step.name) for step in STEPS}
+        """Seconds that each finished stage took when it was computed."""
+        stages = {stage.name: self.stage(stage.name) for stage in STAGES}
         return {name: s.info["seconds"] for name, s in stages.items() if s is not None}

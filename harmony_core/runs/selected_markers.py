@@ -19,8 +19,8 @@ from harmony_core.runs.plan import Plan, library_versions
 from harmony_core.store import Dataset, StageKey, digest
 
 if TYPE_CHECKING:
-    from harmony_core.runs.chain import Expression
     from harmony_core.runs.pipeline import Pipeline
+    from harmony_core.runs.stages.context import Expression
 
 N_GENES = 20
 FEWEST_CELLS = 3
@@ -118,7 +118,7 @@ def rank(pipeline: Pipeline, chosen: npt.NDArray[np.bool_], report: Report) -> N
         raise DataError(refused)
 
     def compute() -> tuple[dict[str, npt.NDArray[np.generic]], dict[str, list[str]]]:
-        expression = pipeline.expression
+        expression = pipeline.context.expression
         if expression is None:
             raise DataError("These data have no expression values to rank genes by.")
         found = selected_markers(expression, chosen, report)

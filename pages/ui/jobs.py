@@ -6,7 +6,7 @@ import streamlit as st
 
 from harmony_core.jobs.runner import Progress
 from harmony_core.params import RunParams
-from harmony_core.runs.plan import STEPS
+from harmony_core.runs.plan import RESULTS
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import services, state
@@ -68,8 +68,7 @@ def status(dataset: Dataset, params: RunParams, progress: Progress) -> None:
 def ready(dataset: Dataset, params: RunParams) -> int:
     """Return how many of the stages that a page shows the store has."""
     keys = RunResults(dataset, params).plan.keys
-    shown = [step.name for step in STEPS if step.is_result] + ["preview_after"]
-    return sum(dataset.is_finished(keys[name]) for name in shown)
+    return sum(dataset.is_finished(keys[name]) for name in (*RESULTS, "preview_after"))
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -396,7 +396,7 @@ def test_prepared_data_offer_their_embedding_and_depth_can_be_dropped(
     params = RunParams.from_dict(app.session_state["settings"][dataset.fingerprint])
     assert (params.prepare.basis, params.prepare.skip_dims) == ("X_lsi", 1)
     np.testing.assert_allclose(
-        Pipeline(dataset, params).embedding("before"), noise.astype(np.float32)
+        Pipeline(dataset, params).context.embedding("before"), noise.astype(np.float32)
     )
 
 

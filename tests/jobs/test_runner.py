@@ -27,7 +27,7 @@ from harmony_core.jobs.worker import ProgressWriter, read_progress
 from harmony_core.params import RunParams
 from harmony_core.runs import selected_markers
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.runs.plan import STEPS
+from harmony_core.runs.plan import STAGES
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
 from tests.conftest import SMALL
@@ -449,9 +449,9 @@ def test_a_cluster_computes_the_same_bytes(
             _wait(lambda: runner.follow(name, copy.run_folder(name)).is_over)
         finally:
             runner.close()
-    for step in STEPS:
-        found = RunResults(copy, here).stage(step.name)
-        known = RunResults(dataset, here).stage(step.name)
+    for stage in STAGES:
+        found = RunResults(copy, here).stage(stage.name)
+        known = RunResults(dataset, here).stage(stage.name)
         assert found is not None
         assert known is not None
         assert sorted(found.arrays) == sorted(known.arrays)

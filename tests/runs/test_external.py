@@ -11,7 +11,7 @@ import pytest
 
 from harmony_core import cli
 from harmony_core.errors import DataError
-from harmony_core.runs.external import judge_embedding
+from harmony_core.runs.external import assess_embedding
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.store import HOME_VARIABLE, Dataset
 from tests.cli.test_correct import refused
@@ -32,7 +32,7 @@ def pipeline(dataset: Dataset) -> Pipeline:
 
 def test_harmonys_own_embedding_is_judged_alike(pipeline: Pipeline) -> None:
     own = pipeline.stage("assess")
-    found = judge_embedding(pipeline, pipeline.embedding("after"))
+    found = assess_embedding(pipeline, pipeline.context.embedding("after"))
     assert found.after == own.info["metrics"]["after"]
     assert found.before == own.info["metrics"]["before"]
     assert found.verdict.level == own.info["verdict"]["level"]
@@ -45,7 +45,7 @@ def test_harmonys_own_embedding_is_judged_alike(pipeline: Pipeline) -> None:
 
 def test_an_embedding_that_merges_everything_is_red(pipeline: Pipeline) -> None:
     noise = np.random.default_rng(0).normal(size=(len(pipeline.cells), 5)).astype(np.float32)
-    found = judge_embedding(pipeline, noise)
+    found = assess_embedding(pipeline, noise)
     assert found.verdict.level == "red"  # the labels tell
     assert found.after["batch"]["worst_label_purity_loss"] > 0.3
     # Of another space, so nothing is said about distances that cells moved.
@@ -54,7 +54,7 @@ def test_an_embedding_that_merges_everything_is_red(pipeline: Pipeline) -> None:
 
 def test_other_cells_are_refused(pipeline: Pipeline) -> None:
     with pytest.raises(DataError, match="has 3 cells"):
-        judge_embedding(pipeline, np.zeros((3, 5), dtype=np.float32))
+        assess_embedding(pipeline, np.zeros((3, 5), dtype=np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def integrated(
 ) -> Path:
     """A file with an uncorrected and another tool's embedding."""
     adata = simulated[pipeline.cells].copy()
-    adata.obsm["X_pca"] = np.array(pipeline.embedding("before"))
-    adata.obsm["X_tool"] = np.array(pipeline.embedding("after"))[:, :8]
+    adata.obsm["X_pca"] = np.array(pipeline.context.embedding("before"))
+    adata.obsm["X_tool"] = np.array(pipeline.context.embedding("after"))[:, :8]
     adata.obsm["X_bad"] = np.full((adata.n_obs, 3), np.nan)
     path = tmp_path_factory.mktemp("integrated") / "integrated.h5ad"
     adata.write_h5ad(path)

@@ -81,7 +81,7 @@ def test_a_judgement_alone_draws_no_picture(judged: Dataset) -> None:
     assert plan.has("assess")
     assert not plan.has("layout_after")
     assert not plan.is_finished
-    steps = [step.name for step in plan.steps_for("assess")]
+    steps = [stage.name for stage in plan.stages_for("assess")]
     assert steps[0] == "prepare"
     assert steps[-1] == "assess"
     assert not {"layout_before", "layout_after", "clusters_after", "markers_after"} & set(steps)

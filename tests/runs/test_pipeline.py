@@ -10,13 +10,12 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core.errors import BatchError, Cancelled, DataError
+from harmony_core.methods import neighbors, umap
 from harmony_core.methods.harmony import correct
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.runs import chain as chain_module
-from harmony_core.runs import pipeline as pipeline_module
 from harmony_core.runs import selected_markers
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.runs.plan import STEPS, Plan
+from harmony_core.runs.plan import STAGES, Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest
@@ -41,7 +40,7 @@ def test_a_run_has_everything_a_page_shows(finished: RunResults) -> None:
     assert finished.assessment is not None
     after = finished.assessment["metrics"]["after"]["batch"]
     assert {"mcm", "ilisi", "ilisi_vs_null", "clisi", "worst_label_purity_loss"} <= set(after)
-    assert set(finished.seconds) == {step.name for step in STEPS}
+    assert set(finished.seconds) == {stage.name for stage in STAGES}
 
 
 def test_the_corrected_embedding_is_harmonys(finished: RunResults) -> None:
@@ -59,9 +58,9 @@ def test_nothing_is_computed_twice(
         raise AssertionError("computed again")
 
     for module, name in (
-        (pipeline_module, "nearest_neighbors"),
-        (pipeline_module, "layout"),
-        (chain_module, "fuzzy_graph"),
+        (neighbors, "nearest_neighbors"),
+        (umap, "layout"),
+        (umap, "fuzzy_graph"),
     ):
         monkeypatch.setattr(module, name, fail)
     Pipeline(Store(dataset.folder.parents[1]).dataset(dataset.fingerprint), SMALL).run()

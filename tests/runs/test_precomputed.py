@@ -24,10 +24,10 @@ from harmony_core.export.scripts.python import python_script
 from harmony_core.export.scripts.seurat import r_script
 from harmony_core.export.settings import parse_settings, settings_text
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.runs.external import judge_embedding
+from harmony_core.runs.external import assess_embedding
 from harmony_core.runs.history import differing, in_words, summary
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.runs.plan import GIVEN_TITLE, Plan
+from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest_file
@@ -47,8 +47,8 @@ def path(simulated: ad.AnnData, dataset: Dataset, tmp_path_factory: pytest.TempP
     pipeline = Pipeline(dataset, SMALL)
     pipeline.run()
     adata = simulated[pipeline.cells].copy()
-    adata.obsm["X_pca"] = np.array(pipeline.embedding("before"))
-    adata.obsm["X_tool"] = np.array(pipeline.embedding("after"))[:, :8]
+    adata.obsm["X_pca"] = np.array(pipeline.context.embedding("before"))
+    adata.obsm["X_tool"] = np.array(pipeline.context.embedding("after"))[:, :8]
     adata.obsm["X_umap"] = np.array(RunResults(dataset, SMALL).layout("after"))
     written = tmp_path_factory.mktemp("integrated") / "integrated.h5ad"
     adata.write_h5ad(written)
@@ -73,7 +73,7 @@ def test_it_is_judged_as_the_command_judges_it(
     found = run.assessment
     assert found is not None
     pipeline = Pipeline(run.dataset, replace(GIVEN, precomputed=None))
-    direct = judge_embedding(pipeline, run.dataset.embedding("X_tool"))
+    direct = assess_embedding(pipeline, run.dataset.embedding("X_tool"))
     assert found["metrics"] == {"before": direct.before, "after": direct.after}
     assert found["verdict"]["sentences"] == list(direct.verdict.sentences)
     assert found["verdict"]["advice"] == []
@@ -93,8 +93,8 @@ def test_harmony_is_not_run_and_not_told_of(run: RunResults) -> None:
     np.testing.assert_array_equal(
         np.asarray(run.embedding("after")), run.dataset.embedding("X_tool")
     )
-    titles = [step.title for step in Plan(run.dataset, GIVEN).steps_for()]
-    assert GIVEN_TITLE in titles
+    titles = [stage.title for stage in Plan(run.dataset, GIVEN).stages_for()]
+    assert "Taking the corrected embedding" in titles
     assert "Running Harmony" not in titles
     assert in_words(GIVEN) == "X_tool, by another tool"
     ours = replace(GIVEN, precomputed=None)

@@ -30,7 +30,7 @@ def test_every_number_is_scipys(
     dataset: Dataset, chosen: NDArray[np.bool_], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selected_markers, "_GENES_AT_A_TIME", 70)
-    expression = Pipeline(dataset, SMALL).expression
+    expression = Pipeline(dataset, SMALL).context.expression
     assert expression is not None
     found = selected_markers.selected_markers(expression, chosen)
     values = expression.by_gene.toarray()

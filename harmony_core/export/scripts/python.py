@@ -26,7 +26,7 @@ from harmony_core.methods.umap import (
     RATE_FROM_SCRATCH,
 )
 from harmony_core.params import HarmonyParams, RunParams
-from harmony_core.runs.plan import WIDTH
+from harmony_core.runs.stages.neighbors import WIDTH
 
 SCRIPT_NAME = "harmony_rerun.py"
 NOTEBOOK_NAME = "harmony_rerun.ipynb"

@@ -8,7 +8,7 @@ from harmony_core.errors import FileError
 from harmony_core.io.request import LoadRequest
 from harmony_core.jobs import estimate
 from harmony_core.params import RunParams
-from harmony_core.runs.plan import STEPS
+from harmony_core.runs.plan import RESULTS
 from harmony_core.store import Dataset
 from pages.ui import run_group, services, state
 from pages.ui.data import loading
@@ -19,7 +19,6 @@ ABOVE = 200_000
 CELLS = 50_000
 
 _ALL = "all-cells-wanted"
-_RESULTS = tuple(step.name for step in STEPS if step.is_result)
 
 
 def undecided(dataset: Dataset, params: RunParams) -> bool:
@@ -50,7 +49,7 @@ def commit(dataset: Dataset, params: RunParams) -> None:
     whole = _whole(dataset)
     if whole is None:
         return
-    group = run_group.Group("all-cells", whole, *_RESULTS)
+    group = run_group.Group("all-cells", whole, *RESULTS)
     st.caption(
         f"This is a sketch: {dataset.n_cells:,} of {whole.n_cells:,} cells. Clusters and numbers "
         "are those of the sketch."

@@ -1,0 +1,82 @@
+"""The corrected embedding, and Harmony's soft clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from harmony_core.methods import harmony
+from harmony_core.runs.stages.context import Computed, Context, memoised
+from harmony_core.runs.stages.stage import Stage
+
+_CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
+"""What `correct` leaves to `soft_clusters`, which follows after the verdict."""
+
+
+def correct(context: Context) -> Computed:
+    """Correct the embedding with Harmony."""
+    correction = memoised(_CORRECTIONS, context.identity("correct"), lambda: _harmony(context))
+    return {"embedding": correction.embedding}, {
+        "objective": list(correction.objective),
+        "iterations": correction.iterations,
+        "stop_reason": correction.stop_reason,
+        "nclust": correction.nclust,
+        "theta_b": [list(t) for t in correction.theta_b],
+        "levels": [list(names) for names in correction.levels],
+    }
+
+
+def precomputed(context: Context) -> Computed:
+    """Take the embedding that another tool corrected in the place of Harmony's."""
+    assert context.params.precomputed is not None  # else `correct` is the run's stage
+    return {"embedding": context.dataset.embedding(context.params.precomputed)[context.cells]}, {}
+
+
+def soft_clusters(context: Context) -> Computed:
+    """Count what Harmony's soft clusters hold of each batch; empty where Harmony was not run."""
+    if context.params.precomputed is not None:
+        return {}, {}
+    identity = context.identity("correct")
+    correction = memoised(_CORRECTIONS, identity, lambda: _harmony(context))
+    _CORRECTIONS.pop(identity, None)  # nothing else needs it
+    R = correction.soft_clusters
+    arrays = {"soft_cluster": R.argmax(axis=1).astype(np.int16)}
+    for i, (codes, levels) in enumerate(zip(correction.codes, correction.levels, strict=True)):
+        one_hot = np.eye(len(levels), dtype=np.float32)[codes]
+        arrays[f"observed_{i}"] = R.T @ one_hot
+        arrays[f"expected_{i}"] = np.outer(R.sum(axis=0), one_hot.mean(axis=0))
+    return arrays, {}
+
+
+def _harmony(context: Context) -> harmony.Correction:
+    batches = [context.column(name) for name in context.params.harmony.batch]
+    return harmony.correct(context.embedding("before"), batches, context.params.harmony)
+
+
+CORRECT = Stage(
+    "correct",
+    "Running Harmony",
+    version=2,
+    needs=("prepare",),
+    settings=lambda p, kind: (p.harmony.to_dict(),),
+    compute=correct,
+)
+PRECOMPUTED = Stage(
+    "correct",
+    "Taking the corrected embedding",
+    version=1,
+    needs=("prepare",),
+    settings=lambda p, kind: (p.precomputed,),
+    stored_as="given",
+    compute=precomputed,
+)
+"""Takes the place of `CORRECT` where Harmony is not run."""
+SOFT_CLUSTERS = Stage(
+    "soft_clusters",
+    "Describing Harmony's soft clusters",
+    version=1,
+    needs=("correct",),
+    compute=soft_clusters,
+)

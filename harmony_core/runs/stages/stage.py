@@ -1,0 +1,136 @@
+"""What a stage is: a step of a run whose result the store has under a key known beforehand.
+
+Light on purpose, as is the top of every module here: a page plans runs, and computes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import Literal
+
+from harmony_core.params import RunParams
+from harmony_core.runs.stages.context import Computed, Context
+from harmony_core.store import StageKey, digest
+
+Side = Literal["before", "after"]
+SIDES: tuple[Side, Side] = ("before", "after")
+
+SETTINGS = "settings"
+"""Stands in `Stage.keyed_by` for the stage's settings."""
+
+_LIBRARIES = ("harmonypy", "scanpy", "umap-learn", "igraph", "leidenalg", "faiss-cpu")
+
+Settings = Callable[[RunParams, str], tuple[object, ...]]
+
+
+def _no_settings(params: RunParams, kind: str) -> tuple[object, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that takes time, as a user reads it while waiting."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Step):
+    """One stage of a run.
+
+    Attributes
+    ----------
+    version
+        Raised when the code changes what it computes.
+    needs
+        Stages that it takes results from.
+    settings
+        What else decides its result, from the run's settings and the kind of the dataset's
+        values; must have a JSON form.
+    compute
+        Returns arrays and JSON-able values.
+    stored_as
+        Its name in the store, where that is another: the two sides of a stage share one.
+    keyed_by
+        Stages whose keys its own key covers and, as `SETTINGS`, its settings, in this order;
+        by default what it needs and then the settings. Keys in stores that exist depend on it.
+    is_result
+        False for a stage that only serves others: where all results are there, it need not be.
+    """
+
+    version: int
+    needs: tuple[str, ...] = ()
+    settings: Settings = _no_settings
+    compute: Callable[[Context], Computed]
+    stored_as: str = ""
+    keyed_by: tuple[str, ...] = ()
+    is_result: bool = True
+
+    @property
+    def store_name(self) -> str:
+        return self.stored_as or self.name
+
+    def key(self, params: RunParams, kind: str, keys: Mapping[str, StageKey]) -> StageKey:
+        """Return the stage's key in the store.
+
+        Parameters
+        ----------
+        params
+            Settings of the run.
+        kind
+            Kind of the dataset's values: ``counts``, ``log``, ….
+        keys
+            Keys of the stages before it, by name.
+        """
+        parts: list[object] = []
+        for name in self.keyed_by or (*self.needs, SETTINGS):
+            parts += self.settings(params, kind) if name == SETTINGS else [keys[name].digest]
+        return StageKey(self.store_name, digest(self.version, library_versions(), *parts))
+
+
+def both_sides(
+    name: str,
+    title: str,
+    *,
+    version: int,
+    needs: tuple[str, ...],
+    settings: Settings = _no_settings,
+    compute: Callable[[Context, Side], Computed],
+    is_result: bool = True,
+) -> tuple[Stage, Stage]:
+    """Declare a stage that is computed before and after correction in the same way.
+
+    Parameters
+    ----------
+    title, needs
+        ``{side}`` stands for the side, ``{data}`` for what its data are called, ``{source}`` for
+        the stage that makes its embedding.
+
+    Returns
+    -------
+    The stages ``name_before`` and ``name_after``.
+    """
+
+    def one(side: Side, source: str, data: str) -> Stage:
+        return Stage(
+            f"{name}_{side}",
+            title.format(side=side, data=data),
+            version=version,
+            needs=tuple(stage.format(side=side, source=source) for stage in needs),
+            settings=settings,
+            compute=lambda context: compute(context, side),
+            stored_as=name,
+            is_result=is_result,
+        )
+
+    return one("before", "prepare", "uncorrected"), one("after", "correct", "corrected")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries whose results are stored."""
+    return {name: metadata.version(name) for name in _LIBRARIES}
