@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from harmony_core.export.scripts.seurat import r_literal, r_script, write_r_script
+from harmony_core.export.scripts.literals import r_literal
+from harmony_core.export.scripts.seurat import r_script, write_r_script
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 
 HOSTILE = 'a"b\\c\n"; system("id") # é 😀'

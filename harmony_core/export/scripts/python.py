@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import inspect
 import json
-import pprint
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harmony_core.export.content import content_digest
-from harmony_core.export.scripts import python_steps as text
+from harmony_core.export.rendering import render
+from harmony_core.export.scripts.untyped import untyped_source
 from harmony_core.io.writing import write_text_whole
-from harmony_core.methods.neighbors import PROBES
+from harmony_core.methods import index_search, neighbors, neighbors_kernel, umap_kernel
 from harmony_core.methods.umap import (
     EPOCHS_FROM_LAYOUT,
     EPOCHS_FROM_SCRATCH,
@@ -60,10 +59,7 @@ def write_python_script(record: Mapping[str, Any], path: Path) -> None:
 
 def python_script(record: Mapping[str, Any]) -> str:
     """Return a run as the text of a Python script."""
-    parts = [_header(record)]
-    for step in _steps(record, text.ARGUMENTS):
-        parts.append(f"# {step.title}\n\n{step.code}")
-    return "\n\n".join(parts)
+    return _rendered(record, notebook=False)[0]
 
 
 def write_notebook(record: Mapping[str, Any], path: Path) -> None:
@@ -73,11 +69,10 @@ def write_notebook(record: Mapping[str, Any], path: Path) -> None:
 
 def notebook(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as the content of a Jupyter notebook (nbformat 4.5)."""
-    about = f"# {_title(record)}\n\n{_PURPOSE}\n\n{_install(record)}"
-    cells = [_markdown(about)]
-    for step in _steps(record, text.NO_ARGUMENTS):
+    pins = " ".join(f"{name}=={version}" for name, version in _pinned(record).items())
+    cells = [_markdown(f"# {_title(record)}\n\n{_PURPOSE}\n\n```\npip install {pins}\n```")]
+    for step in _rendered(record, notebook=True)[1]:
         cells += [_markdown(f"## {step.title}"), _code(step.code)]
-    cells += [_markdown("## Before and after"), _code(text.PLOT)]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -103,44 +98,50 @@ def _code(content: str) -> dict[str, Any]:
     }
 
 
-def _steps(record: Mapping[str, Any], arguments: str) -> list[Step]:
-    params = RunParams.from_dict(record["params"])
-    where, kind = record["where"], record["kind"]
-    digest = inspect.getsource(content_digest) + "\n\n"
-    has_expression = bool(where) and kind != "scaled"
-    harmonypy = "import harmonypy\n"
-    imports = text.IMPORTS if params.precomputed is None else text.IMPORTS.replace(harmonypy, "")
-    steps = [
-        Step("Libraries", imports),
-        Step("Settings of the run", _settings(record, params)),
-        Step(
-            "The data, checked to be the same",
-            digest + arguments + text.read(where),
-        ),
-    ]
-    if params.prepare.basis is None:
-        if kind == "counts":
-            doublets = "" if params.prepare.max_doublet is None else text.DOUBLETS
-            steps.append(Step("Quality control", text.QUALITY + doublets + text.KEPT_GENES))
-        steps.append(Step("Normalisation", text.normalisation(kind, filtered=True)))
-        steps.append(Step("Variable genes and principal components", text.PCA))
-    else:
-        steps.append(Step("The embedding to correct", text.BASIS))
-        if has_expression:
-            steps.append(Step("Normalisation", text.normalisation(kind, filtered=False)))
-    if params.precomputed is None:
-        steps.append(Step("Harmony", text.HARMONY))
-    else:
-        steps.append(Step("The corrected embedding, by another tool", text.GIVEN))
-    steps.append(Step("Neighbours", text.neighbours_step(record["prepared"]["cells_kept"])))
-    steps.append(
-        Step("Clusters", text.IGRAPH if params.clusters.flavor == "igraph" else text.LEIDENALG)
+def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[Step]]:
+    """Return the script as text, and the steps that it is made of."""
+    params, steps = RunParams.from_dict(record["params"]), list[Step]()
+
+    def step(title: str, caller: Callable[[], str]) -> str:
+        steps.append(Step(title, caller()))
+        return f"\n# {title}\n\n{steps[-1].code}"
+
+    script = render(
+        "rerun.py",
+        step=step,
+        notebook=notebook,
+        script_name=SCRIPT_NAME,
+        title=_title(record),
+        purpose=_PURPOSE,
+        pinned=_pinned(record),
+        settings=_settings(record, params),
+        where=record["where"],
+        kind=record["kind"],
+        harmony=params.precomputed is None,
+        basis=params.prepare.basis,
+        max_doublet=params.prepare.max_doublet,
+        flavor=params.clusters.flavor,
+        has_expression=bool(record["where"]) and record["kind"] != "scaled",
+        exhaustive=record["prepared"]["cells_kept"] <= neighbors.EXACT_UP_TO,
+        cells_at_once=index_search.CELLS_AT_ONCE,
+        **_functions(),
     )
-    steps.append(Step("Pictures", text.layout_step()))
-    if has_expression:
-        steps.append(Step("Marker genes of the clusters", text.MARKERS))
-    steps.append(Step("The result", text.WRITE))
-    return steps
+    return script, steps
+
+
+def _functions() -> dict[str, str]:
+    """Return the source of our own functions that no library has, by their names."""
+    by_lists, umap = neighbors_kernel, umap_kernel
+    return {
+        "content_digest": inspect.getsource(content_digest),
+        "search_in_parts": untyped_source(index_search.search_in_parts),
+        "search_by_lists": untyped_source(
+            *(by_lists.apart, by_lists.collect, by_lists.split, by_lists.nearest),
+            *(by_lists.around, by_lists.search_blocks, by_lists.sorted_by_list),
+            *(by_lists.lists_to_look_at, by_lists.search_by_lists),
+        ),
+        "optimise": untyped_source(umap.one_epoch, umap.forces, umap.optimise),
+    }
 
 
 def _title(record: Mapping[str, Any]) -> str:
@@ -154,30 +155,6 @@ _PURPOSE = (
 )
 
 
-def _header(record: Mapping[str, Any]) -> str:
-    pins = ",\n".join(f'#   "{name}=={version}"' for name, version in _pinned(record).items())
-    return f'''# /// script
-# requires-python = ">=3.11"
-# dependencies = [
-{pins},
-# ]
-# ///
-"""{_title(record)}.
-
-{textwrap.fill(_PURPOSE, 96)}
-
-    python {SCRIPT_NAME} [INPUT.h5ad] [--any-data]
-
-It writes rerun.h5ad where it is run. Data that differ from those of the run are refused, unless
---any-data is given.
-"""'''
-
-
-def _install(record: Mapping[str, Any]) -> str:
-    pins = " ".join(f"{name}=={version}" for name, version in _pinned(record).items())
-    return f"```\npip install {pins}\n```"
-
-
 def _pinned(record: Mapping[str, Any]) -> dict[str, str]:
     unused = {"harmony-explorer"}
     if record["harmony"] is None:
@@ -185,7 +162,7 @@ def _pinned(record: Mapping[str, Any]) -> dict[str, str]:
     return {k: v for k, v in sorted(record["versions"].items()) if k not in unused}
 
 
-def _settings(record: Mapping[str, Any], params: RunParams) -> str:
+def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
     harmony, prepare = params.harmony, params.prepare
     columns = [*harmony.batch, *([params.label] if params.label else [])]
     values: dict[str, Any] = {
@@ -215,7 +192,7 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
         "NEIGHBORS_SEED": prepare.seed,
-        "PROBES": PROBES,
+        "PROBES": neighbors.PROBES,
         "MIN_DIST": params.layout.min_dist,
         "SPREAD": params.layout.spread,
         "EPOCHS_FROM_SCRATCH": EPOCHS_FROM_SCRATCH,
@@ -227,7 +204,7 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> str:
         "SHOWN": params.clusters.shown,
         "LEIDEN_SEED": params.clusters.seed,
     }
-    return "".join(f"{k} = {_literal(v)}\n" for k, v in values.items())
+    return values
 
 
 def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict[str, Any]:
@@ -247,8 +224,3 @@ def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict
     }
     levels = dict(zip(harmony.batch, record["harmony"]["levels"], strict=True))
     return {"BATCHES": levels, "HARMONY": settings}
-
-
-def _literal(value: Any) -> str:
-    """Return a value as Python source; whatever a name holds, it stays a literal."""
-    return pprint.pformat(value, width=96, sort_dicts=False, compact=True)

@@ -6,16 +6,25 @@ where it differs, and can also take our embeddings as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harmony_core.export.scripts import seurat_steps as text
+from harmony_core.export.rendering import render
 from harmony_core.io.writing import write_text_whole
 from harmony_core.params import HarmonyParams, RunParams
 
 SCRIPT_NAME = "harmony_seurat.R"
 _SMALLEST_LAMBDA = 1e-6
+_NOTES = {
+    "h5ad": "the corrected data, with the counts of the kept cells",
+    "start": '"counts", "pca" (our uncorrected embedding) or "corrected" (our corrected one)',
+    "lambda": "NULL: estimated from alpha",
+}
+_NOTES_PRECOMPUTED = {
+    "start": "Harmony is not run; the embedding below is taken as corrected",
+}
+"""What stands beside settings in the script."""
 
 
 def write_r_script(record: Mapping[str, Any], path: Path, *, h5ad: str = "corrected.h5ad") -> None:
@@ -40,53 +49,32 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         Where the corrected data are, as `write_h5ad` wrote them.
     """
     params = RunParams.from_dict(record["params"])
-    given = params.precomputed is not None
-    has_counts = record["kind"] == "counts" and params.prepare.basis is None and not given
-    start = "counts" if has_counts else "pca"
-    parts = [
-        text.HEADER.replace("{harmony}", "" if given else '"harmony", '),
-        _settings(record, params, h5ad, start="corrected" if given else start),
-        *([] if given else [text.LIBRARY]),
-        text.READING,
-        _object(record),
-        text.COUNTS if has_counts else text.NO_COUNTS,
-        *([text.GIVEN] if given else [_remarks(record, params), text.HARMONY]),
-        text.AFTERWARDS,
+    precomputed, harmony, where = params.precomputed is not None, params.harmony, record["where"]
+    has_counts = record["kind"] == "counts" and params.prepare.basis is None and not precomputed
+    start = "corrected" if precomputed else "counts" if has_counts else "pca"
+    how = record["harmony"] or {"levels": [], "theta_b": []}
+    effective = [
+        (list(levels), [round(t, 4) for t in theta])
+        for levels, theta in zip(how["levels"], how["theta_b"], strict=True)
     ]
-    return "\n".join(parts)
+    return render(
+        "seurat.R",
+        precomputed=precomputed,
+        settings=_settings(record, params, h5ad, start=start),
+        notes=_NOTES | (_NOTES_PRECOMPUTED if precomputed else {}),
+        where=where,
+        kind=record["kind"],
+        has_counts=has_counts,
+        harmony=harmony,
+        harmonypy=record["versions"].get("harmonypy"),
+        effective_theta=effective,
+        smallest_lambda=f"{_SMALLEST_LAMBDA:g}",
+    )
 
 
-def r_literal(value: Any) -> str:
-    """Return a value as R source; whatever a name holds, it stays a literal.
-
-    Examples
-    --------
-    >>> r_literal(["donor", 2, None, True, 'a"b'])
-    'c("donor", 2, NULL, TRUE, "a\\\\"b")'
-    """
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, str):
-        return '"' + "".join(map(_character, value)) + '"'
-    if isinstance(value, Sequence):
-        return f"c({', '.join(map(r_literal, value))})"
-    return repr(value)
-
-
-def _character(c: str) -> str:
-    if c in '"\\':
-        return "\\" + c
-    if " " <= c <= "~":
-        return c
-    # R has no text with a null character.
-    if c == "\0":
-        return ""
-    return f"\\{'u' if ord(c) < 0x10000 else 'U'}{{{ord(c):x}}}"
-
-
-def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start: str) -> str:
+def _settings(
+    record: Mapping[str, Any], params: RunParams, h5ad: str, *, start: str
+) -> dict[str, Any]:
     harmony, prepare = params.harmony, params.prepare
     where = record["where"]
     values = {
@@ -111,18 +99,7 @@ def _settings(record: Mapping[str, Any], params: RunParams, h5ad: str, *, start:
         "resolution": params.clusters.shown,
         "seed": harmony.seed,
     }
-    notes = {
-        "h5ad": "the corrected data, with the counts of the kept cells",
-        "start": '"counts", "pca" (our uncorrected embedding) or "corrected" (our corrected one)',
-        "lambda": "NULL: estimated from alpha",
-    }
-    if params.precomputed is not None:
-        notes["start"] = "Harmony is not run; the embedding below is taken as corrected"
-    lines = ["# Settings of the run", ""]
-    for name, value in values.items():
-        note = f"  # {notes[name]}" if name in notes else ""
-        lines.append(f"{name} <- {r_literal(value)}{note}")
-    return "\n".join(lines) + "\n"
+    return values
 
 
 def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict[str, Any]:
@@ -139,46 +116,3 @@ def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict
         "epsilon_cluster": harmony.epsilon_cluster,
         "epsilon_harmony": harmony.epsilon_harmony,
     }
-
-
-def _object(record: Mapping[str, Any]) -> str:
-    if not record["where"]:
-        return text.OBJECT_OF_EMBEDDING
-    if record["kind"] == "counts":
-        return text.OBJECT + "object <- NormalizeData(object, scale.factor = 1e4)\n"
-    return (
-        text.OBJECT + "# The values came normalised, so they are used as they are.\n"
-        'LayerData(object, layer = "data") <- expression\n'
-    )
-
-
-def _remarks(record: Mapping[str, Any], params: RunParams) -> str:
-    harmony = params.harmony
-    lines = [
-        "# Harmony",
-        "#",
-        f"# The run was made with harmonypy {record['versions']['harmonypy']}. "
-        "harmony 2.x in R differs in these points:",
-        "# * k-means starts from R's own random numbers: results agree closely, not to the bit.",
-        "# * Defaults: every setting is given below, because other versions have others (R before",
-        "#   2.0: lambda 1 instead of an estimate, and 20 clustering rounds instead of 4).",
-        "# * Early stop: R stops early only with early_stop = TRUE, and then by epsilon.harmony;",
-        "#   harmonypy always compares with epsilon_harmony.",
-    ]
-    if harmony.tau > 0:
-        effective = "; ".join(
-            f"{r_literal(list(levels))}: {r_literal([round(t, 4) for t in theta])}"
-            for levels, theta in zip(
-                record["harmony"]["levels"], record["harmony"]["theta_b"], strict=True
-            )
-        )
-        lines += [
-            "# * tau: R's help calls it the expected cells of a cluster; both compute theta of a",
-            "#   batch as theta * (1 - exp(-(cells / (nclust * tau))^2)). In effect it was",
-            f"#   {effective}",
-        ]
-    if harmony.lamb == 0:
-        lines.append(f"# * lambda was 0, which R refuses; {_SMALLEST_LAMBDA:g} stands for it.")
-    if harmony.lamb is None and harmony.alpha >= 1:
-        lines.append("# * alpha: R's help expects it below 1; the run had more.")
-    return "\n".join(lines) + "\n"
