@@ -13,7 +13,7 @@ from harmony_core.cli.shared import add_inputs, one_line, plain_json, request_of
 if TYPE_CHECKING:
     from harmony_core.design.confounding import Finding
     from harmony_core.inspect.contents import Report
-    from harmony_core.io.loaded import Loaded
+    from harmony_core.io.file_data import FileData
 
 EXAMPLES = """\
 examples:
@@ -43,29 +43,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from harmony_core.io.read import open_request
+    from harmony_core.io.read import open_dataset
 
-    with open_request(request_of(args), Path(tempfile.gettempdir())) as loaded:
-        _say(loaded, args)
+    with open_dataset(request_of(args), scratch=Path(tempfile.gettempdir())) as data:
+        _say(data, args)
 
 
-def _say(loaded: Loaded, args: argparse.Namespace) -> None:
+def _say(data: FileData, args: argparse.Namespace) -> None:
     from harmony_core.errors import DataError
     from harmony_core.inspect.check import check
     from harmony_core.inspect.columns import batch_column
 
-    obs = loaded.adata.obs
+    obs = data.adata.obs
     if args.label is not None and args.label not in obs:
         available = ", ".join(map(str, obs.columns)) or "none"
         raise DataError(f"There is no column {args.label!r} for labels; available: {available}.")
     for name in args.batch:
         batch_column(obs, name)
-    recognised = check(loaded.adata)
+    recognised = check(data.adata)
     likeliest = [c.name for c in recognised.batch_candidates[:1]]
-    _refuse_unusable(loaded.adata, recognised, args.batch or likeliest)
+    _refuse_unusable(data.adata, recognised, args.batch or likeliest)
     found = recognised.to_dict()
-    found["warnings"] = [*loaded.notes, *found["warnings"]]
-    found["format"] = loaded.format
+    found["warnings"] = [*data.notes, *found["warnings"]]
+    found["format"] = data.format
     _add_design(found, obs, args.batch, args.label)
     if args.json:
         print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))

@@ -11,7 +11,8 @@ from harmony_core.errors import FileError
 from harmony_core.inspect.check import best_matrix, expression
 from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.genes import symbol_column
-from harmony_core.io.loaded import Loaded, check_fits
+from harmony_core.io.file_data import FileData
+from harmony_core.io.memory import check_fits
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -23,11 +24,11 @@ _FEWEST_COMMON = 0.05
 
 
 def combine(
-    parts: Sequence[tuple[str, Loaded]],
+    parts: Sequence[tuple[str, FileData]],
     *,
     genes: Genes = "intersection",
     limit: float | None = None,
-) -> Loaded:
+) -> FileData:
     """Put the cells of several files below each other.
 
     Parameters
@@ -82,7 +83,7 @@ def combine(
         notes.append("Embeddings of single files are left out, as their axes differ.")
     differ = any(part.n_vars != len(_common(single)) for part in single)
     choices = {"genes": genes} if differ else {}
-    return Loaded(joined, f"{len(parts)} files", tuple(notes), choices=choices)
+    return FileData(joined, f"{len(parts)} files", tuple(notes), choices=choices)
 
 
 def _unique(labels: Sequence[str]) -> list[str]:

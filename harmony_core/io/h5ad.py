@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harmony_core.errors import FileError
-from harmony_core.io.hdf5 import open_checked
-from harmony_core.io.loaded import Loaded, unchanged
-from harmony_core.io.subsample import Sample, draw_anndata
+from harmony_core.io.file_data import FileData
+from harmony_core.io.open_file import OpenFile
+from harmony_core.io.stored_cells import read_cells
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -22,26 +20,13 @@ _NOTHING: Mapping[str, Any] = {}
 _OPTIONAL = ("uns", "obsm", "varm", "obsp", "varp", "layers")
 
 
-def read_h5ad(
-    path: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
-) -> Loaded:
-    """Read an h5ad file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    name
-        Its name, for messages.
-    limit
-        Bytes of memory that it may take; by default what is free.
-    sample
-        Which cells to read; by default all.
+def read_h5ad(file: OpenFile) -> FileData:
+    """Read an h5ad file, or the cells of it that are asked for.
 
     Raises
     ------
     FileError
-        Not an h5ad, damaged, pointing outside itself, or too large.
+        Not an h5ad, damaged, or too large.
 
     Notes
     -----
@@ -50,26 +35,27 @@ def read_h5ad(
     """
     import anndata
 
-    most = math.inf if sample else limit
-    with unchanged(path, name), open_checked(path, name, limit=most) as file:
-        missing = [part for part in ("obs", "var") if part not in file]
-        if missing:
-            raise FileError(
-                f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}. Of "
-                "CellRanger's files, give filtered_feature_bc_matrix.h5."
-            )
-        if sample is not None:
-            adata, note = draw_anndata(file, name, sample, limit=limit)
-            return Loaded(adata, "sample of an h5ad", (note,))
-        notes: list[str] = []
-        try:
-            adata = anndata.read_h5ad(path)
-        except MemoryError as error:
-            raise FileError(f"{name} does not fit into memory.") from error
-        except Exception:
-            adata = read_in_parts(file, name, notes)
-        check_consistent(adata, name)
-    return Loaded(adata, "h5ad", tuple(notes))
+    file.check_whole_fits(file.n_bytes)
+    name, subsample = file.name, file.options.subsample
+    missing = [part for part in ("obs", "var") if part not in file.content]
+    if missing:
+        raise FileError(
+            f"{name} is an HDF5 file but not an h5ad: it has no {' and no '.join(missing)}. Of "
+            "CellRanger's files, give filtered_feature_bc_matrix.h5."
+        )
+    if subsample is not None:
+        adata, note = read_cells(file, file.content, subsample)
+        return FileData(adata, "sample of an h5ad", (note,))
+    notes: list[str] = []
+    try:
+        adata = anndata.read_h5ad(file.path)
+    except MemoryError as error:
+        raise FileError(f"{name} does not fit into memory.") from error
+    except Exception:
+        adata = read_in_parts(file.content, name, notes)
+    check_consistent(adata, name)
+    # "h5ad" alone promises that the file itself is the dataset.
+    return FileData(adata, "packed h5ad" if file.source.is_nested else "h5ad", tuple(notes))
 
 
 def check_consistent(adata: ad.AnnData, name: str) -> None:

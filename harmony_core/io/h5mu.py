@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +10,10 @@ import pandas as pd
 
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import listed, quoted
+from harmony_core.io.file_data import FileData
 from harmony_core.io.h5ad import check_consistent, read_in_parts
-from harmony_core.io.hdf5 import open_checked
-from harmony_core.io.loaded import Loaded, unchanged
-from harmony_core.io.subsample import Sample, draw_anndata
+from harmony_core.io.open_file import OpenFile
+from harmony_core.io.stored_cells import read_cells
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -24,49 +22,36 @@ if TYPE_CHECKING:
 _EXPRESSION = ("rna", "gex", "gene expression", "geneexpression", "expression", "mrna")
 
 
-def is_h5mu(file: h5py.File) -> bool:
-    """Whether an open HDF5 file is MuData."""
-    return "mod" in file and hasattr(file["mod"], "keys")
+def is_h5mu(file: OpenFile) -> bool:
+    """Whether a file is MuData."""
+    return file.hdf5 is not None and hasattr(file.hdf5.get("mod"), "keys")
 
 
-def read_h5mu(
-    path: Path,
-    name: str,
-    *,
-    modality: str | None = None,
-    limit: float | None = None,
-    sample: Sample | None = None,
-) -> Loaded:
+def read_h5mu(file: OpenFile) -> FileData:
     """Read one modality of a MuData file, with what the file says of its cells as a whole.
-
-    Parameters
-    ----------
-    path, name, limit, sample
-        As in `harmony_core.io.h5ad.read_h5ad`.
-    modality
-        Which one; by default gene expression, else the first.
 
     Raises
     ------
     FileError
-        Damaged, too large, or without that modality.
+        Damaged, too large, or without the modality that is asked for.
     """
-    most = math.inf if sample else limit
-    with unchanged(path, name), open_checked(path, name, limit=most) as file:
-        modalities = tuple(str(key) for key in file["mod"])
-        chosen = _choose(modalities, modality, name)
-        notes: list[str] = []
-        if sample is None:
-            adata = read_in_parts(file["mod"][chosen], name, notes)
-        else:
-            adata, note = draw_anndata(file["mod"][chosen], name, sample, limit=limit)
-            notes.append(note)
-        _add_shared(adata, file, chosen, notes)
-        check_consistent(adata, name)
+    file.check_whole_fits(file.n_bytes)
+    name, subsample = file.name, file.options.subsample
+    modalities = tuple(str(key) for key in file.content["mod"])
+    modality = _choose(modalities, file.options.modality, name)
+    notes: list[str] = []
+    group = file.content["mod"][modality]
+    if subsample is None:
+        adata = read_in_parts(group, name, notes)
+    else:
+        adata, note = read_cells(file, group, subsample)
+        notes.append(note)
+    _add_shared(adata, file.content, modality, notes)
+    check_consistent(adata, name)
     if len(modalities) > 1:
-        notes.insert(0, f"Of the modalities {listed(modalities)}, {quoted(chosen)} is shown.")
-    kind = "h5mu" if sample is None else "sample of h5mu"
-    return Loaded(adata, kind, tuple(notes), modalities, {"modality": chosen})
+        notes.insert(0, f"Of the modalities {listed(modalities)}, {quoted(modality)} is shown.")
+    kind = "h5mu" if subsample is None else "sample of h5mu"
+    return FileData(adata, kind, tuple(notes), modalities, {"modality": modality})
 
 
 def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:
@@ -81,7 +66,7 @@ def _choose(modalities: Sequence[str], wanted: str | None, name: str) -> str:
     return next((m for m in modalities if m.casefold() in _EXPRESSION), modalities[0])
 
 
-def _add_shared(adata: ad.AnnData, file: h5py.File, chosen: str, notes: list[str]) -> None:
+def _add_shared(adata: ad.AnnData, file: h5py.File, modality: str, notes: list[str]) -> None:
     """Add columns and embeddings that describe the cells of all modalities."""
     from anndata.io import read_elem
 
@@ -96,7 +81,7 @@ def _add_shared(adata: ad.AnnData, file: h5py.File, chosen: str, notes: list[str
         return
     for column in obs.columns:
         # "rna:donor" is the donor that the modality has itself.
-        if str(column).removeprefix(f"{chosen}:") not in adata.obs.columns:
+        if str(column).removeprefix(f"{modality}:") not in adata.obs.columns:
             adata.obs[column] = obs[column].iloc[rows].array
     for key, values in obsm.items():
         # mudata also stores, under each modality's name, which cells it has.

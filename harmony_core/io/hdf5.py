@@ -14,7 +14,6 @@ from pathlib import Path
 import h5py
 
 from harmony_core.errors import FileError, HarmonyExplorerError
-from harmony_core.io.loaded import check_fits
 
 _MAX_OBJECTS = 100_000
 _MAX_DEPTH = 32
@@ -29,7 +28,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 @contextmanager
-def open_checked(path: Path, name: str, *, limit: float | None = None) -> Iterator[h5py.File]:
+def open_hdf5(path: Path, name: str) -> Iterator[tuple[h5py.File, float]]:
     """Open an HDF5 file for reading after looking through all of it.
 
     Parameters
@@ -38,14 +37,16 @@ def open_checked(path: Path, name: str, *, limit: float | None = None) -> Iterat
         The file.
     name
         Its name, for messages.
-    limit
-        Bytes of memory that its arrays may take; by default what is free.
+
+    Yields
+    ------
+    The open file, and the bytes that its arrays take once read.
 
     Raises
     ------
     FileError
-        Damaged or cut short, points outside itself, contains itself, or would not fit. Also where
-        anything in the block fails.
+        Damaged or cut short, points outside itself, or contains itself. Also where anything in the
+        block fails.
     """
     try:
         file = h5py.File(path, "r")
@@ -58,9 +59,8 @@ def open_checked(path: Path, name: str, *, limit: float | None = None) -> Iterat
             raise
         except Exception as error:  # h5py raises many kinds on a damaged file
             raise FileError(f"{name} is damaged: its contents cannot be listed.") from error
-        check_fits(n_bytes, name, limit=limit)
         try:
-            yield file
+            yield file, n_bytes
         except HarmonyExplorerError:
             raise
         except Exception as error:

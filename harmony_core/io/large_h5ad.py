@@ -6,57 +6,41 @@ compressed file each would unpack it again.
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
 from harmony_core.errors import FileError
+from harmony_core.io.file_data import FileData
 from harmony_core.io.h5ad import read_in_parts
-from harmony_core.io.hdf5 import open_checked
-from harmony_core.io.loaded import Loaded, unchanged
+from harmony_core.io.open_file import OpenFile
 from harmony_core.matrices.blocks import runs
 
 LARGE = 1e9
 """Bytes of matrices from which on they are not read into memory."""
 
 
-def is_large(path: Path, name: str) -> bool:
-    """Whether an h5ad's matrices are large, all of them sparse and by cell.
+def is_large_h5ad(file: OpenFile) -> bool:
+    """Whether a file is an h5ad of large matrices, all sparse and by cell, that may stay on disk.
 
     Others are read into memory: taking some cells of a matrix by gene reads all of it.
-
-    Raises
-    ------
-    FileError
-        Damaged, or pointing outside itself.
     """
-    with open_checked(path, name, limit=math.inf) as file:
-        matrices = dict(_matrices(file))
-        by_cell = all(_encoding(group) == "csr_matrix" for group in matrices.values())
-        modern = all(_encoding(file[part]) == "dataframe" for part in ("obs", "var"))
-        return bool(matrices) and by_cell and modern and sum(map(_size, matrices.values())) > LARGE
+    content, options = file.hdf5, file.options
+    if content is None or options.scratch is None or options.subsample is not None:
+        return False
+    if file.source.is_nested or "obs" not in content or "var" not in content:
+        return False
+    matrices = dict(_matrices(content))
+    by_cell = all(_encoding(group) == "csr_matrix" for group in matrices.values())
+    modern = all(_encoding(content[part]) == "dataframe" for part in ("obs", "var"))
+    return bool(matrices) and by_cell and modern and sum(map(_size, matrices.values())) > LARGE
 
 
-def unpacked(path: Path, name: str, folder: Path) -> tuple[Loaded, h5py.File]:
-    """Read an h5ad whose matrices stay on disk.
-
-    Parameters
-    ----------
-    path
-        The file, for which `is_large` holds.
-    name
-        Its name, for messages.
-    folder
-        Where its matrices are unpacked.
-
-    Returns
-    -------
-    The data, and the open file that their matrices are in.
+def read_large_h5ad(file: OpenFile) -> FileData:
+    """Read an h5ad whose matrices stay on disk, in a file that whoever asked for it closes.
 
     Raises
     ------
@@ -65,25 +49,27 @@ def unpacked(path: Path, name: str, folder: Path) -> tuple[Loaded, h5py.File]:
     """
     from anndata.io import sparse_dataset
 
-    with unchanged(path, name), open_checked(path, name) as source:
-        matrices = dict(_matrices(source))
-        needed = sum(_size(group) for group in matrices.values())
-        if needed > shutil.disk_usage(folder).free:
-            raise FileError(
-                f"{name} needs {needed / 1e9:,.1f} GB on the disk of {str(folder.parent)!r} to be "
-                "unpacked; make room there and try again."
-            )
-        notes: list[str] = []
-        file = h5py.File(folder / "matrices.h5", "w")
-        try:
-            for where, group in matrices.items():
-                _unpack(group, file.create_group(where), name)
-            backed = {where: sparse_dataset(file[where]) for where in matrices}
-            adata = read_in_parts(source, name, notes, backed=backed)
-        except BaseException:
-            file.close()
-            raise
-    return Loaded(adata, "h5ad", tuple(notes)), file
+    name, folder = file.name, file.options.scratch
+    assert folder is not None
+    file.check_fits(file.n_bytes)
+    matrices = dict(_matrices(file.content))
+    needed = sum(_size(group) for group in matrices.values())
+    if needed > shutil.disk_usage(folder).free:
+        raise FileError(
+            f"{name} needs {needed / 1e9:,.1f} GB on the disk of {str(folder.parent)!r} to be "
+            "unpacked; make room there and try again."
+        )
+    notes: list[str] = []
+    unpacked = h5py.File(folder / "matrices.h5", "w")
+    try:
+        for where, group in matrices.items():
+            _unpack(group, unpacked.create_group(where), name)
+        backed = {where: sparse_dataset(unpacked[where]) for where in matrices}
+        adata = read_in_parts(file.content, name, notes, backed=backed)
+    except BaseException:
+        unpacked.close()
+        raise
+    return FileData(adata, "h5ad", tuple(notes), matrices=unpacked)
 
 
 def _matrices(file: h5py.File) -> Iterator[tuple[str, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +9,9 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from harmony_core.io.hdf5 import open_checked
-from harmony_core.io.loaded import Loaded, check_fits, unchanged
-from harmony_core.io.subsample import Sample, drawn_note
+from harmony_core.io.file_data import FileData
+from harmony_core.io.open_file import OpenFile
+from harmony_core.io.subsample import drawn_note
 
 if TYPE_CHECKING:
     import h5py
@@ -23,20 +21,14 @@ _GENE_NAMES = ("Gene", "var_names", "gene_names", "gene_symbols", "GeneName", "A
 _VALUES_PER_BLOCK = 20_000_000
 
 
-def is_loom(file: h5py.File) -> bool:
-    """Whether an open HDF5 file is loom."""
-    return all(part in file for part in ("matrix", "row_attrs", "col_attrs"))
+def is_loom(file: OpenFile) -> bool:
+    """Whether a file is loom."""
+    parts = ("matrix", "row_attrs", "col_attrs")
+    return file.hdf5 is not None and all(part in file.hdf5 for part in parts)
 
 
-def read_loom(
-    path: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
-) -> Loaded:
-    """Read a loom file.
-
-    Parameters
-    ----------
-    path, name, limit, sample
-        As in `harmony_core.io.h5ad.read_h5ad`.
+def read_loom(file: OpenFile) -> FileData:
+    """Read a loom file, or the cells of it that are asked for.
 
     Raises
     ------
@@ -45,27 +37,25 @@ def read_loom(
     """
     import anndata
 
+    content, subsample = file.content, file.options.subsample
+    n_genes, n_cells = content["matrix"].shape
+    obs, obsm = _attributes(content["col_attrs"], n_cells, _CELL_NAMES, "cell")
+    var, varm = _attributes(content["row_attrs"], n_genes, _GENE_NAMES, "gene")
+    rows, notes = np.arange(n_cells), []
+    if subsample is not None:
+        rows = subsample.rows(obs, file.name)
+        notes.append(drawn_note(len(rows), n_cells, file.name))
     # Dense on disk, but mostly zeros and read sparse: the size is checked as it grows.
-    with unchanged(path, name), open_checked(path, name, limit=math.inf) as file:
-        n_genes, n_cells = file["matrix"].shape
-        obs, obsm = _attributes(file["col_attrs"], n_cells, _CELL_NAMES, "cell")
-        var, varm = _attributes(file["row_attrs"], n_genes, _GENE_NAMES, "gene")
-        rows, notes = np.arange(n_cells), []
-        if sample is not None:
-            rows = sample.rows(obs, name)
-            notes.append(drawn_note(len(rows), n_cells, name))
-        matrix = _sparse(file["matrix"], rows, name, limit)
-        obsm = {key: values[rows] for key, values in obsm.items()}
-        adata = anndata.AnnData(matrix, obs=obs.iloc[rows], var=var, obsm=obsm, varm=varm)
-        for key in file.get("layers", ()):
-            if key and file["layers"][key].shape == (n_genes, n_cells):
-                adata.layers[key] = _sparse(file["layers"][key], rows, name, limit)
-    return Loaded(adata, "loom" if sample is None else "sample of loom", tuple(notes))
+    matrix = _sparse(content["matrix"], rows, file)
+    obsm = {key: values[rows] for key, values in obsm.items()}
+    adata = anndata.AnnData(matrix, obs=obs.iloc[rows], var=var, obsm=obsm, varm=varm)
+    for key in content.get("layers", ()):
+        if key and content["layers"][key].shape == (n_genes, n_cells):
+            adata.layers[key] = _sparse(content["layers"][key], rows, file)
+    return FileData(adata, "loom" if subsample is None else "sample of loom", tuple(notes))
 
 
-def _sparse(
-    dataset: h5py.Dataset, rows: NDArray[np.intp], name: str, limit: float | None
-) -> sp.csr_matrix[Any]:
+def _sparse(dataset: h5py.Dataset, rows: NDArray[np.intp], file: OpenFile) -> sp.csr_matrix[Any]:
     """Read the wanted cells, in their order."""
     n_genes, n_cells = dataset.shape
     # Whole chunks, so that none is decompressed twice.
@@ -82,7 +72,7 @@ def _sparse(
         n_values += blocks[-1].nnz
         n_read += len(wanted)
         # Extrapolated from what was read so far, so that it stops early.
-        check_fits(8.0 * n_values * len(rows) / n_read, name, limit=limit)
+        file.check_fits(8.0 * n_values * len(rows) / n_read)
     return sp.csr_matrix(sp.vstack(blocks, format="csr"))
 
 

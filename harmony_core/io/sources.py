@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.io.archives import Budget, is_archive, unpack
 from harmony_core.io.hdf5 import is_hdf5
-from harmony_core.io.zarr_folder import is_zarr
+from harmony_core.io.writing import is_zarr
 
 _MAX_NESTED = 3
 _DATA_ENDINGS = (
@@ -69,23 +70,28 @@ class Source:
     ----------
     name
         As the user knows it; within an archive, with the folders on the way to it.
-    given
-        Whether the user named this very file, rather than something that contains it.
+    is_nested
+        Whether the user named something that contains this file, rather than the file itself.
     """
 
     path: Path
     name: str
-    given: bool = True
+    is_nested: bool = False
 
     @property
     def base(self) -> str:
         """Name without the folders on the way."""
-        return self.name if self.given else PurePosixPath(self.name).name
+        return PurePosixPath(self.name).name if self.is_nested else self.name
 
     @property
     def folder(self) -> str:
         """Folders on the way to it."""
-        return "" if self.given else str(PurePosixPath(self.name).parent)
+        return str(PurePosixPath(self.name).parent) if self.is_nested else ""
+
+    @cached_property
+    def is_hdf5(self) -> bool:
+        """Whether it is an HDF5 file."""
+        return self.path.is_file() and is_hdf5(self.path)
 
     @property
     def quoted(self) -> str:
@@ -104,24 +110,80 @@ def without_endings(name: str) -> str:
     return name if shorter == name else without_endings(shorter)
 
 
-def folder_label(name: str, prefix: str) -> str:
-    """What to call the cells of a matrix folder: its prefix, else the first telling folder."""
-    if prefix.strip(" _.-"):
-        return prefix.strip(" _.-")
-    for part in reversed(PurePosixPath(name).parts[:-1]):
-        if not _GENERIC.fullmatch(without_endings(part)):
-            return without_endings(part)
-    return "sample"
+@dataclass(frozen=True)
+class MatrixFiles:
+    """The three files of one matrix folder, which are read as one."""
+
+    matrix: Source
+    barcodes: Source
+    features: Source
+    is_hdf5 = False
+    is_nested = True
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The three files."""
+        return (self.matrix, self.barcodes, self.features)
+
+    @property
+    def path(self) -> Path:
+        """Where the matrix is."""
+        return self.matrix.path
+
+    @property
+    def label(self) -> str:
+        """What to call its cells: the prefix of its files' names, else the first telling folder."""
+        prefix = _prefix(self.matrix).strip(" _.-")
+        if prefix:
+            return prefix
+        for part in reversed(PurePosixPath(self.matrix.name).parts[:-1]):
+            if not _GENERIC.fullmatch(without_endings(part)):
+                return without_endings(part)
+        return "sample"
+
+    @property
+    def quoted(self) -> str:
+        """Name for messages."""
+        return quoted(self.label)
+
+
+def find_matrix_files(files: Iterable[Source]) -> list[MatrixFiles]:
+    """Find matrix folders, also several in one folder under prefixed names as in GEO."""
+    by_folder: dict[str, list[Source]] = {}
+    for source in files:
+        by_folder.setdefault(source.folder, []).append(source)
+    folders = []
+    for folder_files in by_folder.values():
+        matrices = [p for p in folder_files if re.search(r"\.mtx(\.gz)?$", p.name, re.I)]
+        for matrix in sorted(matrices, key=lambda source: source.name):
+            barcodes = _companion(matrix, folder_files, r"barcodes?|cells?", len(matrices) == 1)
+            features = _companion(matrix, folder_files, r"features?|genes?", len(matrices) == 1)
+            if barcodes is not None and features is not None:
+                folders.append(MatrixFiles(matrix, barcodes, features))
+    return folders
+
+
+def _prefix(matrix: Source) -> str:
+    return re.sub(r"(matrix|counts?)?\.mtx(\.gz)?$", "", matrix.base, flags=re.I)
+
+
+def _companion(matrix: Source, files: Sequence[Source], words: str, alone: bool) -> Source | None:
+    ending = re.compile(rf"({words})\.(tsv|txt|csv)(\.gz)?$", re.I)
+    candidates = [p for p in files if ending.search(p.base)]
+    same_prefix = [p for p in candidates if ending.sub("", p.base) == _prefix(matrix)]
+    if len(same_prefix) == 1:
+        return same_prefix[0]
+    return candidates[0] if alone and len(candidates) == 1 else None
 
 
 def gather(
-    given: Source, workspace: Path, *, depth: int = 0, budget: Budget | None = None
+    source: Source, workspace: Path, *, depth: int = 0, budget: Budget | None = None
 ) -> Iterator[Source]:
-    """List the data files of what the user gave, unpacking what is packed.
+    """List the data files of what the user named, unpacking what is packed.
 
     Parameters
     ----------
-    given
+    source
         A file or a folder.
     workspace
         Empty folder to unpack into.
@@ -131,25 +193,25 @@ def gather(
     FileError
         Missing, empty, damaged, or packed in a way that is refused.
     """
-    path = given.path
+    path = source.path
     if not path.exists():
-        raise FileError(f"There is no file {given.quoted}.")
+        raise FileError(f"There is no file {source.quoted}.")
     if path.is_dir():
-        yield from _in_folder(given, workspace, depth, budget)
+        yield from _in_folder(source, workspace, depth, budget)
         return
     if path.stat().st_size == 0:
-        raise FileError(f"{given.quoted} is empty.")
-    _check_ending(given)
-    if is_hdf5(path) or not is_archive(path):
-        yield given
+        raise FileError(f"{source.quoted} is empty.")
+    _check_ending(source)
+    if source.is_hdf5 or not is_archive(path):
+        yield source
         return
     if depth >= _MAX_NESTED:
-        raise FileError(f"{given.quoted} is refused: it is packed more than {_MAX_NESTED} times.")
+        raise FileError(f"{source.quoted} is refused: it is packed more than {_MAX_NESTED} times.")
     budget = budget or Budget.for_file(path, workspace)
     folder = workspace / f"unpacked{depth}-{len(list(workspace.iterdir()))}"
     folder.mkdir()
-    unpack(path, folder, given.quoted, budget)
-    inside = Source(folder, given.name, given=False)
+    unpack(path, folder, source.quoted, budget)
+    inside = Source(folder, source.name, is_nested=True)
     yield from _in_folder(inside, workspace, depth + 1, budget)
 
 
@@ -161,7 +223,7 @@ def _check_ending(source: Source) -> None:
     ending = PurePosixPath(name).suffix
     if ending in _ADVICE:
         raise FileError(f"{source.quoted} cannot be read here: {_ADVICE[ending]}.")
-    if source.base.casefold().endswith(_HDF5_ENDINGS) and not is_hdf5(source.path):
+    if source.base.casefold().endswith(_HDF5_ENDINGS) and not source.is_hdf5:
         raise FileError(
             f"{source.quoted} is not an HDF5 file, whatever its name says; download or copy it "
             "again."
@@ -172,10 +234,10 @@ def _in_folder(
     folder: Source, workspace: Path, depth: int, budget: Budget | None
 ) -> Iterator[Source]:
     if is_zarr(folder.path):
-        yield Source(folder.path, folder.name, folder.given)
+        yield folder
         return
     for path in sorted(folder.path.iterdir()):
-        source = Source(path, f"{folder.name}/{path.name}", given=False)
+        source = Source(path, f"{folder.name}/{path.name}", is_nested=True)
         if path.is_symlink():
             raise FileError(f"{folder.quoted} is refused: it contains a link.")
         if path.is_dir():

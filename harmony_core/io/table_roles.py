@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.genes import gene_share
-from harmony_core.io.loaded import Loaded
+from harmony_core.io.file_data import FileData
 from harmony_core.io.matching import add_columns, embedding_columns, with_plain_columns
 from harmony_core.io.tables import Table
 
@@ -53,7 +53,7 @@ def _is_long(table: Table) -> bool:
     return first.has_duplicates and second.has_duplicates
 
 
-def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
+def from_expression(table: Table, *, cells_in: Side | None = None) -> FileData:
     """Make a dataset of a table of expression values.
 
     Parameters
@@ -74,7 +74,7 @@ def from_expression(table: Table, *, cells_in: Side | None = None) -> Loaded:
     guessed = " (recognised by the names)" if _side_by_names(table) else " (no name tells)"
     guessed = "" if cells_in else guessed
     note = f"The cells of {table.name} are in its {side}{guessed}."
-    return Loaded(adata, "text table", (*table.notes, note), choices={"cells_in": side})
+    return FileData(adata, "text table", (*table.notes, note), choices={"cells_in": side})
 
 
 def _refuse_stray_text(table: Table) -> None:
@@ -89,7 +89,7 @@ def _refuse_stray_text(table: Table) -> None:
             )
 
 
-def from_long(table: Table) -> Loaded:
+def from_long(table: Table) -> FileData:
     """Make a dataset of a table with one line for each gene and cell that has a value."""
     import anndata
 
@@ -108,16 +108,16 @@ def from_long(table: Table) -> Loaded:
         var=pd.DataFrame(index=pd.Index(names[column])),
     )
     note = f"The cells of {table.name} are in its {'second' if genes_first else 'first'} column."
-    return Loaded(adata, "text table, one line a value", (*table.notes, note))
+    return FileData(adata, "text table, one line a value", (*table.notes, note))
 
 
-def from_embedding(table: Table) -> Loaded:
+def from_embedding(table: Table) -> FileData:
     """Make a dataset of embeddings, with the table's other columns as metadata."""
     import anndata
 
     adata = anndata.AnnData(obs=pd.DataFrame(index=table.names))
     add_columns(adata, table, np.arange(len(table.names)))
-    return Loaded(adata, "embedding table", table.notes)
+    return FileData(adata, "embedding table", table.notes)
 
 
 def cells_side(table: Table) -> Side:

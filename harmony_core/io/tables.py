@@ -6,7 +6,6 @@ import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import scipy.sparse as sp
 
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
-from harmony_core.io.loaded import check_fits, unchanged
+from harmony_core.io.open_file import OpenFile
 from harmony_core.io.table_layout import Layout, check_widths, recognise
 from harmony_core.io.text import open_text
 
@@ -50,33 +49,24 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def read_table(path: Path, name: str, *, limit: float | None = None) -> Table:
-    """Read a text table.
-
-    Parameters
-    ----------
-    path
-        The file, compressed or not.
-    name
-        Its name, for messages.
-    limit
-        Bytes of memory that it may take; by default what is free.
+def read_table(file: OpenFile) -> Table:
+    """Read a text table, compressed or not.
 
     Raises
     ------
     FileError
         Not a table, lines of different length, text among numbers, damaged or too large.
     """
-    with unchanged(path, name):
-        layout = recognise(path, name)
-        check_widths(path, layout, name)
-        with open_text(path, name) as file:
-            for _ in range(layout.n_skipped + (layout.header is not None)):
-                file.readline()
-            try:
-                parts = list(_parts(file, layout, name, limit))
-            except (pd.errors.ParserError, ValueError, OverflowError, csv.Error) as error:
-                raise FileError(f"{name} cannot be read as a table: {_plainly(error)}.") from error
+    path, name = file.path, file.name
+    layout = recognise(path, name)
+    check_widths(path, layout, name)
+    with open_text(path, name) as text:
+        for _ in range(layout.n_skipped + (layout.header is not None)):
+            text.readline()
+        try:
+            parts = list(_parts(text, layout, file))
+        except (pd.errors.ParserError, ValueError, OverflowError, csv.Error) as error:
+            raise FileError(f"{name} cannot be read as a table: {_plainly(error)}.") from error
     if not parts:
         raise FileError(f"{name} has a header but no lines below it.")
     return _assemble(parts, layout, name)
@@ -88,7 +78,7 @@ def _plainly(error: Exception) -> str:
 
 
 def _parts(
-    file: IO[str], layout: Layout, name: str, limit: float | None
+    stream: IO[str], layout: Layout, file: OpenFile
 ) -> Iterator[pd.DataFrame | tuple[pd.Index, sp.csr_matrix[Any], pd.DataFrame]]:
     """Read a narrow table whole; a wide one block by block, its text apart from its numbers."""
     names = list(range(layout.width))
@@ -104,26 +94,26 @@ def _parts(
     if layout.has_names:
         options["dtype"] = {0: str}
     if layout.width <= _NARROW:
-        frame = pd.read_csv(file, **options)
-        check_fits(float(frame.memory_usage(deep=False).sum()), name, limit=limit)
+        frame = pd.read_csv(stream, **options)
+        file.check_fits(float(frame.memory_usage(deep=False).sum()))
         if len(frame):
             yield frame
         return
     n_values = n_rows = 0
     text: list[Any] | None = None
     step = max(1, _VALUES_PER_BLOCK // layout.width)
-    for block in pd.read_csv(file, chunksize=step, **options):
+    for block in pd.read_csv(stream, chunksize=step, **options):
         if block.empty:
             continue
         columns = block.iloc[:, 1:] if layout.has_names else block
         # Such as symbols beside ids, or the batch beside the genes; the first block tells.
         text = [c for c in columns if _is_text(columns[c])] if text is None else text
         numbers = columns.drop(columns=text)
-        _refuse_text(numbers, layout, name, n_rows)
+        _refuse_text(numbers, layout, file.name, n_rows)
         values = sp.csr_matrix(numbers.to_numpy(dtype=np.float32))
         n_rows += len(block)
         n_values += values.nnz
-        check_fits(8.0 * n_values, name, limit=limit)
+        file.check_fits(8.0 * n_values)
         yield (_row_names(block, layout, n_rows - len(block)), values, block[text].astype(str))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +12,10 @@ from numpy.typing import NDArray
 
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
-from harmony_core.io.hdf5 import open_checked
-from harmony_core.io.loaded import Loaded, check_fits, unchanged
-from harmony_core.io.subsample import Sample, drawn_note, rows_of_compressed
+from harmony_core.io.file_data import FileData
+from harmony_core.io.open_file import OpenFile
+from harmony_core.io.stored_cells import rows_of_compressed, within_memory
+from harmony_core.io.subsample import Subsample, drawn_note
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -28,44 +27,33 @@ _MOSTLY = 0.99
 _FEWEST_OF_A_WELL = 5
 
 
-def is_10x_h5(file: h5py.File) -> bool:
-    """Whether an open HDF5 file is CellRanger's."""
-    return bool(_genomes(file)) or "matrix/features" in file
+def is_10x_h5(file: OpenFile) -> bool:
+    """Whether a file is CellRanger's."""
+    return file.hdf5 is not None and (bool(_genomes(file.hdf5)) or "matrix/features" in file.hdf5)
 
 
-def read_10x_h5(
-    path: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
-) -> Loaded:
-    """Read CellRanger's .h5.
-
-    Parameters
-    ----------
-    path, name, limit
-        As in `harmony_core.io.h5ad.read_h5ad`.
-    sample
-        Which cells to read; by default all. Of a file with several genomes all are read.
+def read_10x_h5(file: OpenFile) -> FileData:
+    """Read CellRanger's .h5, or the cells that are asked for; of several genomes all are read.
 
     Raises
     ------
     FileError
         Damaged, or too large.
     """
-    with unchanged(path, name):
-        with open_checked(path, name, limit=math.inf) as file:
-            is_v3, genomes = "matrix/features" in file, _genomes(file)
-        if sample is not None and (is_v3 or len(genomes) == 1):
-            with open_checked(path, name, limit=math.inf) as file:
-                group = file["matrix" if is_v3 else genomes[0]]
-                var = _features_v3(group) if is_v3 else _features_v2(file, genomes[0])
-                matrix, cells, note = _drawn(group, name, sample, limit)
-            found = make_dataset(matrix, cells, var, name, "sample of 10x h5")
-            return dataclasses.replace(found, notes=(note, *found.notes))
-        with open_checked(path, name, limit=limit) as file:
-            if not is_v3:
-                return _read_v2(file, name)
-            group = file["matrix"]
-            cells, var = pd.Index(_strings(group["barcodes"])), _features_v3(group)
-            return make_dataset(_sparse(group), cells, var, name, "10x h5")
+    content, name, subsample = file.content, file.name, file.options.subsample
+    is_v3, genomes = "matrix/features" in content, _genomes(content)
+    if subsample is not None and (is_v3 or len(genomes) == 1):
+        group = content["matrix" if is_v3 else genomes[0]]
+        var = _features_v3(group) if is_v3 else _features_v2(content, genomes[0])
+        matrix, cells, note = _drawn(group, file, subsample)
+        data = make_dataset(matrix, cells, var, name, "sample of 10x h5")
+        return dataclasses.replace(data, notes=(note, *data.notes))
+    file.check_fits(file.n_bytes)
+    if not is_v3:
+        return _read_v2(content, name)
+    group = content["matrix"]
+    cells, var = pd.Index(_strings(group["barcodes"])), _features_v3(group)
+    return make_dataset(_sparse(group), cells, var, name, "10x h5")
 
 
 def _genomes(file: h5py.File) -> list[str]:
@@ -73,7 +61,7 @@ def _genomes(file: h5py.File) -> list[str]:
 
 
 def _drawn(
-    group: h5py.Group, name: str, sample: Sample, limit: float | None
+    group: h5py.Group, file: OpenFile, subsample: Subsample
 ) -> tuple[sp.csr_matrix, pd.Index, str]:
     """Read some cells, of those with counts where most barcodes have none."""
     n_features, n_cells = (int(n) for n in group["shape"][()])
@@ -81,15 +69,10 @@ def _drawn(
     full = np.flatnonzero(np.diff(group["indptr"][()]))
     if n_cells <= _UNFILTERED_FROM or len(full) > _MOSTLY * n_cells:
         full = np.arange(n_cells)
-    rows = full[sample.rows(pd.DataFrame(index=cells[full]), name)]
-    parts = []
-    n_values = 0
-    for part in rows_of_compressed(group, [n_cells, n_features], rows):
-        n_values += part.nnz
-        check_fits(8.0 * n_values, name, limit=limit)
-        parts.append(part)
+    rows = full[subsample.rows(pd.DataFrame(index=cells[full]), file.name)]
+    parts = within_memory(rows_of_compressed(group, [n_cells, n_features], rows), file)
     matrix = sp.csr_matrix(sp.vstack(parts, format="csr"))
-    return matrix, cells[rows], drawn_note(len(rows), len(full), name)
+    return matrix, cells[rows], drawn_note(len(rows), len(full), file.name)
 
 
 def _features_v3(group: h5py.Group) -> pd.DataFrame:
@@ -117,7 +100,7 @@ def _features_v2(file: h5py.File, genome: str, prefix: str = "") -> pd.DataFrame
     return table
 
 
-def _read_v2(file: h5py.File, name: str) -> Loaded:
+def _read_v2(file: h5py.File, name: str) -> FileData:
     """Several genomes become one matrix, as CellRanger 3 writes them."""
     genomes = _genomes(file)
     blocks, barcodes, tables = [], [], []
@@ -165,7 +148,7 @@ def _wells(cells: pd.Index) -> pd.Categorical | None:
 
 def make_dataset(
     matrix: sp.csr_matrix, cells: pd.Index, var: pd.DataFrame, name: str, kind: str
-) -> Loaded:
+) -> FileData:
     """Take gene expression as X, and keep other features aside in obsm.
 
     Parameters
@@ -215,4 +198,4 @@ def make_dataset(
         adata.obsm[other] = matrix[:, columns]
         adata.uns[f"{other} names"] = var["name"].to_numpy(dtype=object)[columns]
         notes.append(f"{len(columns):,} features of the kind {quoted(other)} are kept aside.")
-    return Loaded(adata, kind, tuple(notes))
+    return FileData(adata, kind, tuple(notes))

@@ -89,7 +89,7 @@ def made_folder(path: Path) -> Path:
 
 def is_zarr(path: Path) -> bool:
     """Return whether a folder holds zarr data, of either format."""
-    return (path / ".zgroup").is_file() or (path / "zarr.json").is_file()
+    return any((path / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
 class WatchedFile(io.RawIOBase):

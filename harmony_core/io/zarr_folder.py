@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harmony_core.errors import FileError, HarmonyExplorerError
+from harmony_core.io.file_data import FileData
 from harmony_core.io.h5ad import check_consistent
-from harmony_core.io.loaded import Loaded, check_fits
-from harmony_core.io.subsample import Sample, draw_anndata
+from harmony_core.io.open_file import OpenFile
+from harmony_core.io.stored_cells import read_cells
 
 _METADATA = (".zarray", ".zgroup", ".zmetadata", "zarr.json")
 _SAFE_CODECS = frozenset(
@@ -26,22 +27,8 @@ _LARGEST_METADATA = 64 << 20
 _MAX_FILES = 1_000_000
 
 
-def is_zarr(folder: Path) -> bool:
-    """Whether a folder is the root of a zarr store."""
-    return any((folder / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
-
-
-def read_zarr(
-    folder: Path, name: str, *, limit: float | None = None, sample: Sample | None = None
-) -> Loaded:
-    """Read AnnData from a zarr folder.
-
-    Parameters
-    ----------
-    folder
-        The folder.
-    name, limit, sample
-        As in `harmony_core.io.h5ad.read_h5ad`.
+def read_zarr(file: OpenFile) -> FileData:
+    """Read AnnData from a zarr folder, or the cells that are asked for.
 
     Raises
     ------
@@ -51,21 +38,21 @@ def read_zarr(
     import anndata
     import zarr
 
-    check_fits(_look_through(folder, name), name, limit=math.inf if sample else limit)
+    folder, name, subsample = file.path, file.name, file.options.subsample
+    file.check_whole_fits(_look_through(folder, name))
     if not (folder / "obs").is_dir() or not (folder / "var").is_dir():
         raise FileError(f"{name} is a zarr folder but not AnnData: it has no obs or no var.")
     try:
-        if sample is not None:
-            group = zarr.open_group(folder, mode="r")
-            adata, note = draw_anndata(group, name, sample, limit=limit)
-            return Loaded(adata, "sample of zarr", (note,))
+        if subsample is not None:
+            adata, note = read_cells(file, zarr.open_group(folder, mode="r"), subsample)
+            return FileData(adata, "sample of zarr", (note,))
         adata = anndata.read_zarr(folder)
     except HarmonyExplorerError:
         raise
     except Exception as error:  # zarr and its codecs raise many kinds on damaged files
         raise FileError(f"{name} is damaged and cannot be read; copy it again.") from error
     check_consistent(adata, name)
-    return Loaded(adata, "zarr")
+    return FileData(adata, "zarr")
 
 
 def _look_through(folder: Path, name: str) -> float:

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from harmony_core.errors import BatchError, HarmonyExplorerError
 from harmony_core.inspect.check import Report, ValueKind, check, check_batch, expression
 from harmony_core.inspect.values import check_same_kind
+from harmony_core.io.read import open_dataset
 from harmony_core.io.request import LoadRequest
 from harmony_core.matrices.by_gene import write_by_gene
 from harmony_core.params import PrepareParams, RunParams
@@ -69,24 +70,22 @@ def ingest_request(
     FileError, DataError
         If they cannot be read or used; nothing is left in the store then.
     """
-    from harmony_core.io.read import open_request
-
     report = report or (lambda step, share: None)
     report("read", 0.0)
     paths = [Path(path) for path in request.paths]
-    with open_request(request, store.datasets_folder) as loaded:
+    with open_dataset(request, scratch=store.datasets_folder) as data:
         return ingest(
             store,
-            loaded.adata,
+            data.adata,
             name=request.name,
-            source=paths[0] if loaded.format == "h5ad" else None,
-            notes=loaded.notes,
+            source=paths[0] if data.format == "h5ad" else None,
+            notes=data.notes,
             reading=Reading(
-                format=loaded.format,
+                format=data.format,
                 inputs=() if request.is_upload or request.sketch_of else tuple(map(str, paths)),
                 sketch_of=request.sketch_of,
-                modalities=tuple(loaded.modalities),
-                choices=dict(loaded.choices),
+                modalities=tuple(data.modalities),
+                choices=dict(data.choices),
             ),
             report=report,
         )

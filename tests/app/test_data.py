@@ -17,7 +17,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.export import write_h5ad
-from harmony_core.io import loaded
+from harmony_core.io import memory
 from harmony_core.jobs.runner import Runner
 from harmony_core.params import RunParams
 from harmony_core.runs.pipeline import Pipeline
@@ -259,7 +259,7 @@ def test_a_file_too_large_offers_a_sample_per_batch(
     app: AppTest, simulated: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulated.write_h5ad(tmp_path / "large.h5ad")
-    monkeypatch.setattr(loaded, "free_memory", lambda: 400_000.0)
+    monkeypatch.setattr(memory, "free_memory", lambda: 400_000.0)
     _upload(app, tmp_path / "large.h5ad")
     assert "needs about" in _text(app)
     assert "Kang PBMC" in _text(app)

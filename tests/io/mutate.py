@@ -15,9 +15,9 @@ import numpy as np
 
 from harmony_core.errors import InputError
 from harmony_core.io import large_h5ad
-from harmony_core.io.read import load
 from harmony_core.store import Store
 from harmony_core.store.ingest import ingest_file
+from tests.io.reading import load
 
 TRIALS = 30
 

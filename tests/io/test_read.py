@@ -13,7 +13,8 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError
-from harmony_core.io.read import load, read
+from harmony_core.io.read import read
+from tests.io.reading import load
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import scanpy as sc
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError
-from harmony_core.io.read import load, load_many
 from tests.io.formats import (
     N_CELLS,
     N_GENES,
@@ -30,6 +29,7 @@ from tests.io.formats import (
     zarr_folder,
     zipped,
 )
+from tests.io.reading import load, load_many
 
 
 @pytest.fixture

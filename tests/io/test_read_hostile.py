@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from harmony_core.errors import FileError, InputError
 from harmony_core.io.archives import Budget, unpack
-from harmony_core.io.read import load, load_many
 from tests.io.formats import (
     dataset,
     loom,
@@ -32,6 +31,7 @@ from tests.io.formats import (
     zarr_folder,
     zipped,
 )
+from tests.io.reading import load, load_many
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,8 +15,8 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError
-from harmony_core.io.read import load, load_many
 from tests.io.formats import N_CELLS, N_GENES, assert_same, dataset
+from tests.io.reading import load, load_many
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata as ad
 import h5py
@@ -12,11 +13,10 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError, TooLarge
-from harmony_core.io.read import load, load_many, load_request
-from harmony_core.io.request import LoadRequest
 from harmony_core.io.subsample import sample_rows
 from tests.io import formats
 from tests.io.formats import N_CELLS, dataset, ten_x_h5
+from tests.io.reading import load, load_many
 
 
 def test_equal_numbers_of_each_batch() -> None:
@@ -129,6 +129,24 @@ def test_a_file_that_does_not_fit_says_how_a_sample_is_drawn(tmp_path: Path, kin
     assert caught.value.sample is None
 
 
+@pytest.mark.parametrize("kind", ["10x h5", "10x h5 (v2)", "loom", "h5mu"])
+def test_a_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    path = in_every_format(dataset(), tmp_path / "files")[kind]
+    opened = []
+
+    def counted(path: Path, mode: str) -> h5py.File:
+        opened.append(path)
+        return h5py.File(path, mode)
+
+    stub = SimpleNamespace(**{name: getattr(h5py, name) for name in dir(h5py)} | {"File": counted})
+    monkeypatch.setattr("harmony_core.io.hdf5.h5py", stub)
+    with pytest.raises(TooLarge):
+        load(path, limit=2_000)
+    load(path)
+    load(path, max_cells=20)
+    assert opened == [path] * 3
+
+
 def test_no_sample_is_offered_of_several_files_or_of_tables(tmp_path: Path) -> None:
     files = in_every_format(dataset(), tmp_path / "files")
     with pytest.raises(TooLarge) as caught:
@@ -192,7 +210,6 @@ def test_sample_of_several_files(tmp_path: Path) -> None:
         paths.append(str(tmp_path / f"lane{number}.h5ad"))
         dataset(number).write_h5ad(paths[-1])
     names = ("lane0.h5ad", "lane1.h5ad")
-    request = LoadRequest(paths=tuple(paths), names=names, max_cells=24, sample_by="file")
-    found = load_request(request)
+    found = load_many(paths, names=names, max_cells=24, sample_by="file")
     assert found.adata.obs["file"].value_counts().to_dict() == {"lane0": 12, "lane1": 12}
     assert found.notes[-1] == "24 of 100 cells of 'lane0.h5ad' were drawn at random."

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harmony_core.errors import Cancelled
-from harmony_core.io import loaded as memory
+from harmony_core.io import memory
 from harmony_core.io.request import LoadRequest
 from harmony_core.jobs.worker import load_files, read_progress
 from harmony_core.params import PrepareParams

@@ -1,49 +1,16 @@
-"""What a reader hands back, and the sentences that all readers share."""
+"""How much memory data may take."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from harmony_core.errors import FileError, TooLarge
+from harmony_core.errors import TooLarge
 
-if TYPE_CHECKING:
-    import anndata as ad
-
-_SHARE_OF_MEMORY = 0.8
+_FRACTION_OF_MEMORY = 0.8
 _READING_NEEDS = 2.2
 """anndata's reading peaks at 1.1 times the arrays' size (measured on a sparse matrix of 80 million
 values); the copy by gene that the store keeps is made beside it."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Data as they came from a file.
-
-    Attributes
-    ----------
-    adata
-        The data, nothing changed.
-    format
-        Name of the format, as a page shows it.
-    notes
-        Whole sentences: what was recognised, and what was left out.
-    modalities
-        What else could be chosen, where the file holds several kinds of measurements.
-    choices
-        What was decided while reading and could be decided otherwise: ``modality``, ``cells_in``,
-        ``genes``, by the names that `harmony_core.io.request.LoadRequest` gives them.
-    """
-
-    adata: ad.AnnData
-    format: str
-    notes: tuple[str, ...] = ()
-    modalities: tuple[str, ...] = ()
-    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_fits(n_bytes: float, name: str, *, limit: float | None = None) -> None:
@@ -58,7 +25,7 @@ def check_fits(n_bytes: float, name: str, *, limit: float | None = None) -> None
     limit
         Bytes that may be used; by default four fifths of the memory that is free.
     """
-    allowed = free_memory() * _SHARE_OF_MEMORY if limit is None else limit
+    allowed = free_memory() * _FRACTION_OF_MEMORY if limit is None else limit
     needed = n_bytes * _READING_NEEDS
     if needed > allowed:
         raise TooLarge(
@@ -82,23 +49,6 @@ def free_memory() -> float:
     except (AttributeError, KeyError, OSError, ValueError):
         pass
     return max(min(free), 0.0)
-
-
-@contextmanager
-def unchanged(path: Path, name: str) -> Iterator[None]:
-    """Raise FileError if the file changes within the block."""
-    before = _state(path)
-    yield
-    if _state(path) != before:
-        raise FileError(f"{name} changed while it was read; wait until it is complete.")
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _gigabytes(n_bytes: float) -> str:
