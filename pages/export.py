@@ -10,7 +10,7 @@ from harmony_core.errors import InputError
 from harmony_core.export.formats import OFFERS
 from harmony_core.export.settings import loaded_settings
 from harmony_core.params import RunParams
-from harmony_core.runs.history import differing, in_words, kept_runs
+from harmony_core.runs.history import assessed_runs, differing, in_words
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import state
@@ -46,7 +46,7 @@ def main() -> None:
 
 def _finished(dataset: Dataset) -> list[RunParams]:
     """Return every finished run, the one on screen first."""
-    known = [state.shown(dataset), state.settings(dataset), *kept_runs(dataset)]
+    known = [state.shown(dataset), state.settings(dataset), *assessed_runs(dataset)]
     unique = dict.fromkeys(params for params in known if params is not None)
     return [params for params in unique if RunResults(dataset, params).is_finished]
 

@@ -26,7 +26,7 @@ from harmony_core.jobs.worker import (
 )
 from harmony_core.params import RunParams
 from harmony_core.runs import selected_markers
-from harmony_core.runs.history import note
+from harmony_core.runs.history import save_settings
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset, digest, write_json
 
@@ -45,7 +45,7 @@ class Runner(JobQueue):
         """
         plan = Plan(dataset, params)
         folder = dataset.run_folder(plan.run)
-        note(dataset, params)
+        save_settings(dataset, params)
         with self._lock:
             self.drop(viewer, but=plan.run)
             if plan.is_finished:
@@ -72,7 +72,7 @@ class Runner(JobQueue):
         plan = Plan(dataset, params)
         folder = self.steps_folder(dataset, params, *steps)
         name = f"{plan.run}-{folder.name}"
-        note(dataset, params)
+        save_settings(dataset, params)
         with self._lock:
             if plan.has(*steps):
                 _say_finished(folder)

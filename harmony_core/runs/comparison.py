@@ -14,7 +14,7 @@ import numpy.typing as npt
 from harmony_core.metrics.movement import distance_moved, neighbors_replaced, radius
 
 MOST = 0.5
-"""A cluster went into another if more than this part of its cells did."""
+"""A cluster went into another if more than this fraction of its cells did."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Change:
     Attributes
     ----------
     replaced
-        Part of each cell's nearest neighbours in the first that are not among those in the second,
-        0 to 1 (cells).
+        Fraction of each cell's nearest neighbours in the first that are not among those in the
+        second, 0 to 1 (cells).
     moved
         Distance between each cell's two positions in the embedding, over the cells' mean distance
         to the middle of the first (cells); None where the two have no space in common.
@@ -34,8 +34,8 @@ class Change:
     split
         Clusters of the second that came mostly from the same cluster of the first, by that cluster.
     regrouped
-        Part of the cells outside the cluster into which most of their own cluster went, or outside
-        the cluster from which most of their new one came, whichever is more.
+        Fraction of the cells outside the cluster into which most of their own cluster went, or
+        outside the cluster from which most of their new one came, whichever is more.
     """
 
     replaced: npt.NDArray[np.float32]
@@ -44,11 +44,11 @@ class Change:
     split: dict[int, tuple[int, ...]]
     regrouped: float
 
-    def farthest(self, part: float = 0.02) -> npt.NDArray[np.bool_]:
-        """Return the given part of the cells that moved most; at least one, none if none moved."""
+    def farthest(self, fraction: float = 0.02) -> npt.NDArray[np.bool_]:
+        """Return the fraction of the cells that moved most; at least one, none if none moved."""
         if self.moved is None:
             return np.zeros(len(self.replaced), dtype=bool)
-        n = max(1, round(part * len(self.moved)))
+        n = max(1, round(fraction * len(self.moved)))
         limit = np.partition(self.moved, -n)[-n]
         return np.asarray((self.moved >= limit) & (self.moved > 0))
 
@@ -94,5 +94,7 @@ def _gathered(table: npt.NDArray[Any]) -> dict[int, tuple[int, ...]]:
     """Return, by column, the rows that have most of their cells there, where there are several."""
     sizes = np.maximum(table.sum(axis=1, keepdims=True), 1)
     into = table / sizes > MOST
-    found = {int(c): tuple(map(int, np.flatnonzero(into[:, c]))) for c in range(table.shape[1])}
-    return {column: rows for column, rows in found.items() if len(rows) > 1}
+    rows_by_column = {
+        int(c): tuple(map(int, np.flatnonzero(into[:, c]))) for c in range(table.shape[1])
+    }
+    return {column: rows for column, rows in rows_by_column.items() if len(rows) > 1}

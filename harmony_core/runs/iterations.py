@@ -1,7 +1,7 @@
-"""A run as a film of its iterations.
+"""A run after each of its iterations.
 
 Harmony's iterates are nested: a run that is allowed two iterations ends where a longer one stands
-after two. So each frame is an ordinary run with fewer iterations, kept in the store like any other,
+after two. So each frame is an ordinary run with fewer iterations, stored like any other,
 and its picture is the one that the iterations slider would show. Nothing is interpolated.
 """
 
@@ -16,11 +16,11 @@ from harmony_core.metrics.movement import distance_moved, radius
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 
-STEPS = ("layout_after", "soft_clusters")
-"""Of `harmony_core.runs.plan`: what every frame's run must have."""
+FRAME_STAGES = ("layout_after", "soft_clusters")
+"""Stages that every frame's run must have."""
 
 FAR_FROM_EVEN = 0.5
-"""A soft cluster with less than this part of a batch's even share does not hold that batch well."""
+"""A soft cluster with less than this fraction of a batch's even share holds it badly."""
 
 MIN_EXPECTED = 1.0
 """Cells of a batch that must be expected in a soft cluster before it can lack any."""
@@ -114,6 +114,6 @@ def _uneven(run: RunResults) -> int | None:
     lacking = np.zeros(harmony["nclust"], dtype=bool)
     for i in range(len(run.params.harmony.batch)):
         observed, expected = stage.arrays[f"observed_{i}"], stage.arrays[f"expected_{i}"]
-        judged = np.asarray(expected) >= MIN_EXPECTED
-        lacking |= (judged & (np.asarray(observed) < FAR_FROM_EVEN * expected)).any(axis=1)
+        is_expected = np.asarray(expected) >= MIN_EXPECTED
+        lacking |= (is_expected & (np.asarray(observed) < FAR_FROM_EVEN * expected)).any(axis=1)
     return int(lacking.sum())

@@ -20,7 +20,7 @@ from harmony_core.store import Dataset
 
 _BATCH = "batch"
 _NOT_IN_LINKS = ("harmony.batch", "clusters.resolutions", "given")
-"""Told in another way, or not changed by any control."""
+"""Written in another way, or not changed by any control."""
 
 _LARGEST = 2**53
 
@@ -36,22 +36,22 @@ def to_parameters(params: RunParams, start: RunParams) -> dict[str, list[str]]:
         What the dataset starts with; `from_parameters` must be given the same.
     """
     now, then = flat(params), flat(_for_batch(start, params.harmony.batch))
-    told = {_BATCH: list(params.harmony.batch)}
+    parameters = {_BATCH: list(params.harmony.batch)}
     for name, value in now.items():
         if value != then[name] and name not in _NOT_IN_LINKS:
             values = value if isinstance(value, list) else [value]
-            told[_short(name)] = [_text(v) for v in values]
-    return told
+            parameters[_short(name)] = [_text(v) for v in values]
+    return parameters
 
 
 def from_parameters(
-    given: Mapping[str, Sequence[str]], dataset: Dataset, start: RunParams
+    texts: Mapping[str, Sequence[str]], dataset: Dataset, start: RunParams
 ) -> tuple[RunParams, tuple[str, ...]]:
     """Return the settings that an address asks for, and what of it could not be used.
 
     Parameters
     ----------
-    given
+    texts
         Name to values, as `to_parameters` writes them.
     dataset
         Decides which columns and embeddings there are.
@@ -64,7 +64,7 @@ def from_parameters(
         One plain sentence for each parameter that was left out.
     """
     params, problems = start, []
-    names = tuple(given.get(_BATCH, ()))
+    names = tuple(texts.get(_BATCH, ()))
     if names and names != start.harmony.batch:
         try:
             params = _for_batch(start, names)
@@ -73,12 +73,12 @@ def from_parameters(
         except InputError as error:
             params, problems = start, [str(error)]
     known = {_short(name): name for name in flat(params) if name not in _NOT_IN_LINKS}
-    waiting = [name for name in given if name != _BATCH]
+    waiting = [name for name in texts if name != _BATCH]
     while waiting:  # one may only be possible after another, as max_genes after min_genes
         refused: list[tuple[str, str]] = []
         for name in waiting:
             try:
-                params = _with(params, known.get(name), name, given[name], dataset)
+                params = _with(params, known.get(name), name, texts[name], dataset)
             except InputError as error:
                 refused.append((name, str(error)))
         if len(refused) == len(waiting):

@@ -60,22 +60,22 @@ class RunResults:
 
     @cached_property
     def cells(self) -> npt.NDArray[np.int32] | None:
-        """Positions of the kept cells in the data as they came."""
+        """Positions of the prepared cells in the data as they came."""
         arrays = self._arrays("prepare")
         return None if arrays is None else np.asarray(arrays["cells"])
 
     @cached_property
     def obs(self) -> pd.DataFrame | None:
-        """Metadata of the kept cells."""
+        """Metadata of the prepared cells."""
         return None if self.cells is None else self.dataset.obs.iloc[self.cells]
 
     def embedding(self, side: Side) -> npt.NDArray[np.float32] | None:
-        """Return the embedding (kept cells × dimensions) before or after correction."""
+        """Return the embedding (prepared cells × dimensions) before or after correction."""
         arrays = self._arrays("prepare" if side == "before" else "correct")
         return None if arrays is None else arrays["embedding"]
 
     def layout(self, side: Side) -> npt.NDArray[np.float32] | None:
-        """Return the picture's positions (kept cells × 2)."""
+        """Return the picture's positions (prepared cells × 2)."""
         arrays = self._arrays(f"layout_{side}")
         return None if arrays is None else arrays["positions"]
 
@@ -93,7 +93,7 @@ class RunResults:
         return self.layout("after") is None and self.picture("after") is not None
 
     def clusters(self, side: Side, resolution: float | None = None) -> npt.NDArray[np.int32] | None:
-        """Return each kept cell's Leiden cluster, by default at the resolution shown."""
+        """Return each prepared cell's Leiden cluster, by default at the resolution shown."""
         resolution = resolution or self.params.clusters.shown
         is_shown = resolution == self.params.clusters.shown
         arrays = self._arrays(f"clusters_{side}" if is_shown else f"other_clusters_{side}")
@@ -119,7 +119,7 @@ class RunResults:
         )
 
     def gene(self, position: int) -> npt.NDArray[np.float32] | None:
-        """Return a gene's log-normalised, uncorrected expression in the kept cells.
+        """Return a gene's log-normalised, uncorrected expression in the prepared cells.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class RunResults:
     def harmony(self) -> Mapping[str, Any] | None:
         """How Harmony went: objective, iterations, stop_reason, nclust, theta_b, levels.
 
-        None before it ran, and always where the embedding was given.
+        None before it ran, and always where another tool made the correction.
         """
         stage = None if self.params.precomputed is not None else self.stage("correct")
         return None if stage is None else stage.info

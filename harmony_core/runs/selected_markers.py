@@ -1,4 +1,4 @@
-"""Marker genes of cells that somebody chose by hand, against all others.
+"""Marker genes of cells that somebody selected by hand, against all others.
 
 Light to import: a page looks here whether the store has them. Only `rank` is for the worker.
 """
@@ -28,15 +28,15 @@ FEWEST_CELLS = 3
 
 _RECIPE = 1
 _GENES_AT_A_TIME = 1000
-"""Between these the progress is told and a cancel is seen."""
+"""Between these the progress is reported and a cancel is seen."""
 
 Report = Callable[[float], None]
-"""Called with the share done; may raise Cancelled."""
+"""Called with the fraction done; may raise Cancelled."""
 
 
 @dataclass(frozen=True)
 class SelectedMarkers:
-    """Genes that are higher in the chosen cells than in all others, best first.
+    """Genes that are higher in the selected cells than in all others, best first.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class SelectedMarkers:
     log2_fold_change
         Of mean expression against all other cells (genes).
     inside, outside
-        Part of the chosen cells, and of all others, that express the gene, 0 to 1 (genes).
+        Fraction of the selected cells, and of all others, that express the gene, 0 to 1 (genes).
     p_adjusted
         Two-sided p values, adjusted over all genes by Benjamini and Hochberg (genes). The cells
         were chosen by looking at the same data, so they are too small; use the order.
@@ -64,8 +64,8 @@ class SelectedMarkers:
 _NUMBERS = tuple(f.name for f in fields(SelectedMarkers) if f.name != "symbols")
 
 
-def why_not(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> str:
-    """Return in a sentence why chosen cells can have no marker genes; nothing if they can."""
+def why_not(dataset: Dataset, selected: npt.NDArray[np.bool_]) -> str:
+    """Return in a sentence why selected cells can have no marker genes; nothing if they can."""
     if not len(dataset.symbols) or dataset.matrix is None:
         return "These data have an embedding but no expression, so there are no marker genes."
     if dataset.info.kind == "scaled":
@@ -73,8 +73,8 @@ def why_not(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> str:
             "Expression in this file is scaled, so that no gene is at zero; marker genes need "
             "counts or log-normalised values. Load a file that holds them."
         )
-    n_chosen, n_others = int(chosen.sum()), int((~chosen).sum())
-    if n_chosen < FEWEST_CELLS:
+    n_selected, n_others = int(selected.sum()), int((~selected).sum())
+    if n_selected < FEWEST_CELLS:
         return f"Select at least {FEWEST_CELLS} cells to find their marker genes."
     if n_others < FEWEST_CELLS:
         return (
@@ -84,12 +84,12 @@ def why_not(dataset: Dataset, chosen: npt.NDArray[np.bool_]) -> str:
     return ""
 
 
-def key(dataset: Dataset, params: RunParams, chosen: npt.NDArray[np.bool_]) -> StageKey:
+def key(dataset: Dataset, params: RunParams, selected: npt.NDArray[np.bool_]) -> StageKey:
     """Return the name of a selection's markers: it depends on the cells, not on the correction.
 
     Like a run's name it is of one dataset only, because jobs of all datasets share one queue.
     """
-    cells = hashlib.blake2b(np.packbits(chosen).tobytes(), digest_size=16).hexdigest()
+    cells = hashlib.blake2b(np.packbits(selected).tobytes(), digest_size=16).hexdigest()
     prepared = Plan(dataset, params).keys["prepare"].digest
     of = (dataset.fingerprint, prepared, cells)
     return StageKey("selected", digest(_RECIPE, library_versions(), *of))
@@ -105,15 +105,15 @@ def stored(dataset: Dataset, name: StageKey) -> SelectedMarkers | None:
     )
 
 
-def rank(pipeline: Pipeline, chosen: npt.NDArray[np.bool_], report: Report) -> None:
+def rank(pipeline: Pipeline, selected: npt.NDArray[np.bool_], report: Report) -> None:
     """Put a selection's marker genes into the store.
 
     Raises
     ------
     DataError
-        Where chosen cells can have none.
+        Where selected cells can have none.
     """
-    refused = why_not(pipeline.dataset, chosen)
+    refused = why_not(pipeline.dataset, selected)
     if refused:
         raise DataError(refused)
 
@@ -121,23 +121,23 @@ def rank(pipeline: Pipeline, chosen: npt.NDArray[np.bool_], report: Report) -> N
         expression = pipeline.context.expression
         if expression is None:
             raise DataError("These data have no expression values to rank genes by.")
-        found = selected_markers(expression, chosen, report)
-        return {n: getattr(found, n) for n in _NUMBERS}, {"symbols": list(found.symbols)}
+        markers = selected_markers(expression, selected, report)
+        return {n: getattr(markers, n) for n in _NUMBERS}, {"symbols": list(markers.symbols)}
 
-    pipeline.dataset.computed(key(pipeline.dataset, pipeline.params, chosen), compute)
+    pipeline.dataset.computed(key(pipeline.dataset, pipeline.params, selected), compute)
 
 
 def selected_markers(
-    expression: Expression, chosen: npt.NDArray[np.bool_], report: Report = lambda share: None
+    expression: Expression, selected: npt.NDArray[np.bool_], report: Report = lambda fraction: None
 ) -> SelectedMarkers:
-    """Rank genes of chosen cells against all others by the Wilcoxon rank-sum test.
+    """Rank genes of selected cells against all others by the Wilcoxon rank-sum test.
 
     Parameters
     ----------
     expression
         Log-normalised, uncorrected.
-    chosen
-        Which cells are chosen, at least two and all but two at most (cells).
+    selected
+        Which cells are selected, at least two and all but two at most (cells).
     """
     from scipy.stats import false_discovery_control
 
@@ -146,7 +146,7 @@ def selected_markers(
     n_genes = expression.by_gene.shape[1]
     scores, change = np.zeros((2, n_genes), dtype=np.float32)
     p_values = np.ones(n_genes)
-    groups = chosen.astype(np.int32)
+    groups = selected.astype(np.int32)
     for start in range(0, n_genes, _GENES_AT_A_TIME):
         report(start / n_genes)
         part = expression.by_gene[:, start : start + _GENES_AT_A_TIME].tocsr()
@@ -163,7 +163,7 @@ def selected_markers(
         symbols=tuple(expression.symbols[best].tolist()),
         scores=scores[best],
         log2_fold_change=change[best],
-        inside=expressed[chosen].mean(axis=0, dtype=np.float32),
-        outside=expressed[~chosen].mean(axis=0, dtype=np.float32),
+        inside=expressed[selected].mean(axis=0, dtype=np.float32),
+        outside=expressed[~selected].mean(axis=0, dtype=np.float32),
         p_adjusted=adjusted[best],
     )

@@ -235,7 +235,7 @@ def test_two_kept_runs_are_chosen_for_their_figure(
 
     _, params = sample
     other = replace(params, harmony=HarmonyParams(batch=params.harmony.batch, theta=(0.5,)))
-    monkeypatch.setattr("harmony_core.runs.history.kept_runs", lambda dataset: [other, params])
+    monkeypatch.setattr("harmony_core.runs.history.assessed_runs", lambda dataset: [other, params])
     monkeypatch.setattr(RunResults, "is_finished", True)
     app.run()
     assert app.selectbox(key="two_runs:First run").value == 0

@@ -43,7 +43,7 @@ def judged(simulated: ad.AnnData, tmp_path_factory: pytest.TempPathFactory) -> D
     adata.write_h5ad(folder / "integrated.h5ad")
     dataset = ingest_file(Store(folder / "home"), folder / "integrated.h5ad", name="integrated")
     for params in (OURS, GIVEN):
-        history.note(dataset, params)
+        history.save_settings(dataset, params)
         Pipeline(dataset, params).run()
     return dataset
 

@@ -174,10 +174,10 @@ NO_PUSH = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.0,)))
 def finished(dataset: Dataset) -> Dataset:
     """Data with two finished runs, and the shorter ones that the film needs."""
     for params in (SMALL, NO_PUSH):
-        history.note(dataset, params)
+        history.save_settings(dataset, params)
         Pipeline(dataset, params).run()
     for params in iterations.shorter_runs(RunResults(dataset, SMALL)):
-        Pipeline(dataset, params).run(*iterations.STEPS)
+        Pipeline(dataset, params).run(*iterations.FRAME_STAGES)
     return dataset
 
 
@@ -344,12 +344,12 @@ def test_a_run_is_named_pinned_and_found_again(small: AppTest, finished: Dataset
     name.set_value("<b>no push</b>").run()
     next(t for t in small.toggle if t.label == "Pin").set_value(True).run()
     assert not small.exception
-    assert history.label_of(finished, NO_PUSH) == history.Label("<b>no push</b>", pinned=True)
+    assert history.tag_of(finished, NO_PUSH) == history.RunTag("<b>no push</b>", pinned=True)
     table = next(d.value for d in small.dataframe if "Pinned" in d.value)
     assert table.iloc[0][["Pinned", "Name"]].tolist() == [True, "<b>no push</b>"]
     _button(small, "Show this run").click().run()
     assert _slider(small, "theta").value == 0.0
-    history.set_label(finished, NO_PUSH, history.Label())
+    history.set_tag(finished, NO_PUSH, history.RunTag())
 
 
 def test_the_film_steps_through_the_iterations(small: AppTest, finished: Dataset) -> None:

@@ -21,15 +21,15 @@ UNJUDGED = replace(SMALL, harmony=replace(SMALL.harmony, sigma=0.07))
 @pytest.fixture(scope="module")
 def judged(dataset: Dataset) -> Dataset:
     for params in (SMALL, GENTLE):
-        runs.note(dataset, params)
+        runs.save_settings(dataset, params)
         Pipeline(dataset, params).run("assess")
-    runs.note(dataset, UNJUDGED)
+    runs.save_settings(dataset, UNJUDGED)
     return dataset
 
 
 def ours(dataset: Dataset) -> list[RunParams]:
     """Return the kept runs that this file asked for; other tests share the store."""
-    return [run for run in runs.kept_runs(dataset) if run in (SMALL, GENTLE, UNJUDGED)]
+    return [run for run in runs.assessed_runs(dataset) if run in (SMALL, GENTLE, UNJUDGED)]
 
 
 def test_judged_runs_are_listed_newest_first(judged: Dataset) -> None:
@@ -97,17 +97,17 @@ def test_the_scib_set_is_computed_where_asked_for(judged: Dataset) -> None:
 
 
 def test_a_label_is_kept_with_its_run(judged: Dataset) -> None:
-    assert runs.label_of(judged, SMALL) == runs.Label()
-    runs.set_label(judged, SMALL, runs.Label("  the\none " + "x" * 99, pinned=True))
-    found = runs.label_of(judged, SMALL)
+    assert runs.tag_of(judged, SMALL) == runs.RunTag()
+    runs.set_tag(judged, SMALL, runs.RunTag("  the\none " + "x" * 99, pinned=True))
+    found = runs.tag_of(judged, SMALL)
     assert found.pinned
     assert found.name.startswith("the one xx")
-    assert len(found.name) == runs.LONGEST_LABEL
-    assert runs.label_of(judged, GENTLE) == runs.Label()
+    assert len(found.name) == runs.LONGEST_NAME
+    assert runs.tag_of(judged, GENTLE) == runs.RunTag()
     (judged.run_folder(Plan(judged, SMALL).run) / "label.json").write_text("[]")
-    assert runs.label_of(judged, SMALL) == runs.Label()
+    assert runs.tag_of(judged, SMALL) == runs.RunTag()
 
 
 def test_runs_with_another_preparation_or_label_are_not_comparable(judged: Dataset) -> None:
-    assert SMALL in runs.comparable(judged, GENTLE)
-    assert runs.comparable(judged, replace(SMALL, label=None)) == []
+    assert SMALL in runs.comparable_runs(judged, GENTLE)
+    assert runs.comparable_runs(judged, replace(SMALL, label=None)) == []

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from harmony_core.runs.iterations import STEPS, frame, frames, shorter_runs
+from harmony_core.runs.iterations import FRAME_STAGES, frame, frames, shorter_runs
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
@@ -19,10 +19,10 @@ RUN = replace(SMALL, harmony=replace(SMALL.harmony, epsilon_harmony=0.0))
 
 @pytest.fixture(scope="module")
 def shot(dataset: Dataset) -> RunResults:
-    Pipeline(dataset, RUN).run(*STEPS)
+    Pipeline(dataset, RUN).run(*FRAME_STAGES)
     results = RunResults(dataset, RUN)
     for params in shorter_runs(results):
-        Pipeline(dataset, params).run(*STEPS)
+        Pipeline(dataset, params).run(*FRAME_STAGES)
     return results
 
 

@@ -29,7 +29,7 @@ def draw(results: RunResults) -> None:
         return
     dataset, params = results.dataset, results.params
     group = Group("scib", dataset, *_STEPS)
-    kept = history.comparable(dataset, params)
+    kept = history.comparable_runs(dataset, params)
     missing = [run for run in kept if run not in group.done(kept)]
     st.caption(
         "The scores that papers report, 0 to 1, more being better. No verdict rests on them: over "

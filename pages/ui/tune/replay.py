@@ -240,7 +240,7 @@ def _here(results: RunResults) -> int:
 
 
 def _group(dataset: Dataset) -> Group:
-    return Group("film", dataset, *iterations.STEPS)
+    return Group("film", dataset, *iterations.FRAME_STAGES)
 
 
 def _frame(results: RunResults) -> str:

@@ -119,7 +119,7 @@ def halves(shown: Shown) -> tuple[Half, Half]:
 
 
 def _kept(shown: Shown) -> list[RunParams]:
-    return history.comparable(shown.dataset, shown.current.params)
+    return history.comparable_runs(shown.dataset, shown.current.params)
 
 
 def what_changed(shown: Shown) -> None:
@@ -261,7 +261,7 @@ def _change(left: Half, right: Half) -> Change | None:
 
 
 def _half(shown: Shown, run: RunParams) -> Half:
-    name = history.label_of(shown.dataset, run).name
+    name = history.tag_of(shown.dataset, run).name
     other = history.side_names(run)[1] + (", other run" if run.precomputed is None else "")
     return Half(name or other, RunResults(shown.dataset, run), "after")
 

@@ -31,15 +31,15 @@ TITLES = {
 
 def panel(shown: Shown) -> None:
     """Draw the kept runs that judged the same cells, and what two of them differ in."""
-    kept = history.comparable(shown.dataset, shown.current.params)
+    kept = history.comparable_runs(shown.dataset, shown.current.params)
     if len(kept) < 2:
         return
     dataset = shown.dataset
-    kept.sort(key=lambda run: not history.label_of(dataset, run).pinned)
+    kept.sort(key=lambda run: not history.tag_of(dataset, run).pinned)
     by_name = {RunResults(dataset, run).plan.run: run for run in kept}
     titles = _titles(dataset, by_name)
     with st.expander("Runs: compare, name, pin"):
-        labels = [history.label_of(dataset, run) for run in kept]
+        labels = [history.tag_of(dataset, run) for run in kept]
         table = [
             {"Pinned": label.pinned, "Name": label.name, **row}
             for label, row in zip(labels, rows(dataset, kept, shown.current.params), strict=True)
@@ -85,14 +85,14 @@ def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]
         st.session_state[key] = next(iter(by_name))
     picked = choice.selectbox("Run", list(by_name), format_func=titles.__getitem__, key=key)
     run = by_name[picked]
-    label = history.label_of(dataset, run)
+    label = history.tag_of(dataset, run)
     name_key, pin_key = f"run-name:{picked}", f"run-pin:{picked}"
 
     def write() -> None:
         session = st.session_state
-        history.set_label(dataset, run, history.Label(session[name_key], session[pin_key]))
+        history.set_tag(dataset, run, history.RunTag(session[name_key], session[pin_key]))
 
-    name.text_input("Name", label.name, history.LONGEST_LABEL, key=name_key, on_change=write)
+    name.text_input("Name", label.name, history.LONGEST_NAME, key=name_key, on_change=write)
     pin.toggle("Pin", label.pinned, key=pin_key, on_change=write, help="Keeps it on top.")
     show.button(
         "Show this run",
@@ -110,7 +110,7 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
     titles: dict[str, str] = {}
     for key, run in by_name.items():
         told = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
-        start = [history.label_of(dataset, run).name]
+        start = [history.tag_of(dataset, run).name]
         start += [history.side_names(run)[1]] if run.precomputed is not None else []
         title = " · ".join(part for part in (*start, *told) if part)
         same = sum(other.startswith(title) for other in titles.values())
@@ -138,7 +138,7 @@ def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[di
 
 def _told(kept: Iterable[RunParams]) -> list[str]:
     """Return the settings that are told of runs; what corrected them is told beside these."""
-    names = dict.fromkeys([*history.ALWAYS, *history.differing(kept)])
+    names = dict.fromkeys([*history.MAIN_SETTINGS, *history.differing(kept)])
     return [name for name in names if name != "given"]
 
 

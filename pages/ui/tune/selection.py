@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.runs import selected_markers
+from harmony_core.runs.neighbor_change import NeighborChange, neighbor_change
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.selected_markers import SelectedMarkers
-from harmony_core.runs.selection import Around, around
 from harmony_core.store import Dataset
 from harmony_core.thresholds import N_NEIGHBORS
 from pages.ui import colouring, services, state, tables
@@ -88,7 +88,7 @@ def _counted(counts: pd.Series) -> str:
 
 def _neighbours(
     results: RunResults, chosen: npt.NDArray[np.bool_], halves: tuple[Half, Half]
-) -> list[tuple[Categories, Around]]:
+) -> list[tuple[Categories, NeighborChange]]:
     """Return what became of the cells' neighbours by batch variable; nothing until it is known."""
     stages = [half.results.stage(f"neighbors_{half.side}") for half in halves]
     near = [stage.arrays["indices"] for stage in stages if stage is not None]
@@ -97,7 +97,9 @@ def _neighbours(
     told = []
     for name in results.params.harmony.batch:
         levels = colouring.levels(results.obs, name)
-        told.append((levels, around(chosen, (near[0], near[1]), levels.codes, len(levels.levels))))
+        told.append(
+            (levels, neighbor_change(chosen, (near[0], near[1]), levels.codes, len(levels.levels)))
+        )
     return told
 
 
@@ -132,7 +134,7 @@ def _mean(
 
 
 def _where_they_went(
-    levels: Categories, found: Around, halves: tuple[Half, Half], usual: float | None
+    levels: Categories, change: NeighborChange, halves: tuple[Half, Half], usual: float | None
 ) -> str:
     """Return the sentence for all selected cells and one for those of each batch, in Markdown.
 
@@ -145,18 +147,18 @@ def _where_they_went(
     if _is_comparison(halves):
         left, right = ("in the left result", "in the right result")
     told = (
-        f"Of their {N_NEIGHBORS} nearest neighbours {right}, {found.kept_of_all:.0%} were "
-        f"neighbours {left}, too, and {1 - found.kept_of_all:.0%} are new"
+        f"Of their {N_NEIGHBORS} nearest neighbours {right}, {change.retained_by_all:.0%} were "
+        f"neighbours {left}, too, and {1 - change.retained_by_all:.0%} are new"
     )
     told += "" if usual is None else f" (all cells: {usual:.0%} new)"
-    told += f". By {plain(levels.name)}, the new ones are {_shares(found.origin_of_all, levels)}."
-    present = np.flatnonzero(found.cells)
+    told += f". By {plain(levels.name)}, the new ones are {_shares(change.origin_for_all, levels)}."
+    present = np.flatnonzero(change.cells)
     if len(present) < 2:
         return told
-    largest = present[np.argsort(-found.cells[present], kind="stable")][:_MOST_BATCHES]
+    largest = present[np.argsort(-change.cells[present], kind="stable")][:_MOST_BATCHES]
     lines = [
-        f"- {plain(levels.levels[b])} ({found.cells[b]:,} cells): {found.kept[b]:.0%} kept; the "
-        f"new ones are {_shares(found.origin[b], levels)}"
+        f"- {plain(levels.levels[b])} ({change.cells[b]:,} cells): {change.retained[b]:.0%} kept; "
+        f"the new ones are {_shares(change.origin[b], levels)}"
         for b in largest
     ]
     rest = len(present) - len(largest)
