@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-import igraph as ig
 import numpy as np
 import numpy.typing as npt
+from igraph import Graph
 
 from harmony_core import thresholds
+from harmony_core.methods.leiden import as_igraph, leiden_of_igraph
 from harmony_core.methods.neighbors import nearest_neighbors
 
 Ints = npt.NDArray[np.int32]
@@ -69,38 +70,21 @@ def leiden_within_batches(
             continue
         graph = _graph(neighbors)
         for at, resolution in enumerate(resolutions):
-            codes = _by_size(_leiden(graph, resolution, seed=seed))
+            codes = leiden_of_igraph(
+                graph,
+                resolution,
+                random.Random(seed),
+                n_iterations=thresholds.LEIDEN_ITERATIONS,
+            )
             result[at][cells] = codes + offsets[at]
             offsets[at] += int(codes.max()) + 1
     return result
 
 
-def _graph(neighbors: Ints) -> ig.Graph:
+def _graph(neighbors: Ints) -> Graph:
     """Return the undirected graph in which an edge stands if either cell named the other."""
     n, k = neighbors.shape
     rows = np.repeat(np.arange(n, dtype=np.int64), k)
     cols = neighbors.ravel().astype(np.int64)
     keys = np.unique(np.minimum(rows, cols) * n + np.maximum(rows, cols))
-    # igraph reads pairs of plain numbers several times faster than an array.
-    return ig.Graph(n=n, edges=zip((keys // n).tolist(), (keys % n).tolist(), strict=True))
-
-
-def _leiden(graph: ig.Graph, resolution: float, *, seed: int) -> npt.NDArray[np.int64]:
-    # igraph draws from one generator for the whole process; give it ours and put its own back.
-    ig.set_random_number_generator(random.Random(seed))
-    try:
-        partition = graph.community_leiden(
-            objective_function="modularity",
-            resolution=resolution,
-            n_iterations=thresholds.LEIDEN_ITERATIONS,
-        )
-    finally:
-        ig.set_random_number_generator(random)
-    return np.asarray(partition.membership, dtype=np.int64)
-
-
-def _by_size(codes: npt.NDArray[np.int64]) -> Ints:
-    sizes = np.bincount(codes)
-    rank = np.empty(len(sizes), dtype=np.int32)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes), dtype=np.int32)
-    return rank[codes]
+    return as_igraph(n, keys // n, keys % n)
