@@ -1,22 +1,31 @@
 """Search an index of faiss on all cores, with the same answer on any number of them.
 
-Exported scripts carry the function as it stands here, so that they repeat a run's neighbours.
+Exported scripts carry the function without its types, so that they repeat a run's neighbours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import faiss
 import numba
 import numpy as np
+from numpy.typing import NDArray
+
+Nearest = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Positions of the neighbours of each query, nearest first, and their squared distances."""
 
 CELLS_AT_ONCE = 4_000
 """Fewer would be searched in another way by faiss; a part holds up to twice as many."""
 
 
-def search_in_parts(index: Any, queries: Any, k: Any, progress: Any = None) -> Any:
+def search_in_parts(
+    index: faiss.Index,
+    queries: NDArray[np.float32],
+    k: int,
+    progress: Callable[[float], None] | None = None,
+) -> Nearest:
     """Return the ``k`` nearest points of each query and their squared distances.
 
     How faiss and BLAS share one search out among cores decides the last digits of distances, and
@@ -27,7 +36,7 @@ def search_in_parts(index: Any, queries: Any, k: Any, progress: Any = None) -> A
     squared = np.empty((len(queries), k), dtype=np.float32)
     parts = np.array_split(np.arange(len(queries)), max(1, len(queries) // CELLS_AT_ONCE))
 
-    def answer(part: Any) -> None:
+    def answer(part: NDArray[np.integer]) -> None:
         some = slice(part[0], part[-1] + 1)
         squared[some], found[some] = index.search(queries[some], k)
 

@@ -1,22 +1,33 @@
-"""The loop that moves cells until their picture shows the neighbour graph.
+"""The loop that moves cells until their layout shows the neighbour graph.
 
-Exported scripts carry these three functions as they stand here, so that they repeat a picture to
-the last bit: they use numpy and numba alone, and are annotated with ``Any`` only.
+Exported scripts carry these three functions without their types, so that they repeat a layout to
+the last bit: they use numpy and numba alone.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numba
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from harmony_core._numba import parallel
 
+Float32s = NDArray[np.float32]
+
 
 def optimise(
-    graph: Any, start: Any, a: Any, b: Any, seed: Any, epochs: Any, rate: Any, progress: Any = None
-) -> Any:
+    graph: sp.csr_matrix,
+    start: NDArray[np.floating],
+    a: float,
+    b: float,
+    seed: int,
+    epochs: int,
+    rate: float,
+    progress: Callable[[float], None] | None = None,
+) -> Float32s:
     """Move cells from a starting picture; returns their positions.
 
     A graph's edge is due the more often the heavier it is; one so light that it never would be is
@@ -40,7 +51,7 @@ def optimise(
     return positions
 
 
-def forces(a: Any, b: Any) -> Any:
+def forces(a: float, b: float) -> tuple[Float32s, ...]:
     """Tabulate UMAP's pull and push, as factors of the difference of two positions.
 
     The place in the tables is the upper half of the squared distance's bits: 128 steps from each
@@ -61,17 +72,17 @@ def forces(a: Any, b: Any) -> Any:
 
 @parallel
 def one_epoch(
-    indptr: Any,
-    indices: Any,
-    period: Any,
-    due: Any,
-    states: Any,
-    positions: Any,
-    earlier: Any,
-    pulls: Any,
-    pushes: Any,
-    rate: Any,
-    epoch: Any,
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    period: Float32s,
+    due: Float32s,
+    states: NDArray[np.uint64],
+    positions: Float32s,
+    earlier: Float32s,
+    pulls: Float32s,
+    pushes: Float32s,
+    rate: np.float32,
+    epoch: int,
 ) -> None:
     """Move every cell once, in place.
 

@@ -136,9 +136,9 @@ def _functions() -> dict[str, str]:
         "content_digest": inspect.getsource(content_digest),
         "search_in_parts": untyped_source(index_search.search_in_parts),
         "search_by_lists": untyped_source(
-            *(by_lists.apart, by_lists.collect, by_lists.split, by_lists.nearest),
-            *(by_lists.around, by_lists.search_blocks, by_lists.sorted_by_list),
-            *(by_lists.lists_to_look_at, by_lists.search_by_lists),
+            *(by_lists.squared_distance, by_lists.note_below, by_lists.smallest_first),
+            *(by_lists.write_nearest, by_lists.points_of_lists, by_lists.search_blocks),
+            *(by_lists.sorted_by_list, by_lists.lists_to_search, by_lists.search_by_lists),
         ),
         "optimise": untyped_source(umap.one_epoch, umap.forces, umap.optimise),
     }
