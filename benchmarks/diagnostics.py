@@ -31,7 +31,7 @@ from assessed_runs import assessed_runs
 from designs import Draft, injected, load_kang, simulated, stimulation
 
 from harmony_core.params import HarmonyParams
-from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, offer
+from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, best_candidate
 from harmony_core.verdict.verdict import Kind
 
 Row = dict[str, Any]
@@ -187,7 +187,7 @@ def suggested(rows: Sequence[Row]) -> dict[str, Any]:
         if not any(row["mixing"] is not None for row in grid):
             continue  # confounded: there is nothing to mix, so no setting is right
         candidates = {_candidate(row): row for row in grid}
-        best = offer(list(candidates))
+        best = best_candidate(list(candidates))
         choices["ours"].append(candidates[best] if best else None)
         choices["max_ilisi"].append(max(grid, key=lambda row: row["ilisi"]))
         if all(row.get("scib_total") is not None for row in grid):

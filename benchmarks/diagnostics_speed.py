@@ -29,7 +29,7 @@ from sklearn.metrics import silhouette_score
 from whole_kbet import kbet
 
 from harmony_core.categories import Coded
-from harmony_core.detector.matched import matched_mixing
+from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference, build_reference
 from harmony_core.detector.scores import score
 from harmony_core.methods.harmony import correct

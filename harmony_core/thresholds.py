@@ -7,6 +7,10 @@ Code compares with these constants only, so a number is read, changed and explai
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["green", "amber", "red"]
+"""Colour of what a comparison with thresholds says: fine, look at it, wrong."""
 
 _OWN = (
     "chosen on part of our own simulations and Kang designs (benchmarks/diagnostics.py re-checks)"

@@ -119,7 +119,7 @@ def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | 
 
 
 def _told(finding: Finding) -> dict[str, str]:
-    return {"level": finding.level, "sentence": finding.sentence}
+    return {"level": finding.severity, "sentence": finding.sentence}
 
 
 def _lines(found: dict[str, Any], named: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from harmony_core.thresholds import (
     EXCLUSIVE_MIN_CELLS,
     EXCLUSIVE_SHARE,
     MIN_CELLS_PURITY,
+    Severity,
 )
 
 Ints = NDArray[np.integer[Any]]
@@ -32,7 +33,7 @@ class Finding:
     ----------
     kind
         What it is about.
-    level
+    severity
         ``"green"``: good to know. ``"amber"``: look at it. ``"red"``: a run cannot solve this.
     sentence
         For the user; names from the file stand in it as they are, so escape it where it is drawn.
@@ -41,7 +42,7 @@ class Finding:
     """
 
     kind: Kind
-    level: Literal["green", "amber", "red"]
+    severity: Severity
     sentence: str
     details: Mapping[str, str | float | int]
 
@@ -181,35 +182,22 @@ def check_design(
     """
     n_batches = len(np.unique(batch.codes[batch.codes >= 0]))
     findings = []
-    missing = int((batch.codes < 0).sum())
-    if missing:
-        findings.append(
-            Finding(
-                kind="missing",
-                level="amber",
-                sentence=f"{missing} cells have no value in “{batch.name}”; they count for no "
-                "diagnostic.",
-                details={"column": batch.name, "cells": missing},
-            )
-        )
+    if missing := int((batch.codes < 0).sum()):
+        sentence = f"{missing} cells have no value in “{batch.name}”; they count for no diagnostic."
+        findings.append(_finding("missing", "amber", sentence, column=batch.name, cells=missing))
     if n_batches < 2:
-        return [
-            Finding(
-                kind="one_batch",
-                level="red",
-                sentence=f"All cells are of one batch in “{batch.name}”, so there is nothing to "
-                "correct; choose another column.",
-                details={"column": batch.name},
-            ),
-            *findings,
-        ]
+        sentence = (
+            f"All cells are of one batch in “{batch.name}”, so there is nothing to correct; choose "
+            "another column."
+        )
+        return [_finding("one_batch", "red", sentence, column=batch.name), *findings]
     for column in columns:
         if column.name != batch.name:
             findings += _tied(batch, column)
     if label is not None and label.name != batch.name:
         findings += _exclusive(batch, label, embedding)
     order = {"red": 0, "amber": 1, "green": 2}
-    return sorted(findings, key=lambda f: order[f.level])
+    return sorted(findings, key=lambda f: order[f.severity])
 
 
 def _tied(batch: Coded, column: Coded) -> list[Finding]:
@@ -220,35 +208,14 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
     details: dict[str, str | float | int] = {"column": column.name, "cramers_v": round(v, 3)}
     within = is_nested(column.codes, batch.codes)
     around = is_nested(batch.codes, column.codes)
+    same = within and around
     found = []
-    linking = _linking(batch, column)
-    if v > CRAMERS_V_CONFOUNDED and linking:
-        sentence = (
-            f"“{column.name}” goes mostly with “{batch.name}” (association {v:.2f} of 1): "
-            f"only {linking} {'tells' if linking.startswith('“') else 'tell'} the two apart, so "
-            "the correction rests on what is shared there."
-        )
-        found.append(Finding(kind="association", level="amber", sentence=sentence, details=details))
-    elif v > CRAMERS_V_CONFOUNDED and within and around:
-        sentence = (
-            f"“{column.name}” divides the cells exactly as “{batch.name}” does: nothing in these "
-            "data can separate the two, so correcting for one removes differences in the other."
-        )
-        return [Finding(kind="association", level="red", sentence=sentence, details=details)]
-    elif v > CRAMERS_V_CONFOUNDED:
-        sentence = (
-            f"“{column.name}” goes with “{batch.name}” (association {v:.2f} of 1): nothing in "
-            "these data can separate the two, so correcting for one removes differences in the "
-            "other."
-        )
-        found.append(Finding(kind="association", level="red", sentence=sentence, details=details))
-    elif v > CRAMERS_V_WARN:
-        sentence = (
-            f"“{column.name}” is unevenly spread over “{batch.name}” (association {v:.2f} of 1): "
-            "part of its differences can be taken for a batch effect."
-        )
-        found.append(Finding(kind="association", level="amber", sentence=sentence, details=details))
-    if within and around:
+    if (association := _association(batch, column, v, same=same)) is not None:
+        severity, sentence = association
+        found.append(_finding("association", severity, sentence, **details))
+        if severity == "red" and same:
+            return found
+    if same:
         sentence = f"“{column.name}” divides the cells exactly as “{batch.name}” does."
     elif within:
         sentence = (
@@ -262,8 +229,40 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
         )
     else:
         return found
-    level: Literal["green", "amber"] = "amber" if around else "green"
-    return [*found, Finding(kind="nesting", level=level, sentence=sentence, details=details)]
+    return [*found, _finding("nesting", "amber" if around else "green", sentence, **details)]
+
+
+def _association(
+    batch: Coded, column: Coded, v: float, *, same: bool
+) -> tuple[Severity, str] | None:
+    """Say how far a column is tied to the batch; None where that is no trouble."""
+    if v <= CRAMERS_V_WARN:
+        return None
+    strength = f"(association {v:.2f} of 1)"
+    if v <= CRAMERS_V_CONFOUNDED:
+        return "amber", (
+            f"“{column.name}” is unevenly spread over “{batch.name}” {strength}: "
+            "part of its differences can be taken for a batch effect."
+        )
+    if linking := _linking(batch, column):
+        return "amber", (
+            f"“{column.name}” goes mostly with “{batch.name}” {strength}: "
+            f"only {linking} {'tells' if linking.startswith('“') else 'tell'} the two apart, so "
+            "the correction rests on what is shared there."
+        )
+    start = f"“{column.name}” goes with “{batch.name}” {strength}"
+    if same:
+        start = f"“{column.name}” divides the cells exactly as “{batch.name}” does"
+    return "red", (
+        f"{start}: nothing in these data can separate the two, so correcting for one removes "
+        "differences in the other."
+    )
+
+
+def _finding(
+    kind: Kind, severity: Severity, sentence: str, **details: str | float | int
+) -> Finding:
+    return Finding(kind=kind, severity=severity, sentence=sentence, details=details)
 
 
 def _linking(batch: Coded, column: Coded) -> str:
@@ -290,7 +289,7 @@ def _linking(batch: Coded, column: Coded) -> str:
 def _exclusive(
     batch: Coded, label: Coded, embedding: NDArray[np.floating[Any]] | None
 ) -> list[Finding]:
-    """Labels that live in one batch, and who may be merged with them."""
+    """Labels that live in one batch, and labels that may be merged with them."""
     exclusive = exclusive_labels(label.codes, batch.codes)
     found = []
     for code, home in exclusive.items():
@@ -298,7 +297,7 @@ def _exclusive(
         cells = int((label.codes == code).sum())
         details: dict[str, str | float | int] = {"label": name, "batch": where, "cells": cells}
         sentence = f"“{name}” ({cells} cells) lives only in “{where}”"
-        level: Literal["green", "amber"] = "green"
+        severity: Severity = "green"
         relative = (
             None
             if embedding is None
@@ -319,7 +318,7 @@ def _exclusive(
                     f"({relative.distance:.2f} of the usual distance between labels)."
                 )
             else:
-                level = "amber"
+                severity = "amber"
                 sentence += (
                     f", and “{other}” in “{elsewhere}” is close to it ({relative.distance:.2f} of "
                     "the usual distance between labels): correction may merge the two."
@@ -329,7 +328,9 @@ def _exclusive(
                         " Each lives in its own batch, so these data cannot tell whether they are "
                         "one type or two."
                     )
-        found.append(Finding(kind="exclusive", level=level, sentence=sentence, details=details))
+        found.append(
+            Finding(kind="exclusive", severity=severity, sentence=sentence, details=details)
+        )
     return found
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harmony_core.categories import Coded
 from harmony_core.design.confounding import Finding, cramers_v, is_nested
 from harmony_core.inspect.candidates import BatchCandidate
-from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
+from harmony_core.thresholds import CRAMERS_V_CONFOUNDED, Severity
 
 LITTLE_VARIANCE = 0.01
 """Share of the first components' variance below which a batch variable has little to correct."""
@@ -66,8 +65,8 @@ def _is_technical(candidate: BatchCandidate) -> bool:
     return not candidate.is_condition and candidate.score > 0
 
 
-def _advice(level: Any, sentence: str) -> Finding:
-    return Finding(kind="advice", level=level, sentence=sentence, details={})
+def _advice(severity: Severity, sentence: str) -> Finding:
+    return Finding(kind="advice", severity=severity, sentence=sentence, details={})
 
 
 def _kept(

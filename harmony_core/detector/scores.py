@@ -22,8 +22,8 @@ from harmony_core.detector.cluster_scores import (
     lost_markers,
     score_partitions,
 )
-from harmony_core.detector.evidence import summarise
-from harmony_core.detector.matched import matched_mixing
+from harmony_core.detector.flagging import summarise
+from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import EVIDENCE, Reference
 from harmony_core.detector.results import Detection
 from harmony_core.errors import DataError

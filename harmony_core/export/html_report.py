@@ -20,9 +20,9 @@ from harmony_core.figures.paper.genes import dots_figure, expression_of
 from harmony_core.figures.paper.harmony import convergence_figure
 from harmony_core.figures.paper.layouts import evaluation_figure, pair_figure
 from harmony_core.io.writing import write_text_whole
+from harmony_core.metric_catalog import metric_title
 from harmony_core.runs.history import differing, summary
 from harmony_core.runs.results import RunResults
-from harmony_core.verdict.glossary import GLOSSARY
 
 REPORT_NAME = "harmony_report.html"
 
@@ -265,7 +265,9 @@ def _diagnostics(results: RunResults, found: dict[str, Any]) -> Safe:
     parts: list[Safe] = []
     for variable, after in found["metrics"]["after"].items():
         before = found["metrics"]["before"].get(variable, {})
-        rows = [(_metric(name), before.get(name), after.get(name)) for name in {**before, **after}]
+        rows = [
+            (metric_title(name), before.get(name), after.get(name)) for name in {**before, **after}
+        ]
         parts += [element("h3", variable), table(["Number", "Before", "After"], rows)]
     parts += _evidence(found["verdict"]["evidence"])
     labels = (results.assessment or {}).get("labels", [])
@@ -292,17 +294,13 @@ def _evidence(evidence: Sequence[dict[str, Any]]) -> list[Safe]:
     return parts
 
 
-def _metric(name: str) -> str:
-    return GLOSSARY[name].title if name in GLOSSARY else name.replace("_", " ").capitalize()
-
-
 def _runs(runs: Sequence[RunResults]) -> Safe:
     names = differing([run.params for run in runs])
     judged = [found for found in (summary(run, names) for run in runs) if found is not None]
     several = len(runs[0].params.harmony.batch) > 1
     numbers = [(variable, name) for variable, of in judged[0]["metrics"].items() for name in of]
     header = [name.rpartition(".")[2] for name in names]
-    header += [f"{v}: {_metric(n)}" if several else _metric(n) for v, n in numbers]
+    header += [f"{v}: {metric_title(n)}" if several else metric_title(n) for v, n in numbers]
     rows = [
         [
             *(_plain(value) for value in of["settings"].values()),

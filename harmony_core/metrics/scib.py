@@ -26,6 +26,7 @@ from sklearn.metrics import (
 )
 
 from harmony_core.errors import DataError
+from harmony_core.metric_catalog import SCIB_CONSERVATION, SCIB_MIXING
 from harmony_core.metrics.kbet import kbet_per_label
 from harmony_core.metrics.mixing import lisi_many
 from harmony_core.thresholds import (
@@ -38,8 +39,7 @@ Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.floating[Any]]
 Progress = Callable[[float, str], None]
 
-BATCH_SCORES = ("ilisi", "kbet", "graph_connectivity", "pcr_comparison", "bras")
-BIO_SCORES = ("clisi", "label_asw", "isolated_label", "nmi", "ari")
+BATCH_SCORES, BIO_SCORES = tuple(SCIB_MIXING), tuple(SCIB_CONSERVATION)
 CONNECTIVITY_NEIGHBORS = 15
 """Neighbours of the graph whose connectivity is scored, as scib-metrics takes."""
 

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from harmony_core import thresholds
 from harmony_core.categories import Coded
-from harmony_core.detector.matched import matched_mixing
+from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
 from harmony_core.detector.results import Detection, LabelRow
 from harmony_core.detector.scores import score

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from harmony_core import thresholds
 from harmony_core.params import RunParams
-from harmony_core.verdict.verdict import Evidence, Kind, Verdict
+from harmony_core.verdict.evidence import Evidence
+from harmony_core.verdict.verdict import Kind, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Suggest: which settings of a small grid to offer, from the numbers of finished runs."""
+"""Suggest: the best setting of a small grid, from the numbers of finished runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGMAS = (0.05, 0.1, 0.2)
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """What decides whether a finished run may be offered.
+    """What decides whether a finished run may be suggested.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ class Candidate:
 
     @property
     def mixes(self) -> bool:
-        """Whether the batches came together: what leaves them apart is no correction to offer."""
+        """Whether the batches came together: what leaves them apart is no correction."""
         return self.mcm is not None and self.mcm >= thresholds.MCM_LOW
 
 
 def grid(settings: HarmonyParams) -> tuple[HarmonyParams, ...]:
-    """Return the settings to try: every theta with every sigma, the rest as given.
+    """Return the settings to try: every theta with every sigma, the rest unchanged.
 
     Every batch variable gets the same theta.
     """
@@ -59,8 +59,8 @@ def grid(settings: HarmonyParams) -> tuple[HarmonyParams, ...]:
     )
 
 
-def offer(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Choose the run to offer: the best mixed among those that nothing speaks against.
+def best_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the best mixed run among those that nothing speaks against.
 
     Returns
     -------

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.thresholds import Severity
 from harmony_core.verdict.advice import (
     Advice,
     RunFacts,
@@ -20,6 +21,7 @@ from harmony_core.verdict.advice import (
     too_little,
     too_much,
 )
+from harmony_core.verdict.evidence import Evidence, cluster_evidence, label_evidence
 from harmony_core.verdict.run_state import run_advice, run_sentences
 from harmony_core.verdict.wording import (
     cluster_sentences,
@@ -30,65 +32,26 @@ from harmony_core.verdict.wording import (
     under_sentence,
 )
 
-Level = Literal["green", "amber", "red"]
 Kind = Literal["over", "suspect", "under", "unjudged", "null", "good"]
 
-_SEVERITY: Mapping[str, int] = {
-    "over": 5,
-    "suspect": 4,
-    "under": 3,
-    "unjudged": 2,
-    "null": 1,
-    "good": 0,
+
+@dataclass(frozen=True)
+class KindFacts:
+    """What each verdict of a kind has in common: its heading and its colour."""
+
+    heading: str
+    severity: Severity
+
+
+KINDS: Mapping[Kind, KindFacts] = {
+    "over": KindFacts("Over-corrected", "red"),
+    "suspect": KindFacts("Possibly over-corrected", "amber"),
+    "under": KindFacts("Under-corrected", "amber"),
+    "unjudged": KindFacts("Can't be judged", "amber"),
+    "null": KindFacts("Nothing to correct", "green"),
+    "good": KindFacts("Looks right", "green"),
 }
-_LEVELS: Mapping[str, Level] = {
-    "over": "red",
-    "suspect": "amber",
-    "under": "amber",
-    "unjudged": "amber",
-    "null": "green",
-    "good": "green",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """One row of the evidence table.
-
-    Parameters
-    ----------
-    kind
-        Whether the cells are those of a known label or of a pre-cluster of the uncorrected data.
-    name
-        The label, or the pre-cluster's name.
-    batch_variable, batch
-        Column and its level; ``batch`` is empty where the row is about all batches.
-    merged_with
-        What holds the largest part of its new neighbours; empty where unknown.
-    share
-        How far it mixed with other batches, 1 being fully; ``None`` where not measured.
-    score
-        The number that speaks against it, over its limit: above 1 is too much.
-    genes
-        Up to ten genes that say so, the clearest first.
-    cells
-        Number of cells.
-    cluster, resolution
-        Pre-cluster and the Leiden resolution of its reference, for ``Reference.cells_of``;
-        ``None`` for a label, whose cells are those with ``name`` in the label column.
-    """
-
-    kind: Literal["label", "pre-cluster"]
-    name: str
-    batch_variable: str
-    batch: str
-    merged_with: str
-    share: float | None
-    score: float
-    genes: tuple[str, ...]
-    cells: int
-    cluster: int | None = None
-    resolution: float | None = None
+"""Every kind of verdict, the worst first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +60,8 @@ class Verdict:
 
     Parameters
     ----------
-    level
-        Colour: red only where known labels prove over-correction.
+    severity
+        Colour: red only where known labels prove over-correction. Outside it is called ``level``.
     kind
         ``over``-corrected, ``suspect`` of it, ``under``-corrected, ``unjudged``, ``null``
         (nothing to correct) or ``good``.
@@ -110,21 +73,27 @@ class Verdict:
         What to try, in the order measured to help.
     """
 
-    level: Level
+    severity: Severity
     kind: Kind
     sentences: tuple[str, ...]
     evidence: tuple[Evidence, ...] = ()
     advice: tuple[Advice, ...] = ()
 
+    @property
+    def level(self) -> Severity:
+        """The severity, by its name in reports."""
+        return self.severity
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        return {"level": values.pop("severity"), **values}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
         """Rebuild from the values of ``to_dict``, also after JSON turned tuples into lists."""
         return cls(
-            level=values["level"],
+            severity=values["level"],
             kind=values["kind"],
             sentences=tuple(values["sentences"]),
             evidence=tuple(
@@ -165,8 +134,8 @@ def judge(
     -------
     The verdict. It is red only if a label lost more purity than ``PURITY_LOSS_RED``.
     """
-    over = _label_evidence(labels, batch_variable)
-    suspects = _cluster_evidence(detection, batch_variable)
+    over = label_evidence(labels, batch_variable)
+    suspects = cluster_evidence(detection, batch_variable)
     nothing = _nothing_to_correct(mixing_before, mcm_before)
     under = detection.mcm is not None and detection.mcm < thresholds.MCM_LOW
     if any(label.loss > thresholds.PURITY_LOSS_RED for label in labels):
@@ -209,7 +178,7 @@ def judge(
         advice += too_little(facts, batch_variable)
     advice += [new for new in run_advice(facts) if new.changes not in [a.changes for a in advice]]
     return Verdict(
-        level=_LEVELS[kind],
+        severity=KINDS[kind].severity,
         kind=kind,
         sentences=(*sentences, *detection.notes),
         evidence=(*over, *suspects),
@@ -227,12 +196,13 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
 
     Returns
     -------
-    The worst level and kind, all sentences (each with its variable, where there are several),
+    The worst severity and kind, all sentences (each with its variable, where there are several),
     all evidence and each piece of advice once; the worst variable comes first.
     """
     if len(verdicts) == 1:
         return next(iter(verdicts.values()))
-    ordered = sorted(verdicts.items(), key=lambda item: -_SEVERITY[item[1].kind])
+    worst_first = list(KINDS)
+    ordered = sorted(verdicts.items(), key=lambda item: worst_first.index(item[1].kind))
     worst = ordered[0][1]
     advice: list[Advice] = []
     for _, verdict in ordered:
@@ -246,7 +216,7 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
         if sentence not in of_run
     ]
     return Verdict(
-        level=worst.level,
+        severity=worst.severity,
         kind=worst.kind,
         sentences=(*sentences, *of_run),
         evidence=tuple(row for _, verdict in ordered for row in verdict.evidence),
@@ -259,46 +229,3 @@ def _nothing_to_correct(mixing_before: float | None, mcm_before: float | None) -
     if mcm_before is not None:
         return mcm_before >= thresholds.NULL_MCM
     return mixing_before is not None and mixing_before >= thresholds.NULL_MIXING
-
-
-def _label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evidence]:
-    lost = [label for label in labels if label.loss > thresholds.PURITY_LOSS_AMBER]
-    return [
-        Evidence(
-            kind="label",
-            name=label.name,
-            batch_variable=batch_variable,
-            batch=label.batch,
-            merged_with=label.merged_with,
-            share=label.share,
-            score=label.loss / thresholds.PURITY_LOSS_RED,
-            genes=label.genes,
-            cells=label.cells,
-        )
-        for label in sorted(lost, key=lambda label: -label.loss)
-    ]
-
-
-def _cluster_evidence(detection: Detection, batch_variable: str) -> list[Evidence]:
-    """Return flagged pre-clusters, or the worst one where only the other references flag."""
-    if not detection.flagged:
-        return []
-    judged = [row for row in detection.clusters if row.judged]
-    ranked = sorted(judged, key=lambda row: -row.score)
-    rows = [row for row in ranked if row.flagged] or ranked[:1]
-    return [
-        Evidence(
-            kind="pre-cluster",
-            name=row.name,
-            batch_variable=batch_variable,
-            batch=row.batch,
-            merged_with=row.merged_with,
-            share=row.share,
-            score=row.score,
-            genes=row.genes,
-            cells=row.cells,
-            cluster=row.cluster,
-            resolution=detection.resolution,
-        )
-        for row in rows
-    ]

@@ -6,13 +6,10 @@ Names of batches, labels and genes are put in raw; whoever draws the sentences e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelRow
-
-if TYPE_CHECKING:
-    from harmony_core.verdict.verdict import Evidence
+from harmony_core.verdict.evidence import Evidence
 
 
 def label_sentences(labels: Sequence[LabelRow], over: Sequence[Evidence]) -> list[str]:
@@ -103,5 +100,5 @@ def condition_sentence(batch_variable: str, suspects: Sequence[Evidence]) -> str
     return text + (f", for example {', '.join(genes[:3])}." if genes else ".")
 
 
-def _percent(part: float) -> str:
-    return f"{100 * part:.0f} %"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f} %"

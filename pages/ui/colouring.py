@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.figures.summary import clip_limit, level_codes
+from harmony_core.metric_catalog import METRICS, PER_CELL
 from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from harmony_core.verdict.glossary import GLOSSARY
 from pages.ui import state
 from pages.ui.linked_view import Categories, Values
 
@@ -20,16 +20,11 @@ _COLOUR_KEY, _GENE_KEY, _WISH_KEY = "colour", "gene", "wish"
 _GENE = "A gene …"
 _AFTER = "Cluster after Harmony"
 _BEFORE = "Cluster before Harmony"
-REPLACED, OTHER_LABEL = "Neighbours replaced", "Neighbours of another label"
+REPLACED, OTHER_LABEL = METRICS["neighbors_replaced"].title, METRICS["wrong_label"].title
 _OF_ANOTHER_TOOL = {_AFTER: "Cluster after correction", _BEFORE: "Cluster before correction"}
 """How they are called where Harmony was not run."""
-_PER_CELL = {
-    "Mixing around the cell": "mixing",
-    REPLACED: "neighbors_replaced",
-    "Distance moved": "displacement",
-    OTHER_LABEL: "wrong_label",
-}
-"""Diagnostics per cell by the name on screen; `GLOSSARY` explains them."""
+_PER_CELL = {METRICS[name].title: name for name in PER_CELL}
+"""Diagnostics per cell by the name on screen."""
 
 _MOST_LEVELS = 500
 """Of more levels, such as clonotypes, the largest have a colour each and the others share one."""
@@ -89,7 +84,7 @@ def choose(
         if codes is not None:
             return clusters_column(pick, codes)
     if pick in measured:
-        entry = GLOSSARY[_PER_CELL[pick]]
+        entry = METRICS[_PER_CELL[pick]]
         right.caption(f"{entry.what} {entry.good}")
         return measured_values(pick, measured[pick])
     if pick not in obs or pick in first:

@@ -11,7 +11,8 @@ import streamlit as st
 
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from harmony_core.verdict.verdict import Evidence, Verdict
+from harmony_core.verdict.evidence import Evidence
+from harmony_core.verdict.verdict import Verdict
 from pages.ui import state
 from pages.ui.linked_view.selection_state import pack_bits, unpack_bits
 from pages.ui.text import plain

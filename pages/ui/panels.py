@@ -3,82 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from harmony_core import thresholds
+from harmony_core.metric_catalog import HEADLINE, METRICS
 from harmony_core.params import RunParams
-from harmony_core.verdict.verdict import Verdict
+from harmony_core.verdict.verdict import KINDS, Verdict
 from pages.ui.text import number, plain
 
 _COLOURS = {"green": "green", "amber": "orange", "red": "red"}
-HEADINGS = {
-    "over": "Over-corrected",
-    "suspect": "Possibly over-corrected",
-    "under": "Under-corrected",
-    "unjudged": "Can't be judged",
-    "null": "Nothing to correct",
-    "good": "Looks right",
-}
-"""Each kind of verdict in two words."""
 _SYMBOLS = {"green": "✓", "amber": "!", "red": "✕"}
 
-
-@dataclass(frozen=True)
-class _Metric:
-    name: str
-    title: str
-    help: str
-    more_is_better: bool | None
-    is_main: bool
-    """Whether it is shown even where there is room for few."""
-
-
-_METRICS = (
-    _Metric(
-        "mcm",
-        "Matched-cluster mixing",
-        "How far clusters that correspond between batches came together: 0 apart, 1 fully mixed. "
-        "Below 0.5 is under-corrected, above 0.8 good. Blind to what should not mix.",
-        True,
-        True,
-    ),
-    _Metric(
-        "ilisi_vs_null",
-        "iLISI against chance",
-        "Mixing of batches around each cell, 0 none, 1 as if batch were dealt at random. Cell "
-        "types that only one batch has should not reach 1; mixing alone rewards over-correction.",
-        None,
-        True,
-    ),
-    _Metric(
-        "ilisi",
-        "iLISI",
-        "Effective number of batches around a cell, from 1 to the number of batches "
-        "(Korsunsky et al. 2019).",
-        None,
-        False,
-    ),
-    _Metric(
-        "worst_label_purity_loss",
-        "Worst purity loss",
-        "The label that lost most: share of its neighbours that changed to another label. "
-        f"Above {thresholds.PURITY_LOSS_AMBER:g} suspicious, above {thresholds.PURITY_LOSS_RED:g} "
-        "over-corrected.",
-        False,
-        True,
-    ),
-    _Metric(
-        "clisi",
-        "cLISI",
-        "Effective number of labels around a cell: 1 is pure. A rise means labels were mixed.",
-        False,
-        False,
-    ),
-)
+_MAIN = ("mcm", "ilisi_vs_null", "worst_label_purity_loss")
+"""What is shown even where there is room for few numbers."""
 
 
 def place(name: str, *, old: bool) -> DeltaGenerator:
@@ -94,9 +33,9 @@ def heading(found: Verdict, *, old: bool = False) -> None:
     old
         Whether it is the previous settings' verdict, shown until the new one is there.
     """
-    colour = _COLOURS[found.level]
+    colour = _COLOURS[found.severity]
     st.caption("Verdict" + (" on the previous settings" if old else ""))
-    st.markdown(f"#### :{colour}[{_SYMBOLS[found.level]} {HEADINGS[found.kind]}]")
+    st.markdown(f"#### :{colour}[{_SYMBOLS[found.severity]} {KINDS[found.kind].heading}]")
 
 
 def explanation(found: Verdict, *, condition: str | None = None) -> None:
@@ -107,7 +46,7 @@ def explanation(found: Verdict, *, condition: str | None = None) -> None:
     condition
         Name of the batch variable if it is a condition; what aligning it means is then said.
     """
-    st.subheader(f"Why: {HEADINGS[found.kind].lower()}")
+    st.subheader(f"Why: {KINDS[found.kind].heading.lower()}")
     for sentence in found.sentences[:1]:
         st.markdown(plain(sentence, longest=2000))
     for sentence in found.sentences[1:]:
@@ -135,16 +74,16 @@ def headline(metrics: Mapping[str, Any], variable: str, *, main_only: bool = Fal
         Whether to leave out those that only say the same in another way.
     """
     before, after = metrics["before"][variable], metrics["after"][variable]
-    shown = [m for m in _METRICS if m.name in after and (m.is_main or not main_only)]
-    for column, metric in zip(st.columns(len(shown), gap="small"), shown, strict=True):
-        old, new = before.get(metric.name), after[metric.name]
+    names = [n for n in (_MAIN if main_only else HEADLINE) if n in after]
+    for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
+        metric, old, new = METRICS[name], before.get(name), after[name]
         change = None if old is None or new is None else new - old
         column.metric(
             metric.title,
             number(new) if old is None else f"{number(old)} → {number(new)}",
             None if change is None or abs(change) < 0.005 else f"{change:+.2f}",
-            delta_color={True: "normal", False: "inverse", None: "off"}[metric.more_is_better],
-            help=metric.help,
+            delta_color={"more": "normal", "less": "inverse", None: "off"}[metric.better],
+            help=metric.brief,
         )
 
 

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, examples
-from harmony_core.verdict.verdict import Evidence
+from harmony_core.verdict.evidence import Evidence
 from pages.ui import evidence_table
 from pages.ui.tables import csv
 from tests.app.conftest import Waiting

@@ -102,7 +102,9 @@ def test_a_type_without_sibling_has_no_close_relative():
     drawn = simulate(SCENARIOS["exclusive_alone"], seed=2)
     label, batch = column("type", drawn.cell_type), column("batch", drawn.batch)
     found = check_design(batch, [], label=label, embedding=principal_components(drawn.counts))
-    assert [(f.kind, f.level, f.details["label"]) for f in found] == [("exclusive", "green", "T6")]
+    assert [(f.kind, f.severity, f.details["label"]) for f in found] == [
+        ("exclusive", "green", "T6")
+    ]
     assert "not close" in found[0].sentence
 
 
@@ -137,7 +139,7 @@ def test_confounded_columns_are_red_and_uneven_ones_amber():
     even = rng.choice(["left", "right"], 400)
     columns = [column("sex", uneven), column("condition", condition), column("side", even)]
     found = check_design(column("run", batch), [*columns, column("run", batch)])
-    assert [(f.level, f.kind, f.details["column"]) for f in found] == [
+    assert [(f.severity, f.kind, f.details["column"]) for f in found] == [
         ("red", "association", "condition"),
         ("amber", "association", "sex"),
     ]
@@ -149,9 +151,12 @@ def test_donors_within_batches_are_good_to_know_only():
     batch = np.repeat(["run1", "run2"], 100)
     donor = np.repeat(["d1", "d2", "d3", "d4"], 50)
     found = check_design(column("run", batch), [column("donor", donor)])
-    assert [(f.level, f.kind) for f in found] == [("red", "association"), ("green", "nesting")]
+    assert [(f.severity, f.kind) for f in found] == [("red", "association"), ("green", "nesting")]
     by_donor = check_design(column("donor", donor), [column("run", batch)])
-    assert [(f.level, f.kind) for f in by_donor] == [("red", "association"), ("amber", "nesting")]
+    assert [(f.severity, f.kind) for f in by_donor] == [
+        ("red", "association"),
+        ("amber", "nesting"),
+    ]
 
 
 def test_replacing_types_cannot_be_told_apart_and_this_is_said():
@@ -162,14 +167,14 @@ def test_replacing_types_cannot_be_told_apart_and_this_is_said():
         label=column("type", drawn.cell_type),
         embedding=principal_components(drawn.counts),
     )
-    assert [f.level for f in found] == ["amber", "amber"]
+    assert [f.severity for f in found] == ["amber", "amber"]
     assert all("one type or two" in f.sentence for f in found)
 
 
 def test_a_single_batch_is_red_and_missing_values_are_counted():
     one = Coded(name="run", codes=np.array([0] * 50 + [-1] * 3), levels=("only",))
     found = check_design(one, [])
-    assert [(f.kind, f.level) for f in found] == [("one_batch", "red"), ("missing", "amber")]
+    assert [(f.kind, f.severity) for f in found] == [("one_batch", "red"), ("missing", "amber")]
     assert found[1].details["cells"] == 3
 
 
@@ -191,10 +196,10 @@ def test_what_one_batch_tells_apart_is_not_called_inseparable():
     line = np.repeat(["a", "b", "a"], 100)
     line[250:] = "b"
     (found,) = check_design(column("lane", batch), [column("line", line)])
-    assert (found.level, found.kind) == ("amber", "association")
+    assert (found.severity, found.kind) == ("amber", "association")
     assert "only “half” tells the two apart" in found.sentence
     few = np.repeat(["a", "b", "a"], 100)
     few[290:] = "b"  # ten cells are no ground for a correction
     found, *_ = check_design(column("lane", batch), [column("line", few)])
-    assert found.level == "red"
+    assert found.severity == "red"
     assert "nothing in these data can separate the two" in found.sentence

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from harmony_core import thresholds
 from harmony_core.detector.cluster_scores import Contrast, score_partitions
-from harmony_core.detector.matched import matched_mixing
+from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import EVIDENCE, Reference, build_reference
 from harmony_core.detector.results import Detection
 from harmony_core.detector.scores import score

@@ -12,9 +12,9 @@ from harmony_core.figures.screen.heatmaps import composition_heatmap, soft_clust
 from harmony_core.figures.screen.settings_map import Setting, settings_map
 from harmony_core.metrics.composition import neighbor_composition
 from harmony_core.verdict.alternatives import DataFacts, right_tool
-from harmony_core.verdict.glossary import GLOSSARY
+from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.stability import compare, with_seeds
-from harmony_core.verdict.verdict import Evidence, Verdict
+from harmony_core.verdict.verdict import Verdict
 from tests.conftest import SMALL
 
 HARMONY_FITS = DataFacts(
@@ -48,7 +48,7 @@ def _verdict(kind: str, *scores: float) -> Verdict:
         )
         for i, score in enumerate(scores)
     )  # fmt: skip
-    return Verdict(level="amber", kind=kind, sentences=("s",), evidence=rows)  # type: ignore[arg-type]
+    return Verdict(severity="amber", kind=kind, sentences=("s",), evidence=rows)  # type: ignore[arg-type]
 
 
 def test_stability_counts_seeds_and_spans_scores() -> None:
@@ -87,12 +87,6 @@ def test_the_tool_follows_from_the_data(change: dict[str, object], fits: dict[st
     assert {name: found[name] for name in fits} == fits
     if change.keys() & {"tied_to", "nothing_to_correct"}:
         assert list(found) == ["Harmony"]
-
-
-def test_every_entry_of_the_glossary_is_complete() -> None:
-    for name, entry in GLOSSARY.items():
-        for part in (entry.title, entry.what, entry.good, entry.sure, entry.source):
-            assert part.strip(), name
 
 
 def test_the_map_marks_what_is_offered_refused_and_on_screen() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harmony_core.params import HarmonyParams
 from harmony_core.thresholds import MCM_LOW, PURITY_LOSS_RED, SUGGEST_SCORE_MAX
-from harmony_core.verdict.suggest import Candidate, grid, offer
+from harmony_core.verdict.suggest import Candidate, best_candidate, grid
 
 BASE = HarmonyParams(batch=("donor", "chip"), theta=(3.0, 0.5), tau=5.0)
 
@@ -32,18 +32,18 @@ def test_best_mixed_of_the_allowed_is_offered() -> None:
         candidate(0.96, score=None),
         candidate(None),
     ]
-    assert offer([*others, good]) is good
+    assert best_candidate([*others, good]) is good
 
 
 def test_none_is_offered_where_all_are_suspect() -> None:
-    assert offer([candidate(0.9, score=1.0), candidate(0.8, score=2.0)]) is None
-    assert offer([]) is None
+    assert best_candidate([candidate(0.9, score=1.0), candidate(0.8, score=2.0)]) is None
+    assert best_candidate([]) is None
 
 
 def test_a_run_that_leaves_the_batches_apart_is_not_offered() -> None:
-    assert offer([candidate(MCM_LOW - 0.01), candidate(0.0)]) is None
+    assert best_candidate([candidate(MCM_LOW - 0.01), candidate(0.0)]) is None
 
 
 def test_limits_themselves_are_allowed() -> None:
     edge = candidate(MCM_LOW, score=SUGGEST_SCORE_MAX, purity_loss=PURITY_LOSS_RED)
-    assert offer([edge]) is edge
+    assert best_candidate([edge]) is edge

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from harmony_core.figures.screen.style import styled
+from harmony_core.metric_catalog import METRICS
 from harmony_core.palette import colors_for
 
 
@@ -95,6 +96,6 @@ def settings_map(
     if limit is not None:
         figure.add_vline(x=limit, line={"dash": "dash", "width": 1, "color": "grey"})
     figure.update_xaxes(title=f"{risk_title} (less is better)", rangemode="tozero")
-    figure.update_yaxes(title="Matched-cluster mixing (more is better)", range=[-0.02, 1.06])
+    figure.update_yaxes(title=f"{METRICS['mcm'].title} (more is better)", range=[-0.02, 1.06])
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
     return styled(figure, height=360, margin_bottom=40)

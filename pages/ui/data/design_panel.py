@@ -35,7 +35,7 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
         explained=explained,
     )
     found = [f for name in chosen.batch for f in _telling(dataset, name, chosen, params)]
-    worst_first = [f for level in ("red", "amber", "green") for f in found if f.level == level]
+    worst_first = [f for level in ("red", "amber", "green") for f in found if f.severity == level]
     for finding in [*advice, *worst_first[:_SHOWN]]:
         _draw(finding)
     if len(worst_first) > _SHOWN:
@@ -56,7 +56,7 @@ def _telling(dataset: Dataset, name: str, chosen: Variables, params: RunParams) 
 
 
 def _draw(finding: Finding) -> None:
-    st.markdown(f"{_MARKS[finding.level]} {plain(finding.sentence, longest=900)}")
+    st.markdown(f"{_MARKS[finding.severity]} {plain(finding.sentence, longest=900)}")
 
 
 def compare(dataset: Dataset, chosen: Variables) -> None:

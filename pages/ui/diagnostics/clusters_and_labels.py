@@ -14,8 +14,6 @@ from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
 
-_TWO = st.column_config.NumberColumn
-
 
 def clusters(results: RunResults) -> None:
     """Draw the pre-clusters of each batch, and the pairs behind matched-cluster mixing."""
@@ -65,12 +63,16 @@ def clusters(results: RunResults) -> None:
         key="clusters",
         file="pre_clusters",
         columns={
-            "Mixed": _TWO(format="%.2f", help=explanations.tip("share")),
-            "Conflict": _TWO(format="%.3f", help=explanations.tip("conflict")),
-            "Gap": _TWO(format="%.2f", help=explanations.tip("gap")),
-            "Lost markers": _TWO(format="%.2f", help=explanations.tip("lost")),
-            "Against its limit": _TWO(format="%.2f ×", help="Above 1 it is flagged."),
-            "Part": _TWO(format="%.2f", help="Part of its cross-batch neighbours that are there."),
+            "Mixed": explanations.column("share"),
+            "Conflict": explanations.column("conflict"),
+            "Gap": explanations.column("gap"),
+            "Lost markers": explanations.column("lost"),
+            "Against its limit": st.column_config.NumberColumn(
+                format="%.2f ×", help="Above 1 it is flagged."
+            ),
+            "Part": st.column_config.NumberColumn(
+                format="%.2f", help="Part of its cross-batch neighbours that are there."
+            ),
         },
     )
     for sentence in found.notes:
@@ -86,7 +88,7 @@ def clusters(results: RunResults) -> None:
             ),
             key="matched",
             file="matched_clusters",
-            columns={"Mixing": _TWO(format="%.2f", help=explanations.tip("mcm"))},
+            columns={"Mixing": explanations.column("mcm")},
         )
     explanations.numbers("share", "conflict", "gap", "lost", "mcm")
 
@@ -124,10 +126,10 @@ def labels(results: RunResults) -> None:
         key="labels",
         file="labels",
         columns={
-            "Purity loss": _TWO(format="%.3f", help=explanations.tip("purity_loss")),
-            "cLISI before": _TWO(format="%.2f", help=explanations.tip("clisi")),
-            "cLISI after": _TWO(format="%.2f", help=explanations.tip("clisi")),
-            "CiLISI": _TWO(format="%.2f", help=explanations.tip("cilisi")),
+            "Purity loss": explanations.column("purity_loss"),
+            "cLISI before": explanations.column("clisi"),
+            "cLISI after": explanations.column("clisi"),
+            "CiLISI": explanations.column("cilisi"),
         },
     )
     for sentence in assessment["notes"]:

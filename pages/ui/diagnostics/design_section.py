@@ -28,7 +28,7 @@ def confounding(results: RunResults) -> None:
         if not found:
             st.markdown(f"{_MARKS['green']} No other column is tied to it.")
         for finding in found:
-            st.markdown(f"{_MARKS[finding.level]} {plain(finding.sentence, longest=700)}")
+            st.markdown(f"{_MARKS[finding.severity]} {plain(finding.sentence, longest=700)}")
         _associations(variable, results)
     explanations.numbers("cramers_v")
 
@@ -46,11 +46,7 @@ def _associations(variable: str, results: RunResults) -> None:
             pd.DataFrame(rows).sort_values("Association", ascending=False),
             key=f"association-{variable}",
             file="associations",
-            columns={
-                "Association": st.column_config.NumberColumn(
-                    format="%.2f", help=explanations.tip("cramers_v")
-                )
-            },
+            columns={"Association": explanations.column("cramers_v")},
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from harmony_core.metric_catalog import METRICS
 from harmony_core.thresholds import TABLE
-from harmony_core.verdict.glossary import GLOSSARY
 
 
 def numbers(*names: str) -> None:
@@ -20,7 +21,7 @@ def numbers(*names: str) -> None:
 def everything() -> None:
     """Draw the whole glossary and every threshold with its source."""
     st.subheader("Every number")
-    st.table(_entries(GLOSSARY).set_index("Number"))
+    st.table(_entries(METRICS).set_index("Number"))
     st.subheader("Every limit")
     st.caption("All of them in one place; nothing on these pages compares with any other number.")
     st.table(
@@ -33,13 +34,13 @@ def everything() -> None:
     )
 
 
-def tip(name: str) -> str:
-    """Return the explanation of a number as a tooltip."""
-    return GLOSSARY[name].text
+def column(name: str) -> Any:
+    """Return how a table shows a number, with its explanation as a tooltip."""
+    return st.column_config.NumberColumn(format=METRICS[name].format, help=METRICS[name].text)
 
 
 def _entries(names: Iterable[str]) -> pd.DataFrame:
-    entries = [GLOSSARY[name] for name in names]
+    entries = [METRICS[name] for name in names]
     return pd.DataFrame(
         [
             {

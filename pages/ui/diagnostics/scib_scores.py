@@ -7,18 +7,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from harmony_core.metric_catalog import METRICS, SCIB_CONSERVATION, SCIB_MIXING
 from harmony_core.params import RunParams
 from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
-from harmony_core.verdict.glossary import GLOSSARY
 from pages.ui.diagnostics import explanations
 from pages.ui.run_group import Group
 from pages.ui.tables import table
 from pages.ui.tune import run_comparison, run_table
 
-_BATCH = ("ilisi", "kbet", "graph_connectivity", "pcr_comparison", "bras")
-_BIO = ("clisi", "label_asw", "isolated_label", "nmi", "ari")
-_ENTRY = {"ilisi": "scaled_ilisi", "clisi": "scaled_clisi"}
+_SCORES = SCIB_MIXING | SCIB_CONSERVATION
 _STEPS = ("scib_before", "scib_after")
 
 
@@ -57,15 +55,11 @@ def draw(results: RunResults) -> None:
     rows = _rows(results, group.done(kept))
     if not rows:
         return
-    names = {name: GLOSSARY[_ENTRY.get(name, name)] for name in (*_BATCH, *_BIO)}
     table(
         pd.DataFrame(rows),
         key="scib",
         file="scib_scores",
-        columns={
-            entry.title: st.column_config.NumberColumn(format="%.3f", help=entry.text)
-            for entry in names.values()
-        }
+        columns={METRICS[entry].title: explanations.column(entry) for entry in _SCORES.values()}
         | {
             title: st.column_config.NumberColumn(format="%.3f")
             for title in ("Mixing", "Conservation", "Total")
@@ -76,7 +70,7 @@ def draw(results: RunResults) -> None:
         st.caption(
             f"Silhouettes were computed on a sample of {stage.info['silhouette_cells']:,} cells."
         )
-    explanations.numbers(*(_ENTRY.get(name, name) for name in (*_BATCH, *_BIO)), "total")
+    explanations.numbers(*_SCORES.values(), "total")
 
 
 def _rows(results: RunResults, scored: list[RunParams]) -> list[dict[str, Any]]:
@@ -100,4 +94,4 @@ _NOT_SETTINGS = {"Corrected by", "theta", "sigma", "On screen", *run_table.TITLE
 def _values(info: Any) -> dict[str, Any]:
     found = {"Total": info["total"], "Mixing": info["batch"], "Conservation": info["bio"]}
     scores = info["scores"]
-    return found | {GLOSSARY[_ENTRY.get(n, n)].title: scores[n] for n in (*_BATCH, *_BIO)}
+    return found | {METRICS[entry].title: scores[name] for name, entry in _SCORES.items()}

@@ -55,11 +55,7 @@ def soft_clusters(results: RunResults) -> None:
             ),
             key=f"theta-{i}",
             file=f"theta_{i}",
-            columns={
-                "theta in effect": st.column_config.NumberColumn(
-                    format="%.2f", help=explanations.tip("theta_b")
-                )
-            },
+            columns={"theta in effect": explanations.column("theta_b")},
         )
     explanations.numbers("soft_clusters", "theta_b")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
 from harmony_core.runs.comparison import Change, compare
@@ -26,12 +27,7 @@ BEFORE, CURRENT = "before", "current"
 _STEPS = (
     *("neighbors_before", "clusters_before", "neighbors_after", "layout_after", "clusters_after"),
 )
-_METRICS = {
-    "mcm": "Matched-cluster mixing",
-    "ilisi": "iLISI",
-    "worst_label_purity_loss": "Worst purity loss",
-    "clisi": "cLISI",
-}
+_NUMBERS = ("mcm", "ilisi", "worst_label_purity_loss", "clisi")
 _LEFT, _RIGHT, _CHANGE = "compare-left", "compare-right", "compare-change"
 
 
@@ -209,10 +205,12 @@ def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
     numbers = [_metrics(half) for half in (left, right)]
     for variable in numbers[0]:
         start = f"{variable}: " if len(numbers[0]) > 1 else ""
-        for name, title in _METRICS.items():
+        for name in _NUMBERS:
             values = [n.get(variable, {}).get(name) for n in numbers]
             if None not in values:
-                rows.append({"What": start + title, **_pair(f"{v:.3f}" for v in values)})
+                rows.append(
+                    {"What": start + METRICS[name].title, **_pair(f"{v:.3f}" for v in values)}
+                )
     return rows
 
 

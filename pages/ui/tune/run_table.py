@@ -10,22 +10,20 @@ import streamlit as st
 
 from harmony_core.figures.screen.layouts import small_multiples
 from harmony_core.figures.summary import level_codes
+from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
+from harmony_core.verdict.verdict import KINDS
 from pages.ui import state
 from pages.ui.current_run import Shown
-from pages.ui.panels import HEADINGS
 from pages.ui.tune import controls, run_comparison
 
 MOST_PICTURES = 8
 
 TITLES = {
-    "mcm": "Matched mixing",
-    "ilisi": "iLISI",
-    "gap": "Gap",
-    "worst_label_purity_loss": "Worst purity loss",
+    name: METRICS[name].short_title for name in ("mcm", "ilisi", "gap", "worst_label_purity_loss")
 }
 
 
@@ -131,7 +129,7 @@ def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[di
         row = {"Corrected by": run.precomputed or "Harmony"} if any_given else {}
         row |= {_short(n): value for n, value in _in_words(run, names).items()}
         row |= {title: metrics.get(name) for name, title in TITLES.items() if name in metrics}
-        row |= {"Verdict": HEADINGS[told["kind"]], "On screen": run == current}
+        row |= {"Verdict": KINDS[told["kind"]].heading, "On screen": run == current}
         found.append(row)
     return found
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from harmony_core.verdict.glossary import GLOSSARY
 from harmony_core.verdict.stability import Stability, compare, with_seeds
-from harmony_core.verdict.verdict import Verdict
-from pages.ui.panels import HEADINGS
+from harmony_core.verdict.verdict import KINDS, Verdict
 from pages.ui.run_group import Group
 
 _SHOWN = ("mcm", "ilisi", "gap", "conflict", "worst_label_purity_loss", "clisi")
@@ -47,7 +46,7 @@ def _compared(dataset: Dataset, wanted: list[RunParams]) -> Stability:
 
 
 def _table(found: Stability) -> None:
-    kinds = ", ".join(f"**{HEADINGS[kind].lower()}** in {n}" for kind, n in found.kinds)
+    kinds = ", ".join(f"**{KINDS[kind].heading.lower()}** in {n}" for kind, n in found.kinds)
     st.markdown(f"Of {found.seeds} seeds: {kinds}.")
     rows = [
         {
@@ -64,10 +63,9 @@ def _table(found: Stability) -> None:
         for name in _SHOWN:
             if name in numbers:
                 low, high = numbers[name]
-                title = GLOSSARY[_ENTRY.get(name, name)].title
                 rows.append(
                     {
-                        "What": prefix + title,
+                        "What": prefix + METRICS[name].title,
                         "Seeds": f"{found.seeds} of {found.seeds}",
                         "Lowest": low,
                         "Highest": high,
@@ -84,6 +82,3 @@ def _table(found: Stability) -> None:
         },
         key="stability-table",
     )
-
-
-_ENTRY = {"worst_label_purity_loss": "purity_loss"}

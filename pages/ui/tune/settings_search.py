@@ -8,18 +8,21 @@ import streamlit as st
 
 from harmony_core import thresholds
 from harmony_core.figures.screen.settings_map import Setting, settings_map
+from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from harmony_core.verdict.suggest import Candidate, grid, offer
+from harmony_core.verdict.suggest import Candidate, best_candidate, grid
 from pages.ui.run_group import Group
 from pages.ui.tune import controls
 
+_SCORE = "Signs of merging"
+_GAP, _PURITY_LOSS = (METRICS[name].title for name in ("gap", "worst_label_purity_loss"))
 _LIMITS = {
-    "Signs of merging": thresholds.SUGGEST_SCORE_MAX,
-    "Gap": None,
-    "Worst purity loss": thresholds.PURITY_LOSS_RED,
+    _SCORE: thresholds.SUGGEST_SCORE_MAX,
+    _GAP: None,
+    _PURITY_LOSS: thresholds.PURITY_LOSS_RED,
 }
 """What the map may show mixing against, and the value above which nothing is offered."""
 
@@ -50,13 +53,13 @@ def panel(dataset: Dataset, params: RunParams) -> None:
 def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, complete: bool) -> None:
     found = {run: history.candidate(RunResults(dataset, run)) for run in done}
     judged = {run: candidate for run, candidate in found.items() if candidate is not None}
-    best = offer(list(judged.values())) if complete else None
+    best = best_candidate(list(judged.values())) if complete else None
     if complete:
-        _offer(dataset, params, list(judged.values()), best)
+        _suggestion(dataset, params, list(judged.values()), best)
     _map(dataset, params, judged, best)
 
 
-def _offer(
+def _suggestion(
     dataset: Dataset, params: RunParams, judged: list[Candidate], best: Candidate | None
 ) -> None:
     if best is None:
@@ -133,10 +136,8 @@ def _map(
 
 
 def _point(results: RunResults, candidate: Candidate, risk: str) -> Setting | None:
-    value = {"Signs of merging": candidate.score, "Worst purity loss": candidate.purity_loss}.get(
-        risk
-    )
-    if risk == "Gap" and results.assessment is not None:
+    value = {_SCORE: candidate.score, _PURITY_LOSS: candidate.purity_loss}.get(risk)
+    if risk == _GAP and results.assessment is not None:
         gaps = [v.get("gap") for v in results.assessment["metrics"]["after"].values()]
         value = max((gap for gap in gaps if gap is not None), default=None)
     if value is None or candidate.mcm is None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harmony_core import thresholds
 from harmony_core.detector.cluster_scores import ClusterScores, Lost
-from harmony_core.detector.matched import MatchedMixing
+from harmony_core.detector.matched_mixing import MatchedMixing
 from harmony_core.detector.reference import EVIDENCE, RESOLUTIONS, Partition, Reference
 from harmony_core.detector.results import ClusterRow, Detection, MatchedRow
 
