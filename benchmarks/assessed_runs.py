@@ -19,7 +19,7 @@ from harmony_core.metrics.conservation import clisi
 from harmony_core.metrics.scib import scib_scores
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.advice import RunFacts
-from harmony_core.verdict.assess import Assessment, Inputs, assess, lisi_numbers
+from harmony_core.verdict.assess import Assessment, RunData, assess, lisi_numbers
 from harmony_core.verdict.suggest import SIGMAS, THETAS
 from harmony_core.verdict.verdict import judge
 
@@ -57,7 +57,7 @@ def assessed_runs(
     ):
         correction = correct(design.embedding, [design.codes], settings)
         near = nearest_neighbors(correction.embedding, WIDE)
-        run = Inputs(
+        run = RunData(
             before=design.embedding,
             after=correction.embedding,
             near_before=design.raw.indices,
@@ -120,7 +120,7 @@ def _truth(design: Design, near: Neighbors) -> dict[str, Any]:
     }
 
 
-def _row(run: Inputs, found: Assessment) -> dict[str, Any]:
+def _row(run: RunData, found: Assessment) -> dict[str, Any]:
     """Return the kind of verdict with and without labels, and the numbers behind it."""
     detection, before, after = found.detections[BATCH], found.before[BATCH], found.after[BATCH]
     without_labels = judge(

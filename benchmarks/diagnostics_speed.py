@@ -148,7 +148,7 @@ def interactive(m: Material) -> dict[str, Callable[[], Any]]:
             before, after, m.label.codes, m.batch.codes
         ),
         "mixing per cell": lambda: mixing.local_mixing(after, m.batch.codes),
-        "wrong-label neighbours per cell": lambda: conservation.wrong_label_share(
+        "wrong-label neighbours per cell": lambda: conservation.wrong_label_fraction(
             after, m.label.codes
         ),
         "neighbours replaced per cell": lambda: movement.neighbors_replaced(before, after),

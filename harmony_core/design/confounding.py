@@ -68,8 +68,14 @@ class Relative:
 def cramers_v(first: Ints, second: Ints) -> float | None:
     """Association of two columns, from 0 (none) to 1 (one decides the other), bias-corrected.
 
-    Cells without a value in either are left out. ``None`` where a column has fewer than two
-    levels left.
+    Parameters
+    ----------
+    first, second
+        Level of each cell in the two columns, -1 where missing; such cells are left out.
+
+    Returns
+    -------
+    None where a column has fewer than two levels left.
 
     References
     ----------
@@ -90,15 +96,28 @@ def cramers_v(first: Ints, second: Ints) -> float | None:
 
 
 def is_nested(inner: Ints, outer: Ints) -> bool:
-    """Return whether every level of ``inner`` lies within a single level of ``outer``."""
+    """Return whether every level of one column lies within a single level of another.
+
+    Parameters
+    ----------
+    inner, outer
+        Level of each cell in the two columns, -1 where missing; such cells are left out.
+    """
     table = crosstab(inner, outer)
     return bool(((table > 0).sum(axis=1) <= 1).all())
 
 
 def exclusive_labels(labels: Ints, batch: Ints) -> dict[int, int]:
-    """Return the labels that live in a single batch, with that batch.
+    """Find the labels that live in a single batch.
 
-    Judged are labels with at least 20 cells; 99 % of them must be in the batch.
+    Parameters
+    ----------
+    labels, batch
+        Label and batch of each cell, -1 where missing.
+
+    Returns
+    -------
+    Each label of at least 20 cells, 99 % of them in one batch, with that batch.
     """
     table = crosstab(labels, batch)
     total = table.sum(axis=1)
@@ -179,6 +198,10 @@ def check_design(
         Column of cell types; may be among ``columns`` too.
     embedding
         Uncorrected embedding (cells × dimensions), to find relatives of exclusive labels.
+
+    Returns
+    -------
+    What is found, the most severe first.
     """
     n_batches = len(np.unique(batch.codes[batch.codes >= 0]))
     findings = []
@@ -206,9 +229,9 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
     if v is None:
         return []
     details: dict[str, str | float | int] = {"column": column.name, "cramers_v": round(v, 3)}
-    within = is_nested(column.codes, batch.codes)
-    around = is_nested(batch.codes, column.codes)
-    same = within and around
+    column_nested = is_nested(column.codes, batch.codes)
+    batch_nested = is_nested(batch.codes, column.codes)
+    same = column_nested and batch_nested
     found = []
     if (association := _association(batch, column, v, same=same)) is not None:
         severity, sentence = association
@@ -217,19 +240,19 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
             return found
     if same:
         sentence = f"“{column.name}” divides the cells exactly as “{batch.name}” does."
-    elif within:
+    elif column_nested:
         sentence = (
             f"Every level of “{column.name}” lies within one level of “{batch.name}”; differences "
             f"between levels inside the same “{batch.name}” are not corrected for."
         )
-    elif around:
+    elif batch_nested:
         sentence = (
             f"Every level of “{batch.name}” holds a single level of “{column.name}”; differences "
             f"between levels of “{column.name}” look like batch effects."
         )
     else:
         return found
-    return [*found, _finding("nesting", "amber" if around else "green", sentence, **details)]
+    return [*found, _finding("nesting", "amber" if batch_nested else "green", sentence, **details)]
 
 
 def _association(
@@ -335,7 +358,17 @@ def _exclusive(
 
 
 def crosstab(first: Ints, second: Ints) -> NDArray[np.int64]:
-    """Count cells by the levels of two columns; cells without a value in either are left out."""
+    """Count cells by the levels of two columns.
+
+    Parameters
+    ----------
+    first, second
+        Level of each cell in the two columns, -1 where missing; such cells are left out.
+
+    Returns
+    -------
+    Levels of the first × levels of the second.
+    """
     known = (first >= 0) & (second >= 0)
     shape = (int(np.max(first, initial=0)) + 1, int(np.max(second, initial=0)) + 1)
     table = np.zeros(shape, dtype=np.int64)

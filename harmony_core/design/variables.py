@@ -10,7 +10,7 @@ from harmony_core.inspect.candidates import BatchCandidate
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED, Severity
 
 LITTLE_VARIANCE = 0.01
-"""Share of the first components' variance below which a batch variable has little to correct."""
+"""Fraction of the first components' variance below which a batch variable has little to correct."""
 
 
 def advise(
@@ -33,24 +33,24 @@ def advise(
     others
         Every column that divides the cells into a manageable number of groups.
     label
-        Column of cell types, which is kept.
+        Column of cell types, whose differences are to stay.
     condition
         Whether the user says that the variable is a condition.
     explained
-        Share of the first components' variance that lies between the levels of a column.
+        Fraction of the first components' variance that lies between the levels of a column.
     """
     known = {c.name: c for c in candidates}
-    found = [_advice("green", _kept(batch, known, others, label))]
+    found = [_advice("green", _effect_on_differences(batch, known, others, label))]
     for variable in batch:
         facts = known.get(variable.name)
         if (facts is not None and facts.is_condition) or (condition and len(batch) == 1):
             found += _about_condition(variable, candidates, others, label)
-        share = (explained or {}).get(variable.name)
-        if share is not None and share < LITTLE_VARIANCE:
+        fraction = (explained or {}).get(variable.name)
+        if fraction is not None and fraction < LITTLE_VARIANCE:
             found.append(
                 _advice(
                     "amber",
-                    f"“{variable.name}” explains {100 * share:.1f} % of the first components' "
+                    f"“{variable.name}” explains {100 * fraction:.1f} % of the first components' "
                     "variance: there may be little to correct.",
                 )
             )
@@ -69,7 +69,7 @@ def _advice(severity: Severity, sentence: str) -> Finding:
     return Finding(kind="advice", severity=severity, sentence=sentence, details={})
 
 
-def _kept(
+def _effect_on_differences(
     batch: Sequence[Coded],
     known: Mapping[str, BatchCandidate],
     others: Sequence[Coded],
@@ -78,12 +78,12 @@ def _kept(
     # Of a column with one level in each batch nothing can stay.
     lost = {c.name for c in others if any(is_nested(v.codes, c.codes) for v in batch)}
     names = {v.name for v in batch} | lost
-    kept = [] if label is None or label in names else [label]
-    kept += [n for n, c in known.items() if c.is_condition and n not in {*names, *kept}]
+    stay = [] if label is None or label in names else [label]
+    stay += [n for n, c in known.items() if c.is_condition and n not in {*names, *stay}]
     corrected = " and ".join(f"“{variable.name}”" for variable in batch)
-    if not kept:
+    if not stay:
         return f"Differences between the levels of {corrected} are removed."
-    listed = ", ".join(f"“{name}”" for name in kept[:6])
+    listed = ", ".join(f"“{name}”" for name in stay[:6])
     return (
         f"Differences between the levels of {corrected} are removed; those of {listed} are meant "
         "to stay, as far as they are not tied to it."

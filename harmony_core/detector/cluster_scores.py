@@ -32,23 +32,23 @@ class ClusterScores:
         Cross-batch neighbours.
     between
         The same by the neighbour's pre-cluster (pre-clusters × pre-clusters).
-    share
-        Cross-batch part of the neighbours over the part expected, at most 1.
-    judged
+    mixing
+        Cross-batch fraction of the neighbours over that expected, at most 1.
+    assessed
         Whether there are enough cells and cross-batch neighbours.
     conflict
-        Transfer conflict after minus before; 0 where not judged.
+        Transfer conflict after minus before; 0 where not assessed.
     gap
-        Cross-batch gap minus the batch's median; 0 where not judged.
+        Cross-batch gap minus the batch's median; 0 where not assessed.
     residual
         Difference to the cross-batch neighbours minus the batch's common one, pre-clusters ×
-        judged genes (or components, in standard deviations); NaN where not judged.
+        assessed genes (or components, in standard deviations); NaN where not assessed.
     """
 
     edges: Counts
     between: Counts
-    share: Floats
-    judged: Flags
+    mixing: Floats
+    assessed: Flags
     conflict: Floats
     gap: Floats
     residual: Floats
@@ -77,7 +77,15 @@ class Contrast:
 
     @classmethod
     def of(cls, reference: Reference, indices: Ints) -> Contrast:
-        """List the neighbours of a run."""
+        """List the neighbours of a run.
+
+        Parameters
+        ----------
+        reference
+            Of the uncorrected data.
+        indices
+            Nearest neighbours in the corrected embedding (cells × 30 or more).
+        """
         key = np.zeros(len(reference.codes), dtype=np.int64)
         for partition in reference.partitions:
             key = key * len(partition.sizes) + partition.pre
@@ -96,7 +104,19 @@ class Contrast:
         return cls(codes=reference.codes, weights=weights, members=members)
 
     def sums(self, values: sparse.csc_matrix, columns: Ints) -> list[Floats]:
-        """Return neighbours' sum minus own sum, pre-clusters × columns, for each partition."""
+        """Return neighbours' sum minus own sum for each partition.
+
+        Parameters
+        ----------
+        values
+            Cells × genes (or components).
+        columns
+            Those to sum.
+
+        Returns
+        -------
+        Pre-clusters × columns, for each partition.
+        """
         scale = np.ones((int(self.codes.max()) + 1, len(columns)), dtype=np.float32)
         sums = self._over_atoms(values, columns, self.weights, scale)
         return [member @ sums for member in self.members]
@@ -110,7 +130,20 @@ class Contrast:
     ) -> Floats:
         """Return the neighbours' sum only, for one partition.
 
-        ``scale`` multiplies the values of a cell by its batch's row (batches × columns).
+        Parameters
+        ----------
+        values
+            Cells × genes (or components).
+        columns
+            Those to sum.
+        partition
+            Its position in the reference.
+        scale
+            Batches × columns; multiplies the values of a batch's cells.
+
+        Returns
+        -------
+        Pre-clusters × columns.
         """
         starts, groups, amounts = self.weights
         weights = (starts, groups, np.maximum(amounts, 0.0))
@@ -136,7 +169,23 @@ def score_partitions(
     contrast: Contrast,
     expression: Expression | None,
 ) -> list[ClusterScores]:
-    """Score the pre-clusters of each partition; parameters as for ``detector.score``."""
+    """Score the pre-clusters of each partition.
+
+    Parameters
+    ----------
+    reference
+        Of the uncorrected data.
+    indices_after, indices_before
+        Nearest neighbours in the corrected and the uncorrected embedding (cells × 30 or more).
+    contrast
+        Of ``indices_after``.
+    expression
+        The matrix that the reference was built from (cells × genes); None where it has none.
+
+    Returns
+    -------
+    Scores of the pre-clusters, for each partition of the reference.
+    """
     after = indices_after[:, : thresholds.N_NEIGHBORS]
     before = indices_before[:, : thresholds.N_NEIGHBORS]
     sums = contrast.sums(*_values(reference, expression))
@@ -150,22 +199,22 @@ def _score_partition(
     reference: Reference, partition: Partition, after: Ints, before: Ints, sums: Floats
 ) -> ClusterScores:
     codes = reference.codes
-    edges, between, share, judged = _mixing(codes, partition, after)
+    edges, between, mixing, assessed = _mixing(codes, partition, after)
     rise = _conflict(codes, partition, after) - _conflict(codes, partition, before)
-    enough = judged & (partition.sizes >= thresholds.MIN_CELLS_CONFLICT)
+    enough = assessed & (partition.sizes >= thresholds.MIN_CELLS_CONFLICT)
     difference = -sums / np.maximum(edges, 1)[:, None]
     if not reference.has_genes:
         difference /= partition.sd
-    residual = _residual(partition.batch, edges, judged, difference)
+    residual = _residual(partition.batch, edges, assessed, difference)
     tolerated = np.log(thresholds.GAP_FOLD) if reference.has_genes else 0.0
     excess = np.maximum(np.abs(np.nan_to_num(residual)) - tolerated, 0.0)
     return ClusterScores(
         edges=edges,
         between=between,
-        share=share,
-        judged=judged,
+        mixing=mixing,
+        assessed=assessed,
         conflict=np.where(enough, rise, 0.0),
-        gap=_above_median(partition.batch, judged, share * np.sqrt((excess**2).sum(1))),
+        gap=_above_median(partition.batch, assessed, mixing * np.sqrt((excess**2).sum(1))),
         residual=residual,
     )
 
@@ -175,15 +224,15 @@ def _mixing(
 ) -> tuple[Counts, Counts, Floats, Flags]:
     between = kernels.count_edges(indices, codes, partition.pre, len(partition.sizes))
     edges = between.sum(axis=1)
-    batch_part = np.bincount(codes)[partition.batch] / len(codes)
-    expected = partition.sizes * indices.shape[1] * (1 - batch_part)
-    share = np.minimum(edges / np.maximum(expected, 1e-9), 1.0)
-    judged = (partition.sizes >= thresholds.MIN_CELLS_REFERENCE) & (edges >= thresholds.MIN_EDGES)
-    return edges, between, share, judged
+    batch_fraction = np.bincount(codes)[partition.batch] / len(codes)
+    expected = partition.sizes * indices.shape[1] * (1 - batch_fraction)
+    mixing = np.minimum(edges / np.maximum(expected, 1e-9), 1.0)
+    assessed = (partition.sizes >= thresholds.MIN_CELLS_REFERENCE) & (edges >= thresholds.MIN_EDGES)
+    return edges, between, mixing, assessed
 
 
 def _conflict(codes: Ints, partition: Partition, indices: Ints) -> Floats:
-    """Part of all neighbours of a pre-cluster that look like another cluster of its batch."""
+    """Fraction of all neighbours of a pre-cluster that look like another cluster of its batch."""
     n_clusters = len(partition.sizes)
     total: Floats = kernels.sum_over_edges(
         indices, codes, partition.pre, partition.conflict, n_clusters
@@ -191,24 +240,24 @@ def _conflict(codes: Ints, partition: Partition, indices: Ints) -> Floats:
     return np.asarray(total / TABLE_STEPS / (partition.sizes * indices.shape[1]))
 
 
-def _above_median(batch_of: Ints, judged: Flags, values: Floats) -> Floats:
-    """Subtract from each judged pre-cluster the median of its batch; 0 where not judged.
+def _above_median(batch_of: Ints, assessed: Flags, values: Floats) -> Floats:
+    """Subtract from each assessed pre-cluster the median of its batch; 0 where not assessed.
 
     A batch effect that differs between cell types sets all of them apart, over-correction a few.
     """
     result = np.zeros(len(values))
-    for batch in np.unique(batch_of[judged]):
-        own = judged & (batch_of == batch)
+    for batch in np.unique(batch_of[assessed]):
+        own = assessed & (batch_of == batch)
         typical = np.median(values[own]) if own.sum() >= thresholds.GAP_MIN_CLUSTERS else 0.0
         result[own] = values[own] - typical
     return result
 
 
-def _residual(batch_of: Ints, edges: Counts, judged: Flags, difference: Floats) -> Floats:
+def _residual(batch_of: Ints, edges: Counts, assessed: Flags, difference: Floats) -> Floats:
     """Take from each pre-cluster's difference what its batch's pre-clusters have in common."""
     residual = np.full(difference.shape, np.nan)
     for batch in range(int(batch_of.max()) + 1):
-        own = np.flatnonzero(judged & (batch_of == batch))
+        own = np.flatnonzero(assessed & (batch_of == batch))
         if not len(own):
             continue
         if len(own) >= thresholds.GAP_MIN_CLUSTERS:
@@ -227,10 +276,19 @@ def lost_markers(
 ) -> list[Lost]:
     """Find the markers of each evidence pre-cluster that its cross-batch neighbours lack.
 
+    Parameters
+    ----------
+    reference
+        Of the uncorrected data.
+    scores, contrast
+        Of the partition that evidence is taken from, and of the run's neighbours.
+    expression
+        The matrix that the reference was built from (cells × genes); None where it has none.
+
     Returns
     -------
-    For each pre-cluster: share × lost part of its markers (``None`` without markers, or where it
-    is not judged), and the lost markers as positions in the judged genes, best marker first.
+    For each pre-cluster: mixing × lost fraction of its markers (``None`` without markers, or where
+    it is not assessed), and the lost markers as positions in the reference's genes, best first.
     """
     partition = reference.evidence
     n_clusters = len(partition.sizes)
@@ -250,18 +308,18 @@ def lost_markers(
     for cluster in range(n_clusters):
         genes = partition.markers[cluster]
         genes = genes[genes >= 0]
-        if not len(genes) or not scores.judged[cluster]:
+        if not len(genes) or not scores.assessed[cluster]:
             result.append((None, np.zeros(0, dtype=np.int32)))
             continue
         own = partition.marker_z[cluster, : len(genes)]
         least = thresholds.MARKER_KEPT * np.maximum(own, thresholds.MARKER_Z_FLOOR)
         lost = z[cluster, np.searchsorted(used, genes)] < least
-        result.append((float(scores.share[cluster] * lost.mean()), genes[lost]))
+        result.append((float(scores.mixing[cluster] * lost.mean()), genes[lost]))
     return result
 
 
 def _values(reference: Reference, expression: Expression | None) -> tuple[sparse.csc_matrix, Ints]:
-    """Return the judged values and which of their columns to use."""
+    """Return the assessed values and which of their columns to use."""
     if expression is None or not reference.has_genes:
         return _all_stored(reference.components)
     return expression.tocsc(), reference.genes

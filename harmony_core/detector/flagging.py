@@ -1,4 +1,4 @@
-"""From numbers per pre-cluster to a run's numbers and rows that a reader understands."""
+"""Which pre-clusters a run is flagged for: scores against their limits, as rows with names."""
 
 from __future__ import annotations
 
@@ -25,10 +25,30 @@ def summarise(
     gene_names: Sequence[str],
     condition: bool,
 ) -> Detection:
-    """Turn scores into run-level numbers and rows of evidence; parameters as for ``score``."""
+    """Turn the scores of pre-clusters into a run's numbers and named rows.
+
+    Parameters
+    ----------
+    reference
+        That the scores are of.
+    scores
+        Of each partition of the reference.
+    matched
+        Mixing of the pre-clusters that correspond between batches.
+    lost
+        Lost markers of each pre-cluster that evidence is taken from.
+    batch_names, gene_names
+        Names of the batch codes, and of the columns of the expression.
+    condition
+        Whether the batch variable is a condition, which has limits of its own.
+
+    Returns
+    -------
+    The numbers with their evidence.
+    """
     limits = Limits.of(has_genes=reference.has_genes, condition=condition)
     conflict = gap = None
-    if all(s.judged.any() for s in scores):
+    if all(s.assessed.any() for s in scores):
         conflict = float(np.mean([s.conflict.max() for s in scores]))
         gap = float(np.mean([s.gap.max() for s in scores]))
     run_score = limits.score(conflict or 0.0, gap or 0.0)
@@ -59,7 +79,7 @@ class Limits:
 
     @classmethod
     def of(cls, *, has_genes: bool, condition: bool) -> Limits:
-        """Choose by what was judged, and whether the batch variable is a condition."""
+        """Choose by what was compared, and whether the batch variable is a condition."""
         if has_genes and condition:
             return cls(thresholds.CONFLICT_MAX_CONDITION, thresholds.GAP_MAX_CONDITION)
         if has_genes:
@@ -79,7 +99,20 @@ def cluster_names(
     batch_names: Sequence[str],
     gene_names: Sequence[str],
 ) -> list[str]:
-    """Name every pre-cluster by its batch, its rank by size and its best markers."""
+    """Name every pre-cluster by its batch, its rank by size and its best markers.
+
+    Parameters
+    ----------
+    reference, partition
+        Of the uncorrected data, and the pre-clusters to name.
+    batch_names, gene_names
+        Names of the batch codes, and of the columns of the expression; without the latter no
+        markers are named.
+
+    Returns
+    -------
+    One name a pre-cluster.
+    """
     names = []
     for cluster, batch in enumerate(partition.batch):
         name = f"{batch_names[batch]} · cluster {partition.rank_in_batch(cluster)}"
@@ -110,26 +143,26 @@ def _cluster_rows(
     rows = []
     for cluster, name in enumerate(names):
         partner = int(scores.between[cluster].argmax()) if scores.edges[cluster] else -1
-        part = scores.between[cluster].max() / max(scores.edges[cluster], 1)
+        fraction = scores.between[cluster].max() / max(scores.edges[cluster], 1)
         residual = np.abs(scores.residual[cluster])
-        judged = bool(scores.judged[cluster])
+        assessed = bool(scores.assessed[cluster])
         order = np.argsort(-residual, kind="stable")
-        top = order[: thresholds.EVIDENCE_GENES if judged else 0]
-        lost_part, lost_genes = lost[cluster]
+        top = order[: thresholds.EVIDENCE_GENES if assessed else 0]
+        lost_fraction, lost_genes = lost[cluster]
         rows.append(
             ClusterRow(
                 cluster=cluster,
                 name=name,
                 batch=str(batch_names[partition.batch[cluster]]),
                 cells=int(partition.sizes[cluster]),
-                judged=judged,
-                share=float(scores.share[cluster]),
+                judged=assessed,
+                share=float(scores.mixing[cluster]),
                 conflict=float(scores.conflict[cluster]),
                 gap=float(scores.gap[cluster]),
-                lost=lost_part,
+                lost=lost_fraction,
                 merged_with=names[partner] if partner >= 0 else "",
                 merged_cluster=partner,
-                merged_part=float(part),
+                merged_part=float(fraction),
                 genes=_gene_names(reference, top, gene_names),
                 lost_genes=_gene_names(
                     reference, lost_genes[: thresholds.EVIDENCE_GENES], gene_names

@@ -35,8 +35,8 @@ class MatchedMixing:
 def matched_mixing(reference: Reference, indices: Ints) -> MatchedMixing:
     """Compute matched-cluster mixing from the neighbours in any embedding of the same cells.
 
-    For a pre-cluster and its partner in another batch: the partner batch's part of those of its
-    neighbours that are in the two batches, over the part expected if the two pre-clusters were
+    For a pre-cluster and its partner in another batch: the partner batch's fraction of those of its
+    neighbours that are in the two batches, over the fraction expected if the two pre-clusters were
     fully mixed, at most 1.
 
     Parameters

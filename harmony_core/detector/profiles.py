@@ -18,7 +18,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Profiles:
-    """Moments of each pre-cluster over the judged genes.
+    """Moments of each pre-cluster over the compared genes.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Profiles:
     mean, variance
         Pre-clusters × genes.
     are_genes
-        Whether the columns are genes; components otherwise, whose unit is anybody's guess.
+        Whether the columns are genes; components otherwise, whose unit is arbitrary.
     """
 
     sizes: Ints
@@ -65,7 +65,7 @@ class Profiles:
 
 
 def choose_genes(expression: sparse.csc_matrix) -> Ints:
-    """Choose the genes to judge: variance over max(mean, 0.05), at most 2,000.
+    """Choose the genes to compare: variance over max(mean, 0.05), at most 2,000.
 
     Parameters
     ----------
@@ -92,7 +92,23 @@ def choose_genes(expression: sparse.csc_matrix) -> Ints:
 def profile(
     values: sparse.csc_matrix, columns: Ints, pre: Ints, batch_codes: Ints, *, are_genes: bool
 ) -> Profiles:
-    """Compute the moments of each pre-cluster over some columns."""
+    """Compute the moments of each pre-cluster over some columns.
+
+    Parameters
+    ----------
+    values
+        Cells × genes (or components).
+    columns
+        Those to look at.
+    pre, batch_codes
+        Pre-cluster and batch of each cell.
+    are_genes
+        Whether the columns are genes.
+
+    Returns
+    -------
+    Sizes, batches, means and variances of the pre-clusters.
+    """
     n_clusters = int(pre.max()) + 1
     total, squares = kernels.moments(
         values.indptr, values.indices, values.data, columns, pre, n_clusters
@@ -119,6 +135,8 @@ def distinctness(profiles: Profiles, clusters: npt.NDArray[np.intp]) -> tuple[Fl
 
     Parameters
     ----------
+    profiles
+        Of all pre-clusters.
     clusters
         At least two pre-clusters of one batch.
 
@@ -147,7 +165,7 @@ def _differing_genes(profiles: Profiles, clusters: npt.NDArray[np.intp]) -> tupl
     mean, error = profiles.mean[clusters], profiles.variance[clusters]
     error = error / profiles.sizes[clusters][:, None]
     counts = np.zeros((len(clusters), len(clusters)))
-    chosen = np.zeros(mean.shape[1], dtype=bool)
+    is_top = np.zeros(mean.shape[1], dtype=bool)
     for x in range(len(clusters)):
         difference = np.abs(mean[x] - mean)
         t = difference / np.sqrt(error[x] + error + thresholds.DE_VARIANCE_FLOOR)
@@ -155,12 +173,17 @@ def _differing_genes(profiles: Profiles, clusters: npt.NDArray[np.intp]) -> tupl
         counts[x] = differs.sum(1)
         t[~differs] = 0.0
         top = np.argsort(-t, axis=1, kind="stable")[:, : thresholds.DE_TOP]
-        chosen[top[np.take_along_axis(differs, top, axis=1)]] = True
-    return counts, np.flatnonzero(chosen).astype(np.int32)
+        is_top[top[np.take_along_axis(differs, top, axis=1)]] = True
+    return counts, np.flatnonzero(is_top).astype(np.int32)
 
 
 def partners(profiles: Profiles) -> Ints:
-    """Match the pre-clusters of each two batches (pairs × 2)."""
+    """Match the pre-clusters of each two batches.
+
+    Returns
+    -------
+    Pre-clusters that are each other's best match, pairs × 2.
+    """
     centred = profiles.centred(min_cells=thresholds.MIN_CELLS_MATCHED)
     of_batch = [
         profiles.of_batch(batch, min_cells=thresholds.MIN_CELLS_MATCHED)
@@ -184,7 +207,21 @@ def best_pairs(
     *,
     min_r: float,
 ) -> list[tuple[int, int]]:
-    """Find mutually best pairs of pre-clusters of two batches by Pearson correlation."""
+    """Find mutually best pairs of pre-clusters of two batches by Pearson correlation.
+
+    Parameters
+    ----------
+    centred, sd
+        Profiles without their batch's mean (pre-clusters × genes), and what to scale genes by.
+    first, second
+        Pre-clusters of the one batch and of the other.
+    min_r
+        Correlation that a pair must exceed.
+
+    Returns
+    -------
+    Pairs of pre-clusters, the first batch's first.
+    """
     if not len(first) or not len(second):
         return []
 
@@ -207,6 +244,8 @@ def markers(profiles: Profiles, batch_mean: Floats, batch_sd: Floats) -> tuple[I
 
     Parameters
     ----------
+    profiles
+        Of all pre-clusters.
     batch_mean, batch_sd
         Batches × genes: mean and standard deviation of all cells of a batch.
 

@@ -31,7 +31,7 @@ class ClusterRow:
     judged
         Whether it has enough cells and cross-batch neighbours to be judged.
     share
-        Cross-batch part of its neighbours over the part expected from batch sizes; at most 1.
+        Cross-batch fraction of its neighbours over that expected from batch sizes; at most 1.
     conflict
         Part of all its neighbours that are of another batch and look like another cluster of its
         own batch, minus the same before correction.
@@ -42,12 +42,12 @@ class ClusterRow:
         Share times the fraction of its markers that its new neighbours lack; ``None`` without
         markers.
     merged_with
-        Name of the pre-cluster of another batch that holds the largest part of its new
+        Name of the pre-cluster of another batch that holds most of its new
         neighbours; empty where it has none.
     merged_cluster
         Number of that pre-cluster, -1 where there is none.
     merged_part
-        That part.
+        Fraction of its new neighbours that it holds.
     genes
         Genes with the largest difference, largest first.
     lost_genes
@@ -98,9 +98,9 @@ class LabelRow:
     Parameters
     ----------
     loss
-        Rise of the wrong-label part of its neighbours.
+        Rise of the wrong-label fraction of its neighbours.
     merged_with
-        Label that holds the largest part of its wrong neighbours; empty where unknown.
+        Label that most of its wrong neighbours carry; empty where unknown.
     batch
         Batch in which the loss is largest; empty where unknown.
     """

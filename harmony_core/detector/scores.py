@@ -1,12 +1,12 @@
 """The label-free detector: transfer conflict or cross-batch gap.
 
-Every cross-batch neighbour of a pre-cluster is asked: by the genes that tell this batch's own
-clusters apart, and after removing the shift between the batches, does it look like this cluster,
-or like another cluster of the same batch (conflict)? And all of them together: do they still
-differ from the pre-cluster, more than the neighbours of the batch's other pre-clusters do (gap)?
+Conflict: the cross-batch neighbours of a pre-cluster that, by the genes that tell this batch's own
+clusters apart and after removing the shift between the batches, resemble another cluster of the
+batch. Gap: how much its cross-batch neighbours together still differ from the pre-cluster, more
+than those of the batch's other pre-clusters do.
 
-Both were re-chosen on the choosing designs of benchmarks/diagnostics.py. Conflict is a part of all
-neighbours and is compared with the uncorrected data, so no run at theta 0 is needed; gap is the
+Both were re-chosen on the choosing designs of benchmarks/diagnostics.py. Conflict is a fraction of
+all neighbours and is compared with the uncorrected data, so no run at theta 0 is needed; gap is the
 size of the differences rather than the number of genes, and the batch's median is taken off,
 which is what a batch effect that differs between cell types leaves everywhere.
 """

@@ -1,4 +1,4 @@
-"""Which cluster of another batch does a cell look like? The table behind transfer conflict."""
+"""Transfer conflict: which cluster of another batch each cell resembles, as a table."""
 
 from __future__ import annotations
 

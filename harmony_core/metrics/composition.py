@@ -1,4 +1,4 @@
-"""Who is around whom: of which kinds the neighbours of each group of cells are."""
+"""Neighbour composition by group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.integer[Any]]
 def neighbor_composition(
     indices: Ints, groups: Ints, kinds: Ints, *, n_neighbors: int = N_NEIGHBORS
 ) -> npt.NDArray[np.float64]:
-    """Return of which kinds each group's neighbours are.
+    """Fractions of each kind of cell among the neighbours of each group of cells.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def neighbor_composition(
 
     Returns
     -------
-    Parts (groups × kinds); rows sum to 1, or hold NaN where a group has no neighbours.
+    Fractions (groups × kinds); rows sum to 1, or hold NaN where a group has no neighbours.
     """
     near = kinds[indices[:, :n_neighbors]]
     known = (near >= 0) & (groups >= 0)[:, None]

@@ -18,7 +18,7 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class LabelPurity:
-    """What one label's cells have around them before and after a correction.
+    """Labels among the neighbours of one label's cells before and after a correction.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class LabelPurity:
     cells
         Cells that carry it.
     before, within_batch, after
-        Mean part of the neighbours with another label: in the uncorrected data, in the
+        Mean fraction of the neighbours with another label: in the uncorrected data, in the
         uncorrected data among cells of the same batch, and in the corrected data.
     loss
         after - the larger of before and within_batch.
@@ -101,29 +101,53 @@ class CLisi:
         return self.labels[0] if self.labels else None
 
 
-def wrong_label_share(
+def wrong_label_fraction(
     indices: Ints, labels: Ints, *, n_neighbors: int = N_NEIGHBORS
 ) -> NDArray[np.float32]:
-    """Part of each cell's labelled neighbours that carry another label than the cell.
+    """Fraction of each cell's labelled neighbours that carry another label than the cell.
 
-    NaN where the cell, or all of its neighbours, have no label.
+    Parameters
+    ----------
+    indices
+        Nearest neighbours (cells × k).
+    labels
+        Label of each cell, -1 where missing.
+    n_neighbors
+        Nearest neighbours looked at.
+
+    Returns
+    -------
+    One value a cell, 0 to 1; NaN where the cell, or all of its neighbours, have no label.
     """
     near = labels[indices[:, :n_neighbors]]
     wrong = ((near != labels[:, None]) & (near >= 0)).sum(axis=1)
-    return _share(wrong, (near >= 0).sum(axis=1), labels >= 0)
+    return _fraction(wrong, (near >= 0).sum(axis=1), labels >= 0)
 
 
-def wrong_label_share_within_batch(
+def wrong_label_fraction_within_batch(
     indices: Ints, labels: Ints, batch: Ints, *, n_neighbors: int = N_NEIGHBORS
 ) -> NDArray[np.float32]:
-    """`wrong_label_share` among the nearest neighbours of the cell's own batch.
+    """`wrong_label_fraction` among the nearest neighbours of the cell's own batch.
 
     They are picked from the graph as it is: where a cell has fewer than ``n_neighbors`` of its
-    batch among its neighbours, those count; where it has none, NaN.
+    batch among its neighbours, those count.
+
+    Parameters
+    ----------
+    indices
+        Nearest neighbours (cells × k).
+    labels, batch
+        Label and batch of each cell, -1 where missing.
+    n_neighbors
+        Nearest neighbours of the own batch looked at.
+
+    Returns
+    -------
+    One value a cell, 0 to 1; NaN also where it has no neighbour of its batch.
     """
     codes = np.asarray(labels, dtype=np.int32)
     counts = _count_within(indices, codes, np.asarray(batch, dtype=np.int32), n_neighbors)
-    return _share(counts[:, 0], counts[:, 1], codes >= 0)
+    return _fraction(counts[:, 0], counts[:, 1], codes >= 0)
 
 
 def purity_loss(
@@ -136,7 +160,7 @@ def purity_loss(
     n_neighbors: int = N_NEIGHBORS,
     min_cells: int = MIN_CELLS_PURITY,
 ) -> PurityLoss:
-    """Rise of the wrong-label part of the neighbours, label by label.
+    """Rise of the wrong-label fraction of the neighbours, label by label.
 
     The larger of two uncorrected values is taken off: what the labels' own overlap and errors
     give is no loss, be it seen across batches or only inside them.
@@ -154,16 +178,20 @@ def purity_loss(
     n_neighbors
         Nearest neighbours looked at.
     min_cells
-        Cells from which a label is judged.
+        Cells from which a label is assessed.
+
+    Returns
+    -------
+    One row a label with enough cells, and what was left out.
     """
-    before = wrong_label_share(indices_before, labels, n_neighbors=n_neighbors)
-    after = wrong_label_share(indices_after, labels, n_neighbors=n_neighbors)
+    before = wrong_label_fraction(indices_before, labels, n_neighbors=n_neighbors)
+    after = wrong_label_fraction(indices_after, labels, n_neighbors=n_neighbors)
     if indices_within_batch is None:
-        within = wrong_label_share_within_batch(
+        within = wrong_label_fraction_within_batch(
             indices_before, labels, batch, n_neighbors=n_neighbors
         )
     else:
-        within = wrong_label_share(indices_within_batch, labels, n_neighbors=n_neighbors)
+        within = wrong_label_fraction(indices_within_batch, labels, n_neighbors=n_neighbors)
     # A cell without a neighbour of its batch has no second value; the first one stands for it.
     within = np.where(np.isnan(within), before, within)
 
@@ -197,7 +225,15 @@ def clisi(
     Parameters
     ----------
     lisi_before, lisi_after
-        `mixing.lisi` of the labels in the two graphs; NaN for cells without a label.
+        `mixing.lisi` of the labels in the two graphs (cells); NaN for cells without a label.
+    labels
+        Label of each cell, -1 where missing.
+    min_cells
+        Cells from which a label is assessed.
+
+    Returns
+    -------
+    Means over all labelled cells and over each label's.
 
     References
     ----------
@@ -219,11 +255,11 @@ def clisi(
     )
 
 
-def _share(part: Ints, total: Ints, known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    share = np.full(len(total), np.nan, dtype=np.float32)
+def _fraction(count: Ints, total: Ints, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    fraction = np.full(len(total), np.nan, dtype=np.float32)
     possible = known & (total > 0)
-    share[possible] = part[possible] / total[possible]
-    return share
+    fraction[possible] = count[possible] / total[possible]
+    return fraction
 
 
 def _label_means(values: Floats, labels: Ints) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from harmony_core.metrics.mixing import LabelMixing, judged_labels
+from harmony_core.metrics.mixing import LabelMixing, comparable_labels
 from harmony_core.thresholds import (
     MIN_BATCHES_CILISI,
     MIN_CELLS_CILISI,
@@ -57,9 +57,9 @@ def kbet_per_label(
     simulated corrections the mean over labels went with that of scib-metrics 0.5.10 at r = 0.97,
     and was higher by 0.10 on average, mostly where batches were hardly mixed.
     """
-    judged, counted = judged_labels(codes, labels, min_cells, MIN_BATCHES_CILISI)
+    comparable, counted = comparable_labels(codes, labels, min_cells, MIN_BATCHES_CILISI)
     result = []
-    for label, batches in judged:
+    for label, batches in comparable:
         cells = counted & (labels == label)
         wanted = int(np.clip(cells.sum() / batches // 4, 10, 70))
         near = indices[cells]

@@ -25,7 +25,18 @@ def moments(
 ) -> tuple[Array, Array]:
     """Sum and sum of squares of each group of rows, for some columns of a CSC matrix.
 
-    Returns two arrays, groups × columns.
+    Parameters
+    ----------
+    indptr, indices, data
+        The matrix, cells × genes.
+    columns
+        Those to sum.
+    groups, n_groups
+        Group of each cell, and how many there are.
+
+    Returns
+    -------
+    Two arrays, groups × columns.
     """
     total = np.zeros((n_groups, len(columns)))
     squares = np.zeros((n_groups, len(columns)))
@@ -49,9 +60,23 @@ def weighted_sums(
 ) -> Array:
     """Weighted sums of rows per group, where a row may count in several groups.
 
-    ``matrix`` is the indptr, indices and data of a CSC matrix; ``weights`` the starts, groups and
-    weights: row j counts in ``groups[starts[j]:starts[j + 1]]`` with the weights at the same
-    places, its values times ``scale[batch[j]]`` (batches × columns). Returns groups × columns.
+    Parameters
+    ----------
+    matrix
+        indptr, indices and data of a CSC matrix (cells × genes).
+    columns
+        Those to sum.
+    weights
+        Starts, groups and weights: row j counts in ``groups[starts[j]:starts[j + 1]]`` with the
+        weights at the same places.
+    n_groups
+        Number of groups.
+    batch, scale
+        Batch of each cell, and what its values are multiplied by (batches × columns).
+
+    Returns
+    -------
+    Groups × columns.
     """
     indptr, indices, data = matrix
     starts, groups, amounts = weights
@@ -67,7 +92,21 @@ def weighted_sums(
 
 @parallel
 def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> Array:
-    """Count cross-batch neighbours from each pre-cluster to each (groups × groups)."""
+    """Count cross-batch neighbours from each pre-cluster to each.
+
+    Parameters
+    ----------
+    neighbors
+        Nearest neighbours (cells × k).
+    batch, group
+        Batch and pre-cluster of each cell.
+    n_groups
+        Number of pre-clusters.
+
+    Returns
+    -------
+    Whole numbers, groups × groups.
+    """
     n = neighbors.shape[0]
     between = np.zeros((_PARTS, n_groups, n_groups), dtype=np.int64)
     for part in numba.prange(_PARTS):
@@ -84,7 +123,23 @@ def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> 
 def sum_over_edges(
     neighbors: Array, batch: Array, group: Array, table: Array, n_groups: int
 ) -> Array:
-    """Sum of whole numbers ``table[neighbour, own group]`` over cross-batch neighbours."""
+    """Sum of whole numbers ``table[neighbour, own group]`` over cross-batch neighbours.
+
+    Parameters
+    ----------
+    neighbors
+        Nearest neighbours (cells × k).
+    batch, group
+        Batch and pre-cluster of each cell.
+    table
+        Whole numbers, cells × groups.
+    n_groups
+        Number of pre-clusters.
+
+    Returns
+    -------
+    One sum a group.
+    """
     n = neighbors.shape[0]
     total = np.zeros((_PARTS, n_groups), dtype=np.int64)
     for part in numba.prange(_PARTS):
@@ -104,8 +159,20 @@ def neighbor_weights(
 ) -> tuple[Array, Array, Array]:
     """For each cell, the groups it is a cross-batch neighbour of and how often.
 
-    Returns starts (cells + 1), groups and counts as ``weighted_sums`` takes them. Each cell is
-    listed in its own group too, with minus its own number of cross-batch neighbours.
+    Each cell is listed in its own group too, with minus its own number of cross-batch neighbours.
+
+    Parameters
+    ----------
+    neighbors
+        Nearest neighbours (cells × k).
+    batch, group
+        Batch and pre-cluster of each cell.
+    n_groups
+        Number of pre-clusters.
+
+    Returns
+    -------
+    Starts (cells + 1), groups and counts, as ``weighted_sums`` takes them.
     """
     n, width = neighbors.shape
     own_edges = np.zeros(n, dtype=np.int32)

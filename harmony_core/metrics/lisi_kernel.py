@@ -72,7 +72,18 @@ def lisi_of_all(
 ) -> NDArray[np.float32]:
     """Inverse Simpson index of each variable (row of ``codes``) around each cell.
 
-    NaN where the cell has no code, or none of its weighed neighbours has one.
+    Parameters
+    ----------
+    indices, distances
+        Nearest neighbours and their distances (cells × k); infinite ones have no weight.
+    codes, n_levels
+        Level of each cell, -1 where missing (variables × cells), and most levels of a variable.
+    perplexity
+        Effective number of neighbours.
+
+    Returns
+    -------
+    Variables × cells; NaN where the cell has no level, or none of its weighed neighbours has one.
     """
     n, k = indices.shape
     n_columns = codes.shape[0]

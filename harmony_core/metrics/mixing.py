@@ -133,9 +133,21 @@ def lisi_many(
 ) -> NDArray[np.float32]:
     """`lisi` of several variables on one graph, in little more time than one.
 
+    Parameters
+    ----------
+    indices, distances, n_levels, perplexity
+        As for `lisi`; the most levels of any variable.
+    columns
+        Level of each cell, for each variable.
+
     Returns
     -------
     Variables × cells.
+
+    Raises
+    ------
+    DataError
+        If neighbours, distances and variables are not of the same cells.
     """
     stacked = np.ascontiguousarray(np.stack([np.asarray(c) for c in columns]), dtype=np.int32)
     if indices.shape != distances.shape or stacked.shape[1] != len(indices):
@@ -152,15 +164,36 @@ def lisi_many(
 
 
 def permuted(codes: Ints, *, seed: int = 0) -> NDArray[np.int32]:
-    """Deal the known codes out at random over the cells that have one."""
-    dealt = np.array(codes, dtype=np.int32)
-    known = dealt >= 0
-    dealt[known] = np.random.default_rng(seed).permutation(dealt[known])
-    return dealt
+    """Permute a variable at random over the cells that have a value.
+
+    Parameters
+    ----------
+    codes
+        Level of each cell, -1 where missing.
+    seed
+        The same seed gives the same permutation.
+
+    Returns
+    -------
+    Codes of the same cells; -1 stays where it is.
+    """
+    shuffled = np.array(codes, dtype=np.int32)
+    known = shuffled >= 0
+    shuffled[known] = np.random.default_rng(seed).permutation(shuffled[known])
+    return shuffled
 
 
 def against_null(observed: Floats, null: Floats) -> NullMixing:
     """Compare the LISI of a batch with the LISI of the permuted batch on the same graph.
+
+    Parameters
+    ----------
+    observed, null
+        `lisi` of the batch and of the `permuted` batch (cells); NaN where missing.
+
+    Returns
+    -------
+    Both means and their ratio.
 
     References
     ----------
@@ -182,8 +215,23 @@ def cilisi(
 ) -> list[LabelMixing]:
     """LISI of the batch inside each label, from 0 (not mixed) to 1.
 
-    A label is judged if at least two batches hold ``min_cells`` of its cells; its cells in other
+    A label is assessed if at least two batches hold ``min_cells`` of its cells; its cells in other
     batches are left out. The value is the mean of (LISI - 1) / (batches of the label - 1).
+
+    Parameters
+    ----------
+    indices, distances
+        Neighbours (cells × k); the nearest 3 × perplexity are used.
+    codes, labels
+        Batch and label of each cell, -1 where missing.
+    perplexity
+        Effective number of neighbours.
+    min_cells
+        Cells of a label from which a batch counts for it.
+
+    Returns
+    -------
+    One row a label that can be assessed.
 
     Notes
     -----
@@ -197,7 +245,7 @@ def cilisi(
     """
     k = min(indices.shape[1], round(3 * perplexity))
     near, far = indices[:, :k], np.array(distances[:, :k], dtype=np.float32)
-    judged, counted = judged_labels(codes, labels, min_cells, MIN_BATCHES_CILISI)
+    comparable, counted = comparable_labels(codes, labels, min_cells, MIN_BATCHES_CILISI)
     # A neighbour of another label is as good as infinitely far away: it gets no weight.
     other = (labels[near] != labels[:, None]) | ~counted[near]
     far[other] = np.inf
@@ -205,7 +253,7 @@ def cilisi(
     own = np.where(counted, codes, -1).astype(np.int32)[None]
     value = lisi_of_all(near, far, own, levels, float(perplexity))[0]
     result = []
-    for label, batches in judged:
+    for label, batches in comparable:
         cells = counted & (labels == label) & np.isfinite(value)
         score = float(np.mean((value[cells] - 1) / (batches - 1))) if cells.any() else 0.0
         result.append(
@@ -214,12 +262,23 @@ def cilisi(
     return result
 
 
-def judged_labels(
+def comparable_labels(
     codes: Ints, labels: Ints, min_cells: int, min_batches: int
 ) -> tuple[list[tuple[int, int]], NDArray[np.bool_]]:
-    """Return the labels worth judging with their number of batches, and the cells that count.
+    """Find the labels that several batches hold, inside which batches can be compared.
 
-    A batch of a label counts with ``min_cells`` cells; a label with ``min_batches`` such batches.
+    Parameters
+    ----------
+    codes, labels
+        Batch and label of each cell, -1 where missing.
+    min_cells
+        Cells of a label from which a batch counts for it.
+    min_batches
+        Such batches from which a label counts.
+
+    Returns
+    -------
+    Those labels with their numbers of batches, and which cells count (length cells).
     """
     known = (codes >= 0) & (labels >= 0)
     shape = (int(labels.max(initial=0)) + 1, int(codes.max(initial=0)) + 1)
@@ -235,10 +294,21 @@ def judged_labels(
 def local_mixing(
     indices: Ints, codes: Ints, *, n_neighbors: int = N_NEIGHBORS
 ) -> NDArray[np.float32]:
-    """Cross-batch part of each cell's neighbours ÷ the part expected from batch sizes, at most 1.
+    """Cross-batch fraction of each cell's neighbours ÷ that expected from batch sizes, at most 1.
 
-    0: all neighbours are of the cell's own batch; 1: as many of other batches as by chance. NaN
-    where the cell or all its neighbours have no batch, and where there is a single batch.
+    Parameters
+    ----------
+    indices
+        Nearest neighbours (cells × k).
+    codes
+        Batch of each cell, -1 where missing.
+    n_neighbors
+        Nearest neighbours looked at.
+
+    Returns
+    -------
+    One value a cell. 0: all neighbours are of the cell's own batch; 1: as many of other batches
+    as by chance. NaN where the cell or all its neighbours have no batch, and with a single batch.
     """
     near = codes[indices[:, :n_neighbors]]
     known = near >= 0

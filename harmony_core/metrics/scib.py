@@ -100,7 +100,11 @@ def scib_scores(
     seed
         Of the sample for the silhouettes.
     progress
-        Called with the part done (0 to 1) and what comes next, in words; may raise to stop.
+        Called with the fraction done (0 to 1) and what comes next, in words; may raise to stop.
+
+    Returns
+    -------
+    Ten scores, their means and their total.
 
     Raises
     ------
@@ -159,13 +163,33 @@ def total_score(batch: float | None, bio: float | None) -> float | None:
 
 
 def scaled_ilisi(lisi: Floats, batch: Ints) -> float | None:
-    """Median iLISI, (x - 1) / (batches - 1): 1 is mixed. Korsunsky et al. 2019."""
+    """Median iLISI, scaled. Korsunsky et al. 2019.
+
+    Parameters
+    ----------
+    lisi, batch
+        LISI of the batches, and batch, of each cell.
+
+    Returns
+    -------
+    (x - 1) / (batches - 1): 1 is mixed; None with a single batch.
+    """
     n = len(np.unique(batch))
     return None if n < 2 else float((np.nanmedian(lisi) - 1) / (n - 1))
 
 
 def scaled_clisi(lisi: Floats, labels: Ints) -> float | None:
-    """Median cLISI, (labels - x) / (labels - 1): 1 is pure. Korsunsky et al. 2019."""
+    """Median cLISI, scaled. Korsunsky et al. 2019.
+
+    Parameters
+    ----------
+    lisi, labels
+        LISI of the labels, and label, of each cell.
+
+    Returns
+    -------
+    (labels - x) / (labels - 1): 1 is pure; None with a single label.
+    """
     n = len(np.unique(labels))
     return None if n < 2 else float((n - np.nanmedian(lisi)) / (n - 1))
 
@@ -173,10 +197,23 @@ def scaled_clisi(lisi: Floats, labels: Ints) -> float | None:
 def graph_connectivity(
     indices: Ints, labels: Ints, *, n_neighbors: int = CONNECTIVITY_NEIGHBORS
 ) -> float | None:
-    """Mean over labels of the largest connected part of the label's own graph.
+    """Mean over labels of the largest connected component of the label's own graph.
 
-    Parts are strongly connected in the directed neighbour graph, as in scib-metrics. Luecken et
-    al. 2022.
+    Components are strongly connected in the directed neighbour graph, as in scib-metrics. Luecken
+    et al. 2022.
+
+    Parameters
+    ----------
+    indices
+        Nearest neighbours (cells × k).
+    labels
+        Label of each cell, -1 where missing.
+    n_neighbors
+        Nearest neighbours that the graph holds.
+
+    Returns
+    -------
+    Fraction of the label's cells, 0 to 1; None without labels.
     """
     near = indices[:, :n_neighbors]
     found = []
@@ -190,16 +227,27 @@ def graph_connectivity(
             (np.ones(int(inside.sum()), dtype=np.int8), (rows[inside], columns[inside])),
             shape=(len(cells), len(cells)),
         )
-        part = connected_components(graph, connection="strong")[1]
-        found.append(np.bincount(part).max() / len(cells))
+        component = connected_components(graph, connection="strong")[1]
+        found.append(np.bincount(component).max() / len(cells))
     return float(np.mean(found)) if found else None
 
 
 def batch_variance(embedding: Floats, batch: Ints) -> float:
-    """Part of the embedding's variance that lies between batches.
+    """Fraction of the embedding's variance that lies between batches.
 
     Equal to the principal component regression of the batch with all components: the variance
     between group means does not depend on the axes. Büttner et al. 2019, 10.1038/s41592-018-0254-1
+
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions.
+    batch
+        Batch of each cell.
+
+    Returns
+    -------
+    0 to 1.
     """
     X = np.asarray(embedding, dtype=np.float64)
     centred = X - X.mean(axis=0)
@@ -214,9 +262,18 @@ def batch_variance(embedding: Floats, batch: Ints) -> float:
 
 
 def pcr_comparison(uncorrected: Floats, corrected: Floats, batch: Ints) -> float | None:
-    """Part of the between-batch variance that the correction removed, at least 0.
+    """Fraction of the between-batch variance that the correction removed. Luecken et al. 2022.
 
-    ``None`` with a single batch, and where there was no such variance before. Luecken et al. 2022.
+    Parameters
+    ----------
+    uncorrected, corrected
+        Embeddings, cells × dimensions.
+    batch
+        Batch of each cell.
+
+    Returns
+    -------
+    0 to 1; None with a single batch, and where there was no such variance before.
     """
     before = batch_variance(uncorrected, batch) if len(np.unique(batch)) > 1 else 0.0
     if before <= 0:
@@ -225,7 +282,16 @@ def pcr_comparison(uncorrected: Floats, corrected: Floats, batch: Ints) -> float
 
 
 def stratified_sample(strata: Ints, size: int, *, seed: int = 0) -> NDArray[np.intp]:
-    """Draw cells so that each stratum keeps its share, and at least two cells if it has them.
+    """Draw cells so that each stratum keeps its fraction, and at least two cells if it has them.
+
+    Parameters
+    ----------
+    strata
+        Stratum of each cell.
+    size
+        Cells wanted.
+    seed
+        The same seed draws the same cells.
 
     Returns
     -------
@@ -245,9 +311,18 @@ def stratified_sample(strata: Ints, size: int, *, seed: int = 0) -> NDArray[np.i
 
 
 def label_silhouettes(embedding: Floats, labels: Ints) -> NDArray[np.float64]:
-    """Silhouette width of each cell for its label, -1 to 1; empty with fewer than two labels.
+    """Silhouette width of each cell for its label. Rousseeuw 1987, 10.1016/0377-0427(87)90125-7.
 
-    Rousseeuw 1987, 10.1016/0377-0427(87)90125-7
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions.
+    labels
+        Label of each cell.
+
+    Returns
+    -------
+    -1 to 1 for each cell; empty with fewer than two labels.
     """
     n_labels = len(np.unique(labels))
     if not 2 <= n_labels < len(labels):
@@ -256,12 +331,34 @@ def label_silhouettes(embedding: Floats, labels: Ints) -> NDArray[np.float64]:
 
 
 def label_asw(silhouettes: Floats) -> float | None:
-    """Mean label silhouette, scaled to 0 to 1: 1 is compact and apart. Luecken et al. 2022."""
+    """Mean label silhouette, scaled. Luecken et al. 2022.
+
+    Parameters
+    ----------
+    silhouettes
+        From `label_silhouettes`.
+
+    Returns
+    -------
+    0 to 1: 1 is compact and apart; None without silhouettes.
+    """
     return float((silhouettes.mean() + 1) / 2) if len(silhouettes) else None
 
 
 def isolated_label(silhouettes: Floats, labels: Ints, batch: Ints) -> float | None:
-    """Mean scaled silhouette of the labels that the fewest batches hold. Luecken et al. 2022."""
+    """Mean scaled silhouette of the labels that the fewest batches hold. Luecken et al. 2022.
+
+    Parameters
+    ----------
+    silhouettes
+        From `label_silhouettes`.
+    labels, batch
+        Label and batch of the same cells.
+
+    Returns
+    -------
+    0 to 1; None without silhouettes.
+    """
     if not len(silhouettes):
         return None
     names = np.unique(labels)
@@ -275,8 +372,21 @@ def bras(embedding: Floats, labels: Ints, batch: Ints) -> float | None:
 
     Within each label, 1 - |silhouette| of the batches with cosine distances, where "the others"
     are all cells of other batches instead of the nearest batch; mean over labels. Labels of a
-    single batch do not count; ``None`` where none does.
+    single batch do not count.
 
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions.
+    labels, batch
+        Label and batch of each cell.
+
+    Returns
+    -------
+    0 to 1; None where no label counts.
+
+    References
+    ----------
     Rautenstrauch & Ohler 2025, 10.1038/s41587-025-02743-4
     """
     found = []
@@ -312,7 +422,18 @@ def _batch_silhouettes(X: Floats, codes: Ints) -> NDArray[np.float64]:
 def best_nmi_ari(labels: Ints, clusterings: Sequence[Ints]) -> tuple[float | None, float | None]:
     """NMI and ARI of the clustering that has the highest NMI with the labels.
 
-    Both are 1 for identical groups; ``None`` without clusterings. Luecken et al. 2022.
+    Luecken et al. 2022.
+
+    Parameters
+    ----------
+    labels
+        Label of each cell.
+    clusterings
+        Cluster of each cell, for each clustering.
+
+    Returns
+    -------
+    NMI and ARI, 1 for identical groups; None without clusterings.
     """
     if not clusterings:
         return None, None

@@ -41,7 +41,7 @@ class Scenario:
     n_cells, n_genes, n_types
         Size of the data.
     batch_sizes
-        Share of the cells in each batch, in any unit; its length is the number of batches.
+        Fraction of the cells in each batch, in any unit; its length is the number of batches.
     n_sibling_pairs
         Types 1 and 2 are siblings, types 3 and 4 too with two pairs, and so on.
     presence
@@ -62,7 +62,7 @@ class Scenario:
     depth
         Mean counts per cell.
     dispersion
-        Gamma variance of a gene's rate between like cells, as a part of the squared rate.
+        Gamma variance of a gene's rate between like cells, as a fraction of the squared rate.
     """
 
     name: str
@@ -186,6 +186,10 @@ def simulate(scenario: Scenario, *, seed: int, batch_effect: bool = True) -> Sim
     batch_effect
         False draws the same cells (type, batch, depth, and each gene's own rate) as they would be
         without any batch factor; only the Poisson noise of counting is new.
+
+    Returns
+    -------
+    Counts (cells × genes) with what is true of each cell, type and gene.
     """
     streams = np.random.SeedSequence(seed).spawn(4)
     rng_types, rng_cells, rng_batches, rng_counts = (np.random.default_rng(s) for s in streams)
@@ -194,9 +198,9 @@ def simulate(scenario: Scenario, *, seed: int, batch_effect: bool = True) -> Sim
     depth = scenario.depth * np.exp(rng_cells.normal(-0.045, 0.3, scenario.n_cells))
     log_factor = _batch_factors(scenario, rng_batches)
     log_rate = log_types[:, None, :] + (log_factor if batch_effect else np.zeros_like(log_factor))
-    part = np.exp(log_rate)
-    part /= part.sum(axis=2, keepdims=True)
-    counts = _draw_counts(part, cell_type, batch, depth, scenario.dispersion, rng_counts)
+    fraction = np.exp(log_rate)
+    fraction /= fraction.sum(axis=2, keepdims=True)
+    counts = _draw_counts(fraction, cell_type, batch, depth, scenario.dispersion, rng_counts)
 
     type_names = np.array([f"T{i + 1}" for i in range(scenario.n_types)])
     batch_names = np.array(list(_BATCH_NAMES[: len(scenario.batch_sizes)]))
@@ -226,9 +230,11 @@ def simulate(scenario: Scenario, *, seed: int, batch_effect: bool = True) -> Sim
     )
 
 
-def _sparse_change(rng: np.random.Generator, n: int, part: float, sd: float) -> NDArray[np.float64]:
-    """Log-fold changes that are 0 except in a part of the genes."""
-    return rng.normal(0.0, sd, n) * (rng.random(n) < part)
+def _sparse_change(
+    rng: np.random.Generator, n: int, fraction: float, sd: float
+) -> NDArray[np.float64]:
+    """Log-fold changes that are 0 except in a fraction of the genes."""
+    return rng.normal(0.0, sd, n) * (rng.random(n) < fraction)
 
 
 def _type_profiles(scenario: Scenario, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -274,7 +280,7 @@ def _place_cells(
 
 
 def _draw_counts(
-    part: NDArray[np.float64],
+    fraction: NDArray[np.float64],
     cell_type: NDArray[np.intp],
     batch: NDArray[np.intp],
     depth: NDArray[np.float64],
@@ -288,7 +294,7 @@ def _draw_counts(
         # Poisson draws use up a stream at a pace that depends on the rate, so gamma rates have
         # their own: they stay the same with and without a batch effect.
         rng_gamma, rng_poisson = rng.spawn(2)
-        rate = part[cell_type[these], batch[these]] * depth[these, None]
+        rate = fraction[cell_type[these], batch[these]] * depth[these, None]
         if dispersion > 0:
             rate *= rng_gamma.standard_gamma(1.0 / dispersion, rate.shape) * dispersion
         blocks.append(sp.csr_matrix(rng_poisson.poisson(rate).astype(np.float32)))

@@ -55,12 +55,12 @@ class RunFacts:
         Farthest displacement of a cell, over the embedding's root-mean-square distance to its
         mean.
     neighbors_kept
-        Mean part of a cell's 30 nearest neighbours that the run kept; ``None`` if unknown.
+        Mean fraction of a cell's 30 nearest neighbours that the run kept; ``None`` if unknown.
     genes_per_batch
         Whether variable genes were chosen within each batch; ``None`` if unknown, as with an
         embedding that the file brought along.
-    memory_part
-        Largest part of the machine's memory in use during the run; ``None`` if unknown.
+    memory_fraction
+        Largest fraction of the machine's memory in use during the run; ``None`` if unknown.
     """
 
     settings: HarmonyParams
@@ -73,7 +73,7 @@ class RunFacts:
     moved: float
     neighbors_kept: float | None = None
     genes_per_batch: bool | None = None
-    memory_part: float | None = None
+    memory_fraction: float | None = None
 
 
 def too_much(facts: RunFacts, batch_variable: str) -> list[Advice]:

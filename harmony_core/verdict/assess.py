@@ -28,8 +28,8 @@ def with_joint(variables: Sequence[Coded]) -> list[Coded]:
     if len(variables) < 2:
         return list(variables)
     codes = mixing.joint_codes([v.codes for v in variables])
-    found, first = np.unique(codes, return_index=True)
-    first = first[found >= 0]
+    known, first = np.unique(codes, return_index=True)
+    first = first[known >= 0]
     levels = tuple(" × ".join(v.levels[v.codes[cell]] for v in variables) for cell in first)
     return [*variables, Coded(" × ".join(v.name for v in variables), codes, levels)]
 
@@ -56,7 +56,19 @@ class LisiNumbers:
 def lisi_numbers(
     indices: Ints, distances: Floats, variables: Sequence[Coded], label: Coded | None
 ) -> LisiNumbers:
-    """Compute every LISI of one embedding in one pass over its neighbours."""
+    """Compute every LISI of one embedding in one pass over its neighbours.
+
+    Parameters
+    ----------
+    indices, distances
+        Nearest neighbours and their distances (cells × 90).
+    variables, label
+        Level of each cell; -1 where missing.
+
+    Returns
+    -------
+    LISI of the batch variables, of the same variables permuted, and of the label.
+    """
     columns = [v.codes for v in variables]
     columns += [mixing.permuted(v.codes) for v in variables]
     columns += [] if label is None else [label.codes]
@@ -70,8 +82,8 @@ def lisi_numbers(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """What an assessment looks at; all arrays are over the kept cells.
+class RunData:
+    """Everything that the assessment of a run is computed from, over the cells that passed QC.
 
     Attributes
     ----------
@@ -118,40 +130,46 @@ class Assessment:
     per_cell: Mapping[str, npt.NDArray[np.float32]]
 
 
-def assess(given: Inputs) -> Assessment:
-    """Judge one run for each of its batch variables, and for their combination."""
+def assess(run: RunData) -> Assessment:
+    """Assess a run for each of its batch variables, and for their combination.
+
+    Returns
+    -------
+    Numbers by batch variable, one verdict over all of them, and one value a cell of each
+    diagnostic (length cells); those of the last variable, which is the combination.
+    """
     before: dict[str, dict[str, float | None]] = {}
     after: dict[str, dict[str, float | None]] = {}
     detections: dict[str, Detection] = {}
     verdicts: dict[str, Verdict] = {}
     labels: tuple[LabelRow, ...] = ()
     notes: tuple[str, ...] = ()
-    for variable, reference in zip(given.variables, given.references, strict=True):
+    for variable, reference in zip(run.variables, run.references, strict=True):
         name = variable.name
-        found = score(
+        detection = score(
             reference,
-            given.near_after,
-            given.near_before,
-            expression=given.expression,
+            run.near_after,
+            run.near_before,
+            expression=run.expression,
             batch_names=variable.levels,
-            gene_names=given.symbols,
-            condition=given.condition,
+            gene_names=run.symbols,
+            condition=run.condition,
         )
-        mixed_before = given.lisi_before.mixing[name]
-        mixed_after = given.lisi_after.mixing[name]
-        mcm_before = matched_mixing(reference, given.near_before).mcm
+        mixed_before = run.lisi_before.mixing[name]
+        mixed_after = run.lisi_after.mixing[name]
+        mcm_before = matched_mixing(reference, run.near_before).mcm
         before[name] = _mixing_values(mixed_before, mcm_before)
-        after[name] = _mixing_values(mixed_after, found.mcm)
-        after[name] |= {"conflict": found.conflict, "gap": found.gap}
-        if given.label is not None:
-            labels, notes = label_rows(given, variable)
-            before[name]["clisi"] = _mean(given.lisi_before.label)
-            after[name]["clisi"] = _mean(given.lisi_after.label)
+        after[name] = _mixing_values(mixed_after, detection.mcm)
+        after[name] |= {"conflict": detection.conflict, "gap": detection.gap}
+        if run.label is not None:
+            labels, notes = label_rows(run, variable)
+            before[name]["clisi"] = _mean(run.lisi_before.label)
+            after[name]["clisi"] = _mean(run.lisi_after.label)
             after[name]["worst_label_purity_loss"] = labels[0].loss if labels else None
-        detections[name] = found
+        detections[name] = detection
         verdicts[name] = judge(
-            found,
-            given.facts,
+            detection,
+            run.facts,
             batch_variable=name,
             labels=labels,
             mixing_before=mixed_before.ratio,
@@ -164,28 +182,37 @@ def assess(given: Inputs) -> Assessment:
         detections=detections,
         labels=labels,
         notes=notes,
-        per_cell=_per_cell(given),
+        per_cell=_per_cell(run),
     )
 
 
-def label_rows(given: Inputs, variable: Coded) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
-    """Return what became of each label, worst first, and what could not be judged.
+def label_rows(run: RunData, variable: Coded) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
+    """Return what became of each label, worst first, and what could not be assessed.
+
+    Parameters
+    ----------
+    run
+        With labels.
+    variable
+        Batch of each cell.
+
+    Returns
+    -------
+    One row a label, and sentences on what was left out.
 
     Raises
     ------
     ValueError
-        If no label was given.
+        If no label was run.
     """
-    label = given.label
+    label = run.label
     if label is None:
-        raise ValueError("no label was given")
-    lost = conservation.purity_loss(
-        given.near_before, given.near_after, label.codes, variable.codes
-    )
+        raise ValueError("there are no labels")
+    lost = conservation.purity_loss(run.near_before, run.near_after, label.codes, variable.codes)
     rows = []
     for row in lost.labels:
         mine = np.flatnonzero(label.codes == row.label)
-        partner, part = _largest_other(given.near_after, label.codes, mine)
+        partner, fraction = _largest_other(run.near_after, label.codes, mine)
         suspicious = row.loss > thresholds.PURITY_LOSS_AMBER and partner >= 0
         rows.append(
             LabelRow(
@@ -193,9 +220,9 @@ def label_rows(given: Inputs, variable: Coded) -> tuple[tuple[LabelRow, ...], tu
                 cells=row.cells,
                 loss=row.loss,
                 merged_with=label.levels[partner] if suspicious else "",
-                merged_part=part,
-                batch=_worst_batch(given, label.codes, mine, variable) if suspicious else "",
-                genes=_telling_genes(given, mine, np.flatnonzero(label.codes == partner))
+                merged_part=fraction,
+                batch=_worst_batch(run, label.codes, mine, variable) if suspicious else "",
+                genes=_distinguishing_genes(run, mine, np.flatnonzero(label.codes == partner))
                 if suspicious
                 else (),
             )
@@ -212,18 +239,18 @@ def label_rows(given: Inputs, variable: Coded) -> tuple[tuple[LabelRow, ...], tu
 
 
 def _largest_other(near: Ints, labels: Ints, mine: npt.NDArray[np.intp]) -> tuple[int, float]:
-    """Return the other label that holds most of these cells' neighbours, and its part of all."""
-    around = labels[near[mine, : thresholds.N_NEIGHBORS]].ravel()
+    """Return the other label that most of these cells' neighbours carry, and its fraction."""
+    neighbors = labels[near[mine, : thresholds.N_NEIGHBORS]].ravel()
     own = labels[mine[0]]
-    counts = np.bincount(around[(around >= 0) & (around != own)], minlength=1)
+    counts = np.bincount(neighbors[(neighbors >= 0) & (neighbors != own)], minlength=1)
     if not counts.sum():
         return -1, 0.0
-    return int(counts.argmax()), float(counts.max() / len(around))
+    return int(counts.argmax()), float(counts.max() / len(neighbors))
 
 
-def _worst_batch(given: Inputs, labels: Ints, mine: npt.NDArray[np.intp], variable: Coded) -> str:
-    change = conservation.wrong_label_share(given.near_after, labels)[mine]
-    change = change - conservation.wrong_label_share(given.near_before, labels)[mine]
+def _worst_batch(run: RunData, labels: Ints, mine: npt.NDArray[np.intp], variable: Coded) -> str:
+    change = conservation.wrong_label_fraction(run.near_after, labels)[mine]
+    change = change - conservation.wrong_label_fraction(run.near_before, labels)[mine]
     batches = variable.codes[mine]
     sizes = np.bincount(batches, minlength=len(variable.levels))
     sums = np.bincount(batches, weights=np.nan_to_num(change), minlength=len(variable.levels))
@@ -231,37 +258,37 @@ def _worst_batch(given: Inputs, labels: Ints, mine: npt.NDArray[np.intp], variab
     return variable.levels[int(means.argmax())] if np.isfinite(means).any() else ""
 
 
-def _telling_genes(
-    given: Inputs, one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]
+def _distinguishing_genes(
+    run: RunData, one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]
 ) -> tuple[str, ...]:
     """Return the genes that tell two labels apart best in the uncorrected expression (Welch t)."""
-    if given.expression is None:
+    if run.expression is None:
         return ()
     moments = []
     for cells in (one, other):
-        rows = given.expression[cells]
+        rows = run.expression[cells]
         mean = np.asarray(rows.mean(axis=0)).ravel()
         square = np.asarray(rows.multiply(rows).mean(axis=0)).ravel()
         moments.append((mean, np.maximum(square - mean**2, 0) / len(cells)))
     (mean_1, error_1), (mean_2, error_2) = moments
     t = np.abs(mean_1 - mean_2) / np.sqrt(error_1 + error_2 + thresholds.DE_VARIANCE_FLOOR)
-    return tuple(given.symbols[i] for i in np.argsort(-t)[: thresholds.EVIDENCE_GENES])
+    return tuple(run.symbols[i] for i in np.argsort(-t)[: thresholds.EVIDENCE_GENES])
 
 
-def _mixing_values(found: mixing.NullMixing, mcm: float | None) -> dict[str, float | None]:
-    return {"mcm": mcm, "ilisi": found.mean, "ilisi_vs_null": found.ratio}
+def _mixing_values(ilisi: mixing.NullMixing, mcm: float | None) -> dict[str, float | None]:
+    return {"mcm": mcm, "ilisi": ilisi.mean, "ilisi_vs_null": ilisi.ratio}
 
 
-def _per_cell(given: Inputs) -> dict[str, npt.NDArray[np.float32]]:
-    codes = given.variables[-1].codes
-    clusters = given.references[-1].evidence.pre
+def _per_cell(run: RunData) -> dict[str, npt.NDArray[np.float32]]:
+    codes = run.variables[-1].codes
+    clusters = run.references[-1].evidence.pre
     values = {
-        "mixing": mixing.local_mixing(given.near_after, codes),
-        "neighbors_replaced": movement.neighbors_replaced(given.near_before, given.near_after),
-        "displacement": movement.displacement(given.before, given.after, clusters),
+        "mixing": mixing.local_mixing(run.near_after, codes),
+        "neighbors_replaced": movement.neighbors_replaced(run.near_before, run.near_after),
+        "displacement": movement.displacement(run.before, run.after, clusters),
     }
-    if given.label is not None:
-        values["wrong_label"] = conservation.wrong_label_share(given.near_after, given.label.codes)
+    if run.label is not None:
+        values["wrong_label"] = conservation.wrong_label_fraction(run.near_after, run.label.codes)
     return values
 
 

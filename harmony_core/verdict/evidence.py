@@ -23,7 +23,7 @@ class Evidence:
     batch_variable, batch
         Column and its level; ``batch`` is empty where the row is about all batches.
     merged_with
-        What holds the largest part of its new neighbours; empty where unknown.
+        What holds most of its new neighbours; empty where unknown.
     share
         How far it mixed with other batches, 1 being fully; ``None`` where not measured.
     score

@@ -31,9 +31,9 @@ def run_sentences(facts: RunFacts) -> list[str]:
             "Harmony's objective rose instead of falling, so later iterations made the fit worse; "
             f"it was lowest after {_best_iteration(facts)} of {facts.iterations}."
         )
-    if facts.memory_part is not None and facts.memory_part > thresholds.MEMORY_HIGH:
+    if facts.memory_fraction is not None and facts.memory_fraction > thresholds.MEMORY_HIGH:
         found.append(
-            f"The run used {100 * facts.memory_part:.0f} % of this machine's memory. Fewer "
+            f"The run used {100 * facts.memory_fraction:.0f} % of this machine's memory. Fewer "
             "variable genes or components, or a machine with more memory, make it safe."
         )
     return found

@@ -35,7 +35,7 @@ def prototype() -> ModuleType:
     return module
 
 
-def judged(data: Cells, after: np.ndarray, **options: object) -> tuple[Reference, Detection]:
+def detect(data: Cells, after: np.ndarray, **options: object) -> tuple[Reference, Detection]:
     reference = build_reference(data.embedding, data.codes, data.expression, seed=0)
     names = [f"gene{i}" for i in range(data.values.shape[1])]
     found = score(
@@ -58,7 +58,7 @@ def test_equals_prototype(prototype: ModuleType, seed: int, n_batches: int, afte
     data = cells(seed, n_batches)
     indices, before = after(data), uncorrected(data)
     theirs = prototype.references(data.embedding.astype(float), data.values, data.codes)
-    reference, _ = judged(data, indices)
+    reference, _ = detect(data, indices)
     scores = score_partitions(
         reference, indices, before, Contrast.of(reference, indices), data.expression
     )
@@ -68,22 +68,22 @@ def test_equals_prototype(prototype: ModuleType, seed: int, n_batches: int, afte
         same[partition.pre] = ref.pre
         np.testing.assert_array_equal(same[partition.pre], ref.pre)
         wanted = {k: v[same] for k, v in prototype.score(ref, indices).items()}
-        np.testing.assert_array_equal(mine.judged, wanted["good"])
-        np.testing.assert_allclose(mine.share, wanted["share"], atol=1e-9)
+        np.testing.assert_array_equal(mine.assessed, wanted["good"])
+        np.testing.assert_allclose(mine.mixing, wanted["share"], atol=1e-9)
         np.testing.assert_allclose(mine.residual, wanted["residual"], atol=1e-4)
         # Theirs is relative to the cross-batch part expected, ours a part of all neighbours.
         expected = 1 - np.bincount(data.codes)[partition.batch] / len(data.codes)
         raw = prototype.score(ref, before)
         raw = np.where(raw["good"], raw["conflict"], np.nan)[same]
         rise = (wanted["conflict"] - raw) * expected
-        usable = np.isfinite(rise) & (mine.share < 1) & (partition.sizes >= 25) & mine.judged
+        usable = np.isfinite(rise) & (mine.mixing < 1) & (partition.sizes >= 25) & mine.assessed
         np.testing.assert_allclose(mine.conflict[usable], rise[usable], atol=1e-3)
-        assert usable.any() or not mine.judged.any()
+        assert usable.any() or not mine.assessed.any()
 
 
 def test_merged_siblings_are_flagged_and_named() -> None:
     data = cells(0)
-    reference, found = judged(data, merged(data))
+    reference, found = detect(data, merged(data))
     assert found.flagged
     worst = max(found.clusters, key=lambda row: row.score)
     members = reference.cells_of(worst.cluster)
@@ -100,14 +100,14 @@ def test_merged_siblings_are_flagged_and_named() -> None:
 
 def test_clean_mixing_is_not_flagged() -> None:
     data = cells(0)
-    _, found = judged(data, clean(data))
+    _, found = detect(data, clean(data))
     assert not found.flagged
     assert found.mcm > 0.8
 
 
 def test_genes_of_evidence_are_those_that_differ_between_the_merged_types() -> None:
     data = cells(0)
-    _, found = judged(data, merged(data))
+    _, found = detect(data, merged(data))
     worst = max(found.clusters, key=lambda row: row.score)
     means = [data.values[(data.labels == t) & (data.codes == 1)].mean(0) for t in (0, 1)]
     truly = set(np.argsort(-np.abs(means[0] - means[1]))[:30])
@@ -116,8 +116,8 @@ def test_genes_of_evidence_are_those_that_differ_between_the_merged_types() -> N
 
 def test_condition_raises_the_limit_of_the_gap() -> None:
     data = cells(0)
-    _, plain = judged(data, merged(data))
-    _, condition = judged(data, merged(data), condition=True)
+    _, plain = detect(data, merged(data))
+    _, condition = detect(data, merged(data), condition=True)
     assert condition.condition
     assert condition.gap == plain.gap
     assert condition.score <= plain.score
@@ -125,7 +125,7 @@ def test_condition_raises_the_limit_of_the_gap() -> None:
 
 def test_csr_and_csc_give_the_same() -> None:
     data = cells(0)
-    _, found = judged(data, merged(data))
+    _, found = detect(data, merged(data))
     csr = sparse.csr_matrix(data.values)
     names = [f"gene{i}" for i in range(data.values.shape[1])]
     same = score(
@@ -167,7 +167,7 @@ def test_nothing_is_judged_where_batches_do_not_touch() -> None:
     from harmony_core.methods.neighbors import nearest_neighbors
 
     apart = nearest_neighbors(far, 30).indices
-    _, found = judged(data, apart)
+    _, found = detect(data, apart)
     assert found.conflict is None
     assert found.gap is None
     assert not found.flagged
@@ -196,13 +196,13 @@ def test_matched_mixing_by_brute_force() -> None:
 
 def test_detection_survives_json() -> None:
     data = cells(0)
-    _, found = judged(data, merged(data))
+    _, found = detect(data, merged(data))
     assert Detection.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
 def test_lost_markers_by_brute_force() -> None:
     data = cells(0)
-    reference, found = judged(data, merged(data))
+    reference, found = detect(data, merged(data))
     partition = reference.partitions[EVIDENCE]
     z = np.empty_like(data.values)
     for batch in (0, 1):

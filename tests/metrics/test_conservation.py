@@ -8,8 +8,8 @@ import pytest
 from harmony_core.metrics.conservation import (
     clisi,
     purity_loss,
-    wrong_label_share,
-    wrong_label_share_within_batch,
+    wrong_label_fraction,
+    wrong_label_fraction_within_batch,
 )
 from harmony_core.metrics.mixing import lisi
 from tests.metrics.brute_force import neighbours
@@ -71,14 +71,14 @@ def test_picking_within_batches_equals_searching_there(separate):
         cells = np.flatnonzero(batch == b)
         searched[cells] = cells[neighbours(X[cells], 30)[0]]
     np.testing.assert_array_equal(
-        wrong_label_share_within_batch(everyone, labels, batch),
-        wrong_label_share(searched, labels),
+        wrong_label_fraction_within_batch(everyone, labels, batch),
+        wrong_label_fraction(searched, labels),
     )
 
 
 def test_a_cell_without_neighbours_of_its_batch_has_no_value_within():
     indices = np.array([[1], [0], [0]])
-    found = wrong_label_share_within_batch(
+    found = wrong_label_fraction_within_batch(
         indices, np.array([0, 1, 0]), np.array([0, 0, 1]), n_neighbors=1
     )
     assert found[:2].tolist() == [1, 1]
@@ -91,7 +91,7 @@ def test_missing_labels_are_left_out_and_counted(separate):
     labels = separate["labels"].copy()
     labels[:40] = -1
     before, _ = neighbours(separate["X"], 90)
-    share = wrong_label_share(before, labels)
+    share = wrong_label_fraction(before, labels)
     assert np.isnan(share[:40]).all()
     assert (share[40:] == 0).all()
     result = purity_loss(before, before, labels, separate["batch"])
@@ -126,7 +126,7 @@ def test_fewer_neighbours_than_asked_are_used():
     indices, _ = neighbours(X, 30)
     labels = np.arange(10) % 2
     assert indices.shape == (10, 9)
-    np.testing.assert_allclose(wrong_label_share(indices, labels), 5 / 9, rtol=1e-6)
+    np.testing.assert_allclose(wrong_label_fraction(indices, labels), 5 / 9, rtol=1e-6)
 
 
 def test_clisi_by_label(separate):

@@ -108,11 +108,11 @@ def _assess(
     mixing: LisiNumbers,
     facts: RunFacts,
 ) -> Assessment:
-    from harmony_core.verdict.assess import Inputs, assess
+    from harmony_core.verdict.assess import RunData, assess
 
     genes, symbols = context.variable_genes
     return assess(
-        Inputs(
+        RunData(
             before=context.embedding("before"),
             after=after,
             near_before=context.neighbors("before").indices,
