@@ -124,7 +124,7 @@ def _ours() -> dict[str, float]:
 
 def _worker(home: Path) -> float:
     from harmony_core.jobs import executors
-    from harmony_core.jobs.worker import warm_up
+    from harmony_core.jobs.warmup import warm_up
     from harmony_core.store import Store
 
     os.environ["NUMBA_CACHE_DIR"] = str(home / "numba")

@@ -42,6 +42,7 @@ from generated import cells, machine, peak_gb
 
 from harmony_core.jobs.executors import spawned_worker
 from harmony_core.jobs.runner import Runner
+from harmony_core.jobs.work import run_work
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.plan import SIDES, STAGES
 from harmony_core.runs.results import RunResults
@@ -215,7 +216,7 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
             over.append(RunResults(dataset, params).seconds["correct"] / bare - 1)
         last = replace(base, harmony=moves[-1])
         start = time.perf_counter()
-        runner.submit_run("viewer", dataset, last)
+        runner.submit("viewer", run_work(dataset, last))
         seen = RunResults(dataset, last)
         for side in SIDES:
             np.asarray(seen.picture(side))
@@ -275,7 +276,8 @@ def _move(runner: Runner, dataset: Dataset, params: RunParams) -> tuple[dict[str
     """Submit a run; return when each result is there, and whether the first verdict stood."""
     results = RunResults(dataset, params)
     start = time.perf_counter()
-    run = runner.submit_run("viewer", dataset, params)
+    run = run_work(dataset, params)
+    runner.submit("viewer", run)
     seconds: dict[str, float] = {}
     while len(seconds) < len(STAGES):
         for what, steps in STAGES.items():
@@ -283,11 +285,11 @@ def _move(runner: Runner, dataset: Dataset, params: RunParams) -> tuple[dict[str
                 seconds[what] = time.perf_counter() - start
                 if what == "verdict":
                     first = results.assessment
-        progress = runner.follow(run, dataset.run_folder(run))
+        progress = runner.progress(run)
         if progress.state == "failed":
             raise SystemExit(progress.message)
         time.sleep(LOOK_EVERY)
-    while not runner.follow(run, dataset.run_folder(run)).is_over:
+    while not runner.progress(run).is_over:
         time.sleep(LOOK_EVERY)
     return seconds, results.assessment == first
 

@@ -12,18 +12,19 @@ from harmony_core.errors import ParameterError
 from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.genes import gene_grid
 from harmony_core.inspect.gene_sets import PANEL, find_genes
-from harmony_core.jobs.runner import Progress
+from harmony_core.jobs.job_folder import Progress
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.verdict.advice import Advice
 from harmony_core.verdict.verdict import Verdict
-from pages.ui import address, evidence_table, jobs, panels, presentation, state
+from pages.ui import address, evidence_table, panels, presentation, state
 from pages.ui.current_run import Shown
 from pages.ui.text import plain
 from pages.ui.tune import (
     before_after,
     controls,
     replay,
+    run,
     run_comparison,
     run_table,
     seed_stability,
@@ -56,21 +57,22 @@ def main() -> None:
     state.choose_settings(dataset, params)
     if sketch.undecided(dataset, params):
         return
-    progress = jobs.request(dataset, params)
+    task = run.RunTask(dataset, params)
+    progress = task.request()
     if progress.state == "finished":
         state.show(dataset, params)
     shown = Shown(dataset, params)
-    _draw(shown, progress)
+    _draw(shown, task, progress)
     address.write(dataset, params)
 
 
-def _draw(shown: Shown, progress: Progress) -> None:
+def _draw(shown: Shown, task: run.RunTask, progress: Progress) -> None:
     params = shown.current.params
     # Containers even when empty: what follows keeps its place, and with it zoom and open panels.
     with st.container():
         address.problems()
-        jobs.ending(progress)
-    jobs.status(shown.dataset, params, progress)
+        run.ending(progress)
+    task.status(progress)
     _headline(shown)
     pace, only = replay.pace(shown.dataset), before_after.narrowed_to(shown.current)
     st.fragment(before_after.draw, run_every=pace)(shown, pace, only)

@@ -20,10 +20,9 @@ from harmony_core.store import Store
 SCHEDULER_VARIABLE = "HARMONY_EXPLORER_SCHEDULER"
 """Address of a Dask scheduler whose workers see the store's folder; unset, one spawned process."""
 
-_TIMEOUT = 10
-_LOOKS_EVERY = 0.5
+_TIMEOUT_SECONDS = 10
+_CHECK_SECONDS = 0.5
 _GONE = "The Dask scheduler is gone."
-_LOST = ("KilledWorker", "BrokenProcessPool")
 
 
 def executor_for(store: Store) -> Executor:
@@ -43,7 +42,7 @@ def spawned_worker(store: Store) -> Executor:
     # Read by numba when the worker imports it; a second start then compiles nothing.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_give_way)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_lower_priority)
 
 
 def dask_cluster(address: str) -> Executor:
@@ -63,7 +62,7 @@ def dask_cluster(address: str) -> Executor:
         ) from None
     try:
         client: Any = Client(  # type: ignore[no-untyped-call]
-            address, timeout=_TIMEOUT, set_as_default=False
+            address, timeout=_TIMEOUT_SECONDS, set_as_default=False
         )
     except (OSError, ValueError) as error:
         raise HarmonyExplorerError(
@@ -84,7 +83,7 @@ class _Cluster(Executor):
         # Results live in the store, which Dask can't see: nothing may be answered from its memory.
         self._dask: Executor = client.get_executor(pure=False)
         self._unanswered: set[Future[Any]] = set()
-        threading.Thread(target=self._watch, name="dask-scheduler", daemon=True).start()
+        threading.Thread(target=self._wait_for_the_end, name="dask-scheduler", daemon=True).start()
 
     @property
     def _is_gone(self) -> bool:
@@ -101,9 +100,9 @@ class _Cluster(Executor):
         future.add_done_callback(self._unanswered.discard)
         return future
 
-    def _watch(self) -> None:
+    def _wait_for_the_end(self) -> None:
         while not self._is_gone:
-            time.sleep(_LOOKS_EVERY)
+            time.sleep(_CHECK_SECONDS)
         for future in list(self._unanswered):
             with contextlib.suppress(InvalidStateError):  # answered just now
                 future.set_exception(BrokenProcessPool(_GONE))
@@ -121,25 +120,23 @@ def places(executor: Executor) -> int:
 
 def is_lost(error: BaseException | None) -> bool:
     """Return whether a job failed because its worker died."""
-    return isinstance(error, BrokenProcessPool) or type(error).__name__ in _LOST
+    return isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker"
 
 
 def end_processes(executor: Executor) -> None:
     """Kill an executor's processes, where they are ours; what they were computing is lost."""
     for process in list(getattr(executor, "_processes", None) or {}):
-        os.kill(process, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # ended just now
+            os.kill(process, signal.SIGTERM)
 
 
 def close(executor: Executor) -> None:
     """End an executor without waiting for what it computes: nobody will ask for it."""
-    if isinstance(executor, ProcessPoolExecutor):
-        executor.shutdown(wait=False, cancel_futures=True)
-        end_processes(executor)
-        return
-    executor.shutdown(wait=False)
+    end_processes(executor)  # first: an executor that is shut down knows its processes no more
+    executor.shutdown(wait=False, cancel_futures=isinstance(executor, ProcessPoolExecutor))
 
 
-def _give_way() -> None:
+def _lower_priority() -> None:
     """Let the page process go first: what it draws is seen at once."""
     if hasattr(os, "nice"):
         os.nice(5)

@@ -1,152 +1,244 @@
-"""What can be asked of a worker: runs, steps, files, exports; the latest wish of each viewer wins.
+"""Jobs on an executor: submitted, followed, withdrawn, begun again.
 
-The page process submits and polls; a worker computes. They speak through the store alone: the
-worker writes progress beside the run, the page leaves a cancel mark there.
+The queue is kept here: the executor gets no more jobs than it has places, so a job that nobody
+wants any more is forgotten without a trace, and a worker is never ended for what it only keeps
+in its own queue. What somebody waits for in front of a slider goes first. Background jobs are
+handed over one at a time and only while nothing else is under way; when something else comes,
+the one under way stops at the end of its stage and begins again later, where its finished stages
+wait for it.
+
+The page process submits and asks how far it is; a worker computes. They speak through the store
+alone, see `harmony_core.jobs.job_folder`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import time
-from pathlib import Path
+import logging
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from harmony_core.errors import HarmonyExplorerError
+from harmony_core.jobs import executors
+from harmony_core.jobs.job_folder import Progress
+from harmony_core.jobs.queue import NOTHING_WRITTEN, Job, JobQueue
+from harmony_core.jobs.warmup import warm_up
+from harmony_core.jobs.work import Work
+from harmony_core.store import Store
 
-from harmony_core.io.request import LoadRequest
-from harmony_core.jobs.queue import Job, JobQueue
-from harmony_core.jobs.worker import (
-    Progress,
-    compute,
-    export_run,
-    load_files,
-    rank_selected,
-    read_progress,
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+"""Seconds after which an abandoned computation that does not stop by itself is ended."""
+
+_MAX_RETRIES = 1
+_STOPPED_TWICE = (
+    "The computation stopped twice without an answer, most likely for lack of memory. Everything "
+    "finished is kept; try fewer cells or close other programs."
 )
-from harmony_core.params import RunParams
-from harmony_core.runs import selected_markers
-from harmony_core.runs.history import save_settings
-from harmony_core.runs.plan import Plan
-from harmony_core.store import Dataset, digest, write_json
-
-__all__ = ["Progress", "Runner"]
+_GETTING_READY = (
+    "Waiting for the worker, which is getting ready; the first time this takes half a minute"
+)
 
 
-class Runner(JobQueue):
-    """Submits jobs for any number of viewers; see `JobQueue` for its parameters."""
+class Runner:
+    """Has work done for any number of viewers.
 
-    def submit_run(self, viewer: str, dataset: Dataset, params: RunParams) -> str:
-        """Ask for a run on behalf of a viewer, who thereby drops any earlier wish.
+    Parameters
+    ----------
+    store
+        Where datasets and results live.
+    executor_factory
+        Makes the executor; called again when its worker has died. By default
+        `harmony_core.jobs.executors.executor_for`.
+    """
 
-        Returns
-        -------
-        The name by which to `follow` it. A run whose results exist is finished at once.
+    def __init__(
+        self, store: Store, executor_factory: Callable[[], Executor] | None = None
+    ) -> None:
+        self.store = store
+        self.queue = JobQueue()
+        self._factory = executor_factory or (lambda: executors.executor_for(store))
+        self._executor: Executor | None = None
+        self._submitted: set[Future[str]] = set()
+        self._warming: Future[str] | None = None
+        self._lock = threading.RLock()
+        # A pool reports finished jobs while it may hold locks that its `submit` needs.
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix="jobs")
+        self._closed = False
+
+    def start(self, delay: float = 0.0) -> None:
+        """Start the worker and its warm-up after `delay` seconds, without waiting for either.
+
+        A job that comes earlier starts the worker at once.
         """
-        plan = Plan(dataset, params)
-        folder = dataset.run_folder(plan.run)
-        save_settings(dataset, params)
+        _call_later(delay, self._warm_up)
+
+    def _warm_up(self) -> None:
         with self._lock:
-            self.drop(viewer, but=plan.run)
-            if plan.is_finished:
-                _say_finished(folder)
-                return plan.run
-            arguments = (str(self.store.home), dataset.fingerprint, params.to_dict(), str(folder))
-            self.want(plan.run, viewer, Job(compute, arguments, folder))
-        return plan.run
+            if self._executor is None and not self._closed:
+                try:
+                    self._warming = self._submit_to_executor(warm_up)
+                except HarmonyExplorerError as error:
+                    log.warning("%s", error)  # the first run says it on its page
+                else:
+                    self._when_done(self._warming)
 
-    def submit_steps(self, viewer: str, dataset: Dataset, params: RunParams, *steps: str) -> str:
-        """Ask for some steps of a run and what they need, in the background.
+    def submit(self, viewer: str, *works: Work) -> None:
+        """Ask for work on behalf of a viewer, who thereby withdraws from everything else.
 
-        Unlike `submit_run` it drops nothing, so a viewer may wait for many of them.
-
-        Parameters
-        ----------
-        steps
-            Names from `harmony_core.runs.plan`.
-
-        Returns
-        -------
-        The name by which to `follow` it, with its `steps_folder`.
+        Work whose results exist is finished at once.
         """
-        plan = Plan(dataset, params)
-        folder = self.steps_folder(dataset, params, *steps)
-        name = f"{plan.run}-{folder.name}"
-        save_settings(dataset, params)
+        for work in works:
+            work.prepare()
         with self._lock:
-            if plan.has(*steps):
-                _say_finished(folder)
-                return name
-            home, fingerprint = str(self.store.home), dataset.fingerprint
-            arguments = (home, fingerprint, params.to_dict(), str(folder), *steps)
-            self.want(name, viewer, Job(compute, arguments, folder, background=True))
-        return name
+            self._withdraw(viewer, keep={work.name for work in works})
+            for work in works:
+                if not work.is_finished():
+                    self.queue.add(work, viewer)
+                elif work.folder.progress.state != "finished":
+                    with contextlib.suppress(OSError):  # disk full: what was written before stands
+                        work.folder.write("finished", fraction=1.0)
+            self._submit_waiting()
 
-    def steps_folder(self, dataset: Dataset, params: RunParams, *steps: str) -> Path:
-        """Return where the progress of `submit_steps` is written."""
-        return dataset.run_folder(Plan(dataset, params).run, "-".join(steps))
-
-    def submit_load(self, viewer: str, request: LoadRequest) -> str:
-        """Ask for files to be read into the store; `Progress.result` is then the fingerprint."""
-        job_name = "load-" + digest(request.to_dict(), time.time_ns())
-        folder = self.store.uploads_folder / job_name
-        folder.mkdir(mode=0o700)
-        arguments = (str(self.store.home), request.to_dict(), str(folder))
+    def withdraw(self, viewer: str) -> None:
+        """Forget what a viewer waits for; a job that nobody waits for is cancelled."""
         with self._lock:
-            self.want(job_name, viewer, Job(load_files, arguments, folder))
-        return job_name
+            self._withdraw(viewer)
+            self._submit_waiting()
 
-    def submit_export(
-        self, viewer: str, dataset: Dataset, params: RunParams, offer: str, **how: Any
-    ) -> str:
-        """Ask for one form of a finished run, which ends up in its `export_folder`.
+    def _withdraw(self, viewer: str, keep: Collection[str] = ()) -> None:
+        for job in self.queue.withdraw(viewer, keep):
+            self._stop(job)
 
-        Parameters
-        ----------
-        offer, how
-            See `harmony_core.jobs.worker.export_run`; plain JSON values.
+    def progress(self, work: Work) -> Progress:
+        """Return how far some work is."""
+        with self._lock:
+            job = self.queue.jobs.get(work.name)
+            lost = "" if job is None else job.lost
+            warming = self._warming in self._submitted
+        progress = work.folder.progress
+        if job is None:
+            return progress
+        if lost and progress.state != "finished":
+            return Progress("failed", message=lost)
+        if not job.viewers:
+            return progress if progress.is_over else Progress("cancelled")
+        if progress.state == "cancelled":
+            progress = Progress("waiting")  # it makes way, or was wanted again too late
+        if job.retries and not progress.is_over:
+            again = f"{progress.step or 'Waiting'}, again because its worker had stopped"
+            return replace(progress, step=again)
+        if job.is_waiting and warming and not progress.is_over:
+            return replace(progress, step=_GETTING_READY)
+        return progress
 
-        Returns
-        -------
-        The name by which to `follow` it; `Progress.result` is then the name of the file.
+    def close(self) -> None:
+        """Cancel everything and end the worker."""
+        with self._lock:
+            self._closed = True
+            for job in self.queue.jobs.values():
+                job.stop()
+            self.queue.jobs.clear()
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executors.close(executor)
+
+    def _stop(self, job: Job) -> None:
+        job.stop()
+        _call_later(PATIENCE, self._end_if_in_the_way, job, job.future)
+
+    def _end_if_in_the_way(self, job: Job, future: Future[str]) -> None:
+        """End the worker that still computes what should have stopped while somebody waits.
+
+        Stages and layouts see their cancel mark; a call into a library does not.
         """
-        folder = self.export_folder(dataset, params, offer, **how)
-        name = f"export-{folder.name}"
         with self._lock:
-            if read_progress(folder).state != "finished":
-                with contextlib.suppress(OSError):  # the job says so, if it can't be made
-                    folder.mkdir(parents=True, exist_ok=True)
-                home, fingerprint = str(self.store.home), dataset.fingerprint
-                arguments = (home, fingerprint, params.to_dict(), str(folder), offer, how)
-                self.want(name, viewer, Job(export_run, arguments, folder))
-        return name
+            if job.future is not future or not job.stopping or self._executor is None:
+                return
+            if self.queue.in_front:
+                log.info("Ending a worker that computes what nobody waits for")
+                executors.end_processes(self._executor)
+            else:
+                _call_later(PATIENCE, self._end_if_in_the_way, job, future)
 
-    def export_folder(self, dataset: Dataset, params: RunParams, offer: str, **how: Any) -> Path:
-        """Return where one form of a run is written; the same wish has the same folder."""
-        run = Plan(dataset, params).run
-        return dataset.run_folder(run) / "files" / digest(run, offer, how)
+    def _submit_waiting(self) -> None:
+        """Submit jobs while there is a place for them; what is in the background makes way."""
+        while (job := self._next()) is not None:
+            job.begin_anew()
+            if job.lost:
+                continue
+            work = job.work
+            try:
+                job.future = self._submit_to_executor(
+                    work.function, str(self.store.home), str(work.folder.path), *work.arguments
+                )
+            except HarmonyExplorerError as error:
+                job.write("failed", message=str(error))
+                del self.queue.jobs[work.name]
+            else:
+                self._when_done(job.future, self._settle, job, job.future)
+        for job in self.queue.in_the_way:
+            self._stop(job)
 
-    def submit_selected(
-        self, viewer: str, dataset: Dataset, params: RunParams, chosen: npt.NDArray[np.bool_]
-    ) -> tuple[str, Path]:
-        """Ask for the marker genes of chosen cells; the viewer drops any earlier wish.
+    def _next(self) -> Job | None:
+        places = 1 if self._executor is None else executors.places(self._executor)
+        return self.queue.next(places=places, n_submitted=len(self._submitted))
 
-        Returns
-        -------
-        The name and the folder by which to `follow` it; see `harmony_core.runs.selected_markers`.
-        """
-        name = selected_markers.key(dataset, params, chosen).folder
-        folder = dataset.run_folder(name)
-        with self._lock:
-            self.drop(viewer, but=name)
-            home, fingerprint = str(self.store.home), dataset.fingerprint
-            bits = np.packbits(chosen).tobytes()
-            arguments = (home, fingerprint, params.to_dict(), str(folder), bits)
-            self.want(name, viewer, Job(rank_selected, arguments, folder))
-        return name, folder
+    def _submit_to_executor(self, function: Callable[..., str], *arguments: Any) -> Future[str]:
+        if self._executor is None:
+            self._executor = self._factory()
+        try:
+            future = self._executor.submit(function, *arguments)
+        except BrokenProcessPool:
+            self._executor = self._factory()
+            future = self._executor.submit(function, *arguments)
+        self._submitted.add(future)
+        return future
+
+    def _when_done(
+        self, future: Future[str], then: Callable[..., None] | None = None, *arguments: Any
+    ) -> None:
+        def settle() -> None:
+            with self._lock:
+                self._submitted.discard(future)
+                if then is not None:
+                    then(*arguments)
+                self._submit_waiting()
+
+        if future.done():
+            settle()
+        else:
+            future.add_done_callback(lambda _: self._settler.submit(settle))
+
+    def _settle(self, job: Job, future: Future[str]) -> None:
+        """Decide what becomes of a job whose future is done: gone, again, or lost."""
+        jobs, name = self.queue.jobs, job.work.name
+        if jobs.get(name) is not job:
+            return
+        job.future = None
+        error = None if future.cancelled() else future.exception()
+        if not job.viewers:
+            del jobs[name]
+        elif error is None:
+            # One that made way, or was wanted again after it had stopped, has another turn.
+            if job.work.folder.progress.state in ("finished", "failed"):
+                del jobs[name]
+        elif not executors.is_lost(error):
+            log.error("%s could not say how it went", name, exc_info=error)
+            job.lost = NOTHING_WRITTEN
+        elif not job.stopping:  # a worker that we ended is not the job's fault
+            log.warning("The worker died during %s", name)
+            job.retries += 1
+            if job.retries > _MAX_RETRIES:
+                job.lost = _STOPPED_TWICE
 
 
-def _say_finished(folder: Path) -> None:
-    """Write that nothing is left to do; on a full disk what was written before stands."""
-    with contextlib.suppress(OSError):
-        write_json(folder / "progress.json", {"state": "finished", "share": 1.0})
+def _call_later(seconds: float, function: Callable[..., None], *arguments: Any) -> None:
+    timer = threading.Timer(seconds, function, arguments)
+    timer.daemon = True
+    timer.start()

@@ -6,15 +6,15 @@ import tempfile
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from harmony_core.params import ClusterParams, HarmonyParams, PrepareParams, RunParams
 from harmony_core.store import Store
 
 
-def warm_up() -> None:
+def warm_up() -> str:
     """Run the whole chain once on a toy in a store of its own; nothing is compiled later."""
     import anndata as ad
+    import scipy.sparse as sp
 
     from harmony_core.runs.pipeline import Pipeline
     from harmony_core.store.ingest import ingest
@@ -36,3 +36,4 @@ def warm_up() -> None:
     )
     with tempfile.TemporaryDirectory() as home:
         Pipeline(ingest(Store(home), toy, name="toy"), params).run()
+    return ""

@@ -38,6 +38,9 @@ from harmony_core.store.info import INFO_FILE
 HOME_VARIABLE = "HARMONY_EXPLORER_HOME"
 SIZE_VARIABLE = "HARMONY_EXPLORER_CACHE_GB"
 DEFAULT_SIZE_GB = 5.0
+PROGRESS_FILE = "progress.json"
+"""Of a job; that of an export is also the time of its last use."""
+
 UPLOADS_KEPT_SECONDS = 24 * 3600
 IN_USE_SECONDS = 600
 """What was used as lately as this is on somebody's screen, or about to be."""
@@ -125,7 +128,7 @@ class Store:
         excess = tree_size(self.home) - (size_limit() if limit_gb is None else limit_gb) * 1e9
         # Of datasets the one used last stays: a long run may not have touched it for a while.
         for pattern, spared in (
-            ("datasets/*/runs/*/files/*/progress.json", 0),
+            (f"datasets/*/runs/*/files/*/{PROGRESS_FILE}", 0),
             ("datasets/*/stages/*/info.json", 0),
             ("datasets/*/dataset.json", 1),
         ):

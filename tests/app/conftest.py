@@ -59,7 +59,7 @@ class Waiting(Runner):
     @property
     def wanted(self) -> list[Job]:
         """The jobs that somebody waits for."""
-        return [job for job in self._jobs.values() if job.viewers]
+        return [job for job in self.queue.jobs.values() if job.viewers]
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_suggest_begins_in_the_background_and_can_be_cancelled(
     app.button(key="suggest").click().run()
     assert not app.exception
     assert len(runner.handed) == 1
-    assert len(runner._jobs) == 11  # the run on screen is one of the twelve
+    assert len(runner.queue.jobs) == 11  # the run on screen is one of the twelve
     app.button(key="cancel-suggest").click().run()
     assert not runner.wanted
     assert app.button(key="suggest")
@@ -149,16 +149,16 @@ def test_a_slider_does_not_wait_for_the_search(app: AppTest, runner: Waiting) ->
     app.button(key="suggest").click().run()
     next(s for s in app.slider if s.label == "sigma").set_value(0.3).run()
     assert not app.exception
-    (urgent,) = [job for job in runner.wanted if not job.background]
+    (urgent,) = [job for job in runner.wanted if not job.work.background]
     (under_way,) = [job for job in runner.wanted if job.future]
     assert under_way.stopping
     runner.end()
-    assert runner.handed[1] == urgent.arguments
+    assert runner.handed[1][2:] == urgent.work.arguments
 
 
 def test_stability_asks_for_five_seeds(app: AppTest, runner: Waiting) -> None:
     app.button(key="stability").click().run()
-    seeds = {job.arguments[2]["harmony"]["seed"] for job in runner._jobs.values()}
+    seeds = {job.work.arguments[1].harmony.seed for job in runner.queue.jobs.values()}
     assert seeds == {1, 2, 3, 4}  # seed 0 is the run on screen
 
 
@@ -168,7 +168,9 @@ def test_scib_scores_are_asked_for_on_demand(app: AppTest, runner: Waiting) -> N
     app.run()
     app.button(key="score-this").click().run()
     assert not app.exception
-    assert [job.arguments[4:] for job in runner._jobs.values()] == [("scib_before", "scib_after")]
+    assert [job.work.arguments[2:] for job in runner.queue.jobs.values()] == [
+        ("scib_before", "scib_after")
+    ]
 
 
 def test_formulas_in_a_table_are_text_in_the_csv() -> None:

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.export.formats import OFFERS, offer_named
 from harmony_core.export.job import CHOICES
 from harmony_core.export.settings import settings_text
+from harmony_core.jobs.work import export_work
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.store import Dataset, examples
 from pages.ui import state
@@ -43,7 +44,7 @@ def folder_of(runner: Waiting, sample: tuple[Dataset, RunParams], name: str) -> 
     how: dict[str, Any] = {"chosen": {c: CHOICES[c].values[0] for c in offer.choices}}
     if offer.compares:
         how["runs"] = []
-    return runner.export_folder(*sample, name, **how)
+    return export_work(*sample, name, how).folder.path
 
 
 def labels(app: AppTest) -> list[str]:
@@ -73,7 +74,7 @@ def test_asked_for_under_way_finished(
     button(app, f"Make {offer.what}").click().run()
     assert not app.exception
     folder = folder_of(runner, sample, name)
-    assert runner.handed[-1][3:5] == (str(folder), name)
+    assert (runner.handed[-1][1], runner.handed[-1][4]) == (str(folder), name)
     assert "Waiting for the worker …" in texts(app)
     (folder / "progress.json").write_text(json.dumps({"state": "running", "step": "Drawing *all*"}))
     app.run()
@@ -241,5 +242,5 @@ def test_two_kept_runs_are_chosen_for_their_figure(
     assert app.selectbox(key="two_runs:First run").value == 0
     button(app, "Make figure of two runs").click().run()
     assert not app.exception
-    assert RunParams.from_dict(runner.handed[-1][2]) == params
+    assert runner.handed[-1][3] == params
     assert RunParams.from_dict(runner.handed[-1][5]["other"]) == other

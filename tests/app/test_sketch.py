@@ -66,9 +66,9 @@ def _click(app: AppTest, label: str) -> None:
 def test_nothing_is_computed_before_the_user_decided(app: AppTest) -> None:
     assert not app.exception
     assert "These are 400 cells" in app.info[0].value
-    assert not services.runner()._jobs
+    assert not services.runner().queue.jobs
     _click(app, "Work on all cells")
-    assert len(services.runner()._jobs) == 1
+    assert len(services.runner().queue.jobs) == 1
     assert not [i for i in app.info if "These are" in i.value]
 
 
@@ -83,7 +83,7 @@ def test_settings_found_on_a_sketch_run_on_all_cells(app: AppTest) -> None:
     found = RunParams.from_dict(app.session_state[state.SETTINGS][small.fingerprint])
     assert found == SMALL
     _click(app, "Run these settings on all 400 cells")
-    assert f"all-cells:{whole.fingerprint}" in str(services.runner()._jobs)
+    assert f"all-cells:{whole.fingerprint}" in str(services.runner().queue.jobs)
     Pipeline(whole, found).run()
     app.run()
     _click(app, "Open these settings on all cells")

@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.figures.summary import clip_limit
 from harmony_core.jobs import worker
-from harmony_core.jobs.worker import ProgressWriter
 from harmony_core.runs import history, iterations
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
@@ -319,7 +318,7 @@ def test_another_selection_supersedes_the_first(eight: AppTest, runner: Waiting)
 def test_a_failure_to_rank_genes_is_a_sentence(eight: AppTest, runner: Waiting) -> None:
     eight.button(key="selected-markers").click().run()
     (job,) = runner.wanted
-    ProgressWriter(job.folder).write("failed", message="There was not enough memory.")
+    job.work.folder.write("failed", message="There was not enough memory.")
     eight.run()
     assert [e.value for e in eight.error] == [plain("There was not enough memory.")]
     assert eight.button(key="selected-markers")

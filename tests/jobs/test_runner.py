@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 
 from harmony_core.errors import HarmonyExplorerError
-from harmony_core.jobs import executors
-from harmony_core.jobs import queue as job_queue
+from harmony_core.jobs import executors, job_folder
 from harmony_core.jobs import runner as runner_module
+from harmony_core.jobs import work as work_module
 from harmony_core.jobs.executors import SCHEDULER_VARIABLE, executor_for, spawned_worker
-from harmony_core.jobs.runner import Progress, Runner
-from harmony_core.jobs.worker import ProgressWriter, read_progress
+from harmony_core.jobs.job_folder import JobFolder
+from harmony_core.jobs.queue import Job
+from harmony_core.jobs.runner import Runner
+from harmony_core.jobs.work import Work, export_work, run_work, selection_work
 from harmony_core.params import RunParams
 from harmony_core.runs import selected_markers
 from harmony_core.runs.pipeline import Pipeline
@@ -95,8 +97,13 @@ class Hands:
         """Wait until the runner has heard of what is done."""
         self.runner._settler.submit(int).result()
 
-    def state(self, name: str, folder: Path) -> str:
-        return self.runner.follow(name, folder).state
+    def ask(self, viewer: str, *works: Work) -> Work:
+        """Submit work and return the first."""
+        self.runner.submit(viewer, *works)
+        return works[0]
+
+    def state(self, work: Work) -> str:
+        return self.runner.progress(work).state
 
 
 @pytest.fixture
@@ -117,13 +124,13 @@ def test_two_viewers_share_one_computation(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     params = fresh()
-    name = hands.runner.submit_run("ada", dataset, params)
-    assert hands.runner.submit_run("ben", dataset, params) == name
+    run = hands.ask("ada", run_work(dataset, params))
+    assert hands.ask("ben", run_work(dataset, params)).name == run.name
     assert hands.waiting == 1
-    hands.runner.drop("ada")
-    assert hands.state(name, dataset.run_folder(name)) == "waiting"
+    hands.runner.withdraw("ada")
+    assert hands.state(run) == "waiting"
     hands.run_next()
-    assert hands.state(name, dataset.run_folder(name)) == "finished"
+    assert hands.state(run) == "finished"
     assert RunResults(dataset, params).is_finished
 
 
@@ -131,13 +138,13 @@ def test_the_latest_wish_of_a_viewer_wins(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     first, second = fresh(), fresh()
-    old = hands.runner.submit_run("ada", dataset, first)
-    new = hands.runner.submit_run("ada", dataset, second)
-    assert hands.state(old, dataset.run_folder(old)) == "cancelled"
-    assert hands.state(new, dataset.run_folder(new)) == "waiting"
+    old = hands.ask("ada", run_work(dataset, first))
+    new = hands.ask("ada", run_work(dataset, second))
+    assert hands.state(old) == "cancelled"
+    assert hands.state(new) == "waiting"
     hands.run_next()  # the first one sees its mark at once
     hands.run_next()
-    assert hands.state(new, dataset.run_folder(new)) == "finished"
+    assert hands.state(new) == "finished"
     assert not RunResults(dataset, first).is_finished
     assert hands.waiting == 0
 
@@ -146,21 +153,21 @@ def test_wishes_that_nobody_keeps_never_reach_the_worker(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     under_way, *passed_over, last = (fresh() for _ in range(6))
-    hands.runner.submit_run("ben", dataset, under_way)
+    hands.ask("ben", run_work(dataset, under_way))
     for params in (*passed_over, last):
-        name = hands.runner.submit_run("ada", dataset, params)
+        run = hands.ask("ada", run_work(dataset, params))
     assert hands.waiting == 1
     hands.run_next()
     hands.run_next()
-    assert hands.state(name, dataset.run_folder(name)) == "finished"
+    assert hands.state(run) == "finished"
     assert hands.waiting == 0
 
 
 def test_a_finished_run_is_answered_from_the_store(hands: Hands, dataset: Dataset) -> None:
     Pipeline(dataset, SMALL).run()
-    name = hands.runner.submit_run("ada", dataset, SMALL)
+    run = hands.ask("ada", run_work(dataset, SMALL))
     assert hands.executors == []
-    assert hands.state(name, dataset.run_folder(name)) == "finished"
+    assert hands.state(run) == "finished"
 
 
 def test_dropped_mid_run_it_stops_between_stages(
@@ -173,14 +180,14 @@ def test_dropped_mid_run_it_stops_between_stages(
     compute = Pipeline._correct
 
     def correct_and_drop(self: Pipeline, *side: str) -> Any:
-        hands.runner.drop("ada")
+        hands.runner.withdraw("ada")
         return compute(self, *side)
 
     monkeypatch.setattr(Pipeline, "_correct", correct_and_drop)
-    name = hands.runner.submit_run("ada", dataset, params)
+    run = hands.ask("ada", run_work(dataset, params))
     hands.run_next()
     results = RunResults(dataset, params)
-    assert hands.state(name, dataset.run_folder(name)) == "cancelled"
+    assert hands.state(run) == "cancelled"
     assert results.stage("correct") is not None
     assert results.stage("neighbors_after") is None
 
@@ -189,31 +196,31 @@ def test_asked_again_while_its_cancelled_forerunner_still_writes(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     params = fresh()
-    name = hands.runner.submit_run("ada", dataset, params)
-    hands.runner.drop("ada")
-    hands.runner.submit_run("ada", dataset, params)
-    ProgressWriter(dataset.run_folder(name)).write("cancelled")
-    assert hands.state(name, dataset.run_folder(name)) == "waiting"
+    run = hands.ask("ada", run_work(dataset, params))
+    hands.runner.withdraw("ada")
+    hands.ask("ada", run_work(dataset, params))
+    run.folder.write("cancelled")
+    assert hands.state(run) == "waiting"
 
 
 def test_background_jobs_go_one_at_a_time_and_make_way(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     many = [fresh(), fresh()]
-    names = [hands.runner.submit_steps("ada:suggest", dataset, p, "assess") for p in many]
-    folders = [hands.runner.steps_folder(dataset, p, "assess") for p in many]
+    works = [run_work(dataset, params, "assess") for params in many]
+    hands.ask("ada:suggest", *works)
     assert hands.waiting == 1
     urgent = fresh()
-    run = hands.runner.submit_run("ada", dataset, urgent)
+    run = hands.ask("ada", run_work(dataset, urgent))
     hands.run_next()  # the background job sees its mark at once
-    assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["waiting"] * 2
+    assert [hands.state(work) for work in works] == ["waiting"] * 2
     assert hands.waiting == 1
     hands.run_next()
-    assert hands.state(run, dataset.run_folder(run)) == "finished"
+    assert hands.state(run) == "finished"
     for _ in many:
         assert hands.waiting == 1
         hands.run_next()
-    assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["finished"] * 2
+    assert [hands.state(work) for work in works] == ["finished"] * 2
     for params in many:
         assert RunResults(dataset, params).assessment is not None
         assert RunResults(dataset, params).layout("after") is None
@@ -223,10 +230,10 @@ def test_dropped_background_jobs_are_not_begun(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     many = [fresh(), fresh()]
-    names = [hands.runner.submit_steps("ada:suggest", dataset, p, "assess") for p in many]
-    folders = [hands.runner.steps_folder(dataset, p, "assess") for p in many]
-    hands.runner.drop("ada:suggest")
-    assert [hands.state(*job) for job in zip(names, folders, strict=True)] == ["cancelled"] * 2
+    works = [run_work(dataset, params, "assess") for params in many]
+    hands.ask("ada:suggest", *works)
+    hands.runner.withdraw("ada:suggest")
+    assert [hands.state(work) for work in works] == ["cancelled"] * 2
     hands.run_next()  # the one that the worker had sees its mark
     assert hands.waiting == 0
     for params in many:
@@ -237,36 +244,31 @@ def test_a_dead_worker_is_replaced_unseen_and_the_innocent_are_not_blamed(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     culprit, innocent = fresh(), fresh()
-    bad = hands.runner.submit_run("ada", dataset, culprit)
-    good = hands.runner.submit_run("ben", dataset, innocent)
-    ProgressWriter(dataset.run_folder(bad)).write("running")
+    bad = hands.ask("ada", run_work(dataset, culprit))
+    good = hands.ask("ben", run_work(dataset, innocent))
+    bad.folder.write("running")
     hands.die()
-    again = hands.runner.follow(bad, dataset.run_folder(bad))
+    again = hands.runner.progress(bad)
     assert again.state == "waiting"
     assert "its worker had stopped" in again.step
-    ProgressWriter(dataset.run_folder(bad)).write("running")
+    bad.folder.write("running")
     hands.die()
-    lost = hands.runner.follow(bad, dataset.run_folder(bad))
+    lost = hands.runner.progress(bad)
     assert lost.state == "failed"
     assert "memory" in lost.message
-    assert hands.state(good, dataset.run_folder(good)) == "waiting"
+    assert hands.state(good) == "waiting"
     hands.run_next()
-    assert hands.state(good, dataset.run_folder(good)) == "finished"
+    assert hands.state(good) == "finished"
 
 
 def test_a_failure_is_a_sentence(hands: Hands, dataset: Dataset) -> None:
     params = replace(SMALL, harmony=replace(SMALL.harmony, batch=("nope",), theta=(2.0,)))
-    name = hands.runner.submit_run("ada", dataset, params)
+    run = hands.ask("ada", run_work(dataset, params))
     hands.run_next()
-    found = hands.runner.follow(name, dataset.run_folder(name))
+    found = hands.runner.progress(run)
     assert found.state == "failed"
     assert "no column" in found.message
     assert "Traceback" not in found.message
-
-
-def test_unreadable_progress_means_waiting(tmp_path: Path) -> None:
-    (tmp_path / "progress.json").write_text('{"state": "running", "sh')
-    assert read_progress(tmp_path) == Progress("waiting")
 
 
 def test_a_killed_process_restarts_the_work_unseen(
@@ -283,15 +285,15 @@ def test_a_killed_process_restarts_the_work_unseen(
 
     runner = Runner(kept_store, pool)
     params = replace(fresh(), prepare=replace(SMALL.prepare, n_pcs=9))
-    folder = runner.steps_folder(dataset, params, "correct")
+    harmony = run_work(dataset, params, "correct")
     seen = set()
 
     def state() -> str:
-        seen.add(runner.follow(name, folder).state)
-        return runner.follow(name, folder).state
+        seen.add(runner.progress(harmony).state)
+        return runner.progress(harmony).state
 
     try:
-        name = runner.submit_steps("ada", dataset, params, "correct")
+        runner.submit("ada", harmony)
         _wait(lambda: state() == "running")
         os.kill(next(iter(pools[0]._processes)), signal.SIGKILL)
         _wait(lambda: state() in ("finished", "failed"))
@@ -310,7 +312,7 @@ def hang(*_: Any) -> str:
 
 def answer(*arguments: Any) -> str:
     """Stand in for a run that is soon done."""
-    ProgressWriter(Path(arguments[-1])).write("finished", share=1.0)
+    JobFolder(Path(arguments[1])).write("finished", fraction=1.0)
     return ""
 
 
@@ -322,13 +324,13 @@ def stuck(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Runner]:
     """A runner whose worker is stuck in a run that Ada waits for; all others are soon done."""
-    monkeypatch.setattr(job_queue, "PATIENCE", 0.2)
+    monkeypatch.setattr(runner_module, "PATIENCE", 0.2)
     runner = Runner(kept_store)
-    monkeypatch.setattr(runner_module, "compute", hang)
-    future = runner._jobs[runner.submit_run("ada", dataset, fresh())].future
+    monkeypatch.setattr(work_module, "compute", hang)
+    future = _submit(runner, "ada", run_work(dataset, fresh())).future
     assert future is not None
     _wait(future.running)
-    monkeypatch.setattr(runner_module, "compute", answer)
+    monkeypatch.setattr(work_module, "compute", answer)
     yield runner
     runner.close()
 
@@ -336,17 +338,26 @@ def stuck(
 def test_a_call_that_never_ends_gives_way_to_who_waits(
     stuck: Runner, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
-    soon = stuck.submit_run("ben", dataset, fresh())
-    stuck.drop("ada")
-    _wait(lambda: stuck.follow(soon, dataset.run_folder(soon)).state == "finished")
+    soon = run_work(dataset, fresh())
+    stuck.submit("ben", soon)
+    stuck.withdraw("ada")
+    _wait(lambda: stuck.progress(soon).state == "finished")
 
 
 def test_many_wishes_survive_a_worker_that_is_ended(
     stuck: Runner, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     for _ in range(5):
-        name = stuck.submit_run("ada", dataset, fresh())
-    _wait(lambda: stuck.follow(name, dataset.run_folder(name)).state == "finished")
+        run = run_work(dataset, fresh())
+        stuck.submit("ada", run)
+    _wait(lambda: stuck.progress(run).state == "finished")
+
+
+def test_a_worker_that_never_answers_ends_with_its_runner(stuck: Runner) -> None:
+    assert isinstance(stuck._executor, ProcessPoolExecutor)
+    (process,) = stuck._executor._processes.values()
+    stuck.close()
+    _wait(lambda: not process.is_alive())
 
 
 def test_a_computation_wanted_again_goes_on(
@@ -359,40 +370,39 @@ def test_a_computation_wanted_again_goes_on(
     monkeypatch.setattr(executors, "end_processes", ended.append)
     hands = Hands(kept_store)
     params, other = fresh(), fresh()
-    name = hands.runner.submit_run("ada", dataset, params)
-    hands.runner.submit_run("ada", dataset, other)
-    job = hands.runner._jobs[name]
+    run = hands.ask("ada", run_work(dataset, params))
+    hands.ask("ada", run_work(dataset, other))
+    job = hands.runner.queue.jobs[run.name]
     assert job.future is not None
-    hands.runner.submit_run("ada", dataset, params)
-    hands.runner.submit_run("ben", dataset, other)
+    hands.ask("ada", run_work(dataset, params))
+    hands.ask("ben", run_work(dataset, other))
     hands.runner._end_if_in_the_way(job, job.future)
     assert ended == []
-    assert not (dataset.run_folder(name) / "cancel").exists()
+    assert not run.folder.is_cancelled
     assert hands.waiting == 1
     hands.run_next()
-    assert hands.state(name, dataset.run_folder(name)) == "finished"
+    assert hands.state(run) == "finished"
 
 
 def test_a_computation_wanted_again_too_late_has_another_turn(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     params = fresh()
-    name = hands.runner.submit_run("ada", dataset, params)
-    folder = dataset.run_folder(name)
-    hands.runner.drop("ada")
+    run = hands.ask("ada", run_work(dataset, params))
+    hands.runner.withdraw("ada")
     future, work, arguments = hands.now.queue[0]
 
     def stop_and_be_wanted(*_: Any) -> str:
         work(*arguments)
-        assert read_progress(folder).state == "cancelled"
-        hands.runner.submit_run("ada", dataset, params)
+        assert run.folder.progress.state == "cancelled"
+        hands.ask("ada", run_work(dataset, params))
         return ""
 
     hands.now.queue[0] = (future, stop_and_be_wanted, ())
     hands.run_next()
-    assert hands.state(name, folder) == "waiting"
+    assert hands.state(run) == "waiting"
     hands.run_next()
-    assert hands.state(name, folder) == "finished"
+    assert hands.state(run) == "finished"
 
 
 def test_a_worker_that_gets_ready_is_not_ended_for_wishes_that_only_waited(
@@ -403,22 +413,21 @@ def test_a_worker_that_gets_ready_is_not_ended_for_wishes_that_only_waited(
 ) -> None:
     ended: list[Executor] = []
     monkeypatch.setattr(executors, "end_processes", ended.append)
-    monkeypatch.setattr(job_queue, "PATIENCE", 0.05)
-    monkeypatch.setattr(job_queue, "warm_up", lambda: "")
-    monkeypatch.setattr(runner_module, "compute", answer)
+    monkeypatch.setattr(runner_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(runner_module, "warm_up", lambda: "")
+    monkeypatch.setattr(work_module, "compute", answer)
     hands = Hands(kept_store)
     hands.runner._warm_up()
     for _ in range(4):
         params = fresh()
-        name = hands.runner.submit_run("ada", dataset, params)
-    folder = dataset.run_folder(name)
-    assert "getting ready" in hands.runner.follow(name, folder).step
+        run = hands.ask("ada", run_work(dataset, params))
+    assert "getting ready" in hands.runner.progress(run).step
     time.sleep(0.3)
     assert ended == []
     hands.run_next()
-    assert "getting ready" not in hands.runner.follow(name, folder).step
+    assert "getting ready" not in hands.runner.progress(run).step
     hands.run_next()
-    assert hands.state(name, folder) == "finished"
+    assert hands.state(run) == "finished"
 
 
 def test_a_cluster_computes_the_same_bytes(
@@ -445,8 +454,9 @@ def test_a_cluster_computes_the_same_bytes(
         monkeypatch.setenv(SCHEDULER_VARIABLE, cluster.scheduler_address)
         runner = Runner(elsewhere)
         try:
-            name = runner.submit_run("ada", copy, here)
-            _wait(lambda: runner.follow(name, copy.run_folder(name)).is_over)
+            run = run_work(copy, here)
+            runner.submit("ada", run)
+            _wait(lambda: runner.progress(run).is_over)
         finally:
             runner.close()
     for stage in STAGES:
@@ -492,11 +502,16 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(
     monkeypatch.setenv(SCHEDULER_VARIABLE, "nonsense")
     with pytest.raises(HarmonyExplorerError, match="unset it to compute on this machine"):
         executor_for(kept_store)
-    runner, params = Runner(kept_store), fresh()
-    name = runner.submit_run("ada", dataset, params)
-    found = runner.follow(name, dataset.run_folder(name))
+    runner, run = Runner(kept_store), run_work(dataset, fresh())
+    runner.submit("ada", run)
+    found = runner.progress(run)
     assert found.state == "failed"
     assert "nonsense" in found.message
+
+
+def _submit(runner: Runner, viewer: str, work: Work) -> Job:
+    runner.submit(viewer, work)
+    return runner.queue.jobs[work.name]
 
 
 def _wait(condition: Callable[[], bool], most: float = 120) -> None:
@@ -510,12 +525,12 @@ def test_marker_genes_of_a_selection_are_superseded_by_those_of_the_next(
     hands: Hands, dataset: Dataset
 ) -> None:
     cells = np.arange(len(Pipeline(dataset, SMALL).cells))
-    old, folder = hands.runner.submit_selected("ada", dataset, SMALL, cells < 30)
-    new, elsewhere = hands.runner.submit_selected("ada", dataset, SMALL, cells >= 30)
-    assert hands.state(old, folder) == "cancelled"
+    old = hands.ask("ada", selection_work(dataset, SMALL, cells < 30))
+    new = hands.ask("ada", selection_work(dataset, SMALL, cells >= 30))
+    assert hands.state(old) == "cancelled"
     hands.run_next()  # the first one sees its mark
     hands.run_next()
-    assert hands.state(new, elsewhere) == "finished"
+    assert hands.state(new) == "finished"
     name = selected_markers.key(dataset, SMALL, cells >= 30)
     assert selected_markers.stored(dataset, name) is not None
 
@@ -523,10 +538,10 @@ def test_marker_genes_of_a_selection_are_superseded_by_those_of_the_next(
 def test_marker_genes_of_two_cells_are_refused_in_a_sentence(
     hands: Hands, dataset: Dataset
 ) -> None:
-    chosen = np.arange(len(Pipeline(dataset, SMALL).cells)) < 2
-    name, folder = hands.runner.submit_selected("ada", dataset, SMALL, chosen)
+    selected = np.arange(len(Pipeline(dataset, SMALL).cells)) < 2
+    ranking = hands.ask("ada", selection_work(dataset, SMALL, selected))
     hands.run_next()
-    assert "Select at least 3 cells" in hands.runner.follow(name, folder).message
+    assert "Select at least 3 cells" in hands.runner.progress(ranking).message
 
 
 # Exports
@@ -538,41 +553,39 @@ def finished(dataset: Dataset) -> RunParams:
     return SMALL
 
 
-def test_a_form_is_made_once_and_again_when_asked_otherwise(
+def test_an_export_is_made_once_and_again_with_other_options(
     hands: Hands, dataset: Dataset, finished: RunParams
 ) -> None:
-    def ask(**how: Any) -> tuple[str, Path]:
-        name = hands.runner.submit_export("ada", dataset, finished, "settings", **how)
-        return name, hands.runner.export_folder(dataset, finished, "settings", **how)
+    def settings(form: str) -> Work:
+        return export_work(dataset, finished, "settings", {"chosen": {"settings": form}})
 
-    toml, json_ = {"chosen": {"settings": "toml"}}, {"chosen": {"settings": "json"}}
-    name, folder = ask(**toml)
-    assert hands.state(name, folder) == "waiting"
+    toml = hands.ask("ada", settings("toml"))
+    assert hands.state(toml) == "waiting"
     hands.run_next()
-    progress = hands.runner.follow(name, folder)
+    progress = hands.runner.progress(toml)
     assert (progress.state, progress.result) == ("finished", "simulated_harmony_settings.toml")
-    assert (folder / progress.result).read_text("utf-8").startswith("# Settings")
-    assert (folder / "notes.txt").read_text() == ""
-    ask(**toml)
+    assert toml.folder.file(progress).read_text("utf-8").startswith("# Settings")
+    assert toml.folder.notes == []
+    hands.ask("ada", settings("toml"))
     assert hands.waiting == 0
-    other, elsewhere = ask(**json_)
-    assert (other, elsewhere) != (name, folder)
+    assert hands.runner.progress(toml) == progress
+    json = hands.ask("ada", settings("json"))
+    assert (json.name, json.folder) != (toml.name, toml.folder)
     hands.run_next()
-    assert hands.runner.follow(other, elsewhere).result.endswith(".json")
+    assert hands.runner.progress(json).result.endswith(".json")
 
 
 def test_an_export_that_fails_says_why_and_can_be_asked_for_again(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
-    params = fresh()  # not computed
-    folder = hands.runner.export_folder(dataset, params, "h5ad")
+    export = export_work(dataset, fresh(), "h5ad", {})  # of a run that is not computed
     for _ in range(2):
-        name = hands.runner.submit_export("ada", dataset, params, "h5ad")
+        hands.ask("ada", export)
         hands.run_next()
-        progress = hands.runner.follow(name, folder)
+        progress = hands.runner.progress(export)
         assert progress.state == "failed"
         assert "not finished" in progress.message
-    assert not list(folder.glob("*.h5ad"))
+    assert not list(export.folder.path.glob("*.h5ad"))
 
 
 def test_a_disk_too_full_to_begin(
@@ -585,27 +598,28 @@ def test_a_disk_too_full_to_begin(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     first, second = fresh(), fresh()
-    hands.runner.submit_run("ada", dataset, first)
-    name = hands.runner.submit_run("ben", dataset, second)
+    done = hands.ask("ada", run_work(dataset, first))
+    run = hands.ask("ben", run_work(dataset, second))
+    done.folder.write("finished", fraction=1.0)
+    hands.now.queue[0] = (hands.now.queue[0][0], str, ())
     with monkeypatch.context() as disk:
-        disk.setattr(job_queue, "write_json", full)
+        disk.setattr(job_folder, "write_json", full)
         hands.run_next()  # it is Ben's turn, but nothing can be noted
     assert hands.waiting == 0
-    assert "its disk is full" in hands.runner.follow(name, dataset.run_folder(name)).message
-    hands.runner.submit_run("ben", dataset, second)
+    assert "its disk is full" in hands.runner.progress(run).message
+    hands.ask("ben", run_work(dataset, second))
     hands.run_next()
-    assert hands.state(name, dataset.run_folder(name)) == "finished"
+    assert hands.state(run) == "finished"
 
 
 def test_a_disk_too_full_to_say_so(hands: Hands, dataset: Dataset, finished: RunParams) -> None:
-    name = hands.runner.submit_export("ada", dataset, finished, "python")
-    folder = hands.runner.export_folder(dataset, finished, "python")
+    export = hands.ask("ada", export_work(dataset, finished, "python", {}))
     future, _, _ = hands.now.queue.pop()
     future.set_running_or_notify_cancel()
     future.set_exception(OSError(errno.ENOSPC, "No space left on device"))
-    progress = hands.runner.follow(name, folder)
+    progress = hands.runner.progress(export)
     assert progress.state == "failed"
     assert "most likely its disk is full" in progress.message
-    hands.runner.submit_export("ada", dataset, finished, "python")
+    hands.ask("ada", export)
     hands.run_next()
-    assert hands.state(name, folder) == "finished"
+    assert hands.state(export) == "finished"

@@ -11,7 +11,8 @@ import pytest
 from harmony_core.errors import Cancelled
 from harmony_core.io import memory
 from harmony_core.io.request import LoadRequest
-from harmony_core.jobs.worker import load_files, read_progress
+from harmony_core.jobs.job_folder import JobFolder
+from harmony_core.jobs.worker import load_files
 from harmony_core.params import PrepareParams
 from harmony_core.runs.plan import LOADING
 from harmony_core.store.ingest import ingest, ingest_request
@@ -68,8 +69,8 @@ def test_a_sample_is_offered_of_an_h5ad_that_is_too_large(
     monkeypatch.setattr(memory, "free_memory", lambda: 400_000.0)
     folder = tmp_path / "job"
     folder.mkdir()
-    assert load_files(str(store.home), LoadRequest.of_path(own).to_dict(), str(folder)) == ""
-    progress = read_progress(folder)
+    assert load_files(str(store.home), str(folder), LoadRequest.of_path(own)) == ""
+    progress = JobFolder(folder).progress
     assert progress.state == "failed"
     assert "needs about" in progress.message
     assert progress.sample == {
@@ -80,9 +81,9 @@ def test_a_sample_is_offered_of_an_h5ad_that_is_too_large(
     table = tmp_path / "own.csv"
     formats.dataset().to_df().to_csv(table)
     monkeypatch.setattr(memory, "free_memory", lambda: 1_000.0)
-    load_files(str(store.home), LoadRequest.of_path(table).to_dict(), str(folder))
-    assert read_progress(folder).state == "failed"
-    assert read_progress(folder).sample is None
+    load_files(str(store.home), str(folder), LoadRequest.of_path(table))
+    assert JobFolder(folder).progress.state == "failed"
+    assert JobFolder(folder).progress.sample is None
 
 
 def test_uploads_that_a_session_left_behind_go_after_a_day(store: Store) -> None:

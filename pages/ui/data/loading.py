@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,38 @@ import streamlit as st
 
 from harmony_core.errors import full_disk
 from harmony_core.io.request import LoadRequest
+from harmony_core.jobs.job_folder import Progress
+from harmony_core.jobs.work import load_work
 from harmony_core.store import Dataset
 from pages.ui import services, state
+from pages.ui.task import Task
 from pages.ui.text import plain
 
-POLL_SECONDS = 0.25
 SAMPLE_CELLS = 20_000
 
 _UNDER_WAY = "load"
 _REFUSED = "load-refused"
 _INPUTS = "load-inputs"
 _EVERY_CELL = "(any)"
+
+
+class LoadTask(Task):
+    """Files that are read for this session, instead of any others."""
+
+    def __init__(self, request: LoadRequest) -> None:
+        self.request = request
+        work = load_work(services.store(), request)
+        super().__init__("load", f"{state.viewer()}:load", work)
+
+    def submit(self) -> None:
+        self.withdraw()  # from the files before, even if these can't be read
+        super().submit()
+        st.session_state[_UNDER_WAY] = self
+
+    def cancel(self) -> None:
+        self.withdraw()
+        st.session_state.pop(_UNDER_WAY, None)
+        _delete_uploads(self.request)
 
 
 def receive(uploads: Sequence[Any]) -> None:
@@ -47,96 +68,69 @@ def receive(uploads: Sequence[Any]) -> None:
 
 def begin(request: LoadRequest) -> None:
     """Begin to read files, instead of any others; may be a widget's callback."""
-    services.runner().drop(_reader())
     forget_refused(but=request)
     try:
-        job = services.runner().submit_load(_reader(), request)
+        LoadTask(request).submit()
     except OSError as error:
         refuse(full_disk(error) or f"The files could not be read: {error.strerror}.")
-    else:
-        st.session_state[_UNDER_WAY] = (job, request.to_dict())
-
-
-def _reader() -> str:
-    """Return the name under which this session waits for files, apart from what else it wants."""
-    return f"{state.viewer()}:load"
 
 
 def refuse(message: str) -> None:
     """Show a sentence instead of reading anything."""
-    st.session_state[_REFUSED] = {"message": message}
+    st.session_state[_REFUSED] = (Progress("failed", message=message), None)
 
 
 def status() -> None:
     """Draw the reading under way, or why the last one was refused."""
-    if _UNDER_WAY in st.session_state:
-        job, values = st.session_state[_UNDER_WAY]
-        progress = services.runner().follow(job, services.store().uploads_folder / job)
+    task: LoadTask | None = st.session_state.get(_UNDER_WAY)
+    if task is not None:
+        progress = task.progress
         if not progress.is_over:
-            bar, button = st.columns([6, 1], vertical_alignment="center")
-            with bar:
-                _poll(job)
-            button.button("Cancel", key="cancel-load", on_click=_cancel, width="stretch")
+            task.follow()
             return
-        del st.session_state[_UNDER_WAY]
-        # Before its folder goes: the runner may not have looked yet how the job ended.
-        services.runner().drop(_reader())
-        shutil.rmtree(services.store().uploads_folder / job, ignore_errors=True)
-        request = LoadRequest.from_dict(values)
-        if progress.state == "finished":
-            _take(progress.result, request)
-            st.rerun()
-        if progress.state == "failed":
-            refused = {"message": progress.message, "sample": progress.sample, "request": values}
-            st.session_state[_REFUSED] = refused
-        if not progress.sample:
-            _delete_uploads(request)
+        _end(task, progress)
     if _REFUSED in st.session_state:
-        _draw_refused(st.session_state[_REFUSED])
+        _draw_refused(*st.session_state[_REFUSED])
+
+
+def _end(task: LoadTask, progress: Progress) -> None:
+    """Take in hand what was read, or note why it was refused."""
+    del st.session_state[_UNDER_WAY]
+    task.withdraw()  # before its folder goes: the runner may not know yet how the job ended
+    task.work.folder.delete()
+    if progress.state == "finished":
+        _take(progress.result, task.request)
+        st.rerun()
+    if progress.state == "failed":
+        st.session_state[_REFUSED] = (progress, task.request)
+    if not progress.sample:
+        _delete_uploads(task.request)
 
 
 def _take(fingerprint: str, request: LoadRequest) -> None:
     """Take what was read in hand; the files stay as long as they could be read otherwise."""
     state.choose_dataset(fingerprint)
     if services.store().dataset(fingerprint).info.reading.choices:
-        st.session_state.setdefault(_INPUTS, {})[fingerprint] = request.to_dict()
+        st.session_state.setdefault(_INPUTS, {})[fingerprint] = request
     else:
         _delete_uploads(request)
 
 
 def read_before(dataset: Dataset) -> LoadRequest | None:
     """Return how a dataset of this session was read, if its files are still there."""
-    values = st.session_state.get(_INPUTS, {}).get(dataset.fingerprint)
-    if values is None:
-        return None
-    request = LoadRequest.from_dict(values)
-    return request if request.still_there else None
+    request: LoadRequest | None = st.session_state.get(_INPUTS, {}).get(dataset.fingerprint)
+    return request if request is not None and request.still_there else None
 
 
-@st.fragment(run_every=POLL_SECONDS)
-def _poll(job: str) -> None:
-    progress = services.runner().follow(job, services.store().uploads_folder / job)
-    if progress.is_over:
-        st.rerun(scope="app")
-    st.progress(progress.share, text=f"{progress.step or 'Waiting for the worker'} …")
-
-
-def _cancel() -> None:
-    services.runner().drop(_reader())
-    if under_way := st.session_state.pop(_UNDER_WAY, None):
-        _delete_uploads(LoadRequest.from_dict(under_way[1]))
-
-
-def _draw_refused(refused: dict[str, Any]) -> None:
-    st.error(plain(refused["message"], longest=2000))
+def _draw_refused(progress: Progress, request: LoadRequest | None) -> None:
+    st.error(plain(progress.message, longest=2000))
     st.caption("The dataset you had before is still in hand.")
-    sample = refused.get("sample")
-    if sample:
-        _offer_sample(sample, LoadRequest.from_dict(refused["request"]))
+    if progress.sample and request is not None:
+        _choose_sample(progress.sample, request)
 
 
-def _offer_sample(sample: dict[str, Any], request: LoadRequest) -> None:
-    """Offer to read some of the cells of a file that is too large."""
+def _choose_sample(sample: Mapping[str, Any], request: LoadRequest) -> None:
+    """Choose how many of the cells of a file that is too large are read."""
     number, column, button = st.columns([2, 2, 2], vertical_alignment="bottom")
     cells = number.number_input(
         "Cells to draw",
@@ -162,11 +156,9 @@ def _offer_sample(sample: dict[str, Any], request: LoadRequest) -> None:
 
 def forget_refused(*, but: LoadRequest | None = None) -> None:
     """Forget why a file was refused, and the file, unless it is asked for once more."""
-    refused = st.session_state.pop(_REFUSED, {})
-    if "request" in refused:
-        old = LoadRequest.from_dict(refused["request"])
-        if but is None or old.paths != but.paths:
-            _delete_uploads(old)
+    _, request = st.session_state.pop(_REFUSED, (None, None))
+    if request is not None and (but is None or request.paths != but.paths):
+        _delete_uploads(request)
 
 
 def _delete_uploads(request: LoadRequest) -> None:

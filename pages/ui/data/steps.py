@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import streamlit as st
 
+from harmony_core.jobs.job_folder import Progress
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
-from harmony_core.store import Dataset, StageResult
+from harmony_core.store import Dataset, StageKey, StageResult
 from pages.ui.run_group import Group
 from pages.ui.text import plain
 
-POLL_SECONDS = 0.4
+
+class _StepTask(Group):
+    """One step of one run."""
+
+    poll_seconds = 0.4
+
+    def __init__(self, dataset: Dataset, step: str, key: StageKey, what: str) -> None:
+        super().__init__(f"data-{step}", dataset, step)
+        self.what = what
+        self.cancelled_key = f"stopped:{key.folder}"
+
+    def cancel(self) -> None:
+        super().cancel()
+        st.session_state[self.cancelled_key] = True
+
+    def draw(self, progress: Progress) -> None:
+        st.progress(0.3, text=f"{self.what} …")
 
 
 def result(dataset: Dataset, params: RunParams, step: str, *, what: str) -> StageResult | None:
@@ -24,44 +41,21 @@ def result(dataset: Dataset, params: RunParams, step: str, *, what: str) -> Stag
         What is being done, for the progress bar.
     """
     key = Plan(dataset, params).keys[step]
-    found = dataset.finished(key)
-    if found is not None:
-        return found
-    group = Group(f"data-{step}", dataset, step)
-    stopped = f"stopped:{key.folder}"
-    if st.session_state.get(stopped):
+    stored = dataset.finished(key)
+    if stored is not None:
+        return stored
+    task = _StepTask(dataset, step, key, what)
+    if st.session_state.get(task.cancelled_key):
         st.caption(f"{what}: cancelled.")
         if st.button("Do it after all", key=f"resume-{step}"):
-            del st.session_state[stopped]
+            del st.session_state[task.cancelled_key]
             st.rerun()
         return None
     # By key, so that a setting which does not concern the step does not ask for it again.
-    if [Plan(dataset, run).keys[step] for run in group.runs] != [key]:
-        group.begin([params])
-    standing = group.standing()
-    if standing.failures:
-        st.warning(plain(standing.failures[0], longest=500))
-        return None
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    with bar:
-        _poll(group, what)
-    button.button(
-        "Cancel",
-        key=f"cancel-{group.name}",
-        on_click=_cancel,
-        args=(group, stopped),
-        width="stretch",
-    )
+    if [Plan(dataset, run).keys[step] for run in task.runs] != [key]:
+        task.begin([params])
+    if failure := task.progress.message:
+        st.warning(plain(failure, longest=500))
+    else:
+        task.follow()
     return None
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def _poll(group: Group, what: str) -> None:
-    if group.standing().is_over:
-        st.rerun(scope="app")
-    st.progress(0.3, text=f"{what} …")
-
-
-def _cancel(group: Group, stopped: str) -> None:
-    group.cancel()
-    st.session_state[stopped] = True

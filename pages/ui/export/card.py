@@ -11,13 +11,14 @@ import streamlit as st
 from harmony_core.export.formats import Offer
 from harmony_core.export.job import CHOICES
 from harmony_core.io.writing import in_words
-from harmony_core.jobs.runner import Progress
+from harmony_core.jobs.job_folder import Progress
+from harmony_core.jobs.work import export_work
 from harmony_core.params import RunParams
 from harmony_core.runs.history import differing
 from harmony_core.runs.history import in_words as run_in_words
 from harmony_core.store import Dataset
-from pages.ui import services, state
-from pages.ui.jobs import POLL_SECONDS
+from pages.ui import state
+from pages.ui.task import Task
 from pages.ui.text import plain
 
 LARGEST_DOWNLOAD = 1_000_000_000
@@ -30,49 +31,45 @@ Streamlit forgets it with the next run of any script, so that a second press may
 _ASKED = "asked_exports"
 
 
-class Wish:
-    """One form of one run, and where it is made.
+class ExportTask(Task):
+    """One export of one run.
 
     Parameters
     ----------
-    how
+    options
         Choices, second run and runs to compare with; see `harmony_core.jobs.worker.export_run`.
     """
 
+    bar_width = None
+
     def __init__(
-        self, offer: Offer, dataset: Dataset, params: RunParams, how: Mapping[str, Any]
+        self, offer: Offer, dataset: Dataset, params: RunParams, options: Mapping[str, Any]
     ) -> None:
-        self.offer, self.dataset, self.params, self.how = offer, dataset, params, how
-        # Held here because a callback that reads the session's state may be broken off there, by
-        # the next rerun, and the click would be lost.
-        self._runner = services.runner()
+        self.offer, work = offer, export_work(dataset, params, offer.name, options)
+        super().__init__(offer.name, f"{state.viewer()}:{work.name}", work)
         self._asked: set[str] = st.session_state.setdefault(_ASKED, set())
-        self.folder = self._runner.export_folder(dataset, params, offer.name, **how)
-        self._viewer = f"{state.viewer()}:{self.folder.name}"
 
     @property
-    def progress(self) -> Progress | None:
-        """Where it stands; None if nobody here asked for it and it was not made before."""
-        found = self._runner.follow(f"export-{self.folder.name}", self.folder)
-        if found.state == "finished":
-            return found if self.file(found).is_file() else None
-        asked = self.folder.name in self._asked
-        return found if asked and found.state != "cancelled" else None
+    def progress(self) -> Progress:
+        """Where it stands; cancelled if nobody here asked for it and it was not made before."""
+        progress = super().progress
+        if progress.state == "finished":
+            exists = self.work.folder.file(progress).is_file()
+        else:
+            exists = self.work.name in self._asked
+        return progress if exists else Progress("cancelled")
 
-    def file(self, progress: Progress) -> Path:
-        return self.folder / Path(progress.result).name
-
-    def ask(self) -> None:
-        """Have it made."""
-        self._asked.add(self.folder.name)
-        (self.folder / "progress.json").unlink(missing_ok=True)  # of a failure, or a lost file
-        self._runner.submit_export(
-            self._viewer, self.dataset, self.params, self.offer.name, **self.how
-        )
+    def submit(self) -> None:
+        self._asked.add(self.work.name)
+        self.work.folder.forget_progress()  # of a failure, or a lost file
+        super().submit()
 
     def cancel(self) -> None:
-        self._asked.discard(self.folder.name)
-        self._runner.drop(self._viewer)
+        self._asked.discard(self.work.name)
+        self.withdraw()
+
+    def draw(self, progress: Progress) -> None:
+        st.caption(f"{plain(progress.step or 'Waiting for the worker')} …")
 
 
 @st.fragment
@@ -89,15 +86,15 @@ def card(offer: Offer, dataset: Dataset, params: RunParams, kept: Sequence[RunPa
     with st.container(border=True, key=f"offer-{offer.name}"):
         st.markdown(f"**{offer.title}**")
         st.caption(offer.about)
-        how: dict[str, Any] = {"chosen": _choices(offer)}
+        options: dict[str, Any] = {"chosen": _choices(offer)}
         if offer.compares:
-            how["runs"] = [run.to_dict() for run in kept if run != params]
+            options["runs"] = [run.to_dict() for run in kept if run != params]
         if offer.needs_other:
             if len(kept) < 2:
                 st.caption("This needs a second run; move a slider on Tune.")
                 return
-            params, how["other"] = _two(kept, params)
-        _button(Wish(offer, dataset, params, how))
+            params, options["other"] = _two(kept, params)
+        _button(ExportTask(offer, dataset, params, options))
 
 
 def _choices(offer: Offer) -> dict[str, Any]:
@@ -129,29 +126,20 @@ def _two(kept: Sequence[RunParams], shown: RunParams) -> tuple[RunParams, dict[s
     return kept[picked[0]], kept[picked[1]].to_dict()
 
 
-def _button(wish: Wish) -> None:
-    progress, key = wish.progress, wish.offer.name
-    if progress is None:
-        st.button(f"Make {wish.offer.what}", key=f"make-{key}", on_click=wish.ask)
+def _button(task: ExportTask) -> None:
+    progress, key = task.progress, task.offer.name
+    if progress.state == "cancelled":
+        st.button(f"Make {task.offer.what}", key=f"make-{key}", on_click=task.submit)
     elif progress.state == "failed":
         st.error(plain(progress.message, longest=500))
-        st.button("Try again", key=f"again-{key}", on_click=wish.ask)
+        st.button("Try again", key=f"again-{key}", on_click=task.submit)
     elif progress.state == "finished":
-        _download(wish, wish.file(progress))
+        _download(task, task.work.folder.file(progress))
     else:
-        _follow(wish)
+        task.follow()
 
 
-@st.fragment(run_every=POLL_SECONDS)
-def _follow(wish: Wish) -> None:
-    progress = wish.progress
-    if progress is None or progress.is_over:
-        st.rerun(scope="app")
-    st.caption(f"{plain(progress.step or 'Waiting for the worker')} …")
-    st.button("Cancel", key=f"cancel-{wish.offer.name}", on_click=wish.cancel)
-
-
-def _download(wish: Wish, path: Path) -> None:
+def _download(task: ExportTask, path: Path) -> None:
     size = path.stat().st_size
     if path.suffix == ".png":
         st.image(str(path))
@@ -160,13 +148,13 @@ def _download(wish: Wish, path: Path) -> None:
         st.code(str(path), language=None, wrap_lines=True)
     else:
         st.download_button(
-            f"Download {wish.offer.what} ({in_words(size)})",
+            f"Download {task.offer.what} ({in_words(size)})",
             data=path.read_bytes() if size <= _HELD else path.read_bytes,
             file_name=path.name,
             mime="application/octet-stream",
             on_click="ignore",
             type="primary",
-            key=f"download-{wish.offer.name}",
+            key=f"download-{task.offer.name}",
         )
-    for note in (wish.folder / "notes.txt").read_text("utf-8").splitlines():
+    for note in task.work.folder.notes:
         st.caption(plain(note, longest=500))

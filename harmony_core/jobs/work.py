@@ -1,0 +1,120 @@
+"""What can be asked of a worker: runs, their stages, files, exports, markers of a selection.
+
+Light on purpose: a page describes work many times a second to see how far it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harmony_core.io.request import LoadRequest
+from harmony_core.jobs.job_folder import JobFolder
+from harmony_core.jobs.worker import compute, export_run, load_files, rank_selected
+from harmony_core.params import RunParams
+from harmony_core.runs import selected_markers
+from harmony_core.runs.history import save_settings
+from harmony_core.runs.plan import Plan
+from harmony_core.store import Dataset, Store, digest
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker computes.
+
+    Attributes
+    ----------
+    name
+        The same work has the same name and folder, whoever asks for it.
+    function
+        One of `harmony_core.jobs.worker`.
+    arguments
+        What it takes after the store's home and the job's folder.
+    prepare
+        Called before the work is submitted.
+    is_finished
+        Whether the results exist already.
+    background
+        Whether it makes way for everything else.
+    """
+
+    name: str
+    folder: JobFolder
+    function: Callable[..., str]
+    arguments: tuple[Any, ...]
+    prepare: Callable[[], object] = lambda: None
+    is_finished: Callable[[], bool] = lambda: False
+    background: bool = False
+
+
+def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
+    """Describe a run; or, in the background, some of its stages and what they need.
+
+    Parameters
+    ----------
+    stages
+        Names from `harmony_core.runs.plan`.
+    """
+    plan = Plan(dataset, params)
+    name = "-".join((plan.run, *stages))
+    below = ["-".join(stages)] if stages else []
+    return Work(
+        name,
+        JobFolder(dataset.run_folder(plan.run, *below)),
+        compute,
+        (dataset.fingerprint, params, *stages),
+        prepare=lambda: save_settings(dataset, params),
+        is_finished=lambda: plan.has(*stages) if stages else plan.is_finished,
+        background=bool(stages),
+    )
+
+
+def load_work(store: Store, request: LoadRequest) -> Work:
+    """Describe reading files into the store; `Progress.result` is then the fingerprint.
+
+    Each call describes other work, because the same files may have changed since.
+    """
+    name = "load-" + digest(request.to_dict(), time.time_ns())
+    folder = JobFolder(store.uploads_folder / name)
+    return Work(name, folder, load_files, (request,), prepare=folder.create)
+
+
+def export_work(
+    dataset: Dataset, params: RunParams, format_name: str, options: Mapping[str, Any]
+) -> Work:
+    """Describe an export of a finished run; `Progress.result` is then the name of the file.
+
+    Parameters
+    ----------
+    format_name, options
+        See `harmony_core.jobs.worker.export_run`; plain JSON values.
+    """
+    run = Plan(dataset, params).run
+    export = digest(run, format_name, options)
+    folder = JobFolder(dataset.run_folder(run) / "files" / export)
+    return Work(
+        f"export-{export}",
+        folder,
+        export_run,
+        (dataset.fingerprint, params, format_name, options),
+        prepare=lambda: dataset.run_folder(run, "files", export),
+        is_finished=lambda: folder.progress.state == "finished",
+    )
+
+
+def selection_work(dataset: Dataset, params: RunParams, selected: npt.NDArray[np.bool_]) -> Work:
+    """Describe ranking the marker genes of selected cells.
+
+    Parameters
+    ----------
+    selected
+        Which of the prepared cells are selected (cells).
+    """
+    name = selected_markers.key(dataset, params, selected).folder
+    arguments = (dataset.fingerprint, params, np.packbits(selected).tobytes())
+    return Work(name, JobFolder(dataset.run_folder(name)), rank_selected, arguments)
