@@ -26,6 +26,7 @@ from harmony_core.jobs.job_folder import JobFolder
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
 from harmony_core.jobs.work import Work, export_work, run_work, selection_work
+from harmony_core.methods import harmony
 from harmony_core.params import RunParams
 from harmony_core.runs import selected_markers
 from harmony_core.runs.pipeline import Pipeline
@@ -177,13 +178,13 @@ def test_dropped_mid_run_it_stops_between_stages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     params = fresh()
-    compute = Pipeline._correct
+    correct = harmony.correct
 
-    def correct_and_drop(self: Pipeline, *side: str) -> Any:
+    def withdraw_and_correct(*arguments: Any) -> harmony.Correction:
         hands.runner.withdraw("ada")
-        return compute(self, *side)
+        return correct(*arguments)
 
-    monkeypatch.setattr(Pipeline, "_correct", correct_and_drop)
+    monkeypatch.setattr(harmony, "correct", withdraw_and_correct)
     run = hands.ask("ada", run_work(dataset, params))
     hands.run_next()
     results = RunResults(dataset, params)
@@ -285,15 +286,15 @@ def test_a_killed_process_restarts_the_work_unseen(
 
     runner = Runner(kept_store, pool)
     params = replace(fresh(), prepare=replace(SMALL.prepare, n_pcs=9))
-    harmony = run_work(dataset, params, "correct")
+    work = run_work(dataset, params, "correct")
     seen = set()
 
     def state() -> str:
-        seen.add(runner.progress(harmony).state)
-        return runner.progress(harmony).state
+        seen.add(runner.progress(work).state)
+        return runner.progress(work).state
 
     try:
-        runner.submit("ada", harmony)
+        runner.submit("ada", work)
         _wait(lambda: state() == "running")
         os.kill(next(iter(pools[0]._processes)), signal.SIGKILL)
         _wait(lambda: state() in ("finished", "failed"))
