@@ -219,7 +219,7 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
         runner.submit("viewer", run_work(dataset, last))
         seen = RunResults(dataset, last)
         for side in SIDES:
-            np.asarray(seen.picture(side))
+            np.asarray(seen.layout_or_preview(side))
         assert seen.assessment is not None
         revisit = time.perf_counter() - start
         (worker,) = executor._processes  # type: ignore[attr-defined]

@@ -203,8 +203,8 @@ def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
     st.plotly_chart(
         gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
-            results.picture("before"),
-            results.picture("after"),
+            results.layout_or_preview("before"),
+            results.layout_or_preview("after"),
             cells=only,
             genes_per_row=2,
             dark=presentation.is_dark(),

@@ -45,7 +45,17 @@ class Change:
     regrouped: float
 
     def farthest(self, fraction: float = 0.02) -> npt.NDArray[np.bool_]:
-        """Return the fraction of the cells that moved most; at least one, none if none moved."""
+        """Return the cells that moved most.
+
+        Parameters
+        ----------
+        fraction
+            Of all cells, 0 to 1; at least one cell is returned, and none if none moved.
+
+        Returns
+        -------
+        Whether each cell is among them (cells).
+        """
         if self.moved is None:
             return np.zeros(len(self.replaced), dtype=bool)
         n = max(1, round(fraction * len(self.moved)))

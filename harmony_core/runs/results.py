@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harmony_core.methods.prepare import log_normalised_gene
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import STAGES, Plan, Side
 from harmony_core.store import Arrays, Dataset, StageResult
@@ -70,17 +71,32 @@ class RunResults:
         return None if self.cells is None else self.dataset.obs.iloc[self.cells]
 
     def embedding(self, side: Side) -> npt.NDArray[np.float32] | None:
-        """Return the embedding (prepared cells × dimensions) before or after correction."""
+        """Return the embedding before or after correction.
+
+        Returns
+        -------
+        Prepared cells × dimensions; None until it is computed.
+        """
         arrays = self._arrays("prepare" if side == "before" else "correct")
         return None if arrays is None else arrays["embedding"]
 
     def layout(self, side: Side) -> npt.NDArray[np.float32] | None:
-        """Return the picture's positions (prepared cells × 2)."""
+        """Return the layout before or after correction.
+
+        Returns
+        -------
+        Prepared cells × 2; None until it is computed.
+        """
         arrays = self._arrays(f"layout_{side}")
         return None if arrays is None else arrays["positions"]
 
-    def picture(self, side: Side) -> npt.NDArray[np.float32] | None:
-        """Return the positions to draw: those of the layout or, until it is there, a preview's."""
+    def layout_or_preview(self, side: Side) -> npt.NDArray[np.float32] | None:
+        """Return the layout or, until it is there, its preview (after correction only).
+
+        Returns
+        -------
+        Prepared cells × 2; None until either is computed.
+        """
         full = self.layout(side)
         if full is not None or side == "before":
             return full
@@ -89,11 +105,16 @@ class RunResults:
 
     @property
     def is_preview(self) -> bool:
-        """Whether the picture after correction is only a preview so far."""
-        return self.layout("after") is None and self.picture("after") is not None
+        """Whether the layout after correction is only a preview so far."""
+        return self.layout("after") is None and self.layout_or_preview("after") is not None
 
     def clusters(self, side: Side, resolution: float | None = None) -> npt.NDArray[np.int32] | None:
-        """Return each prepared cell's Leiden cluster, by default at the resolution shown."""
+        """Return Leiden clusters, by default at the resolution that pages draw.
+
+        Returns
+        -------
+        Cluster of each prepared cell, from 0; None until it is computed.
+        """
         resolution = resolution or self.params.clusters.shown
         is_shown = resolution == self.params.clusters.shown
         arrays = self._arrays(f"clusters_{side}" if is_shown else f"other_clusters_{side}")
@@ -125,12 +146,14 @@ class RunResults:
         ----------
         position
             Position of the gene in ``dataset.symbols``.
+
+        Returns
+        -------
+        One value for each prepared cell; None before preparation.
         """
         prepared = self._arrays("prepare")
         if prepared is None:
             return None
-        from harmony_core.methods.prepare import log_normalised_gene
-
         values = self.dataset.gene(position)[np.asarray(prepared["cells"])]
         kind = self.dataset.info.kind
         return log_normalised_gene(values, np.asarray(prepared["totals"]), kind=kind)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmony_core.errors import DataError
+from harmony_core.methods.markers import cluster_markers
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan, library_versions
 from harmony_core.store import Dataset, StageKey, digest
@@ -65,7 +66,17 @@ _NUMBERS = tuple(f.name for f in fields(SelectedMarkers) if f.name != "symbols")
 
 
 def why_not(dataset: Dataset, selected: npt.NDArray[np.bool_]) -> str:
-    """Return in a sentence why selected cells can have no marker genes; nothing if they can."""
+    """Return why selected cells can have no marker genes.
+
+    Parameters
+    ----------
+    selected
+        Which of the prepared cells are selected (cells).
+
+    Returns
+    -------
+    A sentence; empty if they can.
+    """
     if not len(dataset.symbols) or dataset.matrix is None:
         return "These data have an embedding but no expression, so there are no marker genes."
     if dataset.info.kind == "scaled":
@@ -88,6 +99,11 @@ def key(dataset: Dataset, params: RunParams, selected: npt.NDArray[np.bool_]) ->
     """Return the name of a selection's markers: it depends on the cells, not on the correction.
 
     Like a run's name it is of one dataset only, because jobs of all datasets share one queue.
+
+    Parameters
+    ----------
+    selected
+        Which of the prepared cells are selected (cells).
     """
     cells = hashlib.blake2b(np.packbits(selected).tobytes(), digest_size=16).hexdigest()
     prepared = Plan(dataset, params).keys["prepare"].digest
@@ -107,6 +123,11 @@ def stored(dataset: Dataset, name: StageKey) -> SelectedMarkers | None:
 
 def rank(pipeline: Pipeline, selected: npt.NDArray[np.bool_], report: Report) -> None:
     """Put a selection's marker genes into the store.
+
+    Parameters
+    ----------
+    selected
+        Which of the prepared cells are selected (cells).
 
     Raises
     ------
@@ -140,8 +161,6 @@ def selected_markers(
         Which cells are selected, at least two and all but two at most (cells).
     """
     from scipy.stats import false_discovery_control
-
-    from harmony_core.methods.markers import cluster_markers
 
     n_genes = expression.by_gene.shape[1]
     scores, change = np.zeros((2, n_genes), dtype=np.float32)

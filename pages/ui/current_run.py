@@ -31,6 +31,6 @@ class Shown:
     def pictured(self) -> tuple[RunResults | None, bool]:
         """Return the newest run that has both pictures, if only as a preview."""
         for results in (self.current, self.previous):
-            if all(results.picture(side) is not None for side in SIDES):
+            if all(results.layout_or_preview(side) is not None for side in SIDES):
                 return results, results is not self.current
         return None, False

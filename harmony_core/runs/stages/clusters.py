@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harmony_core.methods.leiden import leiden
+from harmony_core.methods.markers import cluster_markers
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import Side, both_sides
@@ -22,8 +24,6 @@ def other_clusters(context: Context, side: Side) -> Computed:
 
 
 def _leiden(context: Context, side: Side, resolutions: Sequence[float]) -> Computed:
-    from harmony_core.methods.leiden import leiden
-
     if not resolutions:
         return {}, {}
     clusterings = leiden(context.graph(side), resolutions, context.params.clusters)
@@ -33,8 +33,6 @@ def _leiden(context: Context, side: Side, resolutions: Sequence[float]) -> Compu
 
 def markers(context: Context, side: Side) -> Computed:
     """Rank the marker genes of each cluster."""
-    from harmony_core.methods.markers import cluster_markers
-
     expression = context.expression
     if expression is None:
         return {}, {"symbols": [], "why_empty": "These data have no expression values."}

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from cachetools import LRUCache
 
 from harmony_core.categories import Coded
 from harmony_core.errors import DataError
+from harmony_core.matrices.by_gene import ByGene
+from harmony_core.methods.prepare import log_normalised
 from harmony_core.params import RunParams
 from harmony_core.store import Arrays, Dataset, StageKey, StageResult
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
-
-    from harmony_core.matrices.by_gene import ByGene
     from harmony_core.methods.neighbors import Neighbors
 
 T = TypeVar("T")
@@ -97,7 +97,12 @@ class Context:
         return np.asarray(self.stage("prepare").arrays["cells"])
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """Return a column of obs for the prepared cells."""
+        """Return a column of the table of cells.
+
+        Returns
+        -------
+        Its value in each prepared cell.
+        """
         return memoised(
             _COLUMNS,
             (self.identity("prepare"), name),
@@ -118,7 +123,12 @@ class Context:
         return None if name is None else Coded.of(name, self.column(name))
 
     def embedding(self, side: str) -> npt.NDArray[np.float32]:
-        """Return the embedding before or after correction (prepared cells × dimensions)."""
+        """Return the embedding before or after correction.
+
+        Returns
+        -------
+        Prepared cells × dimensions.
+        """
         stage = "prepare" if side == "before" else "correct"
         return np.asarray(self.stage(stage).arrays["embedding"])
 
@@ -130,7 +140,12 @@ class Context:
         return Neighbors(np.asarray(arrays["indices"]), np.asarray(arrays["distances"]))
 
     def graph(self, side: str) -> sp.csr_matrix:
-        """Return the weighted neighbour graph under layout and clusters."""
+        """Return the weighted neighbour graph under layout and clusters.
+
+        Returns
+        -------
+        Prepared cells × prepared cells, weights 0 to 1.
+        """
         from harmony_core.methods.umap import fuzzy_graph
 
         return memoised(
@@ -145,10 +160,6 @@ class Context:
         return memoised(_EXPRESSIONS, self.identity("prepare"), self._load_expression)
 
     def _load_expression(self) -> Expression | None:
-        import scipy.sparse as sp
-
-        from harmony_core.methods.prepare import log_normalised
-
         stored, kind = self.dataset.matrix, self.dataset.info.kind
         if stored is None or kind == "scaled":
             return None

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harmony_core.errors import DataError
+from harmony_core.methods import prepare as methods
+from harmony_core.methods.qc import CellQuality, cell_quality, doublet_scores, within_thresholds
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import SETTINGS, Stage
@@ -17,15 +19,11 @@ _PREPARED = ("cells", "genes", "variable", "variable_in", "totals", "embedding",
 
 def quality(context: Context) -> Computed:
     """Count genes and molecules of each cell."""
-    from harmony_core.methods.qc import cell_quality
-
     return asdict(cell_quality(context.by_gene, context.symbols)), {}
 
 
 def doublets(context: Context) -> Computed:
     """Score each cell as a doublet among the cells of its batch that pass the thresholds."""
-    from harmony_core.methods.qc import CellQuality, doublet_scores, within_thresholds
-
     if context.dataset.info.kind != "counts":
         raise DataError("Doublets are scored from counts, and these data have none.")
     counted = CellQuality(**{k: np.asarray(a) for k, a in context.stage("quality").arrays.items()})
@@ -38,8 +36,6 @@ def doublets(context: Context) -> Computed:
 
 def prepare(context: Context) -> Computed:
     """Select cells and genes and compute the uncorrected embedding, or take one of the data's."""
-    from harmony_core.methods import prepare as methods
-
     p, kind = context.params.prepare, context.dataset.info.kind
     if p.basis is not None:
         embedding = context.dataset.embedding(p.basis)

@@ -31,7 +31,7 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
     """
     results, old = shown.pictured()
     source = results or shown.current
-    before, after = source.picture("before"), source.picture("after")
+    before, after = source.layout_or_preview("before"), source.layout_or_preview("after")
     if source.obs is None or before is None:
         st.info("The first picture of these data takes a moment to prepare.")
         return
