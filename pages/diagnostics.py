@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.runs.results import RunResults
-from harmony_core.store import Dataset
 from harmony_core.verdict.verdict import Verdict
 from pages.ui import panels, state
+from pages.ui.current_run import recent_run
 from pages.ui.diagnostics import (
     clusters_and_labels,
     design_section,
@@ -36,11 +36,9 @@ _GLOSSARY = "Numbers and limits"
 
 def main() -> None:
     st.title("Diagnostics")
-    dataset = state.dataset()
-    results = _judged(dataset)
+    results = recent_run(state.dataset(), "prepare", "assess")
     if results is None or results.assessment is None:
-        st.info("There is no judged run of these data yet.")
-        st.page_link("pages/tune.py", label="Go to Tune")
+        panels.go_to_tune("There is no judged run of these data yet.")
         return
     _headline(results)
     sections = [
@@ -60,16 +58,6 @@ def main() -> None:
         explanations.everything()
     else:
         _SECTIONS[picked or "Pre-clusters"](results)
-
-
-def _judged(dataset: Dataset) -> RunResults | None:
-    """Return the run chosen on Tune, or the one last shown there, if it is judged."""
-    for params in (state.settings(dataset), state.shown(dataset)):
-        if params is not None:
-            results = RunResults(dataset, params)
-            if results.assessment is not None and results.obs is not None:
-                return results
-    return None
 
 
 def _headline(results: RunResults) -> None:

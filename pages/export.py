@@ -13,7 +13,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.history import assessed_runs, differing, in_words
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import state
+from pages.ui import panels, state
 from pages.ui.export import card
 from pages.ui.text import plain
 
@@ -38,15 +38,14 @@ def main() -> None:
                 with columns[i % _PER_ROW]:
                     card.card(offer, dataset, params, kept)
     else:
-        st.info("There is no finished run of these data yet.")
-        st.page_link("pages/tune.py", label="Go to Tune")
+        panels.go_to_tune("There is no finished run of these data yet.")
     st.subheader("Settings from a file")
     _load_settings(dataset)
 
 
 def _finished(dataset: Dataset) -> list[RunParams]:
     """Return every finished run, the one on screen first."""
-    known = [state.shown(dataset), state.settings(dataset), *assessed_runs(dataset)]
+    known = [state.last_run(dataset), state.settings(dataset), *assessed_runs(dataset)]
     unique = dict.fromkeys(params for params in known if params is not None)
     return [params for params in unique if RunResults(dataset, params).is_finished]
 

@@ -15,7 +15,9 @@ from harmony_core.figures.summary import level_codes
 from harmony_core.inspect.gene_sets import Found
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
-from pages.ui import evidence_table, presentation, state
+from pages.ui import evidence_table, panels, presentation, state
+from pages.ui.charts import chart
+from pages.ui.current_run import recent_run
 from pages.ui.markers import gene_choice, gene_groups
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -29,10 +31,9 @@ _SIDE_WORDS = {"After correction": "after", "Before correction": "before"}
 def main() -> None:
     st.title("Marker genes")
     dataset = state.dataset()
-    results = _pictured()
+    results = recent_run(dataset, "layout_before", "layout_after")
     if results is None or results.obs is None:
-        st.info("There is no finished run of these data yet.")
-        st.page_link("pages/tune.py", label="Go to Tune")
+        panels.go_to_tune("There is no finished run of these data yet.")
         return
     st.caption(
         f"{plain(dataset.name)}: {plain(settings_in_words(results.params))}. Values are always the "
@@ -53,18 +54,7 @@ def main() -> None:
     _VIEWS[picked](results)
 
 
-def _pictured() -> RunResults | None:
-    """Return the run chosen on Tune, or the one last shown there, if it has its pictures."""
-    dataset = state.dataset()
-    for params in (state.settings(dataset), state.shown(dataset)):
-        if params is not None:
-            results = RunResults(dataset, params)
-            if results.layout("before") is not None and results.layout("after") is not None:
-                return results
-    return None
-
-
-def _pictures(results: RunResults) -> None:
+def _layouts(results: RunResults) -> None:
     found = gene_choice.choose(results)
     before, after = results.layout("before"), results.layout("after")
     if not found.positions or before is None or after is None:
@@ -73,10 +63,9 @@ def _pictures(results: RunResults) -> None:
     if len(expression) > _MOST_IN_GRID:
         st.caption(f"The first {_MOST_IN_GRID} of {len(expression)} genes are drawn.")
         expression = dict(list(expression.items())[:_MOST_IN_GRID])
-    st.plotly_chart(
+    chart(
         gene_grid(expression, before, after, dark=presentation.is_dark()),
         key="marker-grid",
-        config={"displayModeBar": False},
     )
 
 
@@ -113,7 +102,7 @@ def _violins(results: RunResults) -> None:
         return
     batches, names = level_codes(results.obs[results.params.harmony.batch[0]])
     for i, grouping in enumerate(groupings):
-        st.plotly_chart(
+        chart(
             violins_by_batch(
                 values,
                 grouping.codes,
@@ -123,7 +112,6 @@ def _violins(results: RunResults) -> None:
                 title=f"{gene} by {grouping.title}",
             ),
             key=f"marker-violins-{i}",
-            config={"displayModeBar": False},
         )
 
 
@@ -274,12 +262,12 @@ def _lost(results: RunResults) -> None:
 def _holds(
     results: RunResults, variable: str, row: ClusterRow, chosen: npt.NDArray[np.bool_]
 ) -> bool:
-    mine = evidence_table.cells_of(results, variable, row.cluster)
+    mine = evidence_table.precluster_cells(results, variable, row.cluster)
     return mine is not None and bool((mine & chosen).any())
 
 
 _VIEWS: dict[str, Callable[[RunResults], None]] = {
-    "Pictures": _pictures,
+    "Pictures": _layouts,
     "Dot plot": _dots,
     "Violins": _violins,
     "Top markers": _top,

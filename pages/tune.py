@@ -18,7 +18,8 @@ from harmony_core.runs.results import RunResults
 from harmony_core.verdict.advice import Advice
 from harmony_core.verdict.verdict import Verdict
 from pages.ui import address, evidence_table, panels, presentation, state
-from pages.ui.current_run import Shown
+from pages.ui.charts import chart
+from pages.ui.current_run import CurrentRun
 from pages.ui.text import plain
 from pages.ui.tune import (
     before_after,
@@ -60,52 +61,52 @@ def main() -> None:
     task = run.RunTask(dataset, params)
     progress = task.request()
     if progress.state == "finished":
-        state.show(dataset, params)
-    shown = Shown(dataset, params)
-    _draw(shown, task, progress)
+        state.set_last_run(dataset, params)
+    current = CurrentRun(dataset, params)
+    _draw(current, task, progress)
     address.write(dataset, params)
 
 
-def _draw(shown: Shown, task: run.RunTask, progress: Progress) -> None:
-    params = shown.current.params
+def _draw(current: CurrentRun, task: run.RunTask, progress: Progress) -> None:
+    params = current.results.params
     # Containers even when empty: what follows keeps its place, and with it zoom and open panels.
     with st.container():
         address.problems()
         run.ending(progress)
     task.status(progress)
-    _headline(shown)
-    pace, only = replay.pace(shown.dataset), before_after.narrowed_to(shown.current)
-    st.fragment(before_after.draw, run_every=pace)(shown, pace, only)
+    _headline(current)
+    pace, only = replay.pace(current.dataset), before_after.narrowed_to(current.results)
+    st.fragment(before_after.draw, run_every=pace)(current, pace, only)
     with st.container():
-        evidence_table.note_on_marks(shown.dataset)
+        evidence_table.note_on_marks(current.dataset)
     if presentation.is_on():
-        run_comparison.way_back(shown)
+        run_comparison.way_back(current)
     else:
-        run_table.panel(shown)
-    _explanation(shown, only)
+        run_table.draw(current)
+    _explanation(current, only)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _genes(shown, only)
+        _genes(current, only)
     with right:
         if params.precomputed is None:
-            _convergence(shown)
+            _convergence(current)
     if not presentation.is_on():
-        _search(shown)
-        _where_the_time_went(shown.current)
+        _search(current)
+        _where_the_time_went(current.results)
 
 
-def _search(shown: Shown) -> None:
-    if shown.current.params.precomputed is not None or not shown.current.plan.has("assess"):
+def _search(current: CurrentRun) -> None:
+    if current.results.params.precomputed is not None or not current.results.plan.has("assess"):
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        settings_search.panel(shown.dataset, shown.current.params)
+        settings_search.draw(current.dataset, current.results.params)
     with right:
-        seed_stability.panel(shown.dataset, shown.current.params)
+        seed_stability.draw(current.dataset, current.results.params)
 
 
-def _headline(shown: Shown) -> None:
-    results, old = shown.having("assess")
+def _headline(current: CurrentRun) -> None:
+    results, old = current.newest_with("assess")
     if results is None or results.assessment is None:
         return
     metrics = results.assessment["metrics"]
@@ -121,27 +122,27 @@ def _headline(shown: Shown) -> None:
             panels.headline(metrics, variable, main_only=few)
 
 
-def _explanation(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
-    results, old = shown.having("assess")
+def _explanation(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> None:
+    results, old = current.newest_with("assess")
     if results is None or results.assessment is None:
         return
-    found = Verdict.from_dict(results.assessment["verdict"])
+    verdict = Verdict.from_dict(results.assessment["verdict"])
     with panels.place("explanation", old=old):
         left, right = st.columns([3, 2], gap="medium")
     with left:
         condition = results.params.harmony.batch[0] if results.params.condition else None
-        panels.explanation(found, condition=condition)
+        panels.explanation(verdict, condition=condition)
     with right:
-        _advice(found, shown)
+        _advice(verdict, current)
     if not presentation.is_on():
-        evidence_table.table(found, results, only=only)
+        evidence_table.table(verdict, results, only=only)
 
 
-def _advice(found: Verdict, shown: Shown) -> None:
-    if not found.advice:
+def _advice(verdict: Verdict, current: CurrentRun) -> None:
+    if not verdict.advice:
         return
     st.subheader("What to try")
-    for i, advice in enumerate(found.advice[:3]):
+    for i, advice in enumerate(verdict.advice[:3]):
         text, button = st.columns([3, 1], vertical_alignment="center")
         text.caption(plain(advice.sentence, longest=500))
         if advice.changes and advice.changes.get("max_iter") != 0:  # sliders begin at one
@@ -149,7 +150,7 @@ def _advice(found: Verdict, shown: Shown) -> None:
                 "Try it",
                 key=f"advice-{i}",
                 on_click=controls.set_sliders,
-                args=(shown.dataset, _with_changes(shown.current.params, advice)),
+                args=(current.dataset, _with_changes(current.results.params, advice)),
                 width="stretch",
             )
 
@@ -159,25 +160,25 @@ def _with_changes(params: RunParams, advice: Advice) -> RunParams:
     return replace(params, **{advice.group: replace(getattr(params, advice.group), **changes)})
 
 
-def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
+def _genes(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> None:
     st.subheader(
         "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
     )
-    results, _ = shown.pictured()
+    results, _ = current.newest_drawable()
     if results is None:
         return
-    if not len(shown.dataset.symbols):
+    if not len(current.dataset.symbols):
         st.caption("These data have an embedding but no expression, so there are no genes to show.")
         return
-    symbols = list(shown.dataset.symbols)
+    symbols = list(current.dataset.symbols)
     known = [name for name, genes in PANEL.items() if find_genes(genes, symbols)[0]]
-    panels = [*known, _CLUSTERS, evidence_table.OWN_PANEL]
+    gene_panels = [*known, _CLUSTERS, evidence_table.OWN_PANEL]
     # Evidence opens its genes by setting this, so the widget has no default of its own.
-    if st.session_state.get(evidence_table.PANEL_KEY) not in panels:
-        st.session_state[evidence_table.PANEL_KEY] = panels[0]
+    if st.session_state.get(evidence_table.PANEL_KEY) not in gene_panels:
+        st.session_state[evidence_table.PANEL_KEY] = gene_panels[0]
     pick = st.segmented_control(
         "Panel",
-        panels,
+        gene_panels,
         # Short enough for all to be seen beside the convergence curve.
         format_func=lambda name: name.removesuffix(" cells").removesuffix(" genes"),
         key=evidence_table.PANEL_KEY,
@@ -189,7 +190,7 @@ def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
         typed = st.text_input("Genes, separated by commas or spaces", key=evidence_table.GENES_KEY)
         wanted = typed.replace(",", " ").split()[:_MOST_GENES]
     elif pick == _CLUSTERS:
-        wanted = _best_of_clusters(shown)
+        wanted = _best_of_clusters(current)
     else:
         wanted = list(PANEL[pick])
     found, missing = find_genes(wanted, symbols)
@@ -200,7 +201,7 @@ def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
     values = {symbol: results.gene(position) for symbol, position in found.items()}
     if only is not None and results.obs is not None and len(only) != len(results.obs):
         only = None  # the picture is still that of other cells
-    st.plotly_chart(
+    chart(
         gene_grid(
             {symbol: v for symbol, v in values.items() if v is not None},
             results.layout_or_preview("before"),
@@ -210,14 +211,13 @@ def _genes(shown: Shown, only: npt.NDArray[np.bool_] | None) -> None:
             dark=presentation.is_dark(),
         ),
         key="gene-grid",
-        config={"displayModeBar": False},
     )
     st.page_link("pages/markers.py", label="Dot plot, violins and tables")
 
 
-def _best_of_clusters(shown: Shown) -> list[str]:
+def _best_of_clusters(current: CurrentRun) -> list[str]:
     """Return the best marker gene of each cluster after correction, and say what they are."""
-    results, _ = shown.having("markers_after")
+    results, _ = current.newest_with("markers_after")
     markers = None if results is None else results.markers("after")
     if markers is None:
         st.caption("The marker genes of the clusters are on their way.")
@@ -227,16 +227,15 @@ def _best_of_clusters(shown: Shown) -> list[str]:
     return list(dict.fromkeys(best))
 
 
-def _convergence(shown: Shown) -> None:
+def _convergence(current: CurrentRun) -> None:
     st.subheader("Convergence", help="Harmony's objective; it should fall and level off.")
-    results, _ = shown.having("correct")
+    results, _ = current.newest_with("correct")
     if results is None or results.harmony is None:
         return
     harmony = results.harmony
-    st.plotly_chart(
+    chart(
         convergence_curve(harmony["objective"], harmony["stop_reason"]),
         key="convergence",
-        config={"displayModeBar": False},
     )
     st.caption(panels.convergence_sentence(harmony, results.params))
 

@@ -65,7 +65,7 @@ def restore() -> None:
         params = replace(params, harmony=replace(params.harmony, max_iter=1))
         problems = (*problems, "max_iter is 0; the slider begins at 1.")
     state.choose_settings(dataset, params)
-    refused = colouring.wish(
+    refused = colouring.request(
         dataset,
         parameters.get("colour", [""])[-1] or None,
         parameters.get("gene", [""])[-1] or None,
@@ -95,7 +95,9 @@ def write(dataset: Dataset, params: RunParams) -> None:
     parameters: dict[str, list[str]] = {}
     if key is not None:
         parameters = {"sample": [key], **link.to_parameters(params, _start(dataset))}
-        parameters |= {name: [value] for name, value in colouring.chosen(dataset, params).items()}
+        parameters |= {
+            name: [value] for name, value in colouring.query_parameters(dataset, params).items()
+        }
     if parameters != query():
         st.query_params.from_dict(parameters)
 
@@ -109,7 +111,7 @@ def _return_to(parameters: dict[str, list[str]]) -> None:
     state.choose_settings(dataset, params)
     controls.set_sliders(dataset, params)
     colour = parameters.get("colour", [params.harmony.batch[0]])[-1]
-    colouring.wish(dataset, colour, parameters.get("gene", [None])[-1])
+    colouring.request(dataset, colour, parameters.get("gene", [None])[-1])
 
 
 def _went_through_history() -> bool:

@@ -16,7 +16,7 @@ from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.linked_view import Categories, Values
 
-_COLOUR_KEY, _GENE_KEY, _WISH_KEY = "colour", "gene", "wish"
+_COLOUR_KEY, _GENE_KEY, _REQUEST_KEY = "colour", "gene", "requested-colour"
 _GENE = "A gene …"
 _AFTER = "Cluster after Harmony"
 _BEFORE = "Cluster before Harmony"
@@ -53,8 +53,8 @@ def choose(
     measured = per_cell(judged)
     options = [*first, *clusters, *genes, *measured, *others]
     key = state.key(_COLOUR_KEY, results.dataset)
-    if st.session_state.get(state.key(_WISH_KEY, results.dataset)) in options:
-        st.session_state[key] = st.session_state.pop(state.key(_WISH_KEY, results.dataset))
+    if st.session_state.get(state.key(_REQUEST_KEY, results.dataset)) in options:
+        st.session_state[key] = st.session_state.pop(state.key(_REQUEST_KEY, results.dataset))
     left, right = st.columns([1, 1], vertical_alignment="bottom")
     pick = left.selectbox(
         "Colour by",
@@ -63,7 +63,7 @@ def choose(
             name if params.precomputed is None else _OF_ANOTHER_TOOL.get(name, name)
         ),
         key=key,
-        on_change=lambda: st.session_state.pop(state.key(_WISH_KEY, results.dataset), None),
+        on_change=lambda: st.session_state.pop(state.key(_REQUEST_KEY, results.dataset), None),
         persist_state="session",
     )
     if pick == _GENE:
@@ -92,7 +92,7 @@ def choose(
     return column(obs, pick)
 
 
-def wish(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]:
+def request(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]:
     """Colour by something as soon as it is known; return sentences on what there is none of."""
     if gene is not None:
         if gene not in dataset.symbols:
@@ -103,13 +103,13 @@ def wish(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]:
         return []
     if colour not in (_GENE, _AFTER, _BEFORE, *_PER_CELL, *dataset.obs.columns):
         return [f"There is no colouring {colour!r} of these data."]
-    st.session_state[state.key(_WISH_KEY, dataset)] = colour
+    st.session_state[state.key(_REQUEST_KEY, dataset)] = colour
     return []
 
 
-def chosen(dataset: Dataset, params: RunParams) -> dict[str, str]:
-    """Return the colouring in the words that `wish` takes; nothing for the one to start with."""
-    pick = st.session_state.get(state.key(_WISH_KEY, dataset)) or st.session_state.get(
+def query_parameters(dataset: Dataset, params: RunParams) -> dict[str, str]:
+    """Return the colouring as `request` takes it; nothing for the one to start with."""
+    pick = st.session_state.get(state.key(_REQUEST_KEY, dataset)) or st.session_state.get(
         state.key(_COLOUR_KEY, dataset)
     )
     gene = st.session_state.get(state.key(_GENE_KEY, dataset))

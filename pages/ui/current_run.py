@@ -1,6 +1,8 @@
-"""What the Tune page has to show: the run asked for, or the one before it."""
+"""The run that a page shows: the one asked for, or the one before it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import SIDES
@@ -9,28 +11,40 @@ from harmony_core.store import Dataset
 from pages.ui import state
 
 
-class Shown:
+class CurrentRun:
     """The run asked for, with the run before it standing in for what is not computed yet."""
 
     def __init__(self, dataset: Dataset, params: RunParams) -> None:
         self.dataset = dataset
-        self.current = RunResults(dataset, params)
-        previous = state.shown(dataset)
-        # Another preparation keeps other cells; its pictures can't stand beside the new ones.
+        self.results = RunResults(dataset, params)
+        previous = state.last_run(dataset)
+        # Another preparation keeps other cells; its layouts can't stand beside the new ones.
         same = previous is not None and previous.prepare == params.prepare
         same = same and previous.harmony.batch == params.harmony.batch
-        self.previous = RunResults(dataset, previous) if same else self.current
+        self.previous = RunResults(dataset, previous) if same else self.results
 
-    def having(self, *steps: str) -> tuple[RunResults | None, bool]:
+    def newest_with(self, *steps: str) -> tuple[RunResults | None, bool]:
         """Return the newest run that has these steps, and whether it is the previous one."""
-        for results in (self.current, self.previous):
-            if all(results.stage(step) is not None for step in steps):
-                return results, results is not self.current
+        return self._newest(lambda run: all(run.stage(step) is not None for step in steps))
+
+    def newest_drawable(self) -> tuple[RunResults | None, bool]:
+        """Return the newest run that has both layouts, if only as a preview."""
+        return self._newest(
+            lambda run: all(run.layout_or_preview(side) is not None for side in SIDES)
+        )
+
+    def _newest(self, is_ready: Callable[[RunResults], bool]) -> tuple[RunResults | None, bool]:
+        for results in (self.results, self.previous):
+            if is_ready(results):
+                return results, results is not self.results
         return None, False
 
-    def pictured(self) -> tuple[RunResults | None, bool]:
-        """Return the newest run that has both pictures, if only as a preview."""
-        for results in (self.current, self.previous):
-            if all(results.layout_or_preview(side) is not None for side in SIDES):
-                return results, results is not self.current
-        return None, False
+
+def recent_run(dataset: Dataset, *steps: str) -> RunResults | None:
+    """Return the run chosen on Tune, or the one last drawn there, if it has these steps."""
+    for params in (state.settings(dataset), state.last_run(dataset)):
+        if params is not None:
+            results = RunResults(dataset, params)
+            if all(results.stage(step) is not None for step in steps):
+                return results
+    return None

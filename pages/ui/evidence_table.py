@@ -86,9 +86,13 @@ def _row(row: Evidence) -> dict[str, Any]:
 def _count(cells: npt.NDArray[np.bool_], row: Evidence, results: RunResults) -> int:
     """Return how many of some cells a row is about."""
     if row.kind == "label":
-        mine = _of_label(results, results.params.label, row.name)
+        mine = _label_cells(results, results.params.label, row.name)
     else:
-        mine = None if row.cluster is None else cells_of(results, row.batch_variable, row.cluster)
+        mine = (
+            None
+            if row.cluster is None
+            else precluster_cells(results, row.batch_variable, row.cluster)
+        )
     return 0 if mine is None else int((cells & mine).sum())
 
 
@@ -97,10 +101,10 @@ def _choose(results: RunResults, rows: list[Evidence], key: str) -> None:
     if not chosen:
         clear(results.dataset)
         return
-    mark(results, rows[chosen[0]])
+    mark_row(results, rows[chosen[0]])
 
 
-def mark(results: RunResults, row: Evidence) -> None:
+def mark_row(results: RunResults, row: Evidence) -> None:
     """Mark a row's cells from now on, and put its genes into the marker-gene plot."""
     if row.kind == "label" or row.cluster is None:
         marked = {"kind": "label", "name": row.name, "label": results.params.label}
@@ -140,7 +144,7 @@ def clear(dataset: Dataset) -> None:
     st.session_state[_TIMES_CLEARED] = st.session_state.get(_TIMES_CLEARED, 0) + 1
 
 
-def marked(results: RunResults) -> npt.NDArray[np.bool_] | None:
+def marked_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return which of a run's cells are marked, none where nothing is; None before it is known."""
     if results.obs is None:
         return None
@@ -154,20 +158,24 @@ def marked(results: RunResults) -> npt.NDArray[np.bool_] | None:
         cells = unpack_bits(chosen["bits"], len(nothing))
         return nothing if cells is None else cells
     if chosen["kind"] == "label":
-        mine = _of_label(results, chosen["label"], chosen["name"])
+        mine = _label_cells(results, chosen["label"], chosen["name"])
         return nothing if mine is None else mine
     if chosen["reference"] != results.plan.keys["reference"].digest:
         return nothing
-    return cells_of(results, chosen["variable"], chosen["cluster"])
+    return precluster_cells(results, chosen["variable"], chosen["cluster"])
 
 
-def _of_label(results: RunResults, label: str | None, level: str) -> npt.NDArray[np.bool_] | None:
+def _label_cells(
+    results: RunResults, label: str | None, level: str
+) -> npt.NDArray[np.bool_] | None:
     if results.obs is None or label not in results.obs:
         return None
     return np.asarray(results.obs[label].astype("string") == level, bool)
 
 
-def cells_of(results: RunResults, variable: str, cluster: int) -> npt.NDArray[np.bool_] | None:
+def precluster_cells(
+    results: RunResults, variable: str, cluster: int
+) -> npt.NDArray[np.bool_] | None:
     """Return which cells belong to a pre-cluster; None while the run is not judged."""
     stage = results.stage("assess")
     if stage is None:

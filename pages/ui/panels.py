@@ -20,6 +20,12 @@ _MAIN = ("mcm", "ilisi_vs_null", "worst_label_purity_loss")
 """What is shown even where there is room for few numbers."""
 
 
+def go_to_tune(reason: str) -> None:
+    """Say why a page has nothing to show, with the way to where that changes."""
+    st.info(reason)
+    st.page_link("pages/tune.py", label="Go to Tune")
+
+
 def place(name: str, *, old: bool) -> DeltaGenerator:
     """Return a place for results, dimmed while they are the previous settings' (`old`)."""
     return st.container(key=f"{'old' if old else 'new'}-{name}")

@@ -15,7 +15,7 @@ from pages.ui import services
 VIEWER = "viewer"
 DATASET = "dataset"
 SETTINGS = "settings"
-SHOWN = "shown"
+LAST_RUN = "last_run"
 
 
 def start() -> None:
@@ -23,7 +23,7 @@ def start() -> None:
     session = st.session_state
     session.setdefault(VIEWER, uuid.uuid4().hex)
     session.setdefault(SETTINGS, {})
-    session.setdefault(SHOWN, {})
+    session.setdefault(LAST_RUN, {})
     if DATASET not in session:
         session[DATASET] = examples.fingerprint(services.store(), examples.FIRST)
 
@@ -96,12 +96,12 @@ def suggested(info: DatasetInfo) -> RunParams | None:
     )
 
 
-def shown(of: Dataset) -> RunParams | None:
+def last_run(of: Dataset) -> RunParams | None:
     """Return the settings of the last run of a dataset whose results were drawn."""
-    params = st.session_state[SHOWN].get(of.fingerprint)
+    params = st.session_state[LAST_RUN].get(of.fingerprint)
     return None if params is None else RunParams.from_dict(params)
 
 
-def show(of: Dataset, params: RunParams) -> None:
+def set_last_run(of: Dataset, params: RunParams) -> None:
     """Note that a run's results are on screen; they stay there until newer ones exist."""
-    st.session_state[SHOWN][of.fingerprint] = params.to_dict()
+    st.session_state[LAST_RUN][of.fingerprint] = params.to_dict()

@@ -76,7 +76,7 @@ def test_without_a_judged_run_the_page_says_where_to_go(app: AppTest, kang: Data
     chosen = _results(kang).params.to_dict()
     chosen["harmony"]["theta"] = [7.0]
     app.session_state["settings"] = {kang.fingerprint: chosen}
-    app.session_state["shown"] = {}
+    app.session_state["last_run"] = {}
     app.switch_page("pages/diagnostics.py").run()
     assert not app.exception
     assert "no judged run" in app.info[0].value
@@ -104,7 +104,7 @@ def test_cells_of_a_pre_cluster_are_as_many_as_its_row_says(kang: Dataset) -> No
     results = _results(kang)
     assert results.assessment is not None
     for row in results.assessment["detections"]["condition"]["clusters"]:
-        cells = evidence_table.cells_of(results, "condition", row["cluster"])
+        cells = evidence_table.precluster_cells(results, "condition", row["cluster"])
         assert cells is not None
         assert cells.sum() == row["cells"]
         assert results.obs is not None
@@ -121,11 +121,11 @@ def test_evidence_on_a_label_marks_its_cells_and_opens_its_genes(
         kind="label", name="B", batch_variable="condition", batch="", merged_with="T",
         share=None, score=2.0, genes=("CD79A", "MS4A1"), cells=0,
     )  # fmt: skip
-    nothing = evidence_table.marked(results)
+    nothing = evidence_table.marked_cells(results)
     assert nothing is not None
     assert not nothing.any()
-    evidence_table.mark(results, row)
-    marked = evidence_table.marked(results)
+    evidence_table.mark_row(results, row)
+    marked = evidence_table.marked_cells(results)
     assert marked is not None
     assert results.obs is not None
     np.testing.assert_array_equal(marked, results.obs["marker_based_type"] == "B")

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from harmony_core.figures.screen.preparation_charts import gene_overlap, scree
 from harmony_core.params import RunParams
 from harmony_core.store import Dataset, StageResult
+from pages.ui.charts import chart
 from pages.ui.data import steps
 from pages.ui.text import plain
 
@@ -52,7 +53,7 @@ def _genes(prepared: StageResult) -> None:
         f"{n_batches} batches, {by_batches[0]:,} in one only. Genes that are variable in one batch "
         "only can carry what is special to it, be it cells or technique."
     )
-    st.plotly_chart(gene_overlap(by_batches), key="overlap", config={"displayModeBar": False})
+    chart(gene_overlap(by_batches), key="overlap")
 
 
 def _components(prepared: StageResult) -> None:
@@ -62,4 +63,4 @@ def _components(prepared: StageResult) -> None:
         f"**{len(ratio)} components** explain {100 * ratio.sum():.0f} % of the variance of the "
         f"variable genes; the first {n_telling} explain at least {100 * _LITTLE:g} % each."
     )
-    st.plotly_chart(scree(ratio), key="scree", config={"displayModeBar": False})
+    chart(scree(ratio), key="scree")

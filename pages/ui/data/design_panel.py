@@ -14,6 +14,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
 from pages.ui import presentation
+from pages.ui.charts import chart
 from pages.ui.data.variable_choice import Variables, variance_by_column
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -74,10 +75,9 @@ def compare(dataset: Dataset, chosen: Variables) -> None:
         other = others[str(second)]
         picture, numbers = st.tabs(["Picture", "Tables"])
         with picture:
-            st.plotly_chart(
+            chart(
                 design_heatmap(batch, other, dark=presentation.is_dark()),
                 key="design-map",
-                config={"displayModeBar": False},
             )
             most = max(len(batch.levels), len(other.levels))
             if most > MOST_LEVELS:

@@ -14,6 +14,7 @@ from harmony_core.figures.screen.preparation_charts import batch_bars, quality_v
 from harmony_core.methods.qc import CellQuality, within_thresholds
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store import Dataset
+from pages.ui.charts import chart
 from pages.ui.data import steps
 from pages.ui.data.design_panel import coded
 from pages.ui.data.numbers import number
@@ -96,10 +97,9 @@ def _kept(dataset: Dataset, batch: Coded, keep: npt.NDArray[np.bool_]) -> None:
                 longest=500,
             )
         )
-    st.plotly_chart(
+    chart(
         batch_bars(batch.sizes, kept=kept, title=f"Cells kept in each {batch.name}"),
         key="kept",
-        config={"displayModeBar": False},
     )
 
 
@@ -121,13 +121,13 @@ def _distributions(
         known = np.isfinite(values)
         # A threshold far beyond all cells would press them into a corner of the picture.
         limits = tuple(x for x in limits if x <= 1.3 * values[known].max(initial=0))
-        column.plotly_chart(
-            quality_violins(
-                values[known], batch.codes[known], batch.levels, title=title, limits=limits
-            ),
-            key=f"quality-{title}",
-            config={"displayModeBar": False},
-        )
+        with column:
+            chart(
+                quality_violins(
+                    values[known], batch.codes[known], batch.levels, title=title, limits=limits
+                ),
+                key=f"quality-{title}",
+            )
     st.caption("Dashed: thresholds. One far beyond all cells is not drawn.")
     table = _by_batch(batch, quality, scores, now)
     with st.expander("Why cells are left out, by batch"):

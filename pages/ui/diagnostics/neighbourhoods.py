@@ -11,6 +11,7 @@ from harmony_core.detector.results import Detection
 from harmony_core.figures.screen.heatmaps import composition_heatmap
 from harmony_core.metrics.composition import neighbor_composition
 from harmony_core.runs.results import RunResults
+from pages.ui.charts import chart
 from pages.ui.run_group import Group
 from pages.ui.text import plain
 
@@ -35,11 +36,11 @@ def draw(results: RunResults) -> None:
         if stage is None:
             continue
         share = neighbor_composition(np.asarray(stage.arrays["indices"]), row.codes, kind.codes)
-        column.plotly_chart(
-            composition_heatmap(share, row.levels, kind.levels, title=side.capitalize()),
-            key=f"around-{side}",
-            config={"displayModeBar": False},
-        )
+        with column:
+            chart(
+                composition_heatmap(share, row.levels, kind.levels, title=side.capitalize()),
+                key=f"around-{side}",
+            )
 
 
 def _pick(place: DeltaGenerator, title: str, names: list[str], default: str) -> str:

@@ -10,6 +10,7 @@ from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.runs.results import RunResults
 from pages.ui import panels
+from pages.ui.charts import chart
 from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -39,10 +40,9 @@ def soft_clusters(results: RunResults) -> None:
         levels = harmony["levels"][i]
         observed, expected = stage.arrays[f"observed_{i}"], stage.arrays[f"expected_{i}"]
         st.markdown(f"**{plain(variable)}**")
-        st.plotly_chart(
+        chart(
             soft_cluster_heatmap(np.asarray(observed), np.asarray(expected), levels),
             key=f"soft-{i}",
-            config={"displayModeBar": False},
         )
         table(
             pd.DataFrame(
@@ -65,10 +65,9 @@ def convergence(results: RunResults) -> None:
     harmony = results.harmony
     if harmony is None:
         return
-    st.plotly_chart(
+    chart(
         convergence_curve(harmony["objective"], harmony["stop_reason"]),
         key="deep-convergence",
-        config={"displayModeBar": False},
     )
     st.markdown(panels.convergence_sentence(harmony, results.params))
     st.markdown(_ENDINGS[harmony["stop_reason"]])

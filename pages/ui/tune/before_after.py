@@ -10,7 +10,7 @@ from harmony_core.runs.history import side_names
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import address, colouring, evidence_table, presentation
-from pages.ui.current_run import Shown
+from pages.ui.current_run import CurrentRun
 from pages.ui.linked_view import Panel, current_selection, linked_view
 from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.tune import replay, run_comparison, selection
@@ -19,7 +19,7 @@ NARROWED = "only-selected"
 """Key of the switch that keeps what stands below the pictures to the selected cells."""
 
 
-def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -> None:
+def draw(current: CurrentRun, pace: float | None, only: npt.NDArray[np.bool_] | None) -> None:
     """Draw the pictures; as a fragment, so that the film and a choice of colour redraw only them.
 
     Parameters
@@ -29,45 +29,45 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
     only
         The cells that what stands below was last drawn with, from `narrowed_to`.
     """
-    results, old = shown.pictured()
-    source = results or shown.current
+    results, old = current.newest_drawable()
+    source = results or current.results
     before, after = source.layout_or_preview("before"), source.layout_or_preview("after")
     if source.obs is None or before is None:
         st.info("The first picture of these data takes a moment to prepare.")
         return
     replay.advance(source)
-    told = ["preview, the full picture follows"] if source.is_preview else []
-    note = " · ".join([*filter(None, [run_comparison.note_of(source.params)]), *told])
+    preview = "preview, the full picture follows" if source.is_preview else ""
+    note = " · ".join(filter(None, [run_comparison.note_of(source.params), preview]))
     titles = side_names(source.params)
     left = Panel(titles[0], before, alt="Uncorrected.")
     right = Panel(
         titles[1],
         before if after is None else after,
         note=note,
-        alt=_alt(shown),
+        alt=_alt(current),
         dimmed=old or not results,
     )
-    chosen = run_comparison.pictures(shown)
-    left, right = chosen[0] or left, chosen[1] or right
-    right = replay.picture(source) or right
-    clustered, _ = shown.having("layout_before", "layout_after", "clusters_after")
-    judged, _ = shown.having("layout_before", "layout_after", "assess")
-    colour = colouring.choose(source, clustered, judged)
+    compared = run_comparison.panels(current)
+    left, right = compared[0] or left, compared[1] or right
+    right = replay.frame_panel(source) or right
+    clustered, _ = current.newest_with("layout_before", "layout_after", "clusters_after")
+    assessed, _ = current.newest_with("layout_before", "layout_after", "assess")
+    colour = colouring.choose(source, clustered, assessed)
     selected = linked_view(
         left,
         right,
         colour,
-        key=_key(shown.dataset),
+        key=_key(current.dataset),
         batch=colouring.batch(source),
         hover=colouring.hover(source),
-        selected=evidence_table.marked(source),
+        selected=evidence_table.marked_cells(source),
         height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
         presentation=presentation.is_on(),
     )
     if selected is None:
-        selection.forget(shown.dataset)
+        selection.forget(current.dataset)
     else:
-        selection.panel(source, selected, run_comparison.halves(shown))
+        selection.panel(source, selected, run_comparison.halves(current))
         st.toggle(
             "Keep genes and evidence below to these cells",
             key=NARROWED,
@@ -76,11 +76,11 @@ def draw(shown: Shown, pace: float | None, only: npt.NDArray[np.bool_] | None) -
             persist_state="session",
         )
     if after is not None and not source.is_preview and source.params.precomputed is None:
-        replay.panel(source)
-    address.write(shown.dataset, shown.current.params)
-    if replay.pace(shown.dataset) != pace:
+        replay.draw(source)
+    address.write(current.dataset, current.results.params)
+    if replay.pace(current.dataset) != pace:
         st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
-    now = narrowed_to(shown.current)
+    now = narrowed_to(current.results)
     if (now is None) != (only is None) or not np.array_equal(now, only):
         st.rerun(scope="app")  # what is kept to the selection stands outside
 
@@ -101,9 +101,9 @@ def _key(dataset: Dataset) -> str:
     return f"linked-view-{dataset.fingerprint}"
 
 
-def _alt(shown: Shown) -> str:
+def _alt(current: CurrentRun) -> str:
     results: RunResults | None
-    results, _ = shown.having("assess")
+    results, _ = current.newest_with("assess")
     if results is None or results.assessment is None:
         return ""
     return str(results.assessment["verdict"]["sentences"][0])

@@ -1,4 +1,4 @@
-"""Iterations as film: the run replayed in the right picture, with what Harmony does in each."""
+"""A run replayed iteration by iteration in the right panel, with what Harmony does in each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harmony_core.runs.iterations import Frame
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import panels, state
+from pages.ui.charts import chart
 from pages.ui.linked_view import Panel
 from pages.ui.run_group import Group
 from pages.ui.text import plain
@@ -25,12 +26,12 @@ _SWITCH, _PLAYING, _ADVANCED = "film", "film-playing", "film-advanced"
 
 
 def pace(dataset: Dataset) -> float | None:
-    """Return how often the pictures must be drawn again; None while the film stands still."""
+    """Return how often the pictures must be drawn again; None while nothing plays."""
     return SECONDS_A_FRAME if st.session_state.get(state.key(_PLAYING, dataset)) else None
 
 
 def advance(results: RunResults) -> None:
-    """Go to the next frame if the film plays and the time has come; stop at its end."""
+    """Go to the next frame if the replay is on and the time has come; stop at its end."""
     if not st.session_state.get(state.key(_PLAYING, results.dataset)):
         return
     if not (st.session_state.get(state.key(_SWITCH, results.dataset)) and _is_ready(results)):
@@ -45,8 +46,8 @@ def advance(results: RunResults) -> None:
     st.session_state[state.key(_PLAYING, results.dataset)] = here < last
 
 
-def picture(results: RunResults) -> Panel | None:
-    """Return the picture of the frame on screen; None while there is no film."""
+def frame_panel(results: RunResults) -> Panel | None:
+    """Return the panel of the iteration on screen; None while the replay is off."""
     if not st.session_state.get(state.key(_SWITCH, results.dataset)) or not _is_ready(results):
         return None
     here, last = _here(results), _last(results)
@@ -57,7 +58,7 @@ def picture(results: RunResults) -> Panel | None:
     return Panel(f"After iteration {here}", positions, note=note, alt="A frame of the film.")
 
 
-def panel(results: RunResults) -> None:
+def draw(results: RunResults) -> None:
     """Draw the switch and, when it is on, the controls and the lesson."""
     on = st.toggle(
         "Iterations as film",
@@ -117,12 +118,12 @@ def _controls(results: RunResults) -> None:
 
 def _lesson(results: RunResults) -> None:
     harmony, runs, here = results.harmony, iterations.frames(results), _here(results)
-    told = iterations.frame(results, runs, here)
-    if harmony is None or told is None:
+    frame = iterations.frame(results, runs, here)
+    if harmony is None or frame is None:
         return
     words, charts = st.columns([3, 2], gap="medium")
     with words:
-        for paragraph in _words(results, told, iterations.frame(results, runs, 1)):
+        for paragraph in _words(results, frame, iterations.frame(results, runs, 1)):
             st.markdown(paragraph)
         st.caption(
             "Each frame is a run of its own that was allowed so many iterations: its picture is a "
@@ -130,10 +131,9 @@ def _lesson(results: RunResults) -> None:
             "other here. Only the glide from one to the next is drawn in between."
         )
     with charts:
-        st.plotly_chart(
+        chart(
             convergence_curve(harmony["objective"], harmony["stop_reason"], at=here),
             key="film-objective",
-            config={"displayModeBar": False},
         )
         if here > 0:
             _composition(results, runs[here - 1])
@@ -147,7 +147,7 @@ def _composition(results: RunResults, run: RunResults) -> None:
         st.caption(f"Soft clusters by {plain(name)}: orange lacks cells of a batch, blue has more")
         # The order of the last iteration in every frame, so that a column stays one cluster.
         order = np.argsort(-np.asarray(end.arrays[f"observed_{i}"]).sum(axis=1), kind="stable")
-        st.plotly_chart(
+        chart(
             soft_cluster_heatmap(
                 np.asarray(stage.arrays[f"observed_{i}"]),
                 np.asarray(stage.arrays[f"expected_{i}"]),
@@ -155,7 +155,6 @@ def _composition(results: RunResults, run: RunResults) -> None:
                 order=order,
             ),
             key=f"film-composition-{i}",
-            config={"displayModeBar": False},
         )
 
 

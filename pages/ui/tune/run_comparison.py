@@ -16,7 +16,7 @@ from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import evidence_table, state
-from pages.ui.current_run import Shown
+from pages.ui.current_run import CurrentRun
 from pages.ui.linked_view import Panel
 from pages.ui.run_group import Group
 from pages.ui.text import plain
@@ -40,7 +40,7 @@ class Half:
     side: Side
 
 
-def choose(shown: Shown, titles: dict[str, str]) -> None:
+def choose(current: CurrentRun, titles: dict[str, str]) -> None:
     """Draw the choice of what the two pictures show.
 
     Parameters
@@ -50,11 +50,11 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
     """
     columns = st.columns([3, 3, 2], vertical_alignment="bottom")
     for column, default, key, label in (
-        (columns[0], BEFORE, state.key(_LEFT, shown.dataset), "Left picture"),
-        (columns[1], CURRENT, state.key(_RIGHT, shown.dataset), "Right picture"),
+        (columns[0], BEFORE, state.key(_LEFT, current.dataset), "Left picture"),
+        (columns[1], CURRENT, state.key(_RIGHT, current.dataset), "Right picture"),
     ):
         words = {
-            BEFORE: history.side_names(shown.current.params)[0],
+            BEFORE: history.side_names(current.results.params)[0],
             CURRENT: "The run on screen",
         } | titles
         options = [default, *titles]
@@ -67,20 +67,20 @@ def choose(shown: Shown, titles: dict[str, str]) -> None:
             key=key,
             persist_state="session",
             on_change=_ask_for,
-            args=(shown,),
+            args=(current,),
         )
     with columns[2]:
-        way_back(shown)
+        way_back(current)
 
 
-def way_back(shown: Shown) -> None:
+def way_back(current: CurrentRun) -> None:
     """Offer to end a comparison, where one is on."""
-    if _is_on(shown):
+    if _is_on(current):
         st.button(
             "Back to before and after",
             key="compare-end",
             on_click=end,
-            args=(shown.dataset,),
+            args=(current.dataset,),
             width="stretch",
         )
 
@@ -91,44 +91,44 @@ def end(dataset: Dataset) -> None:
     st.session_state[state.key(_RIGHT, dataset)] = CURRENT
 
 
-def pictures(shown: Shown) -> tuple[Panel | None, Panel | None]:
-    """Return the pictures of the runs chosen; None where none is, or its picture is on its way."""
-    found = []
-    for half, picked in zip(halves(shown), _picked(shown.dataset), strict=True):
+def panels(current: CurrentRun) -> tuple[Panel | None, Panel | None]:
+    """Return the panels of the runs chosen; None where none is, or its layout is on its way."""
+    panels = []
+    for half, picked in zip(halves(current), _picked(current.dataset), strict=True):
         chosen = picked not in (None, BEFORE, CURRENT)
         layout = half.results.layout(half.side) if chosen else None
         note = "" if layout is None else note_of(half.results.params)
-        found.append(None if layout is None else Panel(half.title, layout, note=note))
-    return found[0], found[1]
+        panels.append(None if layout is None else Panel(half.title, layout, note=note))
+    return panels[0], panels[1]
 
 
-def halves(shown: Shown) -> tuple[Half, Half]:
+def halves(current: CurrentRun) -> tuple[Half, Half]:
     """Return what the two pictures show."""
-    known = {RunResults(shown.dataset, run).plan.run: run for run in _kept(shown)}
-    left, right = (known.get(picked or "") for picked in _picked(shown.dataset))
-    titles = history.side_names(shown.current.params)
-    here = shown.pictured()[0] or shown.current
+    known = {RunResults(current.dataset, run).plan.run: run for run in _kept(current)}
+    left, right = (known.get(picked or "") for picked in _picked(current.dataset))
+    titles = history.side_names(current.results.params)
+    here = current.newest_drawable()[0] or current.results
     return (
-        Half(titles[0], here, "before") if left is None else _half(shown, left),
-        Half(titles[1], here, "after") if right is None else _half(shown, right),
+        Half(titles[0], here, "before") if left is None else _half(current, left),
+        Half(titles[1], here, "after") if right is None else _half(current, right),
     )
 
 
-def _kept(shown: Shown) -> list[RunParams]:
-    return history.comparable_runs(shown.dataset, shown.current.params)
+def _kept(current: CurrentRun) -> list[RunParams]:
+    return history.comparable_runs(current.dataset, current.results.params)
 
 
-def what_changed(shown: Shown) -> None:
+def what_changed(current: CurrentRun) -> None:
     """Say what differs between the two pictures, if they are not before and after of one run."""
-    if not _is_on(shown):
+    if not _is_on(current):
         return
-    left, right = halves(shown)
-    group = Group("compare", shown.dataset, *_STEPS)
+    left, right = halves(current)
+    group = Group("compare", current.dataset, *_STEPS)
     if group.watch(what="runs"):
         return
-    wanted = _runs(shown)
+    wanted = _runs(current)
     if len(group.done(wanted)) < len(wanted):
-        st.button("Compute what is missing", key="compare-go", on_click=_ask_for, args=(shown,))
+        st.button("Compute what is missing", key="compare-go", on_click=_ask_for, args=(current,))
         return
     change = _change(left, right)
     if change is None:
@@ -160,7 +160,7 @@ def what_changed(shown: Shown) -> None:
             f"Mark the {int(farthest.sum()):,} cells that moved most",
             key="compare-mark",
             on_click=evidence_table.mark_cells,
-            args=(shown.current, farthest, "the cells that moved most"),
+            args=(current.results, farthest, "the cells that moved most"),
         )
     st.dataframe(
         pd.DataFrame(_rows(left, right)),
@@ -258,28 +258,28 @@ def _change(left: Half, right: Half) -> Change | None:
     return change
 
 
-def _half(shown: Shown, run: RunParams) -> Half:
-    name = history.tag_of(shown.dataset, run).name
+def _half(current: CurrentRun, run: RunParams) -> Half:
+    name = history.tag_of(current.dataset, run).name
     other = history.side_names(run)[1] + (", other run" if run.precomputed is None else "")
-    return Half(name or other, RunResults(shown.dataset, run), "after")
+    return Half(name or other, RunResults(current.dataset, run), "after")
 
 
-def _runs(shown: Shown) -> list[RunParams]:
-    return list(dict.fromkeys(half.results.params for half in halves(shown)))
+def _runs(current: CurrentRun) -> list[RunParams]:
+    return list(dict.fromkeys(half.results.params for half in halves(current)))
 
 
-def _ask_for(shown: Shown) -> None:
+def _ask_for(current: CurrentRun) -> None:
     """Have computed what the comparison needs."""
-    group = Group("compare", shown.dataset, *_STEPS)
-    wanted = _runs(shown)
+    group = Group("compare", current.dataset, *_STEPS)
+    wanted = _runs(current)
     done = group.done(wanted)
     missing = [run for run in wanted if run not in done]
-    if _is_on(shown) and missing:
+    if _is_on(current) and missing:
         group.begin(missing)
 
 
-def _is_on(shown: Shown) -> bool:
-    left, right = _picked(shown.dataset)
+def _is_on(current: CurrentRun) -> bool:
+    left, right = _picked(current.dataset)
     return left not in (None, BEFORE) or right not in (None, CURRENT)
 
 

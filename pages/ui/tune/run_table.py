@@ -17,7 +17,8 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.verdict import KINDS
 from pages.ui import state
-from pages.ui.current_run import Shown
+from pages.ui.charts import chart
+from pages.ui.current_run import CurrentRun
 from pages.ui.tune import controls, run_comparison
 
 MOST_PICTURES = 8
@@ -27,12 +28,12 @@ TITLES = {
 }
 
 
-def panel(shown: Shown) -> None:
+def draw(current: CurrentRun) -> None:
     """Draw the kept runs that judged the same cells, and what two of them differ in."""
-    kept = history.comparable_runs(shown.dataset, shown.current.params)
+    kept = history.comparable_runs(current.dataset, current.results.params)
     if len(kept) < 2:
         return
-    dataset = shown.dataset
+    dataset = current.dataset
     kept.sort(key=lambda run: not history.tag_of(dataset, run).pinned)
     by_name = {RunResults(dataset, run).plan.run: run for run in kept}
     titles = _titles(dataset, by_name)
@@ -40,7 +41,7 @@ def panel(shown: Shown) -> None:
         labels = [history.tag_of(dataset, run) for run in kept]
         table = [
             {"Pinned": label.pinned, "Name": label.name, **row}
-            for label, row in zip(labels, rows(dataset, kept, shown.current.params), strict=True)
+            for label, row in zip(labels, rows(dataset, kept, current.results.params), strict=True)
         ]
         st.dataframe(
             pd.DataFrame(table),
@@ -53,8 +54,8 @@ def panel(shown: Shown) -> None:
         _small(dataset, by_name, titles)
         _one(dataset, by_name, titles)
         st.markdown("**Compare two runs in the pictures**")
-        run_comparison.choose(shown, titles)
-        run_comparison.what_changed(shown)
+        run_comparison.choose(current, titles)
+        run_comparison.what_changed(current)
 
 
 def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
@@ -66,10 +67,9 @@ def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, st
     if len(drawn) < 2 or first.obs is None:
         return
     codes, levels = level_codes(first.obs[first.params.harmony.batch[0]])
-    st.plotly_chart(
+    chart(
         small_multiples(dict(list(drawn.items())[:MOST_PICTURES]), codes, levels),
         key="small-multiples",
-        config={"displayModeBar": False},
     )
     if len(drawn) > MOST_PICTURES:
         st.caption(f"The first {MOST_PICTURES} of {len(drawn)} pictures; pin a run to see it here.")

@@ -16,7 +16,7 @@ from pages.ui.run_group import Group
 _SHOWN = ("mcm", "ilisi", "gap", "conflict", "worst_label_purity_loss", "clisi")
 
 
-def panel(dataset: Dataset, params: RunParams) -> None:
+def draw(dataset: Dataset, params: RunParams) -> None:
     """Draw the offer to repeat a run, its progress, and what the seeds agree on."""
     group = Group("stability", dataset, "assess")
     wanted = list(with_seeds(params))

@@ -268,7 +268,7 @@ def _table(dataset: Dataset, markers: SelectedMarkers, n_cells: int, *, key: str
             "Adjusted p": st.column_config.NumberColumn(format="%.1e"),
         },
         height=250,  # so that the pictures stay in sight
-        on_choose=lambda row: colouring.wish(dataset, None, markers.symbols[row]),
+        on_choose=lambda row: colouring.request(dataset, None, markers.symbols[row]),
     )
 
 

@@ -14,6 +14,7 @@ from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.suggest import Candidate, best_candidate, grid
+from pages.ui.charts import chart
 from pages.ui.run_group import Group
 from pages.ui.tune import controls
 
@@ -27,7 +28,7 @@ _LIMITS = {
 """What the map may show mixing against, and the value above which nothing is offered."""
 
 
-def panel(dataset: Dataset, params: RunParams) -> None:
+def draw(dataset: Dataset, params: RunParams) -> None:
     """Draw the offer to search, its progress, the map and what is offered."""
     group = Group("suggest", dataset, "assess")
     wanted = [replace(params, harmony=harmony) for harmony in grid(params.harmony)]
@@ -118,7 +119,7 @@ def _map(
     known = [point for point in points.values() if point is not None]
     if not known:
         return
-    st.plotly_chart(
+    chart(
         settings_map(
             known,
             risk_title=risk,
@@ -127,7 +128,6 @@ def _map(
             offered=best and points[best],
         ),
         key="suggest-map",
-        config={"displayModeBar": False},
     )
     st.caption(
         "Numbers are theta. A star is offered, crosses are settings that something speaks "
