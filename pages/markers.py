@@ -19,7 +19,7 @@ from pages.ui import evidence_table, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import recent_run
 from pages.ui.markers import gene_choice, gene_groups
-from pages.ui.tables import table
+from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 from pages.ui.tune.run_comparison import settings_in_words
 
@@ -155,8 +155,8 @@ def _top(results: RunResults) -> None:
         key="top-markers",
         file=f"markers_{side}",
         columns={
-            "Score": st.column_config.NumberColumn(format="%.1f", help="Wilcoxon z score."),
-            "log2 fold change": st.column_config.NumberColumn(format="%.2f"),
+            "Score": decimals(1, "Wilcoxon z score."),
+            "log2 fold change": decimals(2),
             "Adjusted p": st.column_config.NumberColumn(
                 format="%.1e", help="Benjamini-Hochberg; far too small, use the order."
             ),
@@ -228,10 +228,9 @@ def _lost(results: RunResults) -> None:
         key="lost-markers",
         file="lost_markers",
         columns={
-            "Mixed": st.column_config.NumberColumn(format="%.2f"),
-            "Markers lost": st.column_config.NumberColumn(
-                format="%.2f",
-                help="Part of its markers that its new neighbours lack, times how far it mixed.",
+            "Mixed": decimals(2),
+            "Markers lost": decimals(
+                2, "Part of its markers that its new neighbours lack, times how far it mixed."
             ),
             "Flagged": st.column_config.CheckboxColumn(help="Counts against the run."),
         },

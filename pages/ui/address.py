@@ -95,9 +95,8 @@ def write(dataset: Dataset, params: RunParams) -> None:
     parameters: dict[str, list[str]] = {}
     if key is not None:
         parameters = {"sample": [key], **link.to_parameters(params, _start(dataset))}
-        parameters |= {
-            name: [value] for name, value in colouring.query_parameters(dataset, params).items()
-        }
+        colours = colouring.query_parameters(dataset, params)
+        parameters |= {name: [value] for name, value in colours.items()}
     if parameters != query():
         st.query_params.from_dict(parameters)
 

@@ -15,6 +15,7 @@ from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.verdict import Verdict
 from pages.ui import state
 from pages.ui.linked_view.selection_state import pack_bits, unpack_bits
+from pages.ui.tables import decimals
 from pages.ui.text import plain
 
 OWN_PANEL = "My own genes"
@@ -61,12 +62,8 @@ def table(
         column_config={
             "What": st.column_config.TextColumn(width="medium"),
             "Merged with": st.column_config.TextColumn(width="medium"),
-            "Mixed": st.column_config.NumberColumn(
-                format="%.2f", help="How far these cells mixed with other batches; 1 is fully."
-            ),
-            "Against its limit": st.column_config.NumberColumn(
-                format="%.1f ×", help="Above 1, the limit is exceeded."
-            ),
+            "Mixed": decimals(2, "How far these cells mixed with other batches; 1 is fully."),
+            "Against its limit": decimals(1, "Above 1, the limit is exceeded.", unit=" ×"),
         },
     )
 

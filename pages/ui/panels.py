@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from harmony_core.design.confounding import Finding
 from harmony_core.metric_catalog import HEADLINE, METRICS
 from harmony_core.params import RunParams
 from harmony_core.verdict.verdict import KINDS, Verdict
 from pages.ui.text import number, plain
 
-_COLOURS = {"green": "green", "amber": "orange", "red": "red"}
-_SYMBOLS = {"green": "✓", "amber": "!", "red": "✕"}
+_MARKS = {"green": ("green", "✓"), "amber": ("orange", "!"), "red": ("red", "✕")}
 
 _MAIN = ("mcm", "ilisi_vs_null", "worst_label_purity_loss")
 """What is shown even where there is room for few numbers."""
@@ -31,7 +31,7 @@ def place(name: str, *, old: bool) -> DeltaGenerator:
     return st.container(key=f"{'old' if old else 'new'}-{name}")
 
 
-def heading(found: Verdict, *, old: bool = False) -> None:
+def heading(verdict: Verdict, *, old: bool = False) -> None:
     """Draw the verdict in two words.
 
     Parameters
@@ -39,12 +39,22 @@ def heading(found: Verdict, *, old: bool = False) -> None:
     old
         Whether it is the previous settings' verdict, shown until the new one is there.
     """
-    colour = _COLOURS[found.severity]
     st.caption("Verdict" + (" on the previous settings" if old else ""))
-    st.markdown(f"#### :{colour}[{_SYMBOLS[found.severity]} {KINDS[found.kind].heading}]")
+    st.markdown(f"#### {mark(verdict.severity, KINDS[verdict.kind].heading)}")
 
 
-def explanation(found: Verdict, *, condition: str | None = None) -> None:
+def mark(severity: str, text: str = "") -> str:
+    """Return a severity's symbol, and a text, in its colour, as Markdown."""
+    colour, symbol = _MARKS[severity]
+    return f":{colour}[{f'{symbol} {text}'.strip()}]"
+
+
+def finding(found: Finding) -> None:
+    """Draw what the design of the data says, with its severity."""
+    st.markdown(f"{mark(found.severity)} {plain(found.sentence, longest=900)}")
+
+
+def explanation(verdict: Verdict, *, condition: str | None = None) -> None:
     """Draw the verdict's sentences.
 
     Parameters
@@ -52,10 +62,10 @@ def explanation(found: Verdict, *, condition: str | None = None) -> None:
     condition
         Name of the batch variable if it is a condition; what aligning it means is then said.
     """
-    st.subheader(f"Why: {KINDS[found.kind].heading.lower()}")
-    for sentence in found.sentences[:1]:
+    st.subheader(f"Why: {KINDS[verdict.kind].heading.lower()}")
+    for sentence in verdict.sentences[:1]:
         st.markdown(plain(sentence, longest=2000))
-    for sentence in found.sentences[1:]:
+    for sentence in verdict.sentences[1:]:
         st.caption(plain(sentence, longest=2000))
     if condition is not None:
         with st.expander(f"“{plain(condition)}” is a condition: what aligning it means"):

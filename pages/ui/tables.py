@@ -60,6 +60,11 @@ def table(
     )
 
 
+def decimals(digits: int, help_text: str | None = None, *, unit: str = "") -> Any:
+    """Return the configuration of a column of numbers with so many digits after the point."""
+    return st.column_config.NumberColumn(format=f"%.{digits}f{unit}", help=help_text)
+
+
 def csv(rows: pd.DataFrame) -> bytes:
     """Return a table as CSV in which no cell or heading is read as a formula by a spreadsheet."""
     safe = rows.rename(columns=_literal)

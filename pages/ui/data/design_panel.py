@@ -13,15 +13,13 @@ from harmony_core.figures.screen.heatmaps import MOST_LEVELS, design_heatmap
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
-from pages.ui import presentation
+from pages.ui import panels, presentation
 from pages.ui.charts import chart
 from pages.ui.data.variable_choice import Variables, variance_by_column
-from pages.ui.tables import table
-from pages.ui.text import plain
+from pages.ui.tables import decimals, table
 
 _MOST_LEVELS = 200
-_MARKS = {"red": ":red[✕]", "amber": ":orange[!]", "green": ":green[✓]"}
-_SHOWN = 6
+_MOST_FINDINGS = 6
 
 
 def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
@@ -36,13 +34,15 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
         explained=explained,
     )
     found = [f for name in chosen.batch for f in _telling(dataset, name, chosen, params)]
-    worst_first = [f for level in ("red", "amber", "green") for f in found if f.severity == level]
-    for finding in [*advice, *worst_first[:_SHOWN]]:
-        _draw(finding)
-    if len(worst_first) > _SHOWN:
-        with st.expander(f"{len(worst_first) - _SHOWN} more"):
-            for finding in worst_first[_SHOWN:]:
-                _draw(finding)
+    worst_first = [
+        f for severity in ("red", "amber", "green") for f in found if f.severity == severity
+    ]
+    for finding in [*advice, *worst_first[:_MOST_FINDINGS]]:
+        panels.finding(finding)
+    if len(worst_first) > _MOST_FINDINGS:
+        with st.expander(f"{len(worst_first) - _MOST_FINDINGS} more"):
+            for finding in worst_first[_MOST_FINDINGS:]:
+                panels.finding(finding)
 
 
 def _telling(dataset: Dataset, name: str, chosen: Variables, params: RunParams) -> list[Finding]:
@@ -54,10 +54,6 @@ def _telling(dataset: Dataset, name: str, chosen: Variables, params: RunParams) 
         for f in findings(dataset, name, chosen.label, params)
         if not (f.kind == "association" and f.details["column"] in finer)
     ]
-
-
-def _draw(finding: Finding) -> None:
-    st.markdown(f"{_MARKS[finding.severity]} {plain(finding.sentence, longest=900)}")
 
 
 def compare(dataset: Dataset, chosen: Variables) -> None:
@@ -92,7 +88,7 @@ def compare(dataset: Dataset, chosen: Variables) -> None:
             table(wide, key="design", file="design")
             st.caption("Association (Cramér's V, bias-corrected): 0 none, 1 one decides the other")
             rows = [{"Column": c, "Levels": len(others[c].levels), "V": tied[c]} for c in ranked]
-            config = {"V": st.column_config.NumberColumn(format="%.2f")}
+            config = {"V": decimals(2)}
             table(pd.DataFrame(rows), key="tied", file="associations", columns=config)
 
 

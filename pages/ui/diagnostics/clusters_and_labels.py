@@ -11,7 +11,7 @@ from harmony_core.detector.results import Detection
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import MIN_CELLS_PURITY, PURITY_LOSS_AMBER, PURITY_LOSS_RED
 from pages.ui.diagnostics import explanations
-from pages.ui.tables import table
+from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 
 
@@ -67,12 +67,8 @@ def clusters(results: RunResults) -> None:
             "Conflict": explanations.column("conflict"),
             "Gap": explanations.column("gap"),
             "Lost markers": explanations.column("lost"),
-            "Against its limit": st.column_config.NumberColumn(
-                format="%.2f ×", help="Above 1 it is flagged."
-            ),
-            "Part": st.column_config.NumberColumn(
-                format="%.2f", help="Part of its cross-batch neighbours that are there."
-            ),
+            "Against its limit": decimals(2, "Above 1 it is flagged.", unit=" ×"),
+            "Part": decimals(2, "Part of its cross-batch neighbours that are there."),
         },
     )
     for sentence in found.notes:

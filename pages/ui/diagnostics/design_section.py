@@ -11,13 +11,13 @@ from harmony_core.design.confounding import Finding, check_design, cramers_v, ex
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
 from harmony_core.verdict.alternatives import DataFacts, right_tool
+from pages.ui import panels
 from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
 
 _MOST_LEVELS = 200
-_MARKS = {"red": ":red[✕]", "amber": ":orange[!]", "green": ":green[✓]"}
-_FITS = {"yes": ":green[✓ fits]", "consider": ":orange[consider]", "no": "not here"}
+_FITS = {"yes": panels.mark("green", "fits"), "consider": ":orange[consider]", "no": "not here"}
 
 
 def confounding(results: RunResults) -> None:
@@ -26,9 +26,9 @@ def confounding(results: RunResults) -> None:
         st.markdown(f"**{plain(variable)}**")
         found = findings(results.plan.run, variable, results)
         if not found:
-            st.markdown(f"{_MARKS['green']} No other column is tied to it.")
+            st.markdown(f"{panels.mark('green')} No other column is tied to it.")
         for finding in found:
-            st.markdown(f"{_MARKS[finding.severity]} {plain(finding.sentence, longest=700)}")
+            panels.finding(finding)
         _associations(variable, results)
     explanations.numbers("cramers_v")
 

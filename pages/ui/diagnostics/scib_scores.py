@@ -13,7 +13,7 @@ from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from pages.ui.diagnostics import explanations
 from pages.ui.run_group import Group
-from pages.ui.tables import table
+from pages.ui.tables import decimals, table
 from pages.ui.tune import run_comparison, run_table
 
 _SCORES = SCIB_MIXING | SCIB_CONSERVATION
@@ -60,10 +60,7 @@ def draw(results: RunResults) -> None:
         key="scib",
         file="scib_scores",
         columns={METRICS[entry].title: explanations.column(entry) for entry in _SCORES.values()}
-        | {
-            title: st.column_config.NumberColumn(format="%.3f")
-            for title in ("Mixing", "Conservation", "Total")
-        },
+        | {title: decimals(3) for title in ("Mixing", "Conservation", "Total")},
     )
     stage = results.stage("scib_after")
     if stage is not None and stage.info["silhouette_cells"] < stage.info["cells"]:

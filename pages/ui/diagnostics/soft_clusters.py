@@ -12,7 +12,7 @@ from harmony_core.runs.results import RunResults
 from pages.ui import panels
 from pages.ui.charts import chart
 from pages.ui.diagnostics import explanations
-from pages.ui.tables import table
+from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 
 _ENDINGS = {
@@ -84,6 +84,6 @@ def convergence(results: RunResults) -> None:
             ),
             key="objective",
             file="objective",
-            columns={"Change, %": st.column_config.NumberColumn(format="%.2f")},
+            columns={"Change, %": decimals(2)},
         )
     explanations.numbers("objective")

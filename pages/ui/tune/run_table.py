@@ -19,6 +19,7 @@ from harmony_core.verdict.verdict import KINDS
 from pages.ui import state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
+from pages.ui.tables import decimals
 from pages.ui.tune import controls, run_comparison
 
 MOST_PICTURES = 8
@@ -47,9 +48,7 @@ def draw(current: CurrentRun) -> None:
             pd.DataFrame(table),
             hide_index=True,
             key=f"runs-{dataset.fingerprint}",
-            column_config={
-                title: st.column_config.NumberColumn(format="%.3f") for title in TITLES.values()
-            },
+            column_config={title: decimals(3) for title in TITLES.values()},
         )
         _small(dataset, by_name, titles)
         _one(dataset, by_name, titles)

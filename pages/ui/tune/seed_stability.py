@@ -12,6 +12,7 @@ from harmony_core.store import Dataset
 from harmony_core.verdict.stability import Stability, compare, with_seeds
 from harmony_core.verdict.verdict import KINDS, Verdict
 from pages.ui.run_group import Group
+from pages.ui.tables import decimals
 
 _SHOWN = ("mcm", "ilisi", "gap", "conflict", "worst_label_purity_loss", "clisi")
 
@@ -77,8 +78,8 @@ def _table(found: Stability) -> None:
         hide_index=True,
         column_config={
             "Seeds": st.column_config.TextColumn(help="In how many of them the verdict lists it."),
-            "Lowest": st.column_config.NumberColumn(format="%.3f"),
-            "Highest": st.column_config.NumberColumn(format="%.3f"),
+            "Lowest": decimals(3),
+            "Highest": decimals(3),
         },
         key="stability-table",
     )
