@@ -20,53 +20,53 @@ def main() -> None:
     choose.choose()
     dataset = state.dataset()
     st.divider()
-    overview.overview(dataset)
+    overview.draw(dataset)
     st.divider()
-    chosen = variable_choice.choose(dataset)
-    if not chosen.batch:
+    variables = variable_choice.choose(dataset)
+    if not variables.batch:
         st.info("Choose at least one batch variable to go on.")
         return
-    if (problem := variable_choice.problem(dataset, chosen)) is not None:
+    if (problem := variable_choice.problem(dataset, variables)) is not None:
         st.error(plain(problem, longest=1000))
         return
     try:
-        _prepare(dataset, chosen)
+        _prepare(dataset, variables)
     except InputError as error:
         st.error(plain(error, longest=1000))
 
 
-def _prepare(dataset: Dataset, chosen: Variables) -> None:
-    params = _with(state.settings(dataset), chosen, dataset)
-    # Which embedding is judged is chosen last: it must not be the one to start from.
-    judged, params = params.precomputed, replace(params, precomputed=None)
-    design_panel.say(dataset, chosen, params)
-    design_panel.compare(dataset, chosen)
+def _prepare(dataset: Dataset, variables: Variables) -> None:
+    params = _with(state.settings(dataset), variables, dataset)
+    # The embedding to assess is chosen last: it must not be the one to start from.
+    embedding, params = params.precomputed, replace(params, precomputed=None)
+    design_panel.say(dataset, variables, params)
+    design_panel.compare(dataset, variables)
     st.divider()
     params = replace(params, prepare=preparation.start(dataset, params.prepare))
-    if params.prepare.basis is None and (mixed := variable_choice.mixed_kinds(dataset, chosen)):
+    if params.prepare.basis is None and (mixed := variable_choice.mixed_kinds(dataset, variables)):
         st.error(plain(mixed, longest=1000))
         return
     params = replace(params, prepare=preparation.choose(dataset, params))
     if dataset.info.embeddings:
         st.subheader("Correction")
-        params = precomputed.choose(dataset, params, judged)
+        params = precomputed.choose(dataset, params, embedding)
     state.choose_settings(dataset, params)
     st.page_link("pages/tune.py", label="**Go to Tune**")
 
 
-def _with(current: RunParams | None, chosen: Variables, dataset: Dataset) -> RunParams:
+def _with(current: RunParams | None, variables: Variables, dataset: Dataset) -> RunParams:
     """Return the settings in hand with the variables chosen; a kept variable keeps its theta."""
-    batch = chosen.batch
+    batch = variables.batch
     if current is None:
         return RunParams(
             harmony=HarmonyParams(batch=batch),
             prepare=dataset.info.suggested.prepare,
-            label=chosen.label,
-            condition=chosen.condition,
+            label=variables.label,
+            condition=variables.condition,
         )
     theta = dict(zip(current.harmony.batch, current.harmony.theta, strict=True))
     harmony = replace(current.harmony, batch=batch, theta=tuple(theta.get(b, 2.0) for b in batch))
-    return replace(current, harmony=harmony, label=chosen.label, condition=chosen.condition)
+    return replace(current, harmony=harmony, label=variables.label, condition=variables.condition)
 
 
 main()

@@ -39,17 +39,17 @@ _MOST_GENES = 12
 
 def main() -> None:
     dataset = state.dataset()
-    chosen = state.settings(dataset)
-    if chosen is None:
+    settings = state.settings(dataset)
+    if settings is None:
         st.info("Choose which column says from which batch each cell comes.")
         st.page_link("pages/data.py", label="Go to Data")
         return
     with st.sidebar:
         st.markdown(f"**{plain(dataset.name)}**")
-        names = ", ".join(plain(b) for b in chosen.harmony.batch)
+        names = ", ".join(plain(b) for b in settings.harmony.batch)
         st.caption(f"{dataset.n_cells:,} cells, corrected for {names}")
         try:
-            params = controls.run_controls(dataset, chosen, more=not presentation.is_on())
+            params = controls.run_controls(dataset, settings, more=not presentation.is_on())
         except ParameterError as error:
             st.error(plain(error, longest=500))
             return

@@ -1,4 +1,4 @@
-"""What colours the cells of the linked view, and what is shown of the one under the pointer."""
+"""What colours the cells of the linked view, and what is said of the one under the pointer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MOST_LEVELS = 500
 
 
 def choose(
-    results: RunResults, clustered: RunResults | None, judged: RunResults | None
+    results: RunResults, clustered: RunResults | None, assessed: RunResults | None
 ) -> Categories | Values:
     """Draw the choice of colouring and return it for the run's cells.
 
@@ -41,7 +41,7 @@ def choose(
         The run on screen.
     clustered
         A run whose clusters are known, if there is one; cluster colours need it.
-    judged
+    assessed
         A run whose verdict is known, if there is one; the diagnostics per cell come from it.
     """
     obs = _obs(results)
@@ -50,7 +50,7 @@ def choose(
     others = [c for c in obs.columns if c not in first]
     clusters = [_AFTER, _BEFORE] if clustered is not None else []
     genes = [_GENE] if len(results.dataset.symbols) else []
-    measured = per_cell(judged)
+    measured = per_cell(assessed)
     options = [*first, *clusters, *genes, *measured, *others]
     key = state.key(_COLOUR_KEY, results.dataset)
     if st.session_state.get(state.key(_REQUEST_KEY, results.dataset)) in options:
@@ -118,9 +118,9 @@ def query_parameters(dataset: Dataset, params: RunParams) -> dict[str, str]:
     return {} if pick in (None, params.harmony.batch[0]) else {"colour": str(pick)}
 
 
-def per_cell(judged: RunResults | None) -> dict[str, npt.NDArray[np.float32]]:
+def per_cell(assessed: RunResults | None) -> dict[str, npt.NDArray[np.float32]]:
     """Return the diagnostics that a run has per cell, by their names on screen."""
-    stage = None if judged is None else judged.stage("assess")
+    stage = None if assessed is None else assessed.stage("assess")
     if stage is None:
         return {}
     return {title: stage.arrays[n] for title, n in _PER_CELL.items() if n in stage.arrays}
@@ -183,13 +183,13 @@ def batch(results: RunResults) -> Categories:
 def hover(results: RunResults) -> dict[str, Categories | Values | list[str]]:
     """Return what is shown of the cell under the pointer."""
     obs = _obs(results)
-    shown: dict[str, Categories | Values | list[str]] = {"cell": obs.index.astype(str).tolist()}
+    facts: dict[str, Categories | Values | list[str]] = {"cell": obs.index.astype(str).tolist()}
     names = [*results.params.harmony.batch, results.params.label]
-    shown |= {name: levels(obs, name) for name in names if name is not None}
+    facts |= {name: levels(obs, name) for name in names if name is not None}
     codes = results.clusters("after")
     if codes is not None:
-        shown[_AFTER] = clusters_column(_AFTER, codes)
-    return shown
+        facts[_AFTER] = clusters_column(_AFTER, codes)
+    return facts
 
 
 def _obs(results: RunResults) -> pd.DataFrame:

@@ -26,21 +26,21 @@ _MARKED, _TIMES_CLEARED = "marked", "evidence-cleared"
 
 
 def table(
-    found: Verdict, results: RunResults, *, only: npt.NDArray[np.bool_] | None = None
+    verdict: Verdict, results: RunResults, *, only: npt.NDArray[np.bool_] | None = None
 ) -> None:
     """Draw the evidence; names stay plain text in its cells.
 
     Parameters
     ----------
     only
-        Cells that a row must be about, at least some of them; not given, all rows are drawn.
+        Cells that a row must be about, at least some of them; by default all rows are drawn.
     """
-    if not found.evidence:
+    if not verdict.evidence:
         return
-    rows = [_row(row) for row in found.evidence]
+    rows = [_row(row) for row in verdict.evidence]
     places = list(range(len(rows)))
     if only is not None and results.obs is not None and len(only) == len(results.obs):
-        counts = [_count(only, row, results) for row in found.evidence]
+        counts = [_count(only, row, results) for row in verdict.evidence]
         rows = [{"Selected": n, **row} for n, row in zip(counts, rows, strict=True)]
         places = [place for place in places if counts[place]]
         st.caption(f"{len(places)} of {len(rows)} rows are about selected cells.")
@@ -57,7 +57,7 @@ def table(
         pd.DataFrame([rows[place] for place in places]),
         hide_index=True,
         key=key,
-        on_select=lambda: _choose(results, [found.evidence[place] for place in places], key),
+        on_select=lambda: _choose(results, [verdict.evidence[place] for place in places], key),
         selection_mode="single-row",
         column_config={
             "What": st.column_config.TextColumn(width="medium"),
@@ -94,18 +94,18 @@ def _count(cells: npt.NDArray[np.bool_], row: Evidence, results: RunResults) -> 
 
 
 def _choose(results: RunResults, rows: list[Evidence], key: str) -> None:
-    chosen = st.session_state[key]["selection"]["rows"]
-    if not chosen:
+    selected = st.session_state[key]["selection"]["rows"]
+    if not selected:
         clear(results.dataset)
         return
-    mark_row(results, rows[chosen[0]])
+    mark_row(results, rows[selected[0]])
 
 
 def mark_row(results: RunResults, row: Evidence) -> None:
     """Mark a row's cells from now on, and put its genes into the marker-gene plot."""
     if row.kind == "label" or row.cluster is None:
-        marked = {"kind": "label", "name": row.name, "label": results.params.label}
-        st.session_state[state.key(_MARKED, results.dataset)] = marked
+        mark = {"kind": "label", "name": row.name, "label": results.params.label}
+        st.session_state[state.key(_MARKED, results.dataset)] = mark
     else:
         mark_cluster(results, row.batch_variable, row.cluster, row.name)
     if row.genes:
@@ -136,7 +136,7 @@ def mark_cells(results: RunResults, cells: npt.NDArray[np.bool_], name: str) -> 
 
 
 def clear(dataset: Dataset) -> None:
-    """Mark nothing any more; the table, under a new key, forgets the chosen row too."""
+    """Mark nothing any more; the table, under a new key, forgets the selected row too."""
     st.session_state.pop(state.key(_MARKED, dataset), None)
     st.session_state[_TIMES_CLEARED] = st.session_state.get(_TIMES_CLEARED, 0) + 1
 
@@ -146,20 +146,20 @@ def marked_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
     if results.obs is None:
         return None
     nothing = np.zeros(len(results.obs), dtype=bool)
-    chosen = st.session_state.get(state.key(_MARKED, results.dataset))
-    if chosen is None:
+    mark = st.session_state.get(state.key(_MARKED, results.dataset))
+    if mark is None:
         return nothing
-    if chosen["kind"] == "cells":
-        if chosen["reference"] != results.plan.keys["prepare"].digest:
+    if mark["kind"] == "cells":
+        if mark["reference"] != results.plan.keys["prepare"].digest:
             return nothing
-        cells = unpack_bits(chosen["bits"], len(nothing))
+        cells = unpack_bits(mark["bits"], len(nothing))
         return nothing if cells is None else cells
-    if chosen["kind"] == "label":
-        mine = _label_cells(results, chosen["label"], chosen["name"])
+    if mark["kind"] == "label":
+        mine = _label_cells(results, mark["label"], mark["name"])
         return nothing if mine is None else mine
-    if chosen["reference"] != results.plan.keys["reference"].digest:
+    if mark["reference"] != results.plan.keys["reference"].digest:
         return nothing
-    return precluster_cells(results, chosen["variable"], chosen["cluster"])
+    return precluster_cells(results, mark["variable"], mark["cluster"])
 
 
 def _label_cells(
@@ -184,9 +184,9 @@ def precluster_cells(
 
 def note_on_marks(dataset: Dataset) -> None:
     """Say what is marked, if anything is, with a button that ends it."""
-    chosen = st.session_state.get(state.key(_MARKED, dataset))
-    if chosen is None:
+    mark = st.session_state.get(state.key(_MARKED, dataset))
+    if mark is None:
         return
     left, right = st.columns([6, 1], vertical_alignment="center")
-    left.caption(f"Marked: **{plain(chosen['name'], longest=120)}**")
+    left.caption(f"Marked: **{plain(mark['name'], longest=120)}**")
     right.button("Unmark", key="unmark", on_click=clear, args=(dataset,), width="stretch")

@@ -148,7 +148,7 @@ def test_a_fault_is_a_sentence_and_a_second_try(
         raise ZeroDivisionError("nobody thought of this")
 
     with monkeypatch.context() as broken:
-        broken.setattr(overview, "overview", fail)
+        broken.setattr(overview, "draw", fail)
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
         app.switch_page("pages/data.py").run()
         assert not app.exception

@@ -18,7 +18,7 @@ _GENES = {
 _SIDES = {"rows": "Cells are rows", "columns": "Cells are columns"}
 
 
-def overview(dataset: Dataset) -> None:
+def draw(dataset: Dataset) -> None:
     """Draw what the dataset holds, in sentences."""
     info = dataset.info
     st.subheader(plain(dataset.name))
@@ -72,7 +72,7 @@ def _read_otherwise(dataset: Dataset) -> None:
         title, known = options[name]
         if len(known) < 2:
             continue
-        chosen = column.selectbox(
+        choice = column.selectbox(
             title,
             list(known),
             list(known).index(value) if value in known else 0,
@@ -81,8 +81,8 @@ def _read_otherwise(dataset: Dataset) -> None:
             disabled=request is None,
             help=None if request else "Choose the file again to read it otherwise.",
         )
-        if request is not None and chosen != value:
+        if request is not None and choice != value:
             # So that coming back to this dataset shows how it was read.
             del st.session_state[f"{dataset.fingerprint}:read:{name}"]
-            loading.begin(replace(request, **{**choices, name: chosen}))
+            loading.begin(replace(request, **{**choices, name: choice}))
             st.rerun()

@@ -61,7 +61,7 @@ def say(params: RunParams) -> None:
 
 
 def _names(dataset: Dataset, params: RunParams) -> list[str]:
-    """Return the embeddings that may be judged, those that seem corrected first."""
+    """Return the embeddings that may be assessed, those that seem corrected first."""
     info = dataset.info
     others = [n for n in info.stored_embeddings if n != params.prepare.basis]
     usable = [n for n in others if not info.facts(n).n_bad]

@@ -33,12 +33,12 @@ def clusters(results: RunResults) -> None:
             )
             or variable
         )
-    found = Detection.from_dict(assessment["detections"][variable])
+    detection = Detection.from_dict(assessment["detections"][variable])
     st.caption(
         "Clusters found within each batch of the uncorrected data: what a correction should keep "
         "apart. No labels are used."
     )
-    ordered = sorted(found.clusters, key=lambda row: -row.score)
+    ordered = sorted(detection.clusters, key=lambda row: -row.score)
     table(
         pd.DataFrame(
             [
@@ -71,15 +71,15 @@ def clusters(results: RunResults) -> None:
             "Part": decimals(2, "Part of its cross-batch neighbours that are there."),
         },
     )
-    for sentence in found.notes:
+    for sentence in detection.notes:
         st.caption(plain(sentence, longest=500))
-    if found.matched:
+    if detection.matched:
         st.markdown("**Pairs that correspond between batches, worst mixed first**")
         table(
             pd.DataFrame(
                 [
                     {"One": r.name, "Other": r.partner, "Cells": r.cells, "Mixing": r.mixing}
-                    for r in found.matched
+                    for r in detection.matched
                 ]
             ),
             key="matched",
@@ -98,12 +98,12 @@ def labels(results: RunResults) -> None:
         st.info("No label column is chosen, so no label can be followed.")
         st.page_link("pages/data.py", label="Choose one on Data")
         return
-    around = _clisi(results, label)
+    clisi = _clisi(results, label)
     stage = results.stage("scib_after")
-    inside = {} if stage is None else stage.info["cilisi"]
+    cilisi = {} if stage is None else stage.info["cilisi"]
     rows = []
     for row in assessment["labels"]:
-        shown = {
+        fields = {
             "Label": row["name"],
             "Cells": row["cells"],
             "Purity loss": row["loss"],
@@ -112,11 +112,11 @@ def labels(results: RunResults) -> None:
             "Most in batch": row["batch"],
             "Genes that tell them apart": ", ".join(row["genes"]),
         }
-        if row["name"] in around:
-            shown["cLISI before"], shown["cLISI after"] = around[row["name"]]
-        if inside:
-            shown["CiLISI"] = inside.get(row["name"])
-        rows.append(shown)
+        if row["name"] in clisi:
+            fields["cLISI before"], fields["cLISI after"] = clisi[row["name"]]
+        if cilisi:
+            fields["CiLISI"] = cilisi.get(row["name"])
+        rows.append(fields)
     table(
         pd.DataFrame(rows),
         key="labels",
@@ -130,7 +130,7 @@ def labels(results: RunResults) -> None:
     )
     for sentence in assessment["notes"]:
         st.caption(plain(sentence, longest=500))
-    if not inside:
+    if not cilisi:
         st.caption("Mixing inside each label (CiLISI) is added once the scIB scores are computed.")
     explanations.numbers("purity_loss", "clisi", "cilisi")
 
@@ -148,10 +148,10 @@ def _clisi(results: RunResults, label: str) -> dict[str, tuple[float, float]]:
         return {}
     column = Coded.of(label, results.obs[label].to_numpy())
     values = [np.asarray(s.arrays["label"]) for s in stages if s is not None]
-    found = {}
+    means = {}
     for code, name in enumerate(column.levels):
         cells = column.codes == code
         if cells.sum() >= MIN_CELLS_PURITY:
             before, after = (float(np.nanmean(v[cells])) for v in values)
-            found[name] = (before, after)
-    return found
+            means[name] = (before, after)
+    return means

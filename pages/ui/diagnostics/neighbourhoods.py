@@ -1,4 +1,4 @@
-"""Who is around whom, before and after: the neighbours of each group."""
+"""Neighbour composition by group, before and after correction."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def draw(results: RunResults) -> None:
     for column, stage, side in zip(st.columns(2), stages, ("before", "after"), strict=True):
         if stage is None:
             continue
-        share = neighbor_composition(np.asarray(stage.arrays["indices"]), row.codes, kind.codes)
+        fraction = neighbor_composition(np.asarray(stage.arrays["indices"]), row.codes, kind.codes)
         with column:
             chart(
-                composition_heatmap(share, row.levels, kind.levels, title=side.capitalize()),
-                key=f"around-{side}",
+                composition_heatmap(fraction, row.levels, kind.levels, title=side.capitalize()),
+                key=f"neighbours-{side}",
             )
 
 
 def _pick(place: DeltaGenerator, title: str, names: list[str], default: str) -> str:
     picked = place.segmented_control(
-        title, names, default=default, format_func=plain, key=f"around-{title}"
+        title, names, default=default, format_func=plain, key=f"neighbours-{title}"
     )
     return str(picked or default)
 
@@ -62,18 +62,18 @@ def _groups(results: RunResults) -> dict[str, Coded]:
     obs, params = results.obs, results.params
     if obs is None or results.assessment is None:
         raise RuntimeError("neighbours were asked for before the run was judged")
-    found = {name: Coded.of(name, obs[name].to_numpy()) for name in params.harmony.batch}
+    groups = {name: Coded.of(name, obs[name].to_numpy()) for name in params.harmony.batch}
     if params.label is not None:
-        found[params.label] = Coded.of(params.label, obs[params.label].to_numpy())
+        groups[params.label] = Coded.of(params.label, obs[params.label].to_numpy())
     stage = results.stage("assess")
     if stage is not None and "preclusters" in stage.arrays:
         detection = next(iter(results.assessment["detections"].values()))
         names = tuple(row.name for row in Detection.from_dict(detection).clusters)
-        found["Pre-cluster"] = Coded(
+        groups["Pre-cluster"] = Coded(
             "Pre-cluster", np.asarray(stage.arrays["preclusters"][0]), names
         )
     if params.label is not None:
         first = params.harmony.batch[0]
         both = obs[params.label].astype("string") + " · " + obs[first].astype("string")
-        found[f"{params.label} · {first}"] = Coded.of("both", both.to_numpy())
-    return found
+        groups[f"{params.label} · {first}"] = Coded.of("both", both.to_numpy())
+    return groups

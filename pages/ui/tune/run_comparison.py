@@ -104,7 +104,7 @@ def panels(current: CurrentRun) -> tuple[Panel | None, Panel | None]:
 
 def halves(current: CurrentRun) -> tuple[Half, Half]:
     """Return what the two pictures show."""
-    known = {RunResults(current.dataset, run).plan.run: run for run in _kept(current)}
+    known = {RunResults(current.dataset, run).plan.run: run for run in _comparable(current)}
     left, right = (known.get(picked or "") for picked in _picked(current.dataset))
     titles = history.side_names(current.results.params)
     here = current.newest_drawable()[0] or current.results
@@ -114,7 +114,7 @@ def halves(current: CurrentRun) -> tuple[Half, Half]:
     )
 
 
-def _kept(current: CurrentRun) -> list[RunParams]:
+def _comparable(current: CurrentRun) -> list[RunParams]:
     return history.comparable_runs(current.dataset, current.results.params)
 
 
@@ -171,17 +171,17 @@ def what_changed(current: CurrentRun) -> None:
 
 
 def _in_words(change: Change, left: Half, right: Half) -> str:
-    told = [
+    sentences = [
         f"Clusters {', '.join(map(str, rows))} of the left result are one cluster ({column}) in "
         "the right."
         for column, rows in change.merged.items()
     ]
-    told += [
+    sentences += [
         f"Cluster {column} of the left result is split into {', '.join(map(str, rows))} in the "
         "right."
         for column, rows in change.split.items()
     ]
-    return " ".join(told) or "No cluster was split, and none merged with another."
+    return " ".join(sentences) or "No cluster was split, and none merged with another."
 
 
 def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
@@ -239,9 +239,9 @@ def _text(half: Half) -> Any:
 
 def _change(left: Half, right: Half) -> Change | None:
     key = (left.results.plan.run, left.side, right.results.plan.run, right.side)
-    kept = st.session_state.get(_CHANGE)
-    if kept is not None and kept[0] == key:
-        return kept[1]  # type: ignore[no-any-return]
+    cached = st.session_state.get(_CHANGE)
+    if cached is not None and cached[0] == key:
+        return cached[1]  # type: ignore[no-any-return]
     embeddings, near, clusters = [], [], []
     for half in (left, right):
         found = half.results.stage(f"neighbors_{half.side}")
@@ -251,8 +251,8 @@ def _change(left: Half, right: Half) -> Change | None:
         embeddings.append(embedding)
         near.append(found.arrays["indices"])
         clusters.append(groups)
-    given = {half.results.params.precomputed for half in (left, right) if half.side == "after"}
-    pair = None if given - {None} else (embeddings[0], embeddings[1])
+    tools = {half.results.params.precomputed for half in (left, right) if half.side == "after"}
+    pair = None if tools - {None} else (embeddings[0], embeddings[1])
     change = compare(pair, (near[0], near[1]), (clusters[0], clusters[1]))
     st.session_state[_CHANGE] = (key, change)
     return change
@@ -290,12 +290,12 @@ def _picked(dataset: Dataset) -> tuple[str | None, str | None]:
 
 
 def note_of(params: RunParams) -> str:
-    """Return what stands beside a picture's title, which names a given embedding already."""
+    """Return what stands beside a picture's title, which names a precomputed embedding already."""
     return "" if params.precomputed is not None else settings_in_words(params)
 
 
 def settings_in_words(params: RunParams) -> str:
-    """Return the two settings that matter most; of a given embedding, what it is called."""
+    """Return the two settings that matter most; of a precomputed embedding, what it is called."""
     if params.precomputed is not None:
         return history.side_names(params)[1]
     theta = ", ".join(f"{t:g}" for t in params.harmony.theta)

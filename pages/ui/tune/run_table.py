@@ -50,14 +50,14 @@ def draw(current: CurrentRun) -> None:
             key=f"runs-{dataset.fingerprint}",
             column_config={title: decimals(3) for title in TITLES.values()},
         )
-        _small(dataset, by_name, titles)
-        _one(dataset, by_name, titles)
+        _small_layouts(dataset, by_name, titles)
+        _chosen_run(dataset, by_name, titles)
         st.markdown("**Compare two runs in the pictures**")
         run_comparison.choose(current, titles)
         run_comparison.what_changed(current)
 
 
-def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+def _small_layouts(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
     """Draw the runs that have a picture, small, in the colours of the first batch variable."""
     found = {key: RunResults(dataset, run) for key, run in by_name.items()}
     pictures = {titles[key]: results.layout("after") for key, results in found.items()}
@@ -74,7 +74,7 @@ def _small(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, st
         st.caption(f"The first {MOST_PICTURES} of {len(drawn)} pictures; pin a run to see it here.")
 
 
-def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+def _chosen_run(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
     """Draw what can be done with one run."""
     choice, name, pin, show = st.columns([4, 3, 1, 2], vertical_alignment="bottom")
     key = state.key("run", dataset)
@@ -103,13 +103,13 @@ def _one(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]
 
 def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
     """Return what each run is called: its name, or what is particular about it; all different."""
-    names = _told(by_name.values())
+    names = _listed_settings(by_name.values())
     titles: dict[str, str] = {}
     for key, run in by_name.items():
-        told = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
+        settings = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
         start = [history.tag_of(dataset, run).name]
         start += [history.side_names(run)[1]] if run.precomputed is not None else []
-        title = " · ".join(part for part in (*start, *told) if part)
+        title = " · ".join(part for part in (*start, *settings) if part)
         same = sum(other.startswith(title) for other in titles.values())
         titles[key] = f"{title} ({same + 1})" if same else title
     return titles
@@ -117,24 +117,24 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
 
 def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[dict[str, Any]]:
     """Return one row a run: what is particular about it, its main numbers and its verdict."""
-    names = _told(kept)
-    any_given = any(run.precomputed is not None for run in kept)
+    names = _listed_settings(kept)
+    any_precomputed = any(run.precomputed is not None for run in kept)
     found = []
     for run in kept:
-        told = history.summary(RunResults(dataset, run), names)
-        if told is None:
+        summary = history.summary(RunResults(dataset, run), names)
+        if summary is None:
             continue
-        metrics = list(told["metrics"].values())[-1]
-        row = {"Corrected by": run.precomputed or "Harmony"} if any_given else {}
+        metrics = list(summary["metrics"].values())[-1]
+        row = {"Corrected by": run.precomputed or "Harmony"} if any_precomputed else {}
         row |= {_short(n): value for n, value in _in_words(run, names).items()}
         row |= {title: metrics.get(name) for name, title in TITLES.items() if name in metrics}
-        row |= {"Verdict": KINDS[told["kind"]].heading, "On screen": run == current}
+        row |= {"Verdict": KINDS[summary["kind"]].heading, "On screen": run == current}
         found.append(row)
     return found
 
 
-def _told(kept: Iterable[RunParams]) -> list[str]:
-    """Return the settings that are told of runs; what corrected them is told beside these."""
+def _listed_settings(kept: Iterable[RunParams]) -> list[str]:
+    """Return the settings that the table lists; what corrected a run has a column of its own."""
     names = dict.fromkeys([*history.MAIN_SETTINGS, *history.differing(kept)])
     return [name for name in names if name != "given"]
 

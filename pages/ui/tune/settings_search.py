@@ -53,18 +53,18 @@ def draw(dataset: Dataset, params: RunParams) -> None:
 
 def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, complete: bool) -> None:
     found = {run: history.candidate(RunResults(dataset, run)) for run in done}
-    judged = {run: candidate for run, candidate in found.items() if candidate is not None}
-    best = best_candidate(list(judged.values())) if complete else None
+    candidates = {run: candidate for run, candidate in found.items() if candidate is not None}
+    best = best_candidate(list(candidates.values())) if complete else None
     if complete:
-        _suggestion(dataset, params, list(judged.values()), best)
-    _map(dataset, params, judged, best)
+        _suggestion(dataset, params, list(candidates.values()), best)
+    _map(dataset, params, candidates, best)
 
 
 def _suggestion(
-    dataset: Dataset, params: RunParams, judged: list[Candidate], best: Candidate | None
+    dataset: Dataset, params: RunParams, candidates: list[Candidate], best: Candidate | None
 ) -> None:
     if best is None:
-        st.markdown("**None of these settings can be offered.** " + _why_none(judged))
+        st.markdown("**None of these settings can be offered.** " + _why_none(candidates))
         return
     text, button = st.columns([4, 1], vertical_alignment="center")
     text.markdown(
@@ -84,13 +84,13 @@ def _suggestion(
     )
 
 
-def _why_none(judged: list[Candidate]) -> str:
-    if all(candidate.mcm is None for candidate in judged):
+def _why_none(candidates: list[Candidate]) -> str:
+    if all(candidate.mcm is None for candidate in candidates):
         return (
             "No cluster of one batch has a counterpart in another, so there is no mixing to aim "
             "for."
         )
-    if not any(candidate.mixes for candidate in judged):
+    if not any(candidate.mixes for candidate in candidates):
         return (
             "All of them leave the batches apart. More iterations may help; check too that "
             "variable genes were chosen per batch."
@@ -105,16 +105,16 @@ def _why_none(judged: list[Candidate]) -> str:
 def _map(
     dataset: Dataset,
     params: RunParams,
-    judged: dict[RunParams, Candidate],
+    candidates: dict[RunParams, Candidate],
     best: Candidate | None,
 ) -> None:
-    labelled = any(candidate.purity_loss is not None for candidate in judged.values())
+    labelled = any(candidate.purity_loss is not None for candidate in candidates.values())
     risks = list(_LIMITS) if labelled else list(_LIMITS)[:2]
     picked = st.segmented_control(
         "Against", risks, default=risks[0], key="map-risk", label_visibility="collapsed"
     )
     risk = picked or risks[0]
-    points = {c: _point(RunResults(dataset, run), c, risk) for run, c in judged.items()}
+    points = {c: _point(RunResults(dataset, run), c, risk) for run, c in candidates.items()}
     on_screen = history.candidate(RunResults(dataset, params))
     known = [point for point in points.values() if point is not None]
     if not known:
