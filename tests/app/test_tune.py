@@ -274,7 +274,7 @@ def test_the_evidence_can_be_kept_to_the_selection(app: AppTest, runner: Waiting
     chosen = (obs["batch"] == "A").to_numpy() & (obs["true_type"] == "T1").to_numpy()
     # As if the user had drawn around them: nothing is marked.
     app.session_state[selection_key(f"linked-view-{sibling.fingerprint}")] = SelectionState(
-        len(obs), bits=pack_bits(chosen), imposed="="
+        len(obs), bits=pack_bits(chosen), requested="="
     )
     app.run()
     everything = _evidence(app)
