@@ -137,13 +137,13 @@ def _row(run: RunData, found: Assessment) -> dict[str, Any]:
         "score": detection.score if detection.gap is not None else None,
         "conflict": after["conflict"],
         "gap": after["gap"],
-        "lost_markers": max((row.lost or 0.0 for row in detection.clusters), default=0.0),
+        "lost": max((row.lost or 0.0 for row in detection.clusters), default=0.0),
         "mcm": after["mcm"],
         "ilisi": after["ilisi"],
-        "purity_loss": after["worst_label_purity_loss"],
-        "clisi_mean": change.after - change.before,
-        "clisi_worst": change.worst.change if change.worst else 0.0,
-        "replaced": float(found.per_cell["neighbors_replaced"].mean()),
+        "worst_label_purity_loss": after["worst_label_purity_loss"],
+        "clisi_rise": change.after - change.before,
+        "worst_clisi_rise": change.worst.change if change.worst else 0.0,
+        "neighbors_replaced": float(found.per_cell["neighbors_replaced"].mean()),
     }
 
 

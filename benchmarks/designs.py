@@ -149,8 +149,8 @@ def injected(source: dict[str, ad.AnnData], n_per_type: int, *, held_out: bool) 
             counts = sp.csr_matrix(control.X[cells], dtype=np.float32)
             types = control.obs["marker_based_type"].to_numpy().astype(str)[cells]
             second = rng.random(len(cells)) < rng.uniform(0.35, 0.65)
-            kept = ~((types == removed) & (second == bool(rng.integers(2))))
-            counts, types, second = counts[kept], types[kept], second[kept]
+            stays = ~((types == removed) & (second == bool(rng.integers(2))))
+            counts, types, second = counts[stays], types[stays], second[stays]
             batch = np.where(second, "changed", "as is")
             changed, without = _EFFECTS[effect](counts, second, rng)
             yield Draft(
@@ -176,12 +176,12 @@ def stimulation(
             loses = ("control", "stimulated")[(at + held_out) % 2]
             parts, types, batch = [], [], []
             for condition, adata in source.items():
-                cells = _draw_cells(adata, rng, part=0.5)
+                cells = _draw_cells(adata, rng, fraction=0.5)
                 own = adata.obs["marker_based_type"].to_numpy().astype(str)[cells]
-                kept = (own != removed) | (condition != loses)
-                parts.append(sp.csr_matrix(adata.X[cells[kept]], dtype=np.float32))
-                types.append(own[kept])
-                batch.append(np.full(int(kept.sum()), condition))
+                stays = (own != removed) | (condition != loses)
+                parts.append(sp.csr_matrix(adata.X[cells[stays]], dtype=np.float32))
+                types.append(own[stays])
+                batch.append(np.full(int(stays.sum()), condition))
             yield Draft(
                 name=f"{loses}-without-{removed}-{at}",
                 kind="stimulation",
@@ -242,23 +242,25 @@ def _make_sample_module() -> ModuleType:
     return module
 
 
-def _draw_cells(adata: ad.AnnData, rng: np.random.Generator, *, part: float = 1.0) -> np.ndarray:
+def _draw_cells(
+    adata: ad.AnnData, rng: np.random.Generator, *, fraction: float = 1.0
+) -> np.ndarray:
     types = adata.obs["marker_based_type"].to_numpy().astype(str)
     names, sizes = np.unique(types, return_counts=True)
     usable = np.flatnonzero(np.isin(types, names[sizes >= 2 * MIN_TYPE]))
-    n = min(len(usable), int(MAX_REAL_CELLS * part))
+    n = min(len(usable), int(MAX_REAL_CELLS * fraction))
     return np.sort(rng.choice(usable, n, replace=False))
 
 
 def _thinned(
     counts: sp.csr_matrix, second: np.ndarray, rng: np.random.Generator
 ) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Keep part of the counts of some cells, as shallower sequencing would.
+    """Keep a fraction of the counts of some cells, as shallower sequencing would.
 
     Without the effect all cells are as shallow: what thinning loses is no fault of a correction.
     """
-    part = rng.uniform(0.35, 0.6)
-    return _thin(counts, second, part, rng), _thin(counts, np.ones_like(second), part, rng)
+    fraction = rng.uniform(0.35, 0.6)
+    return _thin(counts, second, fraction, rng), _thin(counts, np.ones_like(second), fraction, rng)
 
 
 def _scaled(
@@ -279,11 +281,11 @@ _EFFECTS = {"thinned": _thinned, "scaled": _scaled}
 
 
 def _thin(
-    counts: sp.csr_matrix, cells: np.ndarray, part: float, rng: np.random.Generator
+    counts: sp.csr_matrix, cells: np.ndarray, fraction: float, rng: np.random.Generator
 ) -> sp.csr_matrix:
     result = counts.copy()
     of_cells = np.repeat(cells, np.diff(counts.indptr))
-    result.data[of_cells] = rng.binomial(counts.data[of_cells].astype(int), part)
+    result.data[of_cells] = rng.binomial(counts.data[of_cells].astype(int), fraction)
     result.eliminate_zeros()
     return result
 

@@ -30,6 +30,7 @@ import numpy as np
 from assessed_runs import assessed_runs
 from designs import Draft, injected, load_kang, simulated, stimulation
 
+from harmony_core.metric_catalog import metric_title
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, best_candidate
 from harmony_core.verdict.verdict import Kind
@@ -42,15 +43,14 @@ QUICK_THETAS = (1.0, 2.0, 8.0)
 QUICK_SIGMAS = (0.05, 0.1)
 
 METRICS = {
-    "purity_loss": "purity loss (labels with 5 % errors)",
-    "clisi_worst": "worst cLISI change",
-    "clisi_mean": "mean cLISI change",
-    "score": "detector score",
-    "conflict": "transfer conflict",
-    "gap": "cross-batch gap",
-    "lost_markers": "lost markers",
-    "ilisi": "iLISI",
-    "replaced": "neighbours replaced",
+    "worst_label_purity_loss": "Worst purity loss (labels with 5 % errors)",
+    "worst_clisi_rise": "Worst label's rise of cLISI",
+    "clisi_rise": "Rise of cLISI",
+    "score": "Detector score",
+    **{
+        name: metric_title(name)
+        for name in ("conflict", "gap", "lost", "ilisi", "neighbors_replaced")
+    },
 }
 """Numbers of a run that could tell over-correction; a number that is missing counts as 0."""
 
@@ -148,10 +148,10 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         "real": [row for row in rows if row["kind"] != "simulated"],
     }
     return {
-        "verdict": {name: answers(part) for name, part in cells.items()},
+        "verdict": {name: answers(some) for name, some in cells.items()},
         "suggest": suggested(cells["simulated"]),
         "auc": {
-            name: {metric: auc(part, metric) for metric in METRICS} for name, part in cells.items()
+            name: {metric: auc(some, metric) for metric in METRICS} for name, some in cells.items()
         },
     }
 
@@ -236,8 +236,8 @@ def print_report(report: dict[str, Any], rows: Sequence[Row]) -> None:
         _print_answers(kind, answers([row for row in rows if row["kind"] == kind]))
     print("\nover-corrected or suspected, without labels, by scenario")
     for scenario in dict.fromkeys(row["scenario"] for row in rows if row["kind"] == "simulated"):
-        part = [row for row in rows if row["scenario"] == scenario]
-        print(f"{scenario:34}{_rates_text(rates(part, QUESTIONS['over'], 'without_labels'))}")
+        some = [row for row in rows if row["scenario"] == scenario]
+        print(f"{scenario:34}{_rates_text(rates(some, QUESTIONS['over'], 'without_labels'))}")
     print(f"\n{'setting proposed':34}{'over':>7}{'mixing':>8}{'merging':>9}   proposed")
     for name, found in report["suggest"].items():
         numbers = "".join(
@@ -248,7 +248,7 @@ def print_report(report: dict[str, Any], rows: Sequence[Row]) -> None:
         print(f"{name:34}{numbers}   {found['proposed']} of {total}")
     print(f"\n{'AUC for over-correction':42}{'simulated':>10}{'real':>7}")
     for name, title in METRICS.items():
-        simulated, real = (_text(report["auc"][part][name]) for part in ("simulated", "real"))
+        simulated, real = (_text(report["auc"][some][name]) for some in ("simulated", "real"))
         print(f"{title:42}{simulated:>10}{real:>7}")
 
 

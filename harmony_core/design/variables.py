@@ -27,7 +27,7 @@ def advise(
     Parameters
     ----------
     batch
-        The variables chosen to be corrected.
+        The variables to correct.
     candidates
         Columns that could be, the likeliest first.
     others

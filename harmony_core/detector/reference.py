@@ -1,7 +1,7 @@
-"""The reference: what uncorrected data say about each batch on its own.
+"""The reference: clusters within each batch of the uncorrected data, their markers and partners.
 
-It is built once per dataset and batch variable. Every run is then judged against it from its
-nearest neighbours alone, so that judging costs well under a second.
+It is built once per dataset and batch variable. Every run is then assessed against it from its
+nearest neighbours alone, in well under a second.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Partition:
     sizes, batch
         Cells and batch of each pre-cluster.
     markers
-        Positions in the judged genes, pre-clusters × 30, best first, -1 where there are fewer.
+        Positions in ``Reference.genes``, pre-clusters × 30, best first, -1 where there are fewer.
     marker_z
         Mean z of the same genes.
     partners
         Mutually best pairs of pre-clusters of two batches, pairs × 2.
     sd
-        Standard deviation of each judged column within pre-clusters.
+        Standard deviation of each compared column within pre-clusters.
     conflict
         Cells × pre-clusters, steps of 1/255; see ``transfer.conflict_table``.
     """
@@ -75,22 +75,22 @@ class Partition:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """What runs are judged against. Fields are arrays, so a store can keep it without pickles.
+    """What runs are assessed against. Fields are arrays, so a store can keep it without pickles.
 
     Parameters
     ----------
     codes
         Batch of each cell, 0 … batches − 1.
     genes
-        Ascending columns of the expression that are judged; empty without expression.
+        Ascending columns of the expression that are compared; empty without expression.
     batch_mean, batch_sd
-        Batches × judged genes.
+        Batches × compared genes.
     components
-        The embedding, kept only where there is no expression to judge by.
+        The embedding, kept only where there is no expression.
     partitions
         One per resolution of ``RESOLUTIONS``.
     notes
-        Sentences on what could not be judged, and why.
+        Sentences on what could not be assessed, and why.
     """
 
     codes: Ints
@@ -103,7 +103,7 @@ class Reference:
 
     @property
     def has_genes(self) -> bool:
-        """Whether genes were judged, rather than components."""
+        """Whether genes are compared, rather than components."""
         return not self.components.size
 
     @property
@@ -160,7 +160,7 @@ def build_reference(
     *,
     seed: int,
 ) -> Reference:
-    """Build what runs are judged against, from uncorrected data.
+    """Build what runs are assessed against, from uncorrected data.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def build_reference(
     if not has_genes:
         values = sparse.csc_matrix(embedding)
         genes = np.arange(embedding.shape[1], dtype=np.int32)
-    judged = values[:, genes].tocsr()
+    by_cell = values[:, genes].tocsr()
     batch_mean, batch_sd = _batch_moments(values, genes, codes)
     within = neighbors_within_batches(embedding, codes, seed=seed)
     partitions = []
@@ -208,7 +208,7 @@ def build_reference(
                 marker_z=z.astype(np.float32),
                 partners=partners(profiles),
                 sd=profiles.pooled_sd.astype(np.float32),
-                conflict=conflict_table(judged, profiles, within),
+                conflict=conflict_table(by_cell, profiles, within),
             )
         )
     return Reference(
@@ -262,12 +262,12 @@ def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:
             "cannot name genes."
         )
     sizes = np.bincount(codes)
-    judged = np.zeros(len(sizes), dtype=bool)
-    judged[evidence.batch[evidence.sizes >= thresholds.MIN_CELLS_REFERENCE]] = True
+    assessed = np.zeros(len(sizes), dtype=bool)
+    assessed[evidence.batch[evidence.sizes >= thresholds.MIN_CELLS_REFERENCE]] = True
     present = int((sizes > 0).sum())
     if present < 2:
         notes.append("There is only one batch, so there is no mixing to judge.")
-    missing = int(((sizes > 0) & ~judged).sum())
+    missing = int(((sizes > 0) & ~assessed).sum())
     if missing:
         notes.append(
             f"{missing} of {present} batches have no cluster of "

@@ -39,7 +39,7 @@ def score(
     gene_names: Sequence[str] = (),
     condition: bool = False,
 ) -> Detection:
-    """Judge one run without labels.
+    """Assess a run without labels.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def score(
     Raises
     ------
     DataError
-        If the reference judges genes but no expression is given, or if cells differ.
+        If the reference compares genes but no expression is given, or if cells differ.
     """
     _check(reference, indices_after, indices_before, expression)
     contrast = Contrast.of(reference, indices_after)

@@ -31,7 +31,7 @@ def conflict_table(
     Parameters
     ----------
     values
-        Cells × judged genes.
+        Cells × compared genes.
     profiles
         Of the pre-clusters, over the same genes.
     within

@@ -16,7 +16,7 @@ from harmony_core._numba import compiled, parallel
 
 Array = npt.NDArray[Any]
 
-_PARTS = 8
+_BLOCKS = 8
 
 
 @compiled
@@ -108,13 +108,13 @@ def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> 
     Whole numbers, groups × groups.
     """
     n = neighbors.shape[0]
-    between = np.zeros((_PARTS, n_groups, n_groups), dtype=np.int64)
-    for part in numba.prange(_PARTS):
-        for i in range(n * part // _PARTS, n * (part + 1) // _PARTS):
+    between = np.zeros((_BLOCKS, n_groups, n_groups), dtype=np.int64)
+    for block in numba.prange(_BLOCKS):
+        for i in range(n * block // _BLOCKS, n * (block + 1) // _BLOCKS):
             for k in range(neighbors.shape[1]):
                 j = neighbors[i, k]
                 if batch[j] != batch[i]:
-                    between[part, group[i], group[j]] += 1
+                    between[block, group[i], group[j]] += 1
     whole: Array = between.sum(axis=0)
     return whole
 
@@ -141,14 +141,14 @@ def sum_over_edges(
     One sum a group.
     """
     n = neighbors.shape[0]
-    total = np.zeros((_PARTS, n_groups), dtype=np.int64)
-    for part in numba.prange(_PARTS):
-        for i in range(n * part // _PARTS, n * (part + 1) // _PARTS):
+    total = np.zeros((_BLOCKS, n_groups), dtype=np.int64)
+    for block in numba.prange(_BLOCKS):
+        for i in range(n * block // _BLOCKS, n * (block + 1) // _BLOCKS):
             own = group[i]
             for k in range(neighbors.shape[1]):
                 j = neighbors[i, k]
                 if batch[j] != batch[i]:
-                    total[part, own] += table[j, own]
+                    total[block, own] += table[j, own]
     whole: Array = total.sum(axis=0)
     return whole
 

@@ -23,7 +23,7 @@ class Candidate:
     mcm
         Matched-cluster mixing; ``None`` where it could not be computed.
     score
-        Of the label-free detector, 1 being flagged; ``None`` where nothing could be judged.
+        Of the label-free detector, 1 being flagged; ``None`` where nothing could be assessed.
     purity_loss
         Of the worst label; ``None`` without labels.
     """

@@ -29,7 +29,9 @@ from harmony_core.verdict.wording import (
     good_sentence,
     label_sentences,
     lost_sentences,
+    nothing_sentence,
     under_sentence,
+    unjudged_sentence,
 )
 
 Kind = Literal["over", "suspect", "under", "unjudged", "null", "good"]
@@ -154,35 +156,28 @@ def judge(
     if under:
         sentences.append(under_sentence(detection, batch_variable))
     if kind == "unjudged":
-        sentences.append(
-            f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
-            "no cluster of one batch has a counterpart in another, and there are no labels."
-        )
+        sentences.append(unjudged_sentence(batch_variable))
     if nothing:
-        sentences.append(
-            "There is nothing to correct: before any correction, the batches of "
-            f"“{batch_variable}” are already mixed as if batch were drawn by lot. Use the "
-            "uncorrected data."
-        )
+        sentences.append(nothing_sentence(batch_variable))
     if kind == "good":
         sentences.append(good_sentence(detection, labels))
     if detection.condition:
         sentences.append(condition_sentence(batch_variable, suspects))
-    sentences += run_sentences(facts)
-    advice: list[Advice] = []
     if nothing:
-        advice.append(leave_uncorrected(facts, batch_variable))
+        advice = [leave_uncorrected(facts, batch_variable)]
     elif over or suspects:
-        advice += too_much(facts, batch_variable)
+        advice = too_much(facts, batch_variable)
     elif under:
-        advice += too_little(facts, batch_variable)
-    advice += [new for new in run_advice(facts) if new.changes not in [a.changes for a in advice]]
+        advice = too_little(facts, batch_variable)
+    else:
+        advice = []
+    changes = [a.changes for a in advice]
     return Verdict(
         severity=KINDS[kind].severity,
         kind=kind,
-        sentences=(*sentences, *detection.notes),
+        sentences=(*sentences, *run_sentences(facts), *detection.notes),
         evidence=(*over, *suspects),
-        advice=tuple(advice),
+        advice=(*advice, *(new for new in run_advice(facts) if new.changes not in changes)),
     )
 
 

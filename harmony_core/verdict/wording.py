@@ -75,6 +75,23 @@ def under_sentence(detection: Detection, batch_variable: str) -> str:
     return text + "."
 
 
+def unjudged_sentence(batch_variable: str) -> str:
+    """Say that nothing can be said, and why."""
+    return (
+        f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
+        "no cluster of one batch has a counterpart in another, and there are no labels."
+    )
+
+
+def nothing_sentence(batch_variable: str) -> str:
+    """Say that the batches were mixed before any correction."""
+    return (
+        "There is nothing to correct: before any correction, the batches of "
+        f"“{batch_variable}” are already mixed as if batch were drawn by lot. Use the "
+        "uncorrected data."
+    )
+
+
 def good_sentence(detection: Detection, labels: Sequence[LabelRow]) -> str:
     """Say that nothing was found, and how much this check misses."""
     if detection.mcm is None:
