@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harmony_core.metrics.movement import distance_moved, neighbors_replaced
 from harmony_core.runs.stages.context import Computed, Context
-from harmony_core.runs.stages.stage import SETTINGS, Side, Stage, both_sides
+from harmony_core.runs.stages.stage import SETTINGS, Side, both_sides, stage
 from harmony_core.verdict.advice import RunFacts
 
 if TYPE_CHECKING:
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from harmony_core.verdict.assess import Assessment, LisiNumbers
 
 
+@stage(
+    "reference",
+    "Describing each batch on its own",
+    version=3,
+    needs=("prepare",),
+    settings=lambda p, kind: (p.harmony.batch,),
+    is_result=False,
+)
 def reference(context: Context) -> Computed:
     """Describe each batch on its own, once for every batch variable."""
     from harmony_core.detector.reference import build_reference
@@ -46,6 +54,14 @@ def _references(context: Context) -> list[Reference]:
     ]
 
 
+@both_sides(
+    "lisi",
+    "Measuring mixing {side} correction",
+    version=1,
+    needs=("neighbors_{side}",),
+    settings=lambda p, kind: ((p.harmony.batch, p.label),),
+    is_result=False,
+)
 def lisi(context: Context, side: Side) -> Computed:
     """Compute LISI of batch variables and label in every cell."""
     from harmony_core.verdict.assess import lisi_numbers
@@ -67,6 +83,14 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
     return LisiNumbers(mixing, stage.arrays["per_cell"], stage.arrays.get("label"))
 
 
+@stage(
+    "assess",
+    "Judging the correction",
+    version=5,
+    needs=("reference", "lisi_before", "lisi_after"),
+    settings=lambda p, kind: ((p.harmony.batch, p.label), p.condition),
+    keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),
+)
 def assess(context: Context) -> Computed:
     """Assess the run's correction."""
     near, mixing = context.neighbors("after"), _lisi_numbers(context, "after")
@@ -162,32 +186,3 @@ def _facts_of_harmony(context: Context) -> RunFacts:
         neighbors_kept=float(1 - replaced.mean()),
         genes_per_batch=None if context.params.prepare.basis is not None else True,
     )
-
-
-REFERENCE = Stage(
-    "reference",
-    "Describing each batch on its own",
-    version=3,
-    needs=("prepare",),
-    settings=lambda p, kind: (p.harmony.batch,),
-    compute=reference,
-    is_result=False,
-)
-LISI_BEFORE, LISI_AFTER = both_sides(
-    "lisi",
-    "Measuring mixing {side} correction",
-    version=1,
-    needs=("neighbors_{side}",),
-    settings=lambda p, kind: ((p.harmony.batch, p.label),),
-    compute=lisi,
-    is_result=False,
-)
-ASSESS = Stage(
-    "assess",
-    "Judging the correction",
-    version=5,
-    needs=("reference", "lisi_before", "lisi_after"),
-    settings=lambda p, kind: ((p.harmony.batch, p.label), p.condition),
-    keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),
-    compute=assess,
-)

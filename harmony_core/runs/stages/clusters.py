@@ -13,11 +13,29 @@ from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import Side, both_sides
 
 
+def _leiden_settings(p: RunParams) -> tuple[object, ...]:
+    return (p.graph.to_dict(), p.clusters.flavor, p.clusters.seed)
+
+
+@both_sides(
+    "clusters",
+    "Clustering {side} correction",
+    version=2,
+    needs=("neighbors_{side}",),
+    settings=lambda p, kind: (*_leiden_settings(p), p.clusters.shown),
+)
 def clusters(context: Context, side: Side) -> Computed:
     """Cluster at the resolution that is shown."""
     return _leiden(context, side, [context.params.clusters.shown])
 
 
+@both_sides(
+    "other_clusters",
+    "Clustering at other resolutions {side} correction",
+    version=1,
+    needs=("neighbors_{side}",),
+    settings=lambda p, kind: (*_leiden_settings(p), p.clusters.others),
+)
 def other_clusters(context: Context, side: Side) -> Computed:
     """Cluster at all other resolutions."""
     return _leiden(context, side, context.params.clusters.others)
@@ -31,6 +49,12 @@ def _leiden(context: Context, side: Side, resolutions: Sequence[float]) -> Compu
     return {f"leiden_{resolution:g}": codes for resolution, codes in pairs}, {}
 
 
+@both_sides(
+    "markers",
+    "Ranking marker genes {side} correction",
+    version=2,
+    needs=("clusters_{side}", "prepare"),
+)
 def markers(context: Context, side: Side) -> Computed:
     """Rank the marker genes of each cluster."""
     expression = context.expression
@@ -45,32 +69,3 @@ def markers(context: Context, side: Side) -> Computed:
     arrays["symbol"] = inverse.reshape(ranked.genes.shape).astype(np.int32)
     symbols = ["" if g < 0 else str(expression.symbols[g]) for g in used]
     return arrays, {"symbols": symbols}
-
-
-def _leiden_settings(p: RunParams) -> tuple[object, ...]:
-    return (p.graph.to_dict(), p.clusters.flavor, p.clusters.seed)
-
-
-CLUSTERS_BEFORE, CLUSTERS_AFTER = both_sides(
-    "clusters",
-    "Clustering {side} correction",
-    version=2,
-    needs=("neighbors_{side}",),
-    settings=lambda p, kind: (*_leiden_settings(p), p.clusters.shown),
-    compute=clusters,
-)
-OTHER_CLUSTERS_BEFORE, OTHER_CLUSTERS_AFTER = both_sides(
-    "other_clusters",
-    "Clustering at other resolutions {side} correction",
-    version=1,
-    needs=("neighbors_{side}",),
-    settings=lambda p, kind: (*_leiden_settings(p), p.clusters.others),
-    compute=other_clusters,
-)
-MARKERS_BEFORE, MARKERS_AFTER = both_sides(
-    "markers",
-    "Ranking marker genes {side} correction",
-    version=2,
-    needs=("clusters_{side}", "prepare"),
-    compute=markers,
-)

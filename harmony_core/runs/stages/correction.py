@@ -9,12 +9,19 @@ from cachetools import LRUCache
 
 from harmony_core.methods import harmony
 from harmony_core.runs.stages.context import Computed, Context, memoised
-from harmony_core.runs.stages.stage import Stage
+from harmony_core.runs.stages.stage import stage
 
 _CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
 """What `correct` leaves to `soft_clusters`, which follows after the verdict."""
 
 
+@stage(
+    "correct",
+    "Running Harmony",
+    version=2,
+    needs=("prepare",),
+    settings=lambda p, kind: (p.harmony.to_dict(),),
+)
 def correct(context: Context) -> Computed:
     """Correct the embedding with Harmony."""
     correction = memoised(_CORRECTIONS, context.identity("correct"), lambda: _harmony(context))
@@ -28,12 +35,21 @@ def correct(context: Context) -> Computed:
     }
 
 
+@stage(
+    "correct",
+    "Taking the corrected embedding",
+    version=1,
+    needs=("prepare",),
+    settings=lambda p, kind: (p.precomputed,),
+    stored_as="given",
+)
 def precomputed(context: Context) -> Computed:
-    """Take the embedding that another tool corrected in the place of Harmony's."""
+    """Take the embedding that another tool corrected, where Harmony is not run."""
     assert context.params.precomputed is not None  # else `correct` is the run's stage
     return {"embedding": context.dataset.embedding(context.params.precomputed)[context.cells]}, {}
 
 
+@stage("soft_clusters", "Describing Harmony's soft clusters", version=1, needs=("correct",))
 def soft_clusters(context: Context) -> Computed:
     """Count what Harmony's soft clusters hold of each batch; empty where Harmony was not run."""
     if context.params.precomputed is not None:
@@ -53,30 +69,3 @@ def soft_clusters(context: Context) -> Computed:
 def _harmony(context: Context) -> harmony.Correction:
     batches = [context.column(name) for name in context.params.harmony.batch]
     return harmony.correct(context.embedding("before"), batches, context.params.harmony)
-
-
-CORRECT = Stage(
-    "correct",
-    "Running Harmony",
-    version=2,
-    needs=("prepare",),
-    settings=lambda p, kind: (p.harmony.to_dict(),),
-    compute=correct,
-)
-PRECOMPUTED = Stage(
-    "correct",
-    "Taking the corrected embedding",
-    version=1,
-    needs=("prepare",),
-    settings=lambda p, kind: (p.precomputed,),
-    stored_as="given",
-    compute=precomputed,
-)
-"""Takes the place of `CORRECT` where Harmony is not run."""
-SOFT_CLUSTERS = Stage(
-    "soft_clusters",
-    "Describing Harmony's soft clusters",
-    version=1,
-    needs=("correct",),
-    compute=soft_clusters,
-)

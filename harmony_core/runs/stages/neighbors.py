@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmony_core.runs.stages.context import Computed, Context
-from harmony_core.runs.stages.stage import Side, Stage, both_sides
+from harmony_core.runs.stages.stage import Side, both_sides, stage
 
 WIDTH = 90
 """Neighbours searched: three times LISI's perplexity of 30; everything else uses the first few."""
@@ -16,6 +16,14 @@ WIDTH = 90
 _LAYOUT_VERSION = 3
 
 
+@both_sides(
+    "neighbors",
+    "Finding neighbours {side} correction",
+    version=6,
+    needs=("{source}",),
+    settings=lambda p, kind: (WIDTH,),
+    is_result=False,
+)
 def neighbors(context: Context, side: Side) -> Computed:
     """Search the nearest neighbours in the embedding."""
     from harmony_core.methods.neighbors import nearest_neighbors
@@ -29,6 +37,14 @@ def neighbors(context: Context, side: Side) -> Computed:
     return {"indices": near.indices, "distances": near.distances}, {}
 
 
+@stage(
+    "layout_before",
+    "Drawing the picture before correction",
+    version=_LAYOUT_VERSION,
+    needs=("neighbors_before",),
+    settings=lambda p, kind: (p.graph.to_dict(), p.layout.to_dict()),
+    stored_as="layout",
+)
 def layout_before(context: Context) -> Computed:
     """Draw the uncorrected data from scratch."""
     from harmony_core.methods import umap
@@ -44,6 +60,13 @@ def layout_before(context: Context) -> Computed:
     return {"positions": positions}, {}
 
 
+@stage(
+    "layout_after",
+    "Drawing the picture after correction",
+    version=_LAYOUT_VERSION,
+    needs=("neighbors_after", "layout_before"),
+    stored_as="layout",
+)
 def layout_after(context: Context) -> Computed:
     """Draw the corrected data, starting where the uncorrected cells lie."""
     from harmony_core.methods import umap
@@ -60,7 +83,15 @@ def layout_after(context: Context) -> Computed:
     return {"positions": umap.oriented_like(positions, start)}, {}
 
 
-def preview(context: Context) -> Computed:
+@stage(
+    "preview_after",
+    "Sketching the picture",
+    version=4,
+    needs=("correct", "layout_before"),
+    stored_as="preview",
+    is_result=False,
+)
+def preview_after(context: Context) -> Computed:
     """Place the corrected cells around landmarks, before their neighbours are known."""
     from harmony_core.methods import preview as methods
 
@@ -72,40 +103,3 @@ def preview(context: Context) -> Computed:
 
 def _uncorrected_layout(context: Context) -> npt.NDArray[np.float32]:
     return np.asarray(context.stage("layout_before").arrays["positions"])
-
-
-NEIGHBORS_BEFORE, NEIGHBORS_AFTER = both_sides(
-    "neighbors",
-    "Finding neighbours {side} correction",
-    version=6,
-    needs=("{source}",),
-    settings=lambda p, kind: (WIDTH,),
-    compute=neighbors,
-    is_result=False,
-)
-LAYOUT_BEFORE = Stage(
-    "layout_before",
-    "Drawing the picture before correction",
-    version=_LAYOUT_VERSION,
-    needs=("neighbors_before",),
-    settings=lambda p, kind: (p.graph.to_dict(), p.layout.to_dict()),
-    stored_as="layout",
-    compute=layout_before,
-)
-LAYOUT_AFTER = Stage(
-    "layout_after",
-    "Drawing the picture after correction",
-    version=_LAYOUT_VERSION,
-    needs=("neighbors_after", "layout_before"),
-    stored_as="layout",
-    compute=layout_after,
-)
-PREVIEW_AFTER = Stage(
-    "preview_after",
-    "Sketching the picture",
-    version=4,
-    needs=("correct", "layout_before"),
-    stored_as="preview",
-    compute=preview,
-    is_result=False,
-)

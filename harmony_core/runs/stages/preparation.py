@@ -12,16 +12,40 @@ from harmony_core.methods import prepare as methods
 from harmony_core.methods.qc import CellQuality, cell_quality, doublet_scores, within_thresholds
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
-from harmony_core.runs.stages.stage import SETTINGS, Stage
+from harmony_core.runs.stages.stage import SETTINGS, stage
 
 _PREPARED = ("cells", "genes", "variable", "variable_in", "totals", "embedding", "variance_ratio")
 
 
+def _doublet_settings(p: RunParams, kind: str) -> tuple[object, ...]:
+    thresholds = (p.prepare.min_genes, p.prepare.max_genes, p.prepare.max_mito)
+    return (*thresholds, p.prepare.seed, p.harmony.batch[0])
+
+
+def _prepare_settings(p: RunParams, kind: str) -> tuple[object, ...]:
+    batch = (p.harmony.batch[0],) if p.prepare.basis is None else ()
+    return (p.prepare.to_dict(), kind, *batch)
+
+
+@stage(
+    "quality",
+    "Counting genes and molecules of each cell",
+    version=1,
+    settings=lambda p, kind: (kind,),
+)
 def quality(context: Context) -> Computed:
     """Count genes and molecules of each cell."""
     return asdict(cell_quality(context.by_gene, context.symbols)), {}
 
 
+@stage(
+    "doublets",
+    "Scoring doublets batch by batch",
+    version=1,
+    needs=("quality",),
+    settings=_doublet_settings,
+    keyed_by=(SETTINGS,),
+)
 def doublets(context: Context) -> Computed:
     """Score each cell as a doublet among the cells of its batch that pass the thresholds."""
     if context.dataset.info.kind != "counts":
@@ -34,6 +58,7 @@ def doublets(context: Context) -> Computed:
     return {"scores": scores}, {}
 
 
+@stage("prepare", "Preparing cells and genes", version=2, settings=_prepare_settings)
 def prepare(context: Context) -> Computed:
     """Select cells and genes and compute the uncorrected embedding, or take one of the data's."""
     p, kind = context.params.prepare, context.dataset.info.kind
@@ -59,38 +84,3 @@ def _doublet_scores(context: Context) -> npt.NDArray[np.float32] | None:
     if context.params.prepare.max_doublet is None or context.dataset.info.kind != "counts":
         return None
     return np.asarray(context.stage("doublets").arrays["scores"])
-
-
-def _doublet_settings(p: RunParams, kind: str) -> tuple[object, ...]:
-    thresholds = (p.prepare.min_genes, p.prepare.max_genes, p.prepare.max_mito)
-    return (*thresholds, p.prepare.seed, p.harmony.batch[0])
-
-
-def _prepare_settings(p: RunParams, kind: str) -> tuple[object, ...]:
-    batch = (p.harmony.batch[0],) if p.prepare.basis is None else ()
-    return (p.prepare.to_dict(), kind, *batch)
-
-
-QUALITY = Stage(
-    "quality",
-    "Counting genes and molecules of each cell",
-    version=1,
-    settings=lambda p, kind: (kind,),
-    compute=quality,
-)
-DOUBLETS = Stage(
-    "doublets",
-    "Scoring doublets batch by batch",
-    version=1,
-    needs=("quality",),
-    settings=_doublet_settings,
-    keyed_by=(SETTINGS,),
-    compute=doublets,
-)
-PREPARE = Stage(
-    "prepare",
-    "Preparing cells and genes",
-    version=2,
-    settings=_prepare_settings,
-    compute=prepare,
-)

@@ -14,24 +14,24 @@ from harmony_core.runs.stages import (
 from harmony_core.runs.stages.stage import Stage, Step
 
 STAGES: tuple[Stage, ...] = (
-    preparation.PREPARE,
-    correction.CORRECT,
-    neighbors.NEIGHBORS_BEFORE,
-    neighbors.LAYOUT_BEFORE,
-    neighbors.PREVIEW_AFTER,
-    neighbors.NEIGHBORS_AFTER,
-    assessment.REFERENCE,
-    assessment.LISI_BEFORE,
-    assessment.LISI_AFTER,
-    assessment.ASSESS,
-    correction.SOFT_CLUSTERS,
-    neighbors.LAYOUT_AFTER,
-    clusters.CLUSTERS_BEFORE,
-    clusters.CLUSTERS_AFTER,
-    clusters.MARKERS_BEFORE,
-    clusters.MARKERS_AFTER,
-    clusters.OTHER_CLUSTERS_BEFORE,
-    clusters.OTHER_CLUSTERS_AFTER,
+    preparation.prepare,
+    correction.correct,
+    neighbors.neighbors.before,
+    neighbors.layout_before,
+    neighbors.preview_after,
+    neighbors.neighbors.after,
+    assessment.reference,
+    assessment.lisi.before,
+    assessment.lisi.after,
+    assessment.assess,
+    correction.soft_clusters,
+    neighbors.layout_after,
+    clusters.clusters.before,
+    clusters.clusters.after,
+    clusters.markers.before,
+    clusters.markers.after,
+    clusters.other_clusters.before,
+    clusters.other_clusters.after,
 )
 """Of every run; what a user waits for most comes first."""
 
@@ -39,10 +39,10 @@ RESULTS = tuple(stage.name for stage in STAGES if stage.is_result)
 """Stages of every run that do not only serve others."""
 
 ON_DEMAND: tuple[Stage, ...] = (
-    preparation.QUALITY,
-    preparation.DOUBLETS,
-    scib.SCIB_BEFORE,
-    scib.SCIB_AFTER,
+    preparation.quality,
+    preparation.doublets,
+    scib.scib.before,
+    scib.scib.after,
 )
 """Computed only where somebody asks."""
 
@@ -58,5 +58,5 @@ def stages_of(params: RunParams) -> dict[str, Stage]:
     """Return every stage of a run by its name, also those on demand, in the order of computing."""
     stages = {stage.name: stage for stage in (*STAGES, *ON_DEMAND)}
     if params.precomputed is not None:
-        stages["correct"] = correction.PRECOMPUTED
+        stages["correct"] = correction.precomputed
     return stages

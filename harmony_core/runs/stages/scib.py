@@ -11,6 +11,13 @@ from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import Side, both_sides
 
 
+@both_sides(
+    "scib",
+    "Scoring the {data} data as scIB does",
+    version=1,
+    needs=("clusters_{side}", "other_clusters_{side}"),
+    settings=lambda p, kind: ((p.harmony.batch, p.label),),
+)
 def scib(context: Context, side: Side) -> Computed:
     """Score an embedding as scIB does, and cell-type-aware mixing by label."""
     from harmony_core.metrics.mixing import cilisi
@@ -40,13 +47,3 @@ def scib(context: Context, side: Side) -> Computed:
         "batch_variable": batch.name,
         "cilisi": {context.label.levels[row.label]: row.value for row in by_label},
     }
-
-
-SCIB_BEFORE, SCIB_AFTER = both_sides(
-    "scib",
-    "Scoring the {data} data as scIB does",
-    version=1,
-    needs=("clusters_{side}", "other_clusters_{side}"),
-    settings=lambda p, kind: ((p.harmony.batch, p.label),),
-    compute=scib,
-)

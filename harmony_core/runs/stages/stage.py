@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
@@ -92,42 +92,49 @@ class Stage(Step):
         return StageKey(self.store_name, digest(self.version, library_versions(), *parts))
 
 
+class Sides(NamedTuple):
+    """A stage that is computed before and after correction in the same way."""
+
+    before: Stage
+    after: Stage
+
+
+def stage(
+    name: str, title: str, *, version: int, **options: Any
+) -> Callable[[Callable[[Context], Computed]], Stage]:
+    """Declare what a function computes to be a stage; ``options`` are those of `Stage`."""
+    return lambda compute: Stage(name, title, version=version, compute=compute, **options)
+
+
 def both_sides(
-    name: str,
-    title: str,
-    *,
-    version: int,
-    needs: tuple[str, ...],
-    settings: Settings = _no_settings,
-    compute: Callable[[Context, Side], Computed],
-    is_result: bool = True,
-) -> tuple[Stage, Stage]:
-    """Declare a stage that is computed before and after correction in the same way.
+    name: str, title: str, *, version: int, needs: tuple[str, ...], **options: Any
+) -> Callable[[Callable[[Context, Side], Computed]], Sides]:
+    """Declare what a function computes of either side to be the stages before and after.
 
     Parameters
     ----------
     title, needs
         ``{side}`` stands for the side, ``{data}`` for what its data are called, ``{source}`` for
         the stage that makes its embedding.
-
-    Returns
-    -------
-    The stages ``name_before`` and ``name_after``.
+    options
+        Of `Stage`.
     """
 
-    def one(side: Side, source: str, data: str) -> Stage:
-        return Stage(
-            f"{name}_{side}",
-            title.format(side=side, data=data),
-            version=version,
-            needs=tuple(stage.format(side=side, source=source) for stage in needs),
-            settings=settings,
-            compute=lambda context: compute(context, side),
-            stored_as=name,
-            is_result=is_result,
-        )
+    def declare(compute: Callable[[Context, Side], Computed]) -> Sides:
+        def one(side: Side, source: str, data: str) -> Stage:
+            return Stage(
+                f"{name}_{side}",
+                title.format(side=side, data=data),
+                version=version,
+                needs=tuple(stage.format(side=side, source=source) for stage in needs),
+                compute=lambda context: compute(context, side),
+                stored_as=name,
+                **options,
+            )
 
-    return one("before", "prepare", "uncorrected"), one("after", "correct", "corrected")
+        return Sides(one("before", "prepare", "uncorrected"), one("after", "correct", "corrected"))
+
+    return declare
 
 
 @cache
