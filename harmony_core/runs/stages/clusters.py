@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harmony_core.methods.leiden import leiden
 from harmony_core.methods.markers import cluster_markers
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
@@ -42,6 +41,8 @@ def other_clusters(context: Context, side: Side) -> Computed:
 
 
 def _leiden(context: Context, side: Side, resolutions: Sequence[float]) -> Computed:
+    from harmony_core.methods.leiden import leiden
+
     if not resolutions:
         return {}, {}
     clusterings = leiden(context.graph(side), resolutions, context.params.clusters)
