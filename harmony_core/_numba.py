@@ -44,10 +44,12 @@ def fast_parallel(function: _F) -> _F:
 def import_umap() -> None:
     """Import umap-learn so that its compiled functions are kept in numba's cache folder.
 
-    umap-learn and pynndescent compile half a minute's worth of functions at every start, because
-    they ask for most of them not to be cached. Nothing about the functions forbids it. Those of
-    pynndescent are compiled when they are called: umap-learn imports it for its own search of
-    neighbours, which is not ours.
+    umap-learn and pynndescent ask for most of their functions not to be cached, and compile them at
+    every start. Nothing about the functions forbids it. Those of pynndescent are compiled when they
+    are called: umap-learn imports it for its own search of neighbours, which is not ours.
+
+    Import and first graph (`fuzzy_simplicial_set`) take 1.9 s of one core instead of 15.1 s, and
+    with an empty cache folder 7.5 s instead of 22.3 s (umap-learn 0.5.12, numba 0.68, 2 cores).
     """
     with _caching_numba(), warnings.catch_warnings():
         # It warns of TensorFlow's absence, which only its neural variant would need.
