@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 KEY = "presentation"
-PICTURE_HEIGHT, PROJECTED_HEIGHT = 520, 600
+PANEL_HEIGHT, PROJECTED_HEIGHT = 520, 600
 
 # A rule that outweighs Streamlit's own, whatever the order of the two.
 _LARGER = """<style>

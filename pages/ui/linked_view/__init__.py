@@ -1,11 +1,11 @@
-"""The linked view: the same cells in two pictures, with one legend and one selection.
+"""The linked view: the same cells in two panels, with one legend and one selection.
 
 A Streamlit component (components v2, no frame) with its own small painter in the browser.
 
 Why not plotly.js, which draws every other chart here: no group may hide another, so plotly.js
 needs many interleaved traces, and with them one redraw took 0.4 s at 10,000 cells, 1.2 s at 50,000
 and 5 to 8 s at 200,000, without a graphics card. Writing the points into a canvas's pixels in one
-random order took 0.1 s at 200,000 (`benchmarks/browser.py` measures it). The picture is therefore
+random order took 0.1 s at 200,000 (`benchmarks/browser.py` measures it). A panel is therefore
 always a raster, at a million cells as at a thousand, with the same colours, lasso and hover; only
 the points shrink. Nothing is downloaded and nothing third-party is shipped.
 """
@@ -131,7 +131,7 @@ def linked_view(
     left, right : Panel
         Positions of the same cells in the same order.
     colour : Categories or Values
-        What colours the cells in both pictures.
+        What colours the cells in both panels.
     key : str
         Identity of the view on its page.
     batch : Categories, optional
@@ -142,12 +142,12 @@ def linked_view(
         Cells to highlight. It replaces the user's selection whenever it differs from what the
         previous call asked for; an empty mask clears; None leaves the selection alone.
     tied : bool
-        Whether the two pictures start out moving and zooming together; the user can switch.
+        Whether the two panels start out moving and zooming together; the user can switch.
     animate : bool
         Whether cells glide to new positions, where the machine can show it and the user's system
         does not ask for reduced motion.
     height : int
-        Height of the pictures in CSS pixels.
+        Height of the panels in CSS pixels.
     presentation : bool
         Larger type and points, for a projector.
     on_select : callable, optional

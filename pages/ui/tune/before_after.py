@@ -1,4 +1,4 @@
-"""The linked view on the Tune page: which two pictures, how coloured, who is selected."""
+"""The linked view on the Tune page: which two layouts, how coloured, which cells selected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harmony_core.store import Dataset
 from pages.ui import address, colouring, evidence_table, presentation
 from pages.ui.current_run import CurrentRun
 from pages.ui.linked_view import Panel, current_selection, linked_view
-from pages.ui.presentation import PICTURE_HEIGHT, PROJECTED_HEIGHT
+from pages.ui.presentation import PANEL_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.tune import replay, run_comparison, selection
 
 NARROWED = "only-selected"
@@ -20,7 +20,7 @@ NARROWED = "only-selected"
 
 
 def draw(current: CurrentRun, pace: float | None, only: npt.NDArray[np.bool_] | None) -> None:
-    """Draw the pictures; as a fragment, so that the film and a choice of colour redraw only them.
+    """Draw the linked view; as a fragment, so that replay and colouring redraw nothing else.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def draw(current: CurrentRun, pace: float | None, only: npt.NDArray[np.bool_] | 
         batch=colouring.batch(source),
         hover=colouring.hover(source),
         selected=evidence_table.marked_cells(source),
-        height=PROJECTED_HEIGHT if presentation.is_on() else PICTURE_HEIGHT,
+        height=PROJECTED_HEIGHT if presentation.is_on() else PANEL_HEIGHT,
         presentation=presentation.is_on(),
     )
     if selected is None:
@@ -86,7 +86,7 @@ def draw(current: CurrentRun, pace: float | None, only: npt.NDArray[np.bool_] | 
 
 
 def selected_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
-    """Return which of a run's cells are selected in the pictures, also from another page."""
+    """Return which of a run's cells are selected in the linked view, also from another page."""
     if results.obs is None:
         return None
     return current_selection(_key(results.dataset), len(results.obs))

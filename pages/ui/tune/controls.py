@@ -63,7 +63,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         with st.expander("More parameters"):
             harmony = _more_harmony(key, harmony)
             st.caption("Picture and clusters")
-            graph, layout, clusters = _picture(key, current)
+            graph, layout, clusters = _layout_and_clusters(key, current)
         params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
     with above:  # drawn last, so that the one in force is lit at once
         _presets(dataset, params)
@@ -76,7 +76,7 @@ def _of_another_tool(key: str, current: RunParams, *, more: bool) -> RunParams:
     if not more:
         return current
     with st.expander("Picture and clusters"):
-        graph, layout, clusters = _picture(key, current)
+        graph, layout, clusters = _layout_and_clusters(key, current)
     return replace(current, graph=graph, layout=layout, clusters=clusters)
 
 
@@ -210,7 +210,9 @@ def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
     return replace(now, **changes)
 
 
-def _picture(key: str, now: RunParams) -> tuple[GraphParams, LayoutParams, ClusterParams]:
+def _layout_and_clusters(
+    key: str, now: RunParams
+) -> tuple[GraphParams, LayoutParams, ClusterParams]:
     neighbors = int(
         _slider(
             "neighbours",

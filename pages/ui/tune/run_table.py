@@ -22,7 +22,7 @@ from pages.ui.current_run import CurrentRun
 from pages.ui.tables import decimals
 from pages.ui.tune import controls, run_comparison
 
-MOST_PICTURES = 8
+MOST_LAYOUTS = 8
 
 TITLES = {
     name: METRICS[name].short_title for name in ("mcm", "ilisi", "gap", "worst_label_purity_loss")
@@ -58,20 +58,20 @@ def draw(current: CurrentRun) -> None:
 
 
 def _small_layouts(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
-    """Draw the runs that have a picture, small, in the colours of the first batch variable."""
+    """Draw the runs that have a layout, small, in the colours of the first batch variable."""
     found = {key: RunResults(dataset, run) for key, run in by_name.items()}
-    pictures = {titles[key]: results.layout("after") for key, results in found.items()}
-    drawn = {title: positions for title, positions in pictures.items() if positions is not None}
+    layouts = {titles[key]: results.layout("after") for key, results in found.items()}
+    drawn = {title: positions for title, positions in layouts.items() if positions is not None}
     first = next(iter(found.values()))
     if len(drawn) < 2 or first.obs is None:
         return
     codes, levels = level_codes(first.obs[first.params.harmony.batch[0]])
     chart(
-        small_multiples(dict(list(drawn.items())[:MOST_PICTURES]), codes, levels),
+        small_multiples(dict(list(drawn.items())[:MOST_LAYOUTS]), codes, levels),
         key="small-multiples",
     )
-    if len(drawn) > MOST_PICTURES:
-        st.caption(f"The first {MOST_PICTURES} of {len(drawn)} pictures; pin a run to see it here.")
+    if len(drawn) > MOST_LAYOUTS:
+        st.caption(f"The first {MOST_LAYOUTS} of {len(drawn)} pictures; pin a run to see it here.")
 
 
 def _chosen_run(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
