@@ -125,7 +125,7 @@ class PrepareParams(_Group):
     min_cells
         A gene is kept if at least this many cells have a count of it.
     max_mito
-        Largest mitochondrial share of a cell's counts, in percent.
+        Largest mitochondrial fraction of a cell's counts, in percent.
     max_doublet
         Largest doublet score (Scrublet's, computed within each batch), 0 to 1; ``None`` computes
         none and keeps all.
@@ -190,12 +190,12 @@ class HarmonyParams(_Group):
     tau
         Protects small batches: lowers their theta when they have few cells per cluster. 0 is off.
     alpha
-        Without ``lamb``: the share of a batch's expected cells in a cluster that is taken as ridge
-        penalty. More corrects less.
+        Without ``lamb``: the fraction of a batch's expected cells in a cluster that is taken as
+        ridge penalty. More corrects less.
     lamb
         Fixed ridge penalty for all batches; ``None`` estimates one per cluster from ``alpha``.
     block_size
-        Share of cells whose soft clusters are updated together.
+        Fraction of cells whose soft clusters are updated together.
     max_iter_kmeans
         Clustering rounds within each of Harmony's.
     epsilon_cluster, epsilon_harmony
@@ -276,9 +276,9 @@ class LayoutParams(_Group):
     Parameters
     ----------
     min_dist
-        Least distance of two points in the picture; less packs groups tighter.
+        Least distance of two points in the layout; less packs groups tighter.
     spread
-        Scale of the picture; more leaves more room between groups.
+        Scale of the layout; more leaves more room between groups.
     """
 
     min_dist: float = 0.3

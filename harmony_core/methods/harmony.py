@@ -55,7 +55,7 @@ class Correction:
 
     @cached_property
     def soft_clusters(self) -> npt.NDArray[np.float32]:
-        """Share of each cell in each soft cluster (cells × soft clusters).
+        """Fraction of each cell in each soft cluster (cells × soft clusters).
 
         Copied out of harmonypy when it is first asked for: it is the largest of its results.
         """
@@ -169,6 +169,21 @@ def effective_theta(
     """Return theta per batch after tau's protection of small batches.
 
     harmonypy 2.1: theta × (1 − exp(−(cells of the batch ÷ (nclust × tau))²)).
+
+    Parameters
+    ----------
+    theta
+        Of the batch variable.
+    batch_sizes
+        Cells of each batch.
+    nclust
+        Number of soft clusters.
+    tau
+        0 protects none.
+
+    Returns
+    -------
+    One value a batch.
     """
     sizes = np.asarray(batch_sizes, dtype=np.float64)
     if tau <= 0:

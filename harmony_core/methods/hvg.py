@@ -1,4 +1,4 @@
-"""Variable genes, chosen within each batch and merged by rank, from sums that are made in blocks.
+"""Variable genes, selected within each batch and merged by rank, from sums made in blocks.
 
 The method and its results are those of ``scanpy.pp.highly_variable_genes`` with Seurat's flavour,
 which a test holds it to. scanpy needs the whole matrix, and copies of each batch beside it.
@@ -23,7 +23,7 @@ _NO_MEAN = 1e-12
 
 @dataclass(frozen=True)
 class Moments:
-    """What is known of each gene (row) in each batch (column).
+    """Mean and variance of each gene (row) in each batch (column).
 
     Attributes
     ----------
@@ -57,8 +57,8 @@ def moments(blocks: Iterable[sp.csc_matrix], batch: npt.NDArray[np.integer]) -> 
         gene = np.repeat(np.arange(shape[0]), np.diff(block.indptr))
         place = gene * shape[1] + batch[block.indices]
         values = np.expm1(block.data)
-        for found, weights in ((sums, values), (squares, values * values), (seen, values > 0)):
-            found.append(np.bincount(place, weights, minlength=shape[0] * shape[1]).reshape(shape))
+        for total, weights in ((sums, values), (squares, values * values), (seen, values > 0)):
+            total.append(np.bincount(place, weights, minlength=shape[0] * shape[1]).reshape(shape))
     mean = np.concatenate(sums) / sizes
     variance = np.concatenate(squares) / sizes - mean**2
     variance *= sizes / np.maximum(sizes - 1, 1)
@@ -66,14 +66,14 @@ def moments(blocks: Iterable[sp.csc_matrix], batch: npt.NDArray[np.integer]) -> 
 
 
 def variable_genes(
-    found: Moments, n_top: int
+    per_batch: Moments, n_top: int
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int16]]:
-    """Choose the genes that vary most for their mean.
+    """Select the genes that vary most for their mean.
 
     Parameters
     ----------
-    found
-        Moments in each batch.
+    per_batch
+        Moments of each gene in each batch.
     n_top
         How many genes.
 
@@ -86,26 +86,26 @@ def variable_genes(
     ----------
     Satija et al. 2015, 10.1038/nbt.3192
     """
-    n_genes, n_batches = found.mean.shape
+    n_genes, n_batches = per_batch.mean.shape
     if n_batches == 1:
-        dispersion = _dispersion(found.mean[:, 0], found.variance[:, 0])
+        dispersion = _dispersion(per_batch.mean[:, 0], per_batch.variance[:, 0])
         return _highest(dispersion, n_top), np.zeros(n_genes, dtype=np.int16)
     dispersions = np.zeros((n_genes, n_batches))
-    chosen = np.zeros((n_genes, n_batches), dtype=bool)
+    highest = np.zeros((n_genes, n_batches), dtype=bool)
     for b in range(n_batches):
-        seen = found.expressed[:, b]
-        dispersion = _dispersion(found.mean[seen, b], found.variance[seen, b])
-        dispersions[seen, b], chosen[seen, b] = dispersion, _highest(dispersion, n_top)
+        seen = per_batch.expressed[:, b]
+        dispersion = _dispersion(per_batch.mean[seen, b], per_batch.variance[seen, b])
+        dispersions[seen, b], highest[seen, b] = dispersion, _highest(dispersion, n_top)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a gene without variation in any batch
         typical = np.nanmean(dispersions, axis=1)
-    n_chosen = chosen.sum(axis=1)
+    n_highest = highest.sum(axis=1)
     # First by the number of batches, then by dispersion; equals as scanpy has them, by name.
     name = np.argsort(np.argsort(np.arange(n_genes).astype(str)))
-    order = np.lexsort((name, -np.nan_to_num(typical, nan=-np.inf), -n_chosen))
+    order = np.lexsort((name, -np.nan_to_num(typical, nan=-np.inf), -n_highest))
     variable = np.zeros(n_genes, dtype=bool)
     variable[order[:n_top]] = True
-    return variable, n_chosen.astype(np.int16)
+    return variable, n_highest.astype(np.int16)
 
 
 def _dispersion(
@@ -121,8 +121,8 @@ def _dispersion(
     center, spread = bins.transform("mean"), bins.transform("std")
     # A gene alone in its bin: nothing to compare with, so that it counts as 1.
     alone = spread.isna()
-    found = (log_ratio - center.mask(alone, 0.0)) / spread.where(~alone, center)
-    return np.asarray(found, dtype=np.float64)
+    normalised = (log_ratio - center.mask(alone, 0.0)) / spread.where(~alone, center)
+    return np.asarray(normalised, dtype=np.float64)
 
 
 def _highest(dispersion: npt.NDArray[np.float64], n_top: int) -> npt.NDArray[np.bool_]:

@@ -44,7 +44,12 @@ class Neighbors:
         return int(self.indices.shape[1])
 
     def with_self(self, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Return the first ``k`` neighbours counting the cell itself first, as umap-learn does."""
+        """Return the first ``k`` neighbours counting the cell itself first, as umap-learn does.
+
+        Returns
+        -------
+        Indices and distances (cells × k each; fewer where fewer are known).
+        """
         k = min(k, self.k + 1)
         own = np.arange(len(self.indices), dtype=np.int32)[:, None]
         zero = np.zeros((len(self.indices), 1), dtype=np.float32)
@@ -66,7 +71,7 @@ def nearest_neighbors(
 
     Exhaustive up to `EXACT_UP_TO` cells (faiss). Above, by lists of cells near each other
     (`harmony_core.methods.neighbors_kernel`) with recall above 0.99, measured in
-    ``benchmarks/interactive.py``.
+    ``benchmarks/neighbors.py``.
 
     Parameters
     ----------
@@ -79,7 +84,11 @@ def nearest_neighbors(
     exact
         Force the exhaustive search (True) or the one by lists (False).
     progress
-        Hears of the share done after some thousand cells; stops the search by raising.
+        Called with the fraction done after some thousand cells; stops the search by raising.
+
+    Returns
+    -------
+    Neighbours of each cell, nearest first, without the cell itself.
 
     Raises
     ------
@@ -114,7 +123,19 @@ def without_self(
     found: npt.NDArray[np.integer],
     squared: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Drop each cell from its own row; among exact duplicates it may stand anywhere, or nowhere."""
+    """Drop each cell from its own row; among exact duplicates it may stand anywhere, or nowhere.
+
+    Parameters
+    ----------
+    cells
+        Which cells the rows are of.
+    found, squared
+        Nearest cells of each, itself included, and their squared distances (cells × k + 1).
+
+    Returns
+    -------
+    Neighbours and their distances, nearest first (cells × k each).
+    """
     indices = found[:, 1:].astype(np.int32)
     distances = squared[:, 1:].copy()
     # Most cells come first in their row. Of the others, shift what stands before them.

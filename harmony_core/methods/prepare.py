@@ -47,7 +47,7 @@ class Prepared:
     embedding
         Principal components of the kept cells, float32 (cells × components).
     variance_ratio
-        Share of the variance of the variable genes that each component explains.
+        Fraction of the variance of the variable genes that each component explains.
     notes
         What a user should know, in plain sentences.
     """
@@ -134,9 +134,9 @@ def prepare(
             codes = np.zeros_like(codes)
         values = (
             sp.csc_matrix(
-                log_normalised(_taken(block[:, keep_genes[found]], keep), totals, kind=kind)
+                log_normalised(_of_cells(block[:, keep_genes[some]], keep), totals, kind=kind)
             )
-            for found, block in matrix.blocks()
+            for some, block in matrix.blocks()
         )
         variable, variable_in = variable_genes(moments(values, codes), params.n_top_genes)
     n_pcs = min(params.n_pcs, int(variable.sum()) - 1, len(cells) - 1)
@@ -145,7 +145,7 @@ def prepare(
             f"{n_pcs} principal components instead of {params.n_pcs}: "
             f"there are {len(cells):,} cells and {int(variable.sum()):,} variable genes."
         )
-    selected = _taken(matrix.genes(genes[variable]), keep)
+    selected = _of_cells(matrix.genes(genes[variable]), keep)
     embedding, variance_ratio = _components(
         sp.csr_matrix(log_normalised(selected, totals, kind=kind)), n_pcs, params
     )
@@ -161,21 +161,21 @@ def prepare(
     )
 
 
-def _taken(block: sp.csc_matrix, keep: npt.NDArray[np.bool_]) -> sp.csc_matrix:
+def _of_cells(block: sp.csc_matrix, keep: npt.NDArray[np.bool_]) -> sp.csc_matrix:
     return block if keep.all() else block[keep]
 
 
 def _cells_of_each_gene(matrix: ByGene, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Count the kept cells in which each gene is seen."""
-    found = [_taken(block, keep).getnnz(axis=0) for _, block in matrix.blocks()]
-    return np.concatenate(found).astype(np.int64)
+    counts = [_of_cells(block, keep).getnnz(axis=0) for _, block in matrix.blocks()]
+    return np.concatenate(counts).astype(np.int64)
 
 
 def _totals(matrix: ByGene, keep_genes: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """Sum each cell's counts of the kept genes."""
     total = np.zeros(matrix.shape[0])
-    for found, block in matrix.blocks():
-        total += np.asarray(block[:, keep_genes[found]].sum(axis=1, dtype=np.float64)).ravel()
+    for some, block in matrix.blocks():
+        total += np.asarray(block[:, keep_genes[some]].sum(axis=1, dtype=np.float64)).ravel()
     return total.astype(np.float32)
 
 
@@ -216,7 +216,7 @@ def _components(
 def log_normalised(
     matrix: sp.csr_matrix | sp.csc_matrix, totals: npt.NDArray[np.float32], *, kind: str
 ) -> sp.csr_matrix | sp.csc_matrix:
-    """Return log-normalised values of already chosen cells and genes, as `prepare` used them.
+    """Return log-normalised values of some cells and genes, as `prepare` used them.
 
     Parameters
     ----------
@@ -226,14 +226,18 @@ def log_normalised(
         Counts per cell, from `Prepared.totals`.
     kind
         What the stored values are, see `prepare`.
+
+    Returns
+    -------
+    Float32 in the format of ``matrix`` (cells × genes).
     """
     result = matrix.astype(np.float32, copy=True)
     if kind == "counts":
-        share = np.where(totals == 0, 1, totals / TARGET_SUM).astype(np.float32)
+        divisor = np.where(totals == 0, 1, totals / TARGET_SUM).astype(np.float32)
         if sp.issparse(result) and result.format == "csc":
-            result.data /= share[result.indices]
+            result.data /= divisor[result.indices]
         else:
-            result.data /= np.repeat(share, np.diff(result.indptr))
+            result.data /= np.repeat(divisor, np.diff(result.indptr))
     if kind in ("counts", "normalised"):
         np.log1p(result.data, out=result.data)
     return result
@@ -247,10 +251,10 @@ def log_normalised_gene(
     return np.asarray(log_normalised(column, totals, kind=kind).toarray().ravel())
 
 
-def _require(kept: int, total: int, what: str, least: int, setting: str) -> None:
-    if kept < least:
+def _require(n: int, total: int, what: str, least: int, setting: str) -> None:
+    if n < least:
         raise DataError(
-            f"Only {kept:,} of {total:,} {what}; at least {least} are needed. "
+            f"Only {n:,} of {total:,} {what}; at least {least} are needed. "
             f"Loosen the thresholds, {setting} first."
         )
 

@@ -1,4 +1,4 @@
-"""A quick picture of a corrected embedding: some cells laid out, the others placed by them."""
+"""A quick layout of a corrected embedding: some cells laid out, the others placed by them."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def landmarks(
 
     Returns
     -------
-    Sorted positions of the chosen cells: all of them up to `FEWEST` cells. Of a batch's cells in a
-    part of the picture at least three are there, so that small groups are not lost.
+    Sorted positions of the landmarks: all of them up to `FEWEST` cells. Of a batch's cells in a
+    part of the layout at least three are there, so that small groups are not lost.
     """
     n = len(start)
     wanted = int(np.clip(n / 8, FEWEST, MOST))
@@ -61,7 +61,7 @@ def landmarks(
 def preview(
     embedding: npt.NDArray[np.floating],
     start: npt.NDArray[np.floating],
-    chosen: npt.NDArray[np.integer],
+    cells: npt.NDArray[np.integer],
     graph: GraphParams,
     params: LayoutParams,
 ) -> npt.NDArray[np.float32]:
@@ -73,27 +73,27 @@ def preview(
         Corrected embedding (cells × dimensions).
     start
         Layout of the uncorrected data (cells × 2).
-    chosen
-        From `landmarks`.
+    cells
+        Positions of the landmarks, from `landmarks`.
 
     Returns
     -------
-    Positions (cells × 2), oriented like ``start``. How much of the full picture's neighbours they
+    Positions (cells × 2), oriented like ``start``. How much of the full layout's neighbours they
     keep is measured in ``benchmarks/interactive.py``.
     """
     data = np.ascontiguousarray(embedding, dtype=np.float32)
-    theirs, begin = data[chosen], np.asarray(start)[chosen]
+    points, begin = data[cells], np.asarray(start)[cells]
     # One search serves both: a landmark's own neighbours among them, and every cell's guides.
-    k = min(graph.n_neighbors, len(chosen))
-    found, squared = search_by_lists(theirs, data, k, params.seed, _PROBES)
-    near = Neighbors(*without_self(np.arange(len(chosen)), found[chosen], squared[chosen]))
+    k = min(graph.n_neighbors, len(cells))
+    indices, squared = search_by_lists(points, data, k, params.seed, _PROBES)
+    near = Neighbors(*without_self(np.arange(len(cells)), indices[cells], squared[cells]))
     laid = layout(
         fuzzy_graph(near, graph), begin, params, epochs=EPOCHS_FROM_LAYOUT, rate=RATE_FROM_LAYOUT
     )
     laid = oriented_like(laid, begin)
-    if len(chosen) == len(data):
+    if len(cells) == len(data):
         return laid
-    guides, distance = found[:, :_GUIDES], np.sqrt(squared[:, :_GUIDES])
+    guides, distance = indices[:, :_GUIDES], np.sqrt(squared[:, :_GUIDES])
     # In many dimensions all guides are almost equally far: what tells them apart is by how much
     # they are farther than the nearest, as in UMAP's own weights.
     farther = distance - distance[:, :1]
@@ -101,5 +101,5 @@ def preview(
     weights = np.exp(-farther / np.maximum(usual, 1e-12))
     weights /= weights.sum(axis=1, keepdims=True)
     positions = np.einsum("ck,ckd->cd", weights, laid[guides])
-    positions[chosen] = laid
+    positions[cells] = laid
     return np.asarray(positions, dtype=np.float32)

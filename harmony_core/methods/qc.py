@@ -1,4 +1,4 @@
-"""Quality control: what cells are judged by, which pass, and which are likely two in one droplet.
+"""Quality control: measures of each cell, which cells pass, and which are likely doublets.
 
 Every number is scanpy's or counted.
 """
@@ -23,7 +23,7 @@ FEWEST_FOR_DOUBLETS = 100
 
 @dataclass(frozen=True)
 class CellQuality:
-    """What cells are judged by, one number a cell.
+    """Quality of each cell, one number a cell.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class CellQuality:
     counts
         Sum of all counts.
     mito
-        Mitochondrial share of them, in percent; 0 for an empty cell.
+        Mitochondrial fraction of them, in percent; 0 for an empty cell.
     """
 
     n_genes: npt.NDArray[np.int32]
@@ -41,7 +41,7 @@ class CellQuality:
 
 
 def cell_quality(counts: sp.spmatrix | ByGene, symbols: npt.NDArray[Any]) -> CellQuality:
-    """Compute what cells are judged by.
+    """Compute the quality of each cell.
 
     Parameters
     ----------
@@ -54,17 +54,31 @@ def cell_quality(counts: sp.spmatrix | ByGene, symbols: npt.NDArray[Any]) -> Cel
     is_mito = mitochondrial(pd.Series(symbols, dtype=str))
     n_genes = np.zeros(counts.shape[0], dtype=np.int32)
     total, mito = np.zeros(counts.shape[0]), np.zeros(counts.shape[0])
-    for found, block in counts.blocks():
+    for genes, block in counts.blocks():
         n_genes += block.getnnz(axis=1).astype(np.int32)
         total += np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
-        mito += np.asarray(block[:, is_mito[found]].sum(axis=1, dtype=np.float64)).ravel()
+        mito += np.asarray(block[:, is_mito[genes]].sum(axis=1, dtype=np.float64)).ravel()
     sums = total.astype(np.float32)
-    share = np.divide(100 * mito.astype(np.float32), sums, out=np.zeros_like(sums), where=sums > 0)
-    return CellQuality(n_genes, sums, share)
+    percent = np.divide(
+        100 * mito.astype(np.float32), sums, out=np.zeros_like(sums), where=sums > 0
+    )
+    return CellQuality(n_genes, sums, percent)
 
 
 def within_thresholds(quality: CellQuality, params: PrepareParams) -> npt.NDArray[np.bool_]:
-    """Return which cells are within the thresholds on genes and mitochondrial share."""
+    """Return which cells are within the thresholds on genes and mitochondrial fraction.
+
+    Parameters
+    ----------
+    quality
+        From `cell_quality`.
+    params
+        Thresholds.
+
+    Returns
+    -------
+    One value a cell.
+    """
     n_genes = quality.n_genes
     return np.asarray(
         (n_genes >= params.min_genes)
@@ -77,7 +91,7 @@ def doublet_scores(
     counts: sp.spmatrix | ByGene,
     batch: npt.NDArray[Any],
     *,
-    kept: npt.NDArray[np.bool_] | None = None,
+    passing: npt.NDArray[np.bool_] | None = None,
     seed: int = 0,
 ) -> npt.NDArray[np.float32]:
     """Score each cell for being two in one droplet, with Scrublet within each batch.
@@ -88,8 +102,8 @@ def doublet_scores(
         Cells × genes; one batch after the other is held in memory.
     batch
         Batch of each cell; two cells of different batches never shared a droplet.
-    kept
-        Which cells passed the other thresholds; by default all.
+    passing
+        Which cells pass the other thresholds; by default all.
     seed
         Of the simulated doublets.
 
@@ -107,11 +121,11 @@ def doublet_scores(
     import threadpoolctl
 
     counts = ByGene.of(counts)
-    kept = np.ones(counts.shape[0], dtype=bool) if kept is None else kept
-    scores = np.where(kept, 0, np.nan).astype(np.float32)
+    passing = np.ones(counts.shape[0], dtype=bool) if passing is None else passing
+    scores = np.where(passing, 0, np.nan).astype(np.float32)
     names = np.asarray(batch).astype(str)
-    for level in np.unique(names[kept]):
-        members = np.flatnonzero(kept & (names == level))
+    for level in np.unique(names[passing]):
+        members = np.flatnonzero(passing & (names == level))
         if len(members) < FEWEST_FOR_DOUBLETS:
             continue
         part = ad.AnnData(counts[members])

@@ -1,4 +1,4 @@
-"""Two-dimensional pictures: UMAP on neighbours that were found once."""
+"""Two-dimensional layouts: UMAP on neighbours that are searched once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harmony_core.methods.neighbors import Neighbors
 from harmony_core.params import GraphParams, LayoutParams
 
 Progress = Callable[[float], None]
-"""Called with the share done, 0 to 1; may raise Cancelled to stop the work."""
+"""Called with the fraction done, 0 to 1; may raise Cancelled to stop the work."""
 
 EPOCHS_FROM_SCRATCH, RATE_FROM_SCRATCH = 300, 1.0
 EPOCHS_FROM_LAYOUT, RATE_FROM_LAYOUT = 60, 0.25
@@ -29,6 +29,10 @@ def fuzzy_graph(neighbors: Neighbors, params: GraphParams) -> sp.csr_matrix:
         At least ``params.n_neighbors - 1`` neighbours a cell.
     params
         How many of them are used.
+
+    Returns
+    -------
+    Symmetric weights, 0 to 1 (cells × cells).
     """
     import_umap()
     from umap.umap_ import fuzzy_simplicial_set
@@ -100,6 +104,15 @@ def start_from_embedding(embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.
 
     Scaled as umap-learn scales its own initialisations, with a trace of seeded noise so that
     identical cells can part.
+
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions, at least two.
+
+    Returns
+    -------
+    Positions (cells × 2), within about 10 of the origin.
     """
     leading = np.asarray(embedding[:, :2], dtype=np.float64)
     leading = leading - leading.mean(axis=0)
@@ -111,7 +124,17 @@ def start_from_embedding(embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.
 def oriented_like(
     positions: npt.NDArray[np.floating], like: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.float32]:
-    """Turn, mirror and shift a layout onto another of the same cells, without stretching it."""
+    """Turn, mirror and shift a layout onto another of the same cells, without stretching it.
+
+    Parameters
+    ----------
+    positions, like
+        The layout to turn and the one to match (cells × 2 each).
+
+    Returns
+    -------
+    Positions (cells × 2) with the same distances as before.
+    """
     ours = positions - positions.mean(axis=0)
     target = like - like.mean(axis=0)
     u, _, vt = np.linalg.svd(ours.astype(np.float64).T @ target.astype(np.float64))

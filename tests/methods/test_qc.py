@@ -54,7 +54,7 @@ def test_simulated_doublets_score_higher(simulated: ad.AnnData) -> None:
 def test_only_cells_that_were_kept_are_scored(simulated: ad.AnnData) -> None:
     batch = simulated.obs["batch"].astype(str).to_numpy()
     kept = np.random.default_rng(0).random(len(batch)) < 0.8
-    scores = doublet_scores(simulated.X, batch, kept=kept)
+    scores = doublet_scores(simulated.X, batch, passing=kept)
     np.testing.assert_array_equal(np.isnan(scores), ~kept)
     alone = doublet_scores(simulated.X[np.flatnonzero(kept)], batch[kept])
     np.testing.assert_array_equal(scores[kept], alone)

@@ -54,7 +54,7 @@ def doublets(context: Context) -> Computed:
     p = context.params
     batch = context.dataset.obs[p.harmony.batch[0]].to_numpy()
     passing = within_thresholds(counted, p.prepare)
-    scores = doublet_scores(context.by_gene, batch, kept=passing, seed=p.prepare.seed)
+    scores = doublet_scores(context.by_gene, batch, passing=passing, seed=p.prepare.seed)
     return {"scores": scores}, {}
 
 
