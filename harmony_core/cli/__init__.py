@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import signal
@@ -10,38 +9,20 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from harmony_core.cli import check, completion, correct, diagnose, export, report
-from harmony_core.cli.shared import one_line
+from harmony_core.cli.parser import command_parser
+from harmony_core.cli.shared import PROGRAM, one_line
 from harmony_core.errors import HarmonyExplorerError, InputError, full_disk
 
 DEBUG_VARIABLE = "HARMONY_EXPLORER_DEBUG"
 """Set it to see the traceback of a fault in the program."""
 
-_COMMANDS = {
-    "correct": (correct, "correct a file, judge the result and write both"),
-    "check": (check, "say what is recognised in a file, before anything runs"),
-    "diagnose": (diagnose, "judge an embedding that any tool corrected"),
-    "export": (export, "turn a run's file into scripts, figures, tables, settings"),
-    "report": (report, "turn a run's file into a self-contained page"),
-    "completion": (completion, "print what makes a shell complete these commands"),
-}
-
-
 _CHILD = [sys.executable, "-m", "harmony_core.cli"]
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser that complains in a single line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, one_line(f"{self.prog}: {message} (see --help)") + "\n")
-
-
-def watched() -> int:
+def console_script() -> int:
     """Run the command in a process of its own: a file that crashes a library is a sentence too."""
     with subprocess.Popen([*_CHILD, *sys.argv[1:]]) as child:
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
@@ -75,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         Arguments without the program's name; by default those of the process.
     """
-    args = _parser().parse_args(argv)
+    args = command_parser().parse_args(argv)
     if not os.environ.get(DEBUG_VARIABLE):
         warnings.simplefilter("ignore")  # of libraries, about themselves
     try:
@@ -106,40 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="harmony-explorer",
-        description="Harmony batch correction of single-cell data, judged with evidence.",
-    )
-    version = metadata.version("harmony-explorer")
-    parser.add_argument("--version", action="version", version=version)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, (module, text) in _COMMANDS.items():
-        command = commands.add_parser(
-            name,
-            help=text,
-            description=f"{text[0].upper()}{text[1:]}.",
-            epilog=module.EXAMPLES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    return parser
-
-
-def command_parsers() -> dict[str, argparse.ArgumentParser]:
-    """Return a parser of each command's own arguments, by the command's name."""
-    parsers = {name: argparse.ArgumentParser(prog=name) for name in _COMMANDS}
-    for name, parser in parsers.items():
-        _COMMANDS[name][0].add_arguments(parser)
-    return parsers
-
-
 def _beginning(path: Any) -> str:
     name = Path(str(path)).name
     return name if len(name) <= 40 else f"{name[:40]}…"
 
 
 def _complain(message: str, status: int) -> int:
-    print(one_line(f"harmony-explorer: {message}"), file=sys.stderr)
+    print(one_line(f"{PROGRAM}: {message}"), file=sys.stderr)
     return status

@@ -19,6 +19,8 @@ from harmony_core.io.request import LoadRequest
 if TYPE_CHECKING:
     from harmony_core.runs.plan import Step
 
+PROGRAM = "harmony-explorer"
+
 
 @contextlib.contextmanager
 def working_store(home: Path | None) -> Iterator[Any]:

@@ -558,7 +558,7 @@ def test_a_crash_of_a_library_is_a_sentence(
     monkeypatch.setattr(sys, "argv", ["harmony-explorer", "check", "odd.h5ad"])
     before = signal.getsignal(signal.SIGTERM)
     try:
-        assert cli.watched() == status
+        assert cli.console_script() == status
     finally:
         signal.signal(signal.SIGTERM, before)
     said = capsys.readouterr().err

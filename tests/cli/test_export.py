@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from harmony_core import cli
+from harmony_core.cli.parser import COMMANDS
 from harmony_core.export import write_h5ad
 from harmony_core.export.settings import read_settings
 from harmony_core.params import RunParams
@@ -148,11 +149,21 @@ def test_completion_knows_every_command(
 ) -> None:
     assert cli.main(["completion", shell]) == 0
     script = capsys.readouterr().out
-    for word in (*cli.command_parsers(), "max-iter", "notebook"):
+    for word in (*COMMANDS, "max-iter", "notebook"):
         assert word in script
     if (found := shutil.which(shell)) is not None:
         (tmp_path / "script").write_text(script)
         subprocess.run([found, "-n", str(tmp_path / "script")], check=True)
+
+
+def test_zsh_completes_every_input_file(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["completion", "zsh"])
+    specifications = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    inputs = [line for line in specifications if "several files become one dataset" in line]
+    assert len(inputs) == 2  # correct, check
+    for line in inputs:
+        assert line.startswith('"*:')
+        assert line.endswith(':_files"')
 
 
 def test_bash_completes_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -162,15 +173,15 @@ def test_bash_completes_options(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     cli.main(["completion", "bash"])
     script = capsys.readouterr().out + (
         "\nCOMP_WORDS=(harmony-explorer correct --max); COMP_CWORD=2\n"
-        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        '_shtab_harmony_explorer\necho "${COMPREPLY[@]}"\n'
         "COMP_WORDS=(harmony-explorer ex); COMP_CWORD=1\n"
-        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        '_shtab_harmony_explorer\necho "${COMPREPLY[@]}"\n'
         "COMP_WORDS=(harmony-explorer completion ''); COMP_CWORD=2\n"
-        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        '_shtab_harmony_explorer\necho "${COMPREPLY[@]}"\n'
         "COMP_WORDS=(harmony-explorer correct in.h5ad --compression l); COMP_CWORD=4\n"
-        '_harmony_explorer\necho "${COMPREPLY[@]}"\n'
+        '_shtab_harmony_explorer\necho "${COMPREPLY[@]}"\n'
         "COMP_WORDS=(harmony-explorer correct my); COMP_CWORD=2\n"
-        '_harmony_explorer\necho "${#COMPREPLY[@]}"\n'
+        '_shtab_harmony_explorer\necho "${#COMPREPLY[@]}"\n'
     )
     done = subprocess.run([bash], input=script, capture_output=True, text=True, check=True)
     first, second, shells, compression, files = done.stdout.splitlines()
