@@ -12,7 +12,7 @@ from harmony_core.cli.shared import add_inputs, one_line, plain_json, request_of
 
 if TYPE_CHECKING:
     from harmony_core.design.confounding import Finding
-    from harmony_core.inspect.contents import Report
+    from harmony_core.inspect.contents import DataSummary
     from harmony_core.io.file_data import FileData
 
 EXAMPLES = """\
@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> None:
     from harmony_core.io.read import open_dataset
 
     with open_dataset(request_of(args), scratch=Path(tempfile.gettempdir())) as data:
-        _say(data, args)
+        _print_summary(data, args)
 
 
-def _say(data: FileData, args: argparse.Namespace) -> None:
+def _print_summary(data: FileData, args: argparse.Namespace) -> None:
     from harmony_core.errors import DataError
     from harmony_core.inspect.check import check
     from harmony_core.inspect.columns import batch_column
@@ -73,7 +73,7 @@ def _say(data: FileData, args: argparse.Namespace) -> None:
         print("\n".join(one_line(line) for line in _lines(found, args.batch)))
 
 
-def _refuse_unusable(adata: Any, recognised: Report, batch: list[str]) -> None:
+def _refuse_unusable(adata: Any, recognised: DataSummary, batch: list[str]) -> None:
     """Raise where a run would be refused: there is no embedding, and the matrix is unsuitable."""
     from harmony_core.inspect.check import check_matrix, expression
 
@@ -107,18 +107,18 @@ def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | 
     coded = {name: Coded.of(name, obs[name].to_numpy()) for name in batch}
     explained = {c["name"]: c["explained"] for c in candidates if c["explained"] is not None}
     advice = advise(list(coded.values()), candidates, columns, label=label, explained=explained)
-    found["advice"] = [_told(finding) for finding in advice]
+    found["advice"] = [_finding_values(finding) for finding in advice]
     labels = None if label is None else Coded.of(label, obs[label].to_numpy())
     for name, variable in coded.items():
         finer = finer_divisions(variable, candidates, columns)
         found["design"][name] = [
-            _told(finding)
+            _finding_values(finding)
             for finding in check_design(variable, columns, label=labels)
             if not (finding.kind == "association" and finding.details["column"] in finer)
         ]
 
 
-def _told(finding: Finding) -> dict[str, str]:
+def _finding_values(finding: Finding) -> dict[str, str]:
     return {"level": finding.severity, "sentence": finding.sentence}
 
 

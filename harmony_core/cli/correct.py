@@ -174,7 +174,7 @@ def run(args: argparse.Namespace) -> None:
     finally:
         progress.say("")
     if progress.shows:
-        _tell(args, results.assessment or {}, notes)
+        _print_verdict(args, results.assessment or {}, notes)
 
 
 def params_of(args: argparse.Namespace) -> RunParams:
@@ -257,7 +257,7 @@ def _write(
     return notes
 
 
-def _tell(args: argparse.Namespace, assessment: Any, notes: tuple[str, ...]) -> None:
+def _print_verdict(args: argparse.Namespace, assessment: Any, notes: tuple[str, ...]) -> None:
     verdict = assessment["verdict"]
     print(one_line(f"{verdict['level']}: {' '.join(verdict['sentences'])}"))
     for note in notes:

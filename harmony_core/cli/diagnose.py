@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
             f"--basis-before and --basis-after are both {args.basis_after!r}; "
             "name an uncorrected and a corrected embedding."
         )
-    found = _judged(args)
+    found = _assess(args)
     if args.report is not None:
         write_report(args.report, found)
     if args.json:
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
         print("\n".join(one_line(line) for line in _lines(found)))
 
 
-def _judged(args: argparse.Namespace) -> dict[str, Any]:
+def _assess(args: argparse.Namespace) -> dict[str, Any]:
     from harmony_core.export import write_h5ad
     from harmony_core.params import HarmonyParams, PrepareParams, RunParams
     from harmony_core.runs.pipeline import Pipeline
@@ -121,12 +121,12 @@ def _judged(args: argparse.Namespace) -> dict[str, Any]:
             if args.out is not None:
                 progress.say("Writing")
                 write_h5ad(results, args.out, input_path=str(args.input.resolve()))
-            return _told(results)
+            return _report(results)
     finally:
         progress.say("")
 
 
-def _told(results: RunResults) -> dict[str, Any]:
+def _report(results: RunResults) -> dict[str, Any]:
     from harmony_core.export.record import versions
     from harmony_core.figures.summary import level_sizes
 

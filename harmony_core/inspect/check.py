@@ -17,8 +17,8 @@ from harmony_core.inspect.candidates import BatchCandidate, rank_batch_columns, 
 from harmony_core.inspect.columns import batch_column, check_batch, check_n_cells, quoted
 from harmony_core.inspect.contents import (
     BATCHES_LOOKED_AT,
+    DataSummary,
     MatrixInfo,
-    Report,
     warn_about,
 )
 from harmony_core.inspect.embeddings import EmbeddingInfo, check_embedding, find_embeddings
@@ -34,9 +34,9 @@ from harmony_core.matrices.by_gene import ByGene
 
 __all__ = [
     "BatchCandidate",
+    "DataSummary",
     "EmbeddingInfo",
     "MatrixInfo",
-    "Report",
     "ValueKind",
     "batch_column",
     "best_matrix",
@@ -51,7 +51,7 @@ __all__ = [
 _COUNT_LAYERS = ("counts", "raw_counts", "raw", "umi", "soupx", "decontx")
 
 
-def check(adata: Any) -> Report:
+def check(adata: Any) -> DataSummary:
     """Look at data before anything runs.
 
     Parameters
@@ -81,7 +81,7 @@ def check(adata: Any) -> Report:
     if column is not None:
         names = var[column].astype(object).where(var[column].notna(), names).astype(str)
     n_mito = int(mitochondrial(names).sum())
-    return Report(
+    return DataSummary(
         n_cells=adata.n_obs,
         n_genes=len(var) if chosen is not None else 0,
         matrices=matrices,

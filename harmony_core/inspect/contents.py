@@ -16,7 +16,7 @@ from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.comparable import warn_about_batches
 from harmony_core.inspect.embeddings import EmbeddingInfo, warn_about_embeddings
 from harmony_core.inspect.genes import Organism, gene_share, has_ids_only
-from harmony_core.inspect.values import ValueKind, told_by_kind
+from harmony_core.inspect.values import ValueKind, levels_by_kind
 from harmony_core.matrices.blocks import cell_blocks
 
 _GENES_AMONG_NAMES = 0.1
@@ -45,7 +45,7 @@ class MatrixInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class DataSummary:
     """What the data hold.
 
     Attributes
@@ -147,8 +147,8 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
     # The column whose batches hold one kind each says it all.
     telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
     for column, kinds in (telling or by_column).items():
-        told = told_by_kind(kinds)
-        yield f"The batches of {quoted(column)} hold different kinds of values: {told}."
+        levels = levels_by_kind(kinds)
+        yield f"The batches of {quoted(column)} hold different kinds of values: {levels}."
     n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
     if n_bad:
         values = _several(n_bad, "value is", "values are")

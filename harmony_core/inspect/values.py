@@ -138,12 +138,12 @@ def check_same_kind(kinds: dict[str, ValueKind], name: str) -> None:
     if len(groups) < 2:
         return
     raise BatchError(
-        f"The batches of {name!r} hold different kinds of values: {told_by_kind(kinds)}. "
+        f"The batches of {name!r} hold different kinds of values: {levels_by_kind(kinds)}. "
         "Mixing would look better than it is; bring all batches to counts first."
     )
 
 
-def told_by_kind(kinds: Mapping[str, ValueKind]) -> str:
+def levels_by_kind(kinds: Mapping[str, ValueKind]) -> str:
     """Say which batches hold which kind of values."""
     return "; ".join(
         f"{'counts' if kind is ValueKind.FRACTIONAL_COUNTS else kind.value} in {_some(levels)}"

@@ -15,7 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.errors import BatchError, HarmonyExplorerError
-from harmony_core.inspect.check import Report, ValueKind, check, check_batch, expression
+from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batch, expression
 from harmony_core.inspect.values import check_same_kind
 from harmony_core.io.read import open_dataset
 from harmony_core.io.request import LoadRequest
@@ -172,7 +172,7 @@ def ingest(
 
 
 def _info(
-    found: Report,
+    found: DataSummary,
     *,
     name: str,
     notes: Iterable[str],
@@ -208,7 +208,7 @@ def _info(
     )
 
 
-def _mixed_kinds(found: Report) -> dict[str, str]:
+def _mixed_kinds(found: DataSummary) -> dict[str, str]:
     """Return by column why its levels can't be corrected together, where they hold two kinds."""
     mixed: dict[str, str] = {}
     by_column = {} if found.expression is None else found.expression.kinds_by_column
@@ -223,7 +223,7 @@ def _mixed_kinds(found: Report) -> dict[str, str]:
     return mixed
 
 
-def _genes(var: pd.DataFrame, report: Report) -> tuple[list[str], list[str]]:
+def _genes(var: pd.DataFrame, report: DataSummary) -> tuple[list[str], list[str]]:
     """Return symbols, made unique, and ids."""
     named = var[report.symbol_column] if report.symbol_column else var.index
     ids = [str(i) for i in var.index]
@@ -269,7 +269,7 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(obs)))
 
 
-def _suggested(report: Report) -> Suggestion:
+def _suggested(report: DataSummary) -> Suggestion:
     first = report.batch_candidates[0] if report.batch_candidates else None
     labels = [c for c in report.label_candidates if first is None or c != first.name]
     prepare = PrepareParams()
