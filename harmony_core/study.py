@@ -357,9 +357,9 @@ class Run:
         return f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"
 
     def _repr_html_(self) -> str:
-        from harmony_core.export.html_report import report
+        from harmony_core.export.html_report import report_page
 
-        page = html.escape(report(self.results), quote=True)
+        page = html.escape(report_page(self.results), quote=True)
         return (
             f'<iframe srcdoc="{page}" sandbox title="Harmony report" '
             'style="width: 100%; height: 700px; border: 1px solid #d5dae2"></iframe>'

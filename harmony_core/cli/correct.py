@@ -241,7 +241,7 @@ def _write(
     args: argparse.Namespace, results: RunResults, seconds: dict[str, float]
 ) -> tuple[str, ...]:
     from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
-    from harmony_core.export.run_numbers import run_report
+    from harmony_core.export.json_report import report_values
 
     start = time.perf_counter()
     came_from = str(args.input[0].resolve()) if len(args.input) == 1 else ""
@@ -253,7 +253,7 @@ def _write(
         evaluation_figure(results, args.figure)
     if args.report is not None:
         seconds = seconds | {"write": round(time.perf_counter() - start, 4)}
-        write_report(args.report, run_report(results, seconds=seconds, notes=notes))
+        write_report(args.report, report_values(results, seconds=seconds, notes=notes))
     return notes
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 from harmony_core.errors import ExportError
+from harmony_core.export.rendering import render
 from harmony_core.figures.paper.genes import expression_of
 from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_batch
@@ -21,8 +22,6 @@ from harmony_core.palette import CATEGORICAL
 from harmony_core.runs.history import side_names
 from harmony_core.runs.plan import SIDES, Side
 from harmony_core.runs.results import RunResults
-
-_STYLE = "body{font-family:system-ui,sans-serif;max-width:1200px;margin:2rem auto;padding:0 1rem}"
 
 
 def write_interactive(results: RunResults, path: Path) -> None:
@@ -40,79 +39,76 @@ def write_interactive(results: RunResults, path: Path) -> None:
     ExportError
         If the run is not finished, or the file can't be written.
     """
-    parts = [
-        f"<h2>{html.escape(title)}</h2>"
-        # Plotly.js itself comes with the first one.
-        + figure.to_html(full_html=False, include_plotlyjs=i == 0, include_mathjax=False)
-        for i, (title, figure) in enumerate(_pictures(results))
+    # Plotly.js itself comes with the first figure.
+    figures = [
+        (
+            title,
+            Markup(figure.to_html(full_html=False, include_plotlyjs=i == 0, include_mathjax=False)),
+        )
+        for i, (title, figure) in enumerate(_figures(results))
     ]
-    name = html.escape(results.dataset.name)
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>Harmony: {name}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>Harmony: {name}</h1>{''.join(parts)}</body></html>"
-    )
+    page = render("interactive.html", title=f"Harmony: {results.dataset.name}", figures=figures)
     write_text_whole(Path(path), page)
 
 
-def _pictures(results: RunResults) -> list[tuple[str, go.Figure]]:
+def _figures(results: RunResults) -> list[tuple[str, go.Figure]]:
     before, after, obs = results.layout("before"), results.layout("after"), results.obs
     if before is None or after is None or obs is None or not results.is_finished:
         raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
     p, sides = results.params, side_names(results.params)
-    made = []
+    figures = []
     for column in [*p.harmony.batch, *([p.label] if p.label else [])]:
         codes, levels = level_codes(obs[column])
         figure = before_after(before, after, codes, levels, title=column, sides=sides)
-        made.append((f"By {column}", figure))
+        figures.append((f"By {column}", figure))
     by_cluster = before_after(
         before, after, *_clusters(results, "after"), title="cluster", sides=sides
     )
-    made.append((f"By cluster, {sides[1]}", by_cluster))
+    figures.append((f"By cluster, {sides[1]}", by_cluster))
     try:
         expression = expression_of(results)
     except ExportError:  # no expression
         expression = {}
     if expression:
-        made.append(("Marker genes", gene_grid(expression, before, after)))
-        made += _by_cluster(results, expression)
-    return made + _how_harmony_went(results)
+        figures.append(("Marker genes", gene_grid(expression, before, after)))
+        figures += _by_cluster(results, expression)
+    return figures + _how_harmony_went(results)
 
 
 def _by_cluster(
     results: RunResults, expression: dict[str, npt.NDArray[np.float32]]
 ) -> list[tuple[str, go.Figure]]:
-    made = []
+    figures = []
     for side, when in zip(SIDES, side_names(results.params), strict=True):
         codes, names = _clusters(results, side)
         found = gene_dots(expression, codes, names)
-        made.append((f"Marker genes by cluster, {when}", found))
+        figures.append((f"Marker genes by cluster, {when}", found))
     assert results.obs is not None  # as the pictures before these
     variable = results.params.harmony.batch[0]
     batches, levels = level_codes(results.obs[variable])
     if len(levels) > len(CATEGORICAL):  # colours repeat: nobody could tell the violins apart
-        return made
+        return figures
     codes, names = _clusters(results, "after")
     for symbol, values in expression.items():
         violins = violins_by_batch(
             values, codes, names, batches, levels, title=f"{symbol} by cluster"
         )
-        made.append((f"{symbol} by {variable}", violins))
-    return made
+        figures.append((f"{symbol} by {variable}", violins))
+    return figures
 
 
 def _how_harmony_went(results: RunResults) -> list[tuple[str, go.Figure]]:
     harmony, stage = results.harmony, results.stage("soft_clusters")
     if harmony is None or stage is None:
         return []
-    made = [("Convergence", convergence_curve(harmony["objective"], harmony["stop_reason"]))]
+    figures = [("Convergence", convergence_curve(harmony["objective"], harmony["stop_reason"]))]
     for i, variable in enumerate(results.params.harmony.batch):
         observed, expected = (
             np.asarray(stage.arrays[f"{of}_{i}"]) for of in ("observed", "expected")
         )
         found = soft_cluster_heatmap(observed, expected, harmony["levels"][i])
-        made.append((f"Soft clusters by {variable}", found))
-    return made
+        figures.append((f"Soft clusters by {variable}", found))
+    return figures
 
 
 def _clusters(results: RunResults, side: Side) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:

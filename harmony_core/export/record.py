@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.errors import ExportError
-from harmony_core.export.content import content_digest
+from harmony_core.export.digest import content_digest
 from harmony_core.export.source import opened_source
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import library_versions

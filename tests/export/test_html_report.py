@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 
 from harmony_core.errors import ExportError
-from harmony_core.export.html import Safe, element, shown, table
-from harmony_core.export.html_report import report, write_report
+from harmony_core.export.html_report import report_page, write_report
 from harmony_core.export.methods import methods_paragraph
+from harmony_core.export.rendering import cell, image, render
 from harmony_core.params import PrepareParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
@@ -51,7 +53,9 @@ class Reader(HTMLParser):
 def page(finished: RunResults) -> str:
     other = replace(SMALL, harmony=replace(SMALL.harmony, theta=(0.5,)))
     Pipeline(finished.dataset, other).run()
-    return report(finished, runs=[RunResults(finished.dataset, other)], input_path="/data/in.h5ad")
+    return report_page(
+        finished, runs=[RunResults(finished.dataset, other)], input_path="/data/in.h5ad"
+    )
 
 
 def test_every_part_is_there(finished: RunResults, page: str) -> None:
@@ -109,7 +113,7 @@ def test_hostile_names_stay_text(simulated: ad.AnnData, kept_store: Store) -> No
         prepare=PrepareParams(basis="X_mine"),
     )
     Pipeline(dataset, params).run()
-    read = Reader(report(RunResults(dataset, params)))
+    read = Reader(report_page(RunResults(dataset, params)))
     assert HOSTILE in " ".join(read.text)
     # Our own pictures and none else, of every batch variable.
     pictures = [a for tag, a in read.elements if tag == "img"]
@@ -149,13 +153,19 @@ def test_the_methods_of_an_embedding_claim_no_preparation(
     assert not any("SCANPY" in reference for reference in references)
 
 
-def test_pieces_of_html_escape_what_is_not_html() -> None:
-    assert element("b", "<i>", title='"x"') == '<b title="&quot;x&quot;">&lt;i&gt;</b>'
-    assert element("b", Safe("<i></i>")) == "<b><i></i></b>"
-    assert [shown(v) for v in (None, float("nan"), 1234, 0.123456, True, "a&b")] == [
-        *("–", "–", "1,234", "0.123", "yes", "a&amp;b"),
-    ]
-    assert '<td class="number">2</td>' in table(["n"], [[2]])
+def test_values_are_rounded_and_escaped() -> None:
+    values = (None, float("nan"), 1234, 0.123456, True, "a&b")
+    assert [cell(v) for v in values] == ["–", "–", "1,234", "0.123", "yes", "a&b"]
+    assert image(b"\x89PNG" + bytes(12) + (300).to_bytes(4, "big"), '"<b>').endswith(
+        ' width="192" alt="&#34;&lt;b&gt;">'
+    )
+
+
+@pytest.mark.parametrize("template", ["report.html", "interactive.html", "rerun.py", "seurat.R"])
+def test_templates_come_with_the_package_and_want_every_value(template: str) -> None:
+    assert files("harmony_core.export").joinpath("templates", f"{template}.j2").is_file()
+    with pytest.raises(UndefinedError):
+        render(template)
 
 
 def test_an_unfinished_run_has_no_report(dataset: Dataset, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 import scanpy as sc
 from nbclient import NotebookClient
 
-from harmony_core.export.content import content_digest
+from harmony_core.export.digest import content_digest
 from harmony_core.export.record import record
 from harmony_core.export.scripts.python import (
     notebook,

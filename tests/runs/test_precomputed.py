@@ -16,10 +16,10 @@ from harmony_core import cli
 from harmony_core.errors import DataError, ParameterError
 from harmony_core.export import write_h5ad
 from harmony_core.export.formats import OFFERS, write_offer
-from harmony_core.export.html_report import report
+from harmony_core.export.html_report import report_page
 from harmony_core.export.job import Request
+from harmony_core.export.json_report import report_values
 from harmony_core.export.record import record
-from harmony_core.export.run_numbers import run_report
 from harmony_core.export.scripts.python import python_script
 from harmony_core.export.scripts.seurat import r_script
 from harmony_core.export.settings import parse_settings, settings_text
@@ -101,7 +101,7 @@ def test_harmony_is_not_run_and_not_told_of(run: RunResults) -> None:
     told = summary(run, differing([GIVEN, ours, replace(ours, harmony=SMALL.harmony)]))
     assert told is not None
     assert told["settings"] == {"harmony.max_iter": None, "given": "X_tool"}
-    assert run_report(run)["harmony"] is None
+    assert report_values(run)["harmony"] is None
 
 
 def test_settings_of_harmony_make_no_second_run() -> None:
@@ -147,7 +147,7 @@ def test_every_form_is_written(offer: str, run: RunResults, tmp_path: Path) -> N
 
 
 def test_the_report_names_the_tool_and_not_harmonys_settings(run: RunResults) -> None:
-    page = report(run)
+    page = report_page(run)
     assert "The corrected embedding X_tool came with the data from another tool" in page
     assert "sigma" not in page
     assert "Korsunsky" not in page

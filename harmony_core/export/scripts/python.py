@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harmony_core.export.content import content_digest
+from harmony_core.export.digest import content_digest
 from harmony_core.export.rendering import render
 from harmony_core.export.scripts.untyped import untyped_source
 from harmony_core.io.writing import write_text_whole

@@ -1,4 +1,4 @@
-"""A run in numbers, as plain JSON values: what the command line reports."""
+"""A run's report in plain JSON values, as the command line writes it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harmony_core.figures.summary import level_sizes
 from harmony_core.runs.results import RunResults
 
 
-def run_report(
+def report_values(
     results: RunResults, *, seconds: Mapping[str, float] | None = None, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return versions, data, settings in effect, how Harmony went, metrics, verdict and times.
 
-    Of a given embedding, ``harmony`` is None.
+    ``harmony`` is None where another tool corrected the embedding.
 
     Parameters
     ----------
@@ -32,8 +32,9 @@ def run_report(
     ExportError
         If the run is not finished.
     """
-    harmony, found, given = results.harmony, results.assessment, results.params.precomputed
-    if (harmony is None and given is None) or found is None or results.obs is None:
+    harmony, assessment = results.harmony, results.assessment
+    needs_harmony = results.params.precomputed is None
+    if (harmony is None and needs_harmony) or assessment is None or results.obs is None:
         raise ExportError("This run is not finished, so there is nothing complete to report yet.")
     dataset, params = results.dataset, results.params.to_dict()
     if harmony is None:
@@ -51,34 +52,34 @@ def run_report(
             "batches": {
                 name: level_sizes(results.obs[name]) for name in results.params.harmony.batch
             },
-            "notes": [*facts["notes"], *found["notes"], *notes],
+            "notes": [*facts["notes"], *assessment["notes"], *notes],
         },
         "params": params,
         "harmony": harmony and {k: v for k, v in harmony.items() if k != "seconds"},
-        "metrics": found["metrics"],
-        "verdict": found["verdict"],
+        "metrics": assessment["metrics"],
+        "verdict": assessment["verdict"],
         "seconds": dict(seconds if seconds is not None else results.seconds),
     }
 
 
-def as_it_was(found: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
+def with_original_data(values: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's numbers with the data and the preparation that its record tells of.
 
     Parameters
     ----------
-    found
-        From `run_report`, of results computed again from a file that holds the run.
+    values
+        From `report_values`, of results computed again from a file that holds the run.
     origin
         Record in that file.
     """
     facts = dict(origin.get("prepared", {}))
     if not facts:
-        return found
+        return values
     n_pcs = facts.pop("dimensions")
-    told = {"name": origin["name"], "fingerprint": origin["fingerprint"]}
+    identity = {"name": origin["name"], "fingerprint": origin["fingerprint"]}
     prepare = {**origin["params"]["prepare"], "n_pcs": n_pcs}
     return {
-        **found,
-        "data": {**found["data"], **facts, **told},
-        "params": {**found["params"], "prepare": prepare},
+        **values,
+        "data": {**values["data"], **facts, **identity},
+        "params": {**values["params"], "prepare": prepare},
     }
