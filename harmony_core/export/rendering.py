@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from harmony_core.export.scripts.literals import python_literal, r_literal
+from harmony_core.export.literals import python_literal, r_literal
 
 
 def render(template: str, **values: Any) -> str:

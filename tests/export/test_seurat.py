@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harmony_core.export.scripts.literals import r_literal
+from harmony_core.export.literals import r_literal
 from harmony_core.export.scripts.seurat import r_script, write_r_script
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 
