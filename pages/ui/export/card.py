@@ -1,4 +1,4 @@
-"""One form in which a run is taken away: choose, have it made, follow, download."""
+"""The card of one export of a run: its options, its progress, its download."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from pages.ui.text import plain
 LARGEST_DOWNLOAD = 1_000_000_000
 """Bytes beyond which a file is not sent: Streamlit holds a whole download in memory."""
 
-_HELD = 50_000_000
+_LARGEST_IN_MEMORY = 50_000_000
 """Bytes up to which a file is held ready. A larger one is read when its button is pressed, and
 Streamlit forgets it with the next run of any script, so that a second press may be needed."""
 
-_ASKED = "asked_exports"
+_REQUESTED = "asked_exports"
 
 
 class ExportTask(Task):
@@ -47,25 +47,25 @@ class ExportTask(Task):
     ) -> None:
         self.offer, work = offer, export_work(dataset, params, offer.name, options)
         super().__init__(offer.name, f"{state.viewer()}:{work.name}", work)
-        self._asked: set[str] = st.session_state.setdefault(_ASKED, set())
+        self._requested: set[str] = st.session_state.setdefault(_REQUESTED, set())
 
     @property
     def progress(self) -> Progress:
-        """Where it stands; cancelled if nobody here asked for it and it was not made before."""
+        """How far it is; cancelled if nobody here asked for it and it was not made before."""
         progress = super().progress
         if progress.state == "finished":
-            exists = self.work.folder.file(progress).is_file()
+            is_current = self.work.folder.file(progress).is_file()
         else:
-            exists = self.work.name in self._asked
-        return progress if exists else Progress("cancelled")
+            is_current = self.work.name in self._requested
+        return progress if is_current else Progress("cancelled")
 
     def submit(self) -> None:
-        self._asked.add(self.work.name)
+        self._requested.add(self.work.name)
         self.work.folder.forget_progress()  # of a failure, or a lost file
         super().submit()
 
     def cancel(self) -> None:
-        self._asked.discard(self.work.name)
+        self._requested.discard(self.work.name)
         self.withdraw()
 
     def draw(self, progress: Progress) -> None:
@@ -73,14 +73,14 @@ class ExportTask(Task):
 
 
 @st.fragment
-def card(offer: Offer, dataset: Dataset, params: RunParams, kept: Sequence[RunParams]) -> None:
-    """Draw one form with its choices, and the button of the moment.
+def card(offer: Offer, dataset: Dataset, params: RunParams, runs: Sequence[RunParams]) -> None:
+    """Draw one export with its options, and the button of the moment.
 
     Parameters
     ----------
     params
         The run.
-    kept
+    runs
         Every finished run of the dataset.
     """
     with st.container(border=True, key=f"offer-{offer.name}"):
@@ -88,42 +88,42 @@ def card(offer: Offer, dataset: Dataset, params: RunParams, kept: Sequence[RunPa
         st.caption(offer.about)
         options: dict[str, Any] = {"chosen": _choices(offer)}
         if offer.compares:
-            options["runs"] = [run.to_dict() for run in kept if run != params]
+            options["runs"] = [run.to_dict() for run in runs if run != params]
         if offer.needs_other:
-            if len(kept) < 2:
+            if len(runs) < 2:
                 st.caption("This needs a second run; move a slider on Tune.")
                 return
-            params, options["other"] = _two(kept, params)
+            params, options["other"] = _choose_two(runs, params)
         _button(ExportTask(offer, dataset, params, options))
 
 
 def _choices(offer: Offer) -> dict[str, Any]:
     if not offer.choices:
         return {}
-    chosen = {}
+    values = {}
     columns = st.columns(len(offer.choices))
     for name, column in zip(offer.choices, columns, strict=True):
         choice = CHOICES[name]
-        chosen[name] = column.selectbox(
+        values[name] = column.selectbox(
             choice.title, choice.values, key=f"{offer.name}:{name}", persist_state="session"
         )
-    return chosen
+    return values
 
 
-def _two(kept: Sequence[RunParams], shown: RunParams) -> tuple[RunParams, dict[str, Any]]:
-    names = differing(kept)
-    first = kept.index(shown)
-    picked = [
+def _choose_two(runs: Sequence[RunParams], current: RunParams) -> tuple[RunParams, dict[str, Any]]:
+    names = differing(runs)
+    first = runs.index(current)
+    positions = [
         st.selectbox(
             title,
-            range(len(kept)),
+            range(len(runs)),
             start,
-            format_func=lambda i: run_in_words(kept[i], names),
+            format_func=lambda i: run_in_words(runs[i], names),
             key=f"two_runs:{title}",
         )
         for title, start in (("First run", first), ("Second run", 1 if first == 0 else 0))
     ]
-    return kept[picked[0]], kept[picked[1]].to_dict()
+    return runs[positions[0]], runs[positions[1]].to_dict()
 
 
 def _button(task: ExportTask) -> None:
@@ -149,7 +149,7 @@ def _download(task: ExportTask, path: Path) -> None:
     else:
         st.download_button(
             f"Download {task.offer.what} ({in_words(size)})",
-            data=path.read_bytes() if size <= _HELD else path.read_bytes,
+            data=path.read_bytes() if size <= _LARGEST_IN_MEMORY else path.read_bytes,
             file_name=path.name,
             mime="application/octet-stream",
             on_click="ignore",
