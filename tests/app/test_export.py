@@ -33,7 +33,7 @@ def app(app: AppTest) -> AppTest:
 def sample(app: AppTest, runner: Waiting) -> tuple[Dataset, RunParams]:
     """The dataset on screen and its finished run."""
     found = runner.store.dataset(examples.fingerprint(runner.store, examples.FIRST))
-    params = state.suggested(found.meta)
+    params = state.suggested(found.info)
     assert params is not None
     return found, params
 
