@@ -44,18 +44,41 @@ class Profiles:
 
     @property
     def pooled_sd(self) -> Floats:
-        """Standard deviation within pre-clusters (columns), for genes plus a floor."""
+        """Standard deviation within pre-clusters.
+
+        Returns
+        -------
+        A value a gene, to which a floor is added, or a component.
+        """
         within = np.sqrt((self.sizes[:, None] * self.variance).sum(0) / self.sizes.sum())
         if self.are_genes:
             return np.asarray(within + thresholds.SD_FLOOR)
         return np.where(within > 0, within, 1.0)
 
     def of_batch(self, batch: int, *, min_cells: int) -> npt.NDArray[np.intp]:
-        """Return the pre-clusters of a batch that have enough cells."""
+        """Return the pre-clusters of a batch that have enough cells.
+
+        Parameters
+        ----------
+        batch
+            Number of the batch.
+        min_cells
+            Fewest cells of a pre-cluster.
+        """
         return np.flatnonzero((self.batch == batch) & (self.sizes >= min_cells))
 
     def centred(self, *, min_cells: int) -> Floats:
-        """Return the means minus their batch's mean, sizes as weights (pre-clusters × genes)."""
+        """Return mean profiles minus those of their batch.
+
+        Parameters
+        ----------
+        min_cells
+            Smaller pre-clusters don't count in the batch's mean, and stay as they are.
+
+        Returns
+        -------
+        Pre-clusters × genes.
+        """
         centred = self.mean.copy()
         for batch in range(self.n_batches):
             own = self.of_batch(batch, min_cells=min_cells)

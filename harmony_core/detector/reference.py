@@ -121,7 +121,17 @@ class Reference:
         return self.partitions[MATCHING]
 
     def cells_of(self, cluster: int) -> Ints:
-        """Return the cells (ascending) of a pre-cluster named in evidence."""
+        """Return the cells of a pre-cluster that evidence names.
+
+        Parameters
+        ----------
+        cluster
+            Number of the pre-cluster.
+
+        Returns
+        -------
+        Positions, ascending.
+        """
         return np.flatnonzero(self.evidence.pre == cluster).astype(np.int32)
 
     def to_arrays(self) -> dict[str, np.ndarray]:

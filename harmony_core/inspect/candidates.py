@@ -90,7 +90,13 @@ def rank_batch_columns(
 
 
 def rank_label_columns(obs: pd.DataFrame) -> tuple[str, ...]:
-    """Name the columns that may hold cell types, the likeliest first."""
+    """Name the columns that may hold cell types, the likeliest first.
+
+    Parameters
+    ----------
+    obs
+        Columns that describe the cells (cells × columns).
+    """
     likely = []
     for name in obs.columns:
         column = obs[name]
@@ -104,7 +110,19 @@ def rank_label_columns(obs: pd.DataFrame) -> tuple[str, ...]:
 
 
 def columns_that_say_the_same(obs: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Find pairs of columns that divide the cells in the same way under different names."""
+    """Find pairs of columns that divide the cells in the same way under different names.
+
+    Parameters
+    ----------
+    obs
+        Columns that describe the cells (cells × columns).
+    names
+        Columns to compare.
+
+    Returns
+    -------
+    Each column beside the first that says the same.
+    """
     codes = {name: pd.factorize(obs[name].astype(str))[0] for name in names}
     seen: dict[bytes, str] = {}
     pairs = []
@@ -117,7 +135,21 @@ def columns_that_say_the_same(obs: pd.DataFrame, names: Sequence[str]) -> list[t
 
 
 def variance_explained(embedding: NDArray[Any], values: pd.Series[Any], *, dims: int = 10) -> float:
-    """Share of the variance of an embedding's first dimensions that lies between levels."""
+    """Fraction of the variance of an embedding's first dimensions that lies between levels.
+
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions.
+    values
+        Level of each cell.
+    dims
+        How many dimensions to look at.
+
+    Returns
+    -------
+    0 to 1; more means that the column explains more of the embedding.
+    """
     x = np.asarray(embedding[:, :dims], dtype=np.float64)
     codes, _ = pd.factorize(values)
     size = np.bincount(codes)

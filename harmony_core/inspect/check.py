@@ -124,7 +124,17 @@ def _depth(adata: Any, best: MatrixInfo | None) -> NDArray[Any] | None:
 
 
 def expression(adata: Any, where: str) -> tuple[Any, pd.DataFrame]:
-    """Return the matrix that `MatrixInfo.where` names, and the table of its genes."""
+    """Return one expression matrix of the data and the table of its genes.
+
+    Parameters
+    ----------
+    where
+        As `MatrixInfo.where` names it: ``X``, ``raw`` or ``layers/<name>``.
+
+    Returns
+    -------
+    Matrix (cells × genes), and a row a gene.
+    """
     if where == "X":
         return adata.X, adata.var
     if where == "raw":

@@ -102,7 +102,13 @@ def check_batch(values: pd.Series[Any], name: str, n_cells: int) -> None:
 
 
 def why_no_batch(values: pd.Series[Any]) -> str | None:
-    """Say why a column cannot be a batch variable, or None if it can."""
+    """Say why a column cannot be a batch variable, or None if it can.
+
+    Parameters
+    ----------
+    values
+        The column (cells).
+    """
     n_cells = len(values)
     missing = is_missing(values)
     if missing.all():
@@ -136,7 +142,13 @@ def why_no_batch(values: pd.Series[Any]) -> str | None:
 
 
 def is_missing(values: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Tell which values are missing, also where conversion has turned them into text."""
+    """Tell which values are missing, also where conversion has turned them into text.
+
+    Parameters
+    ----------
+    values
+        A column of any type (cells).
+    """
     missing = np.array(values.isna(), dtype=bool)
     if _is_categorical(values):
         words = [c for c in values.cat.categories if str(c).strip() in _MISSING_WORDS]
@@ -151,7 +163,15 @@ def _is_categorical(values: pd.Series[Any]) -> bool:
 
 
 def as_numbers(values: pd.Series[Any], levels: pd.Series[Any]) -> NDArray[np.float64] | None:
-    """Levels as numbers, if all of them are (also as text), else None."""
+    """Return levels as numbers, or None if some are none.
+
+    Parameters
+    ----------
+    values
+        The whole column (cells); booleans count as no numbers.
+    levels
+        Its distinct values; text that reads as a number counts as one.
+    """
     if is_bool_dtype(values.dtype) or len(levels) == 0:
         return None
     try:

@@ -106,7 +106,21 @@ def warn_about(
     symbols: pd.Series[Any],
     n_mito: int,
 ) -> Iterator[str]:
-    """Say what should be known before a run."""
+    """Say what should be known before a run.
+
+    Parameters
+    ----------
+    obs
+        Columns that describe the cells (cells × columns).
+    matrix
+        The matrix to start from (cells × genes), which ``chosen`` describes.
+    candidates
+        Columns that can be the batch variable, the likeliest first.
+    symbols
+        Gene symbols (genes).
+    n_mito
+        How many of them are mitochondrial.
+    """
     if chosen is None:
         yield "There are no expression values, so only an embedding can be corrected."
     else:

@@ -35,7 +35,13 @@ def looks_like_gene(name: str) -> bool:
 
 
 def symbol_column(var: pd.DataFrame) -> str | None:
-    """Name the column of symbols, where the genes' own names are Ensembl ids."""
+    """Name the column of symbols, where the genes' own names are Ensembl ids.
+
+    Parameters
+    ----------
+    var
+        Columns that describe the genes (genes × columns).
+    """
     if not has_ids_only(pd.Series(var.index.astype(str))):
         return None
     known = {re.sub(r"[ _.-]", "", str(c).casefold()): str(c) for c in reversed(var.columns)}
@@ -43,18 +49,36 @@ def symbol_column(var: pd.DataFrame) -> str | None:
 
 
 def has_ids_only(names: pd.Series[Any]) -> bool:
-    """Whether most genes are named by their Ensembl ids."""
+    """Whether most genes are named by their Ensembl ids.
+
+    Parameters
+    ----------
+    names
+        Names as text (genes).
+    """
     return len(names) > 0 and bool(names.str.match(r"ENS[A-Z]*G\d").mean() >= 0.5)
 
 
 def gene_share(names: pd.Index | pd.Series[Any]) -> float:
-    """Share of names that are spelt like those of genes, of at most some 2,000 of them."""
+    """Return the fraction of names that are spelt like those of genes.
+
+    Parameters
+    ----------
+    names
+        Any names; of more than some 2,000, evenly spread ones are looked at.
+    """
     sample = list(names)[:: max(1, len(names) // 2000)]
     return sum(looks_like_gene(str(n)) for n in sample) / max(1, len(sample))
 
 
 def organism(names: pd.Series[Any]) -> Organism | None:
-    """Tell human from mouse by symbols or Ensembl ids; None where neither or both fit."""
+    """Tell human from mouse by symbols or Ensembl ids; None where neither or both fit.
+
+    Parameters
+    ----------
+    names
+        Symbols or Ensembl ids (genes).
+    """
     if names.str.match(r"ENSG\d").mean() > 0.5:
         return "human"
     if names.str.match(r"ENSMUSG\d").mean() > 0.5:
@@ -69,5 +93,10 @@ def mitochondrial(symbols: pd.Series[Any]) -> NDArray[np.bool_]:
     """Tell which genes are mitochondrial, by the prefixes of human, mouse and rat symbols.
 
     The name of a genome may stand before it, as in files of two species.
+
+    Parameters
+    ----------
+    symbols
+        Gene symbols (genes).
     """
     return symbols.str.match(_MITOCHONDRIAL).to_numpy(dtype=bool)

@@ -105,7 +105,15 @@ def value_kind_per_batch(matrix: Any, batch: pd.Series[Any]) -> dict[str, ValueK
 
 
 def cells_of_each(batch: pd.Series[Any], most: int) -> tuple[list[Any], list[NDArray[np.intp]]]:
-    """Return the levels of a column and positions of cells of each, evenly spaced."""
+    """Return the levels of a column and positions of cells of each, evenly spaced.
+
+    Parameters
+    ----------
+    batch
+        Level of each cell (cells).
+    most
+        At most so many cells of a level.
+    """
     codes, levels = pd.factorize(batch, sort=True)
     order = np.argsort(codes, kind="stable")
     ends = np.searchsorted(codes[order], np.arange(len(levels) + 1))

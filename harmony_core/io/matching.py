@@ -105,7 +105,13 @@ def _match_column(cells: Sequence[str], table: Table) -> NDArray[np.intp] | None
 
 
 def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> None:
-    """Add a table's embeddings to obsm and its other columns to obs."""
+    """Add a table's embeddings to obsm and its other columns to obs.
+
+    Parameters
+    ----------
+    rows
+        Row of the table that describes each cell (cells).
+    """
     embeddings = embedding_columns(table)
     dense = table.values[rows].toarray()
     for name, positions in embeddings.items():
@@ -192,7 +198,13 @@ def _embedding_name(stem: str) -> str:
 
 
 def with_plain_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make column names unique text, as AnnData can be written with no others."""
+    """Return a table whose column names are unique text: AnnData is written with no others.
+
+    Parameters
+    ----------
+    frame
+        Rows × columns; it stays as it is.
+    """
     names = [str(c) or "unnamed" for c in frame.columns]
     seen: dict[str, int] = {}
     for i, name in enumerate(names):

@@ -39,7 +39,13 @@ class ByGene:
 
     @classmethod
     def of(cls, matrix: sp.spmatrix | ByGene) -> ByGene:
-        """Take a sparse matrix in memory as one, which is not changed."""
+        """Take a sparse matrix in memory as one, which is not changed.
+
+        Parameters
+        ----------
+        matrix
+            Cells × genes.
+        """
         if isinstance(matrix, ByGene):
             return matrix
         by_gene = sp.csc_matrix(matrix, dtype=np.float32)
@@ -47,12 +53,27 @@ class ByGene:
         return cls(lambda: parts, by_gene.shape)
 
     def blocks(self) -> Iterator[tuple[slice, sp.csc_matrix]]:
-        """Yield all genes, some at a time: which they are, and their values in all cells."""
+        """Yield all genes, some at a time.
+
+        Yields
+        ------
+        Positions of the genes, and their values (cells × genes of the block).
+        """
         for start, end in runs(np.asarray(self._arrays()["indptr"])):
             yield slice(start, end), self._between(start, end)
 
     def genes(self, positions: npt.NDArray[np.integer]) -> sp.csc_matrix:
-        """Return some genes' values in all cells; positions ascend."""
+        """Return some genes' values in all cells.
+
+        Parameters
+        ----------
+        positions
+            Columns of the matrix, ascending (wanted genes).
+
+        Returns
+        -------
+        Cells × wanted genes, float32.
+        """
         parts = [
             block[:, positions[(positions >= found.start) & (positions < found.stop)] - found.start]
             for found, block in self.blocks()

@@ -246,7 +246,17 @@ def log_normalised(
 def log_normalised_gene(
     values: npt.NDArray[np.float32], totals: npt.NDArray[np.float32], *, kind: str
 ) -> npt.NDArray[np.float32]:
-    """Return one gene's log-normalised values over the kept cells; see `log_normalised`."""
+    """Return one gene's log-normalised values over the prepared cells; see `log_normalised`.
+
+    Parameters
+    ----------
+    values
+        Stored values of the gene (cells).
+    totals
+        Sum of all genes' counts (cells).
+    kind
+        Kind of the stored values.
+    """
     column = sp.csc_matrix(values[:, None])
     return np.asarray(log_normalised(column, totals, kind=kind).toarray().ravel())
 

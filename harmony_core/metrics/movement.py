@@ -34,7 +34,13 @@ def distance_moved(before: Floats, after: Floats) -> Floats:
 
 
 def radius(embedding: Floats) -> float:
-    """Mean distance of the cells (cells × dimensions) to their middle; above 0 for any cells."""
+    """Return the mean distance of the cells to their middle; above 0 for any cells.
+
+    Parameters
+    ----------
+    embedding
+        Cells × dimensions.
+    """
     centre = np.asarray(embedding.mean(axis=0))
     return max(float(distance_moved(centre, embedding).mean()), 1e-12)
 

@@ -128,7 +128,12 @@ class Scenario:
             raise ParameterError("presence 'exclusive_alone' needs a type without a sibling.")
 
     def presence_matrix(self) -> NDArray[np.bool_]:
-        """Return which type (row) lives in which batch (column)."""
+        """Tell which cell type lives in which batch.
+
+        Returns
+        -------
+        Types × batches.
+        """
         n_batches = len(self.batch_sizes)
         present = np.ones((self.n_types, n_batches), dtype=bool)
         here = np.arange(n_batches) == self.exclusive_batch

@@ -175,7 +175,13 @@ class Context:
 
     @cached_property
     def variable_genes(self) -> tuple[sp.csc_matrix | None, list[str]]:
-        """Log-normalised variable genes (CSC) and their symbols; None and none without any."""
+        """Log-normalised variable genes.
+
+        Returns
+        -------
+        Expression (cells × variable genes, CSC) and symbols; None and no symbols where the data
+        have no expression.
+        """
         expression = self.expression
         if expression is None:
             return None, []
