@@ -59,9 +59,19 @@ _HARMONY = {
 }
 
 
+_Group = argparse._ArgumentGroup
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments; what is left out takes the defaults of `RunParams`."""
-    main = parser.add_argument_group("what to correct")
+    _add_data(parser.add_argument_group("what to correct"))
+    _add_harmony(parser.add_argument_group("Harmony"))
+    _add_preparation(parser.add_argument_group("preparation"))
+    _add_results(parser.add_argument_group("neighbours, pictures, clusters"))
+    _add_output(parser.add_argument_group("output"))
+
+
+def _add_data(main: _Group) -> None:
     add_inputs(main, "the data in any known format; several files become one dataset")
     main.add_argument(
         "--batch",
@@ -87,7 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="correct this embedding, for example X_pca, instead of preparing the counts; that of "
         "a file without expression if it has but one",
     )
-    harmony = parser.add_argument_group("Harmony")
+
+
+def _add_harmony(harmony: _Group) -> None:
     harmony.add_argument(
         "--theta",
         type=float,
@@ -103,7 +115,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in _HARMONY.items():
         harmony.add_argument(_option(name), type=float, metavar="X", help=text)
     harmony.add_argument("--seed", type=int, metavar="N", help="seed of everything random (0)")
-    prepare = parser.add_argument_group("preparation")
+
+
+def _add_preparation(prepare: _Group) -> None:
     for name, text in _WHOLE.items():
         prepare.add_argument(_option(name), type=int, metavar="N", help=text)
     prepare.add_argument(
@@ -124,7 +138,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument(
         "--skip-dims", type=int, metavar="N", help="leading dimensions of --basis to leave out (0)"
     )
-    view = parser.add_argument_group("neighbours, pictures, clusters")
+
+
+def _add_results(view: _Group) -> None:
     view.add_argument("--n-neighbors", type=int, metavar="N", help="neighbours of a cell (15)")
     view.add_argument("--min-dist", type=float, metavar="X", help="UMAP's least distance (0.3)")
     view.add_argument("--spread", type=float, metavar="X", help="UMAP's scale (1)")
@@ -134,7 +150,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="Leiden resolution of the column leiden (0.5)",
     )
-    output = parser.add_argument_group("output")
+
+
+def _add_output(output: _Group) -> None:
     output.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the corrected data, .h5ad or .zarr"
     )

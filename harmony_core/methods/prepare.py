@@ -104,20 +104,14 @@ def prepare(
             "principal components. Give all measured genes, or start from an embedding."
         )
     notes: list[str] = []
-    keep, keep_genes = np.ones(n_cells, dtype=bool), np.ones(n_genes, dtype=bool)
-    totals = np.ones(n_cells, dtype=np.float32)
     if kind == "counts":
-        keep = within_thresholds(cell_quality(matrix, symbols), params)
-        if params.max_doublet is not None and doublets is not None:
-            keep &= ~(doublets > params.max_doublet)
-        _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
-        keep_genes = _cells_of_each_gene(matrix, keep) >= params.min_cells
-        n_seen = int(keep_genes.sum())
-        _require(n_seen, n_genes, "genes are seen in enough cells", _FEWEST_GENES, "min_cells")
+        keep, keep_genes = _passing(matrix, symbols, params, doublets)
         totals = _totals(matrix, keep_genes)
         if not keep.all():
             notes.append(f"{n_cells - int(keep.sum()):,} of {n_cells:,} cells were left out.")
     else:
+        keep, keep_genes = np.ones(n_cells, dtype=bool), np.ones(n_genes, dtype=bool)
+        totals = np.ones(n_cells, dtype=np.float32)
         notes.append(
             "The matrix is already normalised, so it was neither filtered nor normalised again."
         )
@@ -129,9 +123,7 @@ def prepare(
         variable = np.ones(len(genes), dtype=bool)
         variable_in = np.zeros(len(genes), dtype=np.int16)
     else:
-        codes = np.unique(np.asarray(batch)[cells].astype(str), return_inverse=True)[1]
-        if np.bincount(codes).min() < SMALLEST_BATCH:
-            codes = np.zeros_like(codes)
+        codes = _batches_for_genes(np.asarray(batch)[cells])
         values = (
             sp.csc_matrix(
                 log_normalised(_of_cells(block[:, keep_genes[some]], keep), totals, kind=kind)
@@ -159,6 +151,30 @@ def prepare(
         variance_ratio=variance_ratio,
         notes=tuple(notes),
     )
+
+
+def _passing(
+    matrix: ByGene,
+    symbols: npt.NDArray[Any],
+    params: PrepareParams,
+    doublets: npt.NDArray[np.floating] | None,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which cells pass quality control, and which genes are seen in enough of them."""
+    keep = within_thresholds(cell_quality(matrix, symbols), params)
+    if params.max_doublet is not None and doublets is not None:
+        keep &= ~(doublets > params.max_doublet)
+    n_cells, n_genes = matrix.shape
+    _require(int(keep.sum()), n_cells, "cells pass quality control", 40, "min_genes")
+    keep_genes = _cells_of_each_gene(matrix, keep) >= params.min_cells
+    n_seen = int(keep_genes.sum())
+    _require(n_seen, n_genes, "genes are seen in enough cells", _FEWEST_GENES, "min_cells")
+    return keep, keep_genes
+
+
+def _batches_for_genes(batch: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return the batch of each cell as a number; one for all if a batch is too small to choose."""
+    codes = np.unique(batch.astype(str), return_inverse=True)[1]
+    return np.zeros_like(codes) if np.bincount(codes).min() < SMALLEST_BATCH else codes
 
 
 def _of_cells(block: sp.csc_matrix, keep: npt.NDArray[np.bool_]) -> sp.csc_matrix:

@@ -80,18 +80,7 @@ def gene_dots(
             "mean %{customdata[1]:.2f}<extra></extra>",
         )
     )
-    for share in (0.25, 0.5, 1.0):
-        marker = {"size": _dot_size(np.array([share])), "color": "grey"}
-        figure.add_trace(
-            go.Scatter(x=[None], y=[None], mode="markers", name=f"{share:.0%}", marker=marker)
-        )
-    figure.update_layout(
-        legend={"title": "Cells with it", "itemsizing": "trace"},
-        legend_y=0,
-        legend_yanchor="bottom",
-        legend_itemclick=False,
-        legend_itemdoubleclick=False,
-    )
+    _add_size_legend(figure)
     for title, genes in (sections or {}).items():
         places = [i for i, gene in enumerate(table.genes) if gene in genes]
         if places:
@@ -107,6 +96,22 @@ def gene_dots(
     figure.update_yaxes(type="category", dtick=1, range=[len(groups) - 0.4, -0.6])
     figure.update_yaxes(title=label_text(group_title))
     return styled(figure, height=max(430, 150 + 24 * len(groups)))
+
+
+def _add_size_legend(figure: go.Figure) -> None:
+    """Say how many of the cells a dot's size stands for."""
+    for fraction in (0.25, 0.5, 1.0):
+        marker = {"size": _dot_size(np.array([fraction])), "color": "grey"}
+        figure.add_trace(
+            go.Scatter(x=[None], y=[None], mode="markers", name=f"{fraction:.0%}", marker=marker)
+        )
+    figure.update_layout(
+        legend={"title": "Cells with it", "itemsizing": "trace"},
+        legend_y=0,
+        legend_yanchor="bottom",
+        legend_itemclick=False,
+        legend_itemdoubleclick=False,
+    )
 
 
 def gene_grid(
@@ -175,6 +180,12 @@ def gene_grid(
         notes.append(f"Only the {len(wanted):,} selected of {len(before):,} cells.")
     if len(drawn) < len(wanted):
         notes.append(f"A random {len(drawn):,} of {len(wanted):,} cells are drawn.")
+    below = _add_notes(figure, notes)
+    return styled(figure, height=26 + 210 * n_rows + below, margin_bottom=below)
+
+
+def _add_notes(figure: go.Figure, notes: Sequence[str]) -> int:
+    """Write sentences below a figure; return the pixels that they take."""
     figure.add_annotation(
         text="<br>".join(notes),
         align="left",
@@ -188,8 +199,7 @@ def gene_grid(
         showarrow=False,
         font={"size": 11},
     )
-    below = 18 + 16 * len(notes)
-    return styled(figure, height=26 + 210 * n_rows + below, margin_bottom=below)
+    return 18 + 16 * len(notes)
 
 
 def violins_by_batch(
@@ -259,6 +269,6 @@ def _scale(dark: bool) -> list[tuple[float, str]]:
     return scale_stops(EXPRESSION_DARK if dark else EXPRESSION_LIGHT)
 
 
-def _dot_size(share: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Return diameters in pixels whose area grows with the share."""
-    return 16 * np.sqrt(np.asarray(share))
+def _dot_size(fraction: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return diameters in pixels whose area grows with the fraction."""
+    return 16 * np.sqrt(np.asarray(fraction))

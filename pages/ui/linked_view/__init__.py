@@ -172,10 +172,7 @@ def linked_view(
     if batch is not None:
         # The empty name can't collide with a column that is to be shown.
         facts[""] = batch
-    sizes = [*map(len, positions.values()), *map(_size, facts.values())]
-    sizes += [] if selected is None else [len(selected)]
-    if any(size != n_cells for size in sizes):
-        raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
+    _check_sizes(n_cells, *positions.values(), *facts.values(), selected)
 
     reported = st.session_state.get(key) or {}
     selection = next_selection(
@@ -212,7 +209,13 @@ def linked_view(
     return unpack_bits(selection.bits, n_cells)
 
 
-def _size(column: Column) -> int:
+def _check_sizes(n_cells: int, *parts: Column | NDArray[np.generic] | None) -> None:
+    sizes = [_size(part) for part in parts if part is not None]
+    if any(size != n_cells for size in sizes):
+        raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
+
+
+def _size(column: Column | NDArray[np.generic]) -> int:
     if isinstance(column, Categories):
         return len(column.codes)
     return len(column.values) if isinstance(column, Values) else len(column)
