@@ -13,6 +13,7 @@ wrong, the value that was found, and what to do.
     │   │   └── BatchError    the batch variable is unsuitable
     │   └── ParameterError    a setting is out of range (also a ValueError)
     ├── ExportError           the result could not be written
+    │   └── UnfinishedRun     it is not complete yet
     └── Cancelled             nobody waits for this run any more
 """
 
@@ -70,6 +71,19 @@ class ParameterError(InputError, ValueError):
 
 class ExportError(HarmonyExplorerError):
     """The result could not be written; nothing half-written is left."""
+
+
+class UnfinishedRun(ExportError):
+    """A run is not finished.
+
+    Parameters
+    ----------
+    what
+        To be done with it: ``"draw"``, ``"write"``, ``"report"`` or ``"say"``.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"This run is not finished, so there is nothing complete to {what} yet.")
 
 
 class Cancelled(HarmonyExplorerError):

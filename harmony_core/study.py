@@ -8,7 +8,7 @@ In a notebook::
     run = study.correct(theta=1)
     run
 
-shows the run's verdict with its evidence, the pictures before and after, marker genes and numbers.
+shows the run's verdict with its evidence, the layouts before and after, marker genes and numbers.
 Results are kept in the same store as the dashboard's, so nothing is computed twice.
 """
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from harmony_core.verdict.assess import Assessment
 
-_FORMS = {
+_FORMAT_OF = {
     **{".zarr": "zarr", ".h5ad": "h5ad", ".html": "report"},
     **{".py": "python", ".ipynb": "notebook", ".r": "r"},
     **{".toml": "settings", ".json": "settings"},
@@ -72,7 +72,7 @@ class Study:
     batch
         Batch variables, columns of obs.
     label
-        Column of known cell types, to judge with.
+        Column of known cell types, for the assessment.
     condition
         The batch variable is a treatment, a disease or another biological condition.
     prepared
@@ -154,7 +154,7 @@ class Study:
         clusters: ClusterParams | None = None,
         **settings: Any,
     ) -> Run:
-        """Run Harmony, draw and cluster before and after, and judge the result.
+        """Run Harmony, lay out and cluster before and after, and assess the result.
 
         Parameters
         ----------
@@ -183,13 +183,13 @@ class Study:
             settings["theta"] = (theta,)
         harmony = HarmonyParams.from_dict({"batch": self.batch, **settings})
         params = self._params(harmony)
-        given = {"graph": graph, "layout": layout, "clusters": clusters}
-        params = replace(params, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+        groups = {"graph": graph, "layout": layout, "clusters": clusters}
+        params = replace(params, **{k: v for k, v in groups.items() if v is not None})  # type: ignore[arg-type]
         Pipeline(self.dataset, params).run()
         return Run(RunResults(self.dataset, params), self.input_path)
 
     def diagnose(self, corrected: npt.NDArray[np.floating] | str) -> Assessment:
-        """Judge an embedding that another tool corrected, with the evidence Harmony's runs get.
+        """Assess an embedding that another tool corrected, with the evidence Harmony's runs get.
 
         Parameters
         ----------
@@ -205,8 +205,8 @@ class Study:
         --------
         >>> study = getfixture("study")
         >>> squeezed = np.random.default_rng(0).normal(size=(400, 5)).astype("float32")
-        >>> found = study.diagnose(squeezed)
-        >>> found.verdict.level, found.verdict.kind
+        >>> assessment = study.diagnose(squeezed)
+        >>> assessment.verdict.level, assessment.verdict.kind
         ('red', 'over')
         """
         from harmony_core.inspect.check import check_embedding
@@ -276,7 +276,7 @@ class Run:
         return run_tables(self.results)
 
     def figure(self, column: str | None = None) -> go.Figure:
-        """Return the pictures before and after, to zoom and to filter.
+        """Return the layouts before and after, to zoom and to filter.
 
         Parameters
         ----------
@@ -298,9 +298,9 @@ class Run:
         return before_after(before, after, codes, levels, title=name, sides=sides)
 
     def export(
-        self, path: Path | str, *, compared: Sequence[Run] = (), **chosen: str | int
+        self, path: Path | str, *, compared: Sequence[Run] = (), **options: str | int
     ) -> tuple[str, ...]:
-        """Write the run into a file, whose ending says in which form.
+        """Write the run into a file, whose ending says in which format.
 
         ``.h5ad`` and ``.zarr`` are the corrected data, ``.html`` the report, ``.py`` and ``.ipynb``
         the run to repeat without us, ``.R`` the same for Seurat, ``.toml`` and ``.json`` the
@@ -312,7 +312,7 @@ class Run:
             The file; one of that name is replaced.
         compared
             Other runs of the same study, for the table of runs in a report.
-        chosen
+        options
             ``compression`` of an h5ad (``"gzip"`` or ``"lzf"``), ``dpi`` of a figure.
 
         Returns
@@ -322,7 +322,7 @@ class Run:
         Raises
         ------
         ParameterError
-            If the ending is another, or there is no such choice for it.
+            If the ending is another, or there is no such option for it.
         ExportError
             If the file can't be written; nothing half-written is left.
 
@@ -337,21 +337,21 @@ class Run:
         >>> sorted(path.name for path in folder.glob("*.*"))
         ['corrected.h5ad', 'settings.toml']
         """
-        from harmony_core.export.formats import check_choices, offer_named
+        from harmony_core.export.formats import export_format
         from harmony_core.export.h5ad import write_zarr
-        from harmony_core.export.job import Request
+        from harmony_core.export.job import ExportJob
 
         path = Path(path)
         ending = path.suffix.lower()
-        if ending not in _FORMS:
-            raise ParameterError(f"{path.name!r} must end in one of {', '.join(_FORMS)}.")
-        offer = offer_named(_FORMS[ending])
-        check_choices(offer, chosen)
-        if ending == ".zarr":  # as a folder; offered to a browser, it is packed
+        if ending not in _FORMAT_OF:
+            raise ParameterError(f"{path.name!r} must end in one of {', '.join(_FORMAT_OF)}.")
+        format = export_format(_FORMAT_OF[ending])
+        format.check_options(options)
+        if ending == ".zarr":  # as a folder, which is packed for a browser only
             return write_zarr(self.results, path, input_path=self.input_path)
         others = [run.results for run in compared if run.results.params != self.results.params]
-        request = Request(self.results, others, input_path=self.input_path, chosen=chosen)
-        return offer.write(request, path)
+        job = ExportJob(self.results, others, input_path=self.input_path, options=options)
+        return format.write(job, path) or ()
 
     def __repr__(self) -> str:
         return f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"
@@ -367,7 +367,7 @@ class Run:
 
     @property
     def _assessment(self) -> Any:
-        found = self.results.assessment
-        if found is None:
+        assessment = self.results.assessment
+        if assessment is None:
             raise DataError("This run's results are no longer in the store; correct again.")
-        return found
+        return assessment

@@ -1,4 +1,4 @@
-"""Export: a run in every form that its next user may need, and settings from a file."""
+"""Export: a run in every format that its next user may need, and settings from a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import groupby
 import streamlit as st
 
 from harmony_core.errors import InputError
-from harmony_core.export.formats import OFFERS
+from harmony_core.export.formats import EXPORT_FORMATS
 from harmony_core.export.settings import loaded_settings
 from harmony_core.params import RunParams
 from harmony_core.runs.history import assessed_runs, differing, in_words
@@ -23,20 +23,20 @@ _PER_ROW = 3
 def main() -> None:
     st.title("Export")
     dataset = state.dataset()
-    kept = _finished(dataset)
-    if kept:
+    runs = _finished(dataset)
+    if runs:
         if dataset.info.reading.sketch_of:
             st.warning(
                 "These are a sketch of the cells. Run the settings on all cells, on Tune, before "
                 "you export a result."
             )
-        params = _choose_run(dataset, kept)
-        for part, offers in groupby(OFFERS, key=lambda offer: offer.part):
+        params = _choose_run(dataset, runs)
+        for part, formats in groupby(EXPORT_FORMATS, key=lambda format: format.part):
             st.subheader(part)
             columns = st.columns(_PER_ROW)
-            for i, offer in enumerate(offers):
+            for i, format in enumerate(formats):
                 with columns[i % _PER_ROW]:
-                    card.card(offer, dataset, params, kept)
+                    card.card(format, dataset, params, runs)
     else:
         panels.go_to_tune("There is no finished run of these data yet.")
     st.subheader("Settings from a file")
@@ -50,20 +50,20 @@ def _finished(dataset: Dataset) -> list[RunParams]:
     return [params for params in unique if RunResults(dataset, params).is_finished]
 
 
-def _choose_run(dataset: Dataset, kept: list[RunParams]) -> RunParams:
-    names = differing(kept)
-    if len(kept) == 1:
-        told = plain(in_words(kept[0], names), longest=500)
-        st.markdown(f"The run of **{plain(dataset.name)}** with {told}.")
-        return kept[0]
+def _choose_run(dataset: Dataset, runs: list[RunParams]) -> RunParams:
+    names = differing(runs)
+    if len(runs) == 1:
+        settings = plain(in_words(runs[0], names), longest=500)
+        st.markdown(f"The run of **{plain(dataset.name)}** with {settings}.")
+        return runs[0]
     position = st.selectbox(
         f"Run of {plain(dataset.name)}",
-        range(len(kept)),
-        format_func=lambda i: in_words(kept[i], names),
+        range(len(runs)),
+        format_func=lambda i: in_words(runs[i], names),
         help="Every run whose results are kept; the one on screen comes first.",
-        key=f"taken:{dataset.fingerprint}:{len(kept)}",
+        key=f"taken:{dataset.fingerprint}:{len(runs)}",
     )
-    return kept[position]
+    return runs[position]
 
 
 def _load_settings(dataset: Dataset) -> None:

@@ -83,13 +83,13 @@ def run(args: argparse.Namespace) -> None:
         raise ParameterError(f"--dpi is {args.dpi}; it must lie between 30 and 2400.")
     if not any(getattr(args, name) for name in (*_FILES, "figures", "tables")):
         raise ParameterError("Say what to write, for example --python FILE; see --help.")
-    record = run_record(args.input)
+    record = record_in(args.input)
     write_texts(args, record)
     if args.report or args.figures or args.tables:
         write_computed(args, record)
 
 
-def run_record(path: Path) -> dict[str, Any]:
+def record_in(path: Path) -> dict[str, Any]:
     """Return what a run's file says of its run.
 
     Raises
@@ -137,17 +137,17 @@ def write_texts(args: argparse.Namespace, record: dict[str, Any]) -> None:
 
 def write_computed(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """Write the files that need the run's numbers, which are computed from its own file."""
-    from harmony_core.export.figure_folder import write_pictures
+    from harmony_core.export.figure_folder import write_figures
     from harmony_core.export.html_report import write_report
     from harmony_core.export.tables import write_tables
 
     with working_store(args.home) as store:
         results = opened_run(store, args.input)
         if args.report:
-            write_report(results, args.report, origin=record)
+            write_report(results, args.report, original=record)
         if args.figures:
             formats = [f for f in args.format if f in FIGURE_FORMATS] or ["png"]
-            write_pictures(results, args.figures, formats=formats, dpi=args.dpi, genes=args.genes)
+            write_figures(results, args.figures, formats=formats, dpi=args.dpi, genes=args.genes)
         if args.tables:
             for format in [f for f in args.format if f not in FIGURE_FORMATS] or ["csv"]:
                 write_tables(results, args.tables, format=format)

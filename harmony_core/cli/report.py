@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harmony_core.cli.export import opened_run, run_record
+from harmony_core.cli.export import opened_run, record_in
 from harmony_core.cli.shared import check_input, check_output, working_store
 
 EXAMPLES = """\
@@ -34,6 +34,6 @@ def run(args: argparse.Namespace) -> None:
 
     check_input(args.input)
     check_output(args.out, "--out", source=args.input, endings=(".html",))
-    record = run_record(args.input)
+    record = record_in(args.input)
     with working_store(args.home) as store:
-        write_report(opened_run(store, args.input), args.out, origin=record)
+        write_report(opened_run(store, args.input), args.out, original=record)

@@ -1,8 +1,8 @@
 """A run's results added to the data that it was made from.
 
-What came in stays as it came for the cells that were kept; ours is added beside it. A column of obs
-keeps its name and ours takes another. Where the data bring an embedding, graph or ranking of a name
-that scanpy's tools look for, ours takes that name and theirs is kept beside it.
+Entries of the data stay as they are, for the cells that passed quality control; the run's entries
+are added to them. A column of obs keeps its name and the run's takes another. An embedding, graph
+or ranking under a name that scanpy's tools look for is renamed, and the run's takes that name.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.entries import Entries
-from harmony_core.export.record import RECORD_KEY, record
+from harmony_core.export.record import RECORD_KEY, run_record
 from harmony_core.figures.summary import level_codes
 from harmony_core.palette import colors_for
 from harmony_core.runs.plan import Side
@@ -34,10 +34,10 @@ _SUFFIX: Mapping[Side, str] = {"after": "", "before": "_uncorrected"}
 def corrected_adata(
     results: RunResults, source: AnnData, *, input_path: str = ""
 ) -> tuple[AnnData, tuple[str, ...]]:
-    """Return the data without matrices, for the kept cells, with the run's results added.
+    """Return the data without matrices, for the prepared cells, with the run's results added.
 
     ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony`` (unless the
-    corrected one was given), ``X_umap`` and ``X_umap_uncorrected``. ``obs``: ``leiden`` at the
+    corrected one is precomputed), ``X_umap`` and ``X_umap_uncorrected``. ``obs``: ``leiden`` at the
     resolution shown, ``leiden_<resolution>`` at the others, and the same from uncorrected data as
     ``leiden_uncorrected``. ``uns``: ``neighbors``
     and ``neighbors_uncorrected``, ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and
@@ -45,8 +45,12 @@ def corrected_adata(
 
     Parameters
     ----------
+    results
+        A finished run.
     source
-        The data as they came.
+        The data that the run was made from.
+    input_path
+        Where they came from, if that is known.
 
     Returns
     -------
@@ -58,15 +62,15 @@ def corrected_adata(
         If the run is not finished.
     """
     if not results.is_finished or results.cells is None:
-        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
-    about = record(results, source, input_path=input_path)
-    adata = _kept(source, results.cells)
+        raise UnfinishedRun("write")
+    record = run_record(results, source, input_path=input_path)
+    adata = _without_matrices(source, results.cells)
     basis = results.params.prepare.basis
-    given = results.params.precomputed
-    entries = Entries(adata, keep=(basis, given))
+    precomputed = results.params.precomputed
+    entries = Entries(adata, keep=(basis, precomputed))
     if basis is None:
         entries.add("obsm", "X_pca", np.array(results.embedding("before")))
-    if given is None:
+    if precomputed is None:
         entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
     for side in _SUFFIX:
         entries.add("obsm", f"X_umap{_SUFFIX[side]}", np.array(results.layout(side)))
@@ -75,18 +79,18 @@ def corrected_adata(
         _add_markers(entries, source, results, side)
     _add_measures(entries, results)
     _add_colors(entries, results)
-    about |= {
+    record |= {
         # Where this very file has the embedding to start from when it is opened again.
         "basis": entries.embedding(basis) if basis else "X_pca",
-        "given": entries.embedding(given) if given else None,
+        "given": entries.embedding(precomputed) if precomputed else None,
         "written": entries.written,
     }
-    adata.uns[RECORD_KEY] = json.dumps(about)
+    adata.uns[RECORD_KEY] = json.dumps(record)
     return adata, tuple(entries.notes)
 
 
-def _kept(source: AnnData, cells: npt.NDArray[np.int32]) -> AnnData:
-    """Return the kept cells of everything but the matrices."""
+def _without_matrices(source: AnnData, cells: npt.NDArray[np.int32]) -> AnnData:
+    """Return the prepared cells of everything but the matrices."""
     import anndata
 
     names = ("obs", "var", "uns", "obsm", "varm", "obsp", "varp")
@@ -105,8 +109,8 @@ def _stage(results: RunResults, name: str) -> Arrays:
 
 def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
     p = results.params.clusters
-    shown, others = (_stage(results, f"{of}clusters_{side}") for of in ("", "other_"))
-    arrays = {**shown, **others}
+    main, others = (_stage(results, f"{of}clusters_{side}") for of in ("", "other_"))
+    arrays = {**main, **others}
     stem = f"leiden{_SUFFIX[side]}"
     for resolution in p.resolutions:
         name = stem if resolution == p.shown else f"{stem}_{resolution:g}"
@@ -119,7 +123,7 @@ def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
         "n_iterations": 2 if p.flavor == "igraph" else -1,
         "flavor": p.flavor,
     }
-    # As scanpy does, under the name of the column: one of theirs keeps what is said of it.
+    # As scanpy does, under the name of the column: one in the data keeps its entry.
     entries.add("uns", entries.name("obs", stem), {"params": settings})
 
 
@@ -146,7 +150,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     name = f"neighbors{_SUFFIX[side]}"
     prefix = "" if side == "after" else f"{name}_"
     source = p.prepare.basis or "X_pca" if side == "before" else p.precomputed or "X_pca_harmony"
-    found = {
+    neighbors = {
         "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
         "distances_key": entries.add("obsp", f"{prefix}distances", distances),
         "params": {
@@ -157,7 +161,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
             "use_rep": entries.embedding(source),
         },
     }
-    entries.add("uns", name, found)
+    entries.add("uns", name, neighbors)
 
 
 def _add_markers(entries: Entries, source: AnnData, results: RunResults, side: Side) -> None:
@@ -166,8 +170,8 @@ def _add_markers(entries: Entries, source: AnnData, results: RunResults, side: S
         return
     is_raw = results.dataset.info.where == "raw"
     table = source.raw if is_raw else source
-    kept = np.asarray(_stage(results, "prepare")["genes"])
-    ranked = _ranked(arrays, np.asarray(table.var_names, dtype=object)[kept])
+    genes = np.asarray(_stage(results, "prepare")["genes"])
+    ranked = _ranked(arrays, np.asarray(table.var_names, dtype=object)[genes])
     if ranked is None:
         return
     ranked["params"] = {

@@ -1,4 +1,4 @@
-"""Adding our results to a user's data without losing anything that is there."""
+"""Entries of a run added to a user's data without losing any of theirs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Part = Literal["obs", "obsm", "obsp", "uns"]
 
 
 class Entries:
-    """Adds entries to data, making room where a name is taken, and remembers what it did.
+    """Adds entries to data, renames one of the two where a name is taken, and records the names.
 
-    Results of an earlier export of ours are taken out first: the new ones replace them.
+    Entries that an earlier export of ours added are removed first: the new ones replace them.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Entries:
     notes
         Sentences about anything that was renamed.
     moved
-        New name of each entry of theirs that gave way, by part and old name.
+        New name of each entry of the data that was renamed, by part and old name.
     """
 
     def __init__(self, adata: AnnData, *, keep: Collection[str | None] = ()) -> None:
@@ -39,20 +39,20 @@ class Entries:
         self._names: dict[tuple[Part, str], str] = {}
         self._written: list[tuple[Part, str]] = []
         self.moved: dict[tuple[Part, str], str] = {}
-        self._forget_earlier(keep)
+        self._remove_earlier(keep)
 
     def add(self, part: Part, name: str, value: Any) -> str:
         """Add an entry, and return the name that it got.
 
-        A column of obs that is there already keeps its name. Any other entry gives way: scanpy's
+        A column of obs that is there already keeps its name. Any other entry is renamed: scanpy's
         tools look for the current embedding, graph and ranking under fixed names.
         """
         holder = getattr(self.adata, part)
-        given = name
+        name_used = name
         if name in holder and part == "obs":
-            given = _free(f"{name}_explorer", holder)
+            name_used = _free(f"{name}_explorer", holder)
             self.notes.append(
-                f"The data have a column {name!r} already, which is kept; ours is {given!r}."
+                f"The data have a column {name!r} already, which is kept; ours is {name_used!r}."
             )
         elif name in holder:
             aside = _free(f"{name}_original", holder)
@@ -62,10 +62,10 @@ class Entries:
             self.notes.append(
                 f"The data came with {part}[{name!r}]; it is kept as {part}[{aside!r}]."
             )
-        holder[given] = value
-        self._names[part, name] = given
-        self._written.append((part, given))
-        return given
+        holder[name_used] = value
+        self._names[part, name] = name_used
+        self._written.append((part, name_used))
+        return name_used
 
     def name(self, part: Part, name: str) -> str:
         """Return the name under which an entry of ours ended up."""
@@ -90,7 +90,7 @@ class Entries:
             for k, v in value.items()
         }
 
-    def _forget_earlier(self, keep: Collection[str | None]) -> None:
+    def _remove_earlier(self, keep: Collection[str | None]) -> None:
         earlier = read_record(self.adata.uns) or {}
         for part, names in earlier.get("written", {}).items():
             if part not in ("obs", "obsm", "obsp", "uns"):

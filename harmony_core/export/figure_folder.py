@@ -1,4 +1,4 @@
-"""Every picture of a run into one folder."""
+"""Every figure of a run into one folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harmony_core.runs.results import RunResults
 FORMATS = ("png", "svg", "pdf", "html")
 
 
-def write_pictures(
+def write_figures(
     results: RunResults,
     folder: Path,
     *,
@@ -25,7 +25,7 @@ def write_pictures(
     dpi: int = 150,
     genes: Sequence[str] | None = None,
 ) -> tuple[Path, ...]:
-    """Draw every picture of a run.
+    """Draw every figure of a run.
 
     Parameters
     ----------
@@ -70,37 +70,30 @@ def write_pictures(
 def _drawn(
     results: RunResults, folder: Path, kind: str, dpi: int, genes: Sequence[str] | None
 ) -> list[Path]:
+    written: list[Path] = []
+
     def path(name: str) -> Path:
-        return folder / f"{name}.{kind}"
+        written.append(folder / f"{name}.{kind}")
+        return written[-1]
 
     p = results.params
     evaluation_figure(results, path("harmony_batch_evaluation"), dpi=dpi)
-    written = [path("harmony_batch_evaluation")]
     # Names of columns are the user's and may not do as names of files, so they are numbered.
     columns = {f"batch_{i + 1}": name for i, name in enumerate(p.harmony.batch)}
     if p.label is not None:
         columns["label"] = p.label
     for name, column in [*columns.items(), ("cluster", None)]:
-        written.append(path(f"before_after_{name}"))
-        pair_figure(results, written[-1], column=column, dpi=dpi)
+        pair_figure(results, path(f"before_after_{name}"), column=column, dpi=dpi)
     if p.precomputed is None:
-        for name, draw in (
-            ("convergence", convergence_figure),
-            ("soft_clusters", soft_clusters_figure),
-        ):
-            written.append(path(name))
-            draw(results, written[-1], dpi=dpi)
+        convergence_figure(results, path("convergence"), dpi=dpi)
+        soft_clusters_figure(results, path("soft_clusters"), dpi=dpi)
     try:
         drawable = list(expression_of(results, genes))
     except ExportError:
         if genes is not None:  # asked for; the others are only tried
             raise
         return written
-    for name, draw_genes in (
-        ("genes", genes_figure),
-        ("genes_by_cluster", dots_figure),
-        ("genes_by_batch", violins_figure),
-    ):
-        written.append(path(name))
-        draw_genes(results, written[-1], genes=drawable, dpi=dpi)
+    genes_figure(results, path("genes"), genes=drawable, dpi=dpi)
+    dots_figure(results, path("genes_by_cluster"), genes=drawable, dpi=dpi)
+    violins_figure(results, path("genes_by_batch"), genes=drawable, dpi=dpi)
     return written

@@ -17,7 +17,7 @@ from harmony_core.errors import ExportError
 from harmony_core.export.corrected import corrected_adata
 from harmony_core.export.matrices import stored_bytes, write_rows
 from harmony_core.export.source import opened_source
-from harmony_core.io.writing import WatchedFile, written_whole
+from harmony_core.io.writing import ErrorDeferringFile, written_whole
 from harmony_core.runs.results import RunResults
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def write_h5ad(
     *,
     compression: Compression = "gzip",
     input_path: str = "",
-    watch: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> tuple[str, ...]:
     """Write the corrected data as h5ad.
 
@@ -46,7 +46,7 @@ def write_h5ad(
         ``"gzip"`` (smaller) or ``"lzf"`` (faster).
     input_path
         Where the data came from, kept in the record inside the file.
-    watch
+    on_progress
         Called with the bytes written so far; stops the export by raising Cancelled.
 
     Returns
@@ -65,7 +65,7 @@ def write_h5ad(
         adata, notes = corrected_adata(results, source, input_path=input_path)
         with (
             written_whole(path, needs=_bytes(adata, source)) as temporary,
-            WatchedFile(temporary, watch) as disk,
+            ErrorDeferringFile(temporary, on_progress) as disk,
         ):
             with _explained(path), h5py.File(disk, "w") as file:
                 _write(file, adata, source, results, {"compression": compression})

@@ -12,7 +12,7 @@ import pandas as pd
 
 from harmony_core.categories import Coded
 from harmony_core.design.confounding import check_design
-from harmony_core.errors import ExportError
+from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.json_report import report_values, with_original_data
 from harmony_core.export.methods import methods_paragraph
 from harmony_core.export.rendering import render
@@ -40,7 +40,7 @@ def write_report(
     *,
     runs: Sequence[RunResults] = (),
     input_path: str = "",
-    origin: Mapping[str, Any] | None = None,
+    original: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a run's report as one self-contained HTML file.
 
@@ -54,7 +54,7 @@ def write_report(
         Other assessed runs of the same dataset, to compare with.
     input_path
         Where the data came from, if that is known.
-    origin
+    original
         Record of the run, where its results were computed again from a file that holds it: the
         report then tells of the data and the preparation as they were.
 
@@ -63,7 +63,7 @@ def write_report(
     ExportError
         If the run is not finished, or the file can't be written.
     """
-    page = report_page(results, runs=runs, input_path=input_path, origin=origin)
+    page = report_page(results, runs=runs, input_path=input_path, original=original)
     write_text_whole(Path(path), page)
 
 
@@ -72,19 +72,19 @@ def report_page(
     *,
     runs: Sequence[RunResults] = (),
     input_path: str = "",
-    origin: Mapping[str, Any] | None = None,
+    original: Mapping[str, Any] | None = None,
 ) -> str:
     """Return a run's report as HTML; see `write_report`."""
     if not results.is_finished:
-        raise ExportError("This run is not finished, so there is nothing complete to report yet.")
+        raise UnfinishedRun("report")
     values, own_columns = report_values(results), set[str]()
-    if origin is not None:
-        values = with_original_data(values, origin)
-        own_columns = set(origin.get("written", {}).get("obs", ()))
-        input_path = origin.get("input") or input_path
+    if original is not None:
+        values = with_original_data(values, original)
+        own_columns = set(original.get("written", {}).get("obs", ()))
+        input_path = original.get("input") or input_path
     data, verdict, p = values["data"], values["verdict"], results.params
     markers = _markers(results)
-    methods, references = methods_paragraph(results, origin)
+    methods, references = methods_paragraph(results, original)
     about = [("Name", data["name"]), ("Fingerprint", data["fingerprint"])]
     return render(
         "report.html",

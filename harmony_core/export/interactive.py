@@ -9,7 +9,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.rendering import render
 from harmony_core.figures.paper.genes import expression_of
 from harmony_core.figures.screen.convergence import convergence_curve
@@ -54,7 +54,7 @@ def write_interactive(results: RunResults, path: Path) -> None:
 def _figures(results: RunResults) -> list[tuple[str, go.Figure]]:
     before, after, obs = results.layout("before"), results.layout("after"), results.obs
     if before is None or after is None or obs is None or not results.is_finished:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+        raise UnfinishedRun("draw")
     p, sides = results.params, side_names(results.params)
     figures = []
     for column in [*p.harmony.batch, *([p.label] if p.label else [])]:

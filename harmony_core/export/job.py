@@ -1,4 +1,4 @@
-"""What an export is made from, and what can be chosen about it."""
+"""An export job: the run that is exported, and the options of its format."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _LONGEST_STEM = 80
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What can be chosen about a form: its title, and its values with the usual one first."""
+class Option:
+    """An option of an export format: its title, and its values with the default first."""
 
     title: str
     values: tuple[str | int, ...]
 
 
-CHOICES: Mapping[str, Choice] = {
-    "compression": Choice("Compression", ("gzip", "lzf")),
-    "table": Choice("Format", ("csv", "parquet")),
-    "figure": Choice("Format", ("png", "svg", "pdf")),
-    "dpi": Choice("Dots per inch", (150, 300, 600)),
-    "settings": Choice("Format", ("toml", "json")),
+OPTIONS: Mapping[str, Option] = {
+    "compression": Option("Compression", ("gzip", "lzf")),
+    "table": Option("Format", ("csv", "parquet")),
+    "figure": Option("Format", ("png", "svg", "pdf")),
+    "dpi": Option("Dots per inch", (150, 300, 600)),
+    "settings": Option("Format", ("toml", "json")),
 }
-"""By the name under which a `Request` has the value."""
+"""By the name under which an `ExportJob` has the value."""
 
 
-def _unheard(text: str) -> None:
+def _ignore_progress(text: str) -> None:
     pass
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportJob:
     """What an export is made from.
 
     Attributes
@@ -44,27 +44,27 @@ class Request:
     results
         A finished run.
     runs
-        Other judged runs of the same dataset, for comparisons in report and tables.
+        Other assessed runs of the same dataset, for comparisons in report and tables.
     other
         The second run of the figure of two runs, finished as well.
     input_path
         Where the data came from, if that is known.
-    chosen
-        Values of `CHOICES`; what is left out is the usual one.
-    watch
-        Hears how far a long export is; stops it by raising Cancelled.
+    options
+        Values of `OPTIONS` by name; one that is left out has its default.
+    on_progress
+        Called with how far a long export is; stops it by raising Cancelled.
     """
 
     results: RunResults
     runs: Sequence[RunResults] = ()
     other: RunResults | None = None
     input_path: str = ""
-    chosen: Mapping[str, str | int] = field(default_factory=dict)
-    watch: Callable[[str], None] = _unheard
+    options: Mapping[str, str | int] = field(default_factory=dict)
+    on_progress: Callable[[str], None] = _ignore_progress
 
     def __getitem__(self, name: str) -> Any:
-        """Return the value of a choice."""
-        return self.chosen.get(name, CHOICES[name].values[0])
+        """Return the value of an option."""
+        return self.options.get(name, OPTIONS[name].values[0])
 
     @property
     def stem(self) -> str:
@@ -82,5 +82,5 @@ def file_stem(name: str) -> str:
     """
     last = re.split(r"[\\/]", name)[-1].removesuffix(".gz")
     stem = last.rpartition(".")[0] or last
-    kept = re.sub(r"[^\w.+-]+", "_", stem).strip("._")
-    return kept[:_LONGEST_STEM] or "harmony"
+    safe = re.sub(r"[^\w.+-]+", "_", stem).strip("._")
+    return safe[:_LONGEST_STEM] or "harmony"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.figures.summary import level_sizes
 from harmony_core.runs.results import RunResults
@@ -35,7 +35,7 @@ def report_values(
     harmony, assessment = results.harmony, results.assessment
     needs_harmony = results.params.precomputed is None
     if (harmony is None and needs_harmony) or assessment is None or results.obs is None:
-        raise ExportError("This run is not finished, so there is nothing complete to report yet.")
+        raise UnfinishedRun("report")
     dataset, params = results.dataset, results.params.to_dict()
     if harmony is None:
         params["harmony"] = {"batch": params["harmony"]["batch"]}  # nothing else had an effect
@@ -62,22 +62,22 @@ def report_values(
     }
 
 
-def with_original_data(values: dict[str, Any], origin: Mapping[str, Any]) -> dict[str, Any]:
+def with_original_data(values: dict[str, Any], original: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run's numbers with the data and the preparation that its record tells of.
 
     Parameters
     ----------
     values
         From `report_values`, of results computed again from a file that holds the run.
-    origin
+    original
         Record in that file.
     """
-    facts = dict(origin.get("prepared", {}))
+    facts = dict(original.get("prepared", {}))
     if not facts:
         return values
     n_pcs = facts.pop("dimensions")
-    identity = {"name": origin["name"], "fingerprint": origin["fingerprint"]}
-    prepare = {**origin["params"]["prepare"], "n_pcs": n_pcs}
+    identity = {"name": original["name"], "fingerprint": original["fingerprint"]}
+    prepare = {**original["params"]["prepare"], "n_pcs": n_pcs}
     return {
         **values,
         "data": {**values["data"], **facts, **identity},

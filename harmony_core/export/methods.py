@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.methods.neighbors import EXACT_UP_TO
 from harmony_core.params import PrepareParams
@@ -26,13 +26,13 @@ REFERENCES = {
 
 
 def methods_paragraph(
-    results: RunResults, origin: Mapping[str, Any] | None = None
+    results: RunResults, original: Mapping[str, Any] | None = None
 ) -> tuple[str, tuple[str, ...]]:
     """Return what was done, in the past tense of a paper, and the works it cites by number.
 
     Parameters
     ----------
-    origin
+    original
         Record of the run, where its results were computed again from a file that holds it: how
         that file's embedding came about.
 
@@ -43,7 +43,7 @@ def methods_paragraph(
     """
     obs = results.obs
     if results.stage("correct") is None or obs is None:
-        raise ExportError("This run is not finished, so there is nothing complete to say yet.")
+        raise UnfinishedRun("say")
     cited: list[str] = []
 
     def cite(name: str) -> str:
@@ -53,8 +53,11 @@ def methods_paragraph(
 
     p, used = results.params, versions()
     prepare, facts = p.prepare, prepared_facts(results)
-    if origin is not None and "prepared" in origin:
-        prepare, facts = PrepareParams.from_dict(origin["params"]["prepare"]), origin["prepared"]
+    if original is not None and "prepared" in original:
+        prepare, facts = (
+            PrepareParams.from_dict(original["params"]["prepare"]),
+            original["prepared"],
+        )
     sentences = _preparation(prepare, facts, cite("scanpy") if prepare.basis is None else "", used)
     if p.precomputed is None:
         sentences.append(_correction(results, cite("harmony"), used))

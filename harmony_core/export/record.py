@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import UnfinishedRun
 from harmony_core.export.digest import content_digest
 from harmony_core.export.source import opened_source
 from harmony_core.params import RunParams
@@ -37,7 +37,7 @@ def versions() -> dict[str, str]:
     return ours | library_versions() | {name: metadata.version(name) for name in _MORE}
 
 
-def record(
+def run_record(
     results: RunResults, source: AnnData | None = None, *, input_path: str = ""
 ) -> dict[str, Any]:
     """Return what decides a run, as plain JSON values: enough to write it down as a script.
@@ -47,7 +47,7 @@ def record(
     results
         A run that was corrected.
     source
-        The data as they came; read from the store if not given.
+        The data that the run was made from; by default read from the store.
     input_path
         Where they came from, if that is known.
 
@@ -55,7 +55,7 @@ def record(
     -------
     ``params``, ``versions``, ``name``, ``fingerprint``, ``input``, ``digest`` (of the data that
     the run depends on), ``where`` and ``kind`` of the expression, ``prepared``, ``symbol_column``
-    and ``harmony``: how it went, or None where the corrected embedding was given.
+    and ``harmony``: how it went, or None where the corrected embedding is precomputed.
 
     Raises
     ------
@@ -63,11 +63,11 @@ def record(
         If the run was not corrected yet.
     """
     if results.stage("correct") is None:
-        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+        raise UnfinishedRun("write")
     if source is None:
         with opened_source(results) as source:
-            return record(results, source, input_path=input_path)
-    earlier = origin(results, source)
+            return run_record(results, source, input_path=input_path)
+    earlier = original_record(results, source)
     return _new(results, source, input_path) if earlier is None else _resumed(results, earlier)
 
 
@@ -105,21 +105,21 @@ def _resumed(results: RunResults, earlier: dict[str, Any]) -> dict[str, Any]:
 
     It still starts from the data that the file was made from.
     """
-    there = {k: v for k, v in earlier.items() if k not in _OF_THE_FILE}
+    original = {k: v for k, v in earlier.items() if k not in _OF_THE_FILE}
     now, then = results.params, RunParams.from_dict(earlier["params"])
     # Where the file at hand has the embeddings.
     place = {"basis": now.prepare.basis, "given": now.precomputed}
     same = replace(now, prepare=then.prepare, precomputed=then.precomputed)
     if same == then:
-        return there | place
+        return original | place
     changed = {"versions": versions(), "harmony": _how_harmony_went(results)}
-    return there | place | changed | {"params": same.to_dict()}
+    return original | place | changed | {"params": same.to_dict()}
 
 
 def original_params(results: RunResults) -> RunParams:
     """Return a run's settings; of a run that goes on from a file of ours, from its first data."""
     with opened_source(results) as source:
-        earlier = origin(results, source)
+        earlier = original_record(results, source)
     return (
         results.params
         if earlier is None
@@ -127,7 +127,7 @@ def original_params(results: RunResults) -> RunParams:
     )
 
 
-def origin(results: RunResults, source: AnnData) -> dict[str, Any] | None:
+def original_record(results: RunResults, source: AnnData) -> dict[str, Any] | None:
     """Return the record in a run's data, if the run goes on from the one that wrote them.
 
     It does where it starts from the embedding that was written, for the same variables; Harmony's
@@ -158,7 +158,7 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
     """
     prepared, dataset = results.stage("prepare"), results.dataset
     if prepared is None:
-        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+        raise UnfinishedRun("write")
     return {
         "cells": dataset.n_cells,
         "cells_kept": len(prepared.arrays["cells"]),
@@ -178,7 +178,7 @@ def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(written, str):
         return None
     try:
-        found = json.loads(written)
+        record = json.loads(written)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and "params" in found else None
+    return record if isinstance(record, dict) and "params" in record else None

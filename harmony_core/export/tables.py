@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harmony_core.errors import ExportError, ParameterError
+from harmony_core.errors import ParameterError, UnfinishedRun
 from harmony_core.io.writing import made_folder, written_whole
 from harmony_core.runs.history import differing, summary
 from harmony_core.runs.plan import SIDES
@@ -35,20 +35,20 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
     ExportError
         If the run is not finished.
     """
-    found, obs, given = results.assessment, results.obs, results.params.precomputed
-    if not results.is_finished or found is None or obs is None:
-        raise ExportError("This run is not finished, so there is nothing complete to write yet.")
+    assessment, obs, precomputed = results.assessment, results.obs, results.params.precomputed
+    if not results.is_finished or assessment is None or obs is None:
+        raise UnfinishedRun("write")
     cells = pd.Index(obs.index.astype(str), name="cell")
     embedding = np.asarray(results.embedding("after"))
-    dimensions = [f"{given or 'harmony'}_{i + 1}" for i in range(embedding.shape[1])]
+    dimensions = [f"{precomputed or 'harmony'}_{i + 1}" for i in range(embedding.shape[1])]
     tables = {
         "embedding": pd.DataFrame(embedding, index=cells, columns=dimensions),
         "layouts": _layouts(results, cells),
         "clusters": _clusters(results, cells),
         "cells": _measures(results, cells),
-        "metrics": metrics_table(found["metrics"]),
+        "metrics": metrics_table(assessment["metrics"]),
         "markers": _markers(results),
-        "evidence": evidence_table(found["verdict"]["evidence"]),
+        "evidence": evidence_table(assessment["verdict"]["evidence"]),
     }
     if results.harmony is not None:
         objective = results.harmony["objective"]
@@ -74,13 +74,13 @@ def runs_table(runs: Sequence[RunResults]) -> pd.DataFrame:
     """Return judged runs of one dataset as rows: what differs between them, metrics, verdict."""
     names = differing([run.params for run in runs])
     rows = []
-    for found in (summary(run, names) for run in runs):
-        if found is None:
+    for entry in (summary(run, names) for run in runs):
+        if entry is None:
             continue
-        row = {"run": found["run"], **{k: _cell(v) for k, v in found["settings"].items()}}
-        for variable, metrics in found["metrics"].items():
+        row = {"run": entry["run"], **{k: _cell(v) for k, v in entry["settings"].items()}}
+        for variable, metrics in entry["metrics"].items():
             row |= {f"{variable}: {metric}": value for metric, value in metrics.items()}
-        rows.append({**row, "level": found["level"], "verdict": found["kind"]})
+        rows.append({**row, "level": entry["level"], "verdict": entry["kind"]})
     return pd.DataFrame(rows)
 
 

@@ -1,7 +1,7 @@
-"""How each form of a run is written: one function a form, from a request to a file.
+"""How each export format is written: one function a format, from an export job to a file.
 
-What is heavy is imported when something is written. Each returns sentences about anything that was
-renamed.
+What is heavy is imported when something is written. Where entries of the data may have to be
+renamed, a function returns sentences about those that were.
 """
 
 from __future__ import annotations
@@ -11,127 +11,104 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harmony_core.export.job import Request
+from harmony_core.export.h5ad import write_h5ad, write_zarr
+from harmony_core.export.job import ExportJob
+from harmony_core.export.record import original_params, original_record, run_record
+from harmony_core.export.scripts.seurat import write_r_script
+from harmony_core.export.settings import write_settings
+from harmony_core.export.source import opened_source
+from harmony_core.export.tables import runs_table, write_table, write_tables
+from harmony_core.figures.paper.layouts import evaluation_figure, two_runs_figure
 from harmony_core.io.writing import in_words, written_whole
+from harmony_core.runs.history import differing
+from harmony_core.runs.history import in_words as run_in_words
 
 
-def h5ad(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.h5ad import write_h5ad
+def h5ad(job: ExportJob, path: Path) -> tuple[str, ...]:
+    def report(n_bytes: int) -> None:
+        job.on_progress(f"Writing the h5ad, {in_words(n_bytes)} so far")
 
     return write_h5ad(
-        request.results,
+        job.results,
         path,
-        compression=request["compression"],
-        input_path=request.input_path,
-        watch=lambda n_bytes: request.watch(f"Writing the h5ad, {in_words(n_bytes)} so far"),
+        compression=job["compression"],
+        input_path=job.input_path,
+        on_progress=report,
     )
 
 
-def evaluation(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.figures.paper.layouts import evaluation_figure
-
-    evaluation_figure(request.results, path, dpi=request["dpi"])
-    return ()
+def evaluation(job: ExportJob, path: Path) -> None:
+    evaluation_figure(job.results, path, dpi=job["dpi"])
 
 
-def two_runs(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.figures.paper.layouts import two_runs_figure
-    from harmony_core.runs.history import differing, in_words
-
-    first, second = request.results, request.other
-    assert second is not None  # `write_offer` refuses it
+def two_runs(job: ExportJob, path: Path) -> None:
+    first, second = job.results, job.other
+    assert second is not None  # `write_export` refuses it
     names = differing([first.params, second.params])
-    titles = (in_words(first.params, names), in_words(second.params, names))
-    two_runs_figure(first, second, path, names=titles, dpi=request["dpi"])
-    return ()
+    titles = (run_in_words(first.params, names), run_in_words(second.params, names))
+    two_runs_figure(first, second, path, names=titles, dpi=job["dpi"])
 
 
-def report(request: Request, path: Path) -> tuple[str, ...]:
+def report(job: ExportJob, path: Path) -> None:
     from harmony_core.export.html_report import write_report
-    from harmony_core.export.record import origin
-    from harmony_core.export.source import opened_source
 
-    with opened_source(request.results) as source:
-        earlier = origin(request.results, source)
-    write_report(
-        request.results, path, runs=request.runs, input_path=request.input_path, origin=earlier
-    )
-    return ()
+    with opened_source(job.results) as source:
+        original = original_record(job.results, source)
+    write_report(job.results, path, runs=job.runs, input_path=job.input_path, original=original)
 
 
-def interactive(request: Request, path: Path) -> tuple[str, ...]:
+def interactive(job: ExportJob, path: Path) -> None:
     from harmony_core.export.interactive import write_interactive
 
-    write_interactive(request.results, path)
-    return ()
+    write_interactive(job.results, path)
 
 
-def pictures(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.figure_folder import write_pictures
-
-    def write(folder: Path) -> None:
-        write_pictures(request.results, folder, formats=[request["figure"]], dpi=request["dpi"])
-
-    _zipped(write, path)
-    return ()
-
-
-def tables(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.tables import runs_table, write_table, write_tables
+def figures(job: ExportJob, path: Path) -> None:
+    from harmony_core.export.figure_folder import write_figures
 
     def write(folder: Path) -> None:
-        write_tables(request.results, folder, format=request["table"])
-        runs = runs_table([request.results, *request.runs])
-        write_table(runs, folder / f"runs.{request['table']}")
+        write_figures(job.results, folder, formats=[job["figure"]], dpi=job["dpi"])
 
     _zipped(write, path)
-    return ()
 
 
-def zarr(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.h5ad import write_zarr
+def tables(job: ExportJob, path: Path) -> None:
+    def write(folder: Path) -> None:
+        write_tables(job.results, folder, format=job["table"])
+        write_table(runs_table([job.results, *job.runs]), folder / f"runs.{job['table']}")
 
+    _zipped(write, path)
+
+
+def zarr(job: ExportJob, path: Path) -> tuple[str, ...]:
     notes: list[str] = []
 
     def write(folder: Path) -> None:
-        target = folder / f"{request.stem}_harmony.zarr"
-        notes.extend(write_zarr(request.results, target, input_path=request.input_path))
+        target = folder / f"{job.stem}_harmony.zarr"
+        notes.extend(write_zarr(job.results, target, input_path=job.input_path))
 
     _zipped(write, path)
     return tuple(notes)
 
 
-def python(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.record import record
+def python(job: ExportJob, path: Path) -> None:
     from harmony_core.export.scripts.python import write_python_script
 
-    write_python_script(record(request.results, input_path=request.input_path), path)
-    return ()
+    write_python_script(run_record(job.results, input_path=job.input_path), path)
 
 
-def notebook(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.record import record
+def notebook(job: ExportJob, path: Path) -> None:
     from harmony_core.export.scripts.python import write_notebook
 
-    write_notebook(record(request.results, input_path=request.input_path), path)
-    return ()
+    write_notebook(run_record(job.results, input_path=job.input_path), path)
 
 
-def r(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.record import record
-    from harmony_core.export.scripts.seurat import write_r_script
-
-    h5ad = f"{request.stem}_harmony.h5ad"
-    write_r_script(record(request.results), path, h5ad=h5ad)
-    return ()
+def r(job: ExportJob, path: Path) -> None:
+    write_r_script(run_record(job.results), path, h5ad=f"{job.stem}_harmony.h5ad")
 
 
-def settings(request: Request, path: Path) -> tuple[str, ...]:
-    from harmony_core.export.record import original_params
-    from harmony_core.export.settings import write_settings
-
-    write_settings(original_params(request.results), path)
-    return ()
+def settings(job: ExportJob, path: Path) -> None:
+    write_settings(original_params(job.results), path)
 
 
 def _zipped(write: Callable[[Path], object], path: Path) -> None:
@@ -139,5 +116,5 @@ def _zipped(write: Callable[[Path], object], path: Path) -> None:
         write(Path(folder))
         needs = sum(file.stat().st_size for file in Path(folder).rglob("*"))
         with written_whole(path, needs=needs) as temporary:
-            made = shutil.make_archive(str(temporary.with_suffix("")), "zip", folder)
-            Path(made).replace(temporary)
+            archive = shutil.make_archive(str(temporary.with_suffix("")), "zip", folder)
+            Path(archive).replace(temporary)

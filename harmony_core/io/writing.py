@@ -92,26 +92,26 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
-class WatchedFile(io.RawIOBase):
+class ErrorDeferringFile(io.RawIOBase):
     """A file for h5py that remembers its first disk error instead of raising it.
 
     HDF5 does not survive a full disk: after a failed write it fails again on everything that it
     still holds, prints about it, and may end the process. So after the first error this file takes
-    everything and stores nothing; whoever wrote asks `failed` once HDF5 has closed.
+    everything and stores nothing; whoever wrote reads `failed` once HDF5 has closed.
 
     Parameters
     ----------
     path
         The file.
-    watch
+    on_progress
         Called with the bytes written so far; stops the writing in the same way by raising
         Cancelled.
     """
 
-    def __init__(self, path: Path, watch: Callable[[int], None] | None = None) -> None:
+    def __init__(self, path: Path, on_progress: Callable[[int], None] | None = None) -> None:
         self._file = path.open("w+b", buffering=0)
         self.failed: OSError | Cancelled | None = None
-        self._watch = watch or (lambda n_bytes: None)
+        self._on_progress = on_progress or (lambda n_bytes: None)
         self._place = 0
         self._written = 0
 
@@ -124,7 +124,7 @@ class WatchedFile(io.RawIOBase):
                 while done < size:
                     done += self._file.write(memoryview(data).cast("B")[done:]) or 0
                 self._written += size
-                self._watch(self._written)
+                self._on_progress(self._written)
             except (OSError, Cancelled) as error:
                 self.failed = error
         self._place += size

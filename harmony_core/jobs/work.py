@@ -85,23 +85,23 @@ def load_work(store: Store, request: LoadRequest) -> Work:
 
 
 def export_work(
-    dataset: Dataset, params: RunParams, format_name: str, options: Mapping[str, Any]
+    dataset: Dataset, params: RunParams, format_name: str, values: Mapping[str, Any]
 ) -> Work:
     """Describe an export of a finished run; `Progress.result` is then the name of the file.
 
     Parameters
     ----------
-    format_name, options
+    format_name, values
         See `harmony_core.jobs.worker.export_run`; plain JSON values.
     """
     run = Plan(dataset, params).run
-    export = digest(run, format_name, options)
+    export = digest(run, format_name, values)
     folder = JobFolder(dataset.run_folder(run) / "files" / export)
     return Work(
         f"export-{export}",
         folder,
         export_run,
-        (dataset.fingerprint, params, format_name, options),
+        (dataset.fingerprint, params, format_name, values),
         prepare=lambda: dataset.run_folder(run, "files", export),
         is_finished=lambda: folder.progress.state == "finished",
     )

@@ -139,7 +139,7 @@ def export_run(
     fingerprint: str,
     params: RunParams,
     format_name: str,
-    options: Mapping[str, Any],
+    values: Mapping[str, Any],
 ) -> str:
     """Export a finished run.
 
@@ -147,16 +147,16 @@ def export_run(
     ----------
     format_name
         Of the export, from `harmony_core.export.formats`.
-    options
-        Its choices under ``chosen``, the settings of a second run under ``other``, and those of
-        the runs to compare with under ``runs``.
+    values
+        Its ``options``, the settings of a second run under ``other``, and those of the runs to
+        compare with under ``runs``.
 
     Returns
     -------
     Name of the file in the job's folder; the notes there say what was renamed.
     """
-    from harmony_core.export.formats import write_offer
-    from harmony_core.export.job import Request
+    from harmony_core.export.formats import write_export
+    from harmony_core.export.job import ExportJob
     from harmony_core.runs.results import RunResults
 
     reporter.report("Writing the file")
@@ -165,14 +165,14 @@ def export_run(
     def results(settings: Mapping[str, Any]) -> RunResults:
         return RunResults(dataset, RunParams.from_dict(settings))
 
-    request = Request(
+    job = ExportJob(
         RunResults(dataset, params),
-        runs=[results(run) for run in options.get("runs", ())],
-        other=results(options["other"]) if options.get("other") else None,
-        chosen=options.get("chosen", {}),
-        watch=reporter.report,
+        runs=[results(run) for run in values.get("runs", ())],
+        other=results(values["other"]) if values.get("other") else None,
+        options=values.get("options", {}),
+        on_progress=reporter.report,
     )
-    path, notes = write_offer(format_name, request, reporter.folder.path)
+    path, notes = write_export(format_name, job, reporter.folder.path)
     reporter.folder.write_notes(notes)
     reporter.stop_if_cancelled()
     return path.name

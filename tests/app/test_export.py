@@ -1,4 +1,4 @@
-"""Export: every form in each of its states, and settings from a file."""
+"""Export: every format in each of its states, and settings from a file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.export.formats import OFFERS, offer_named
-from harmony_core.export.job import CHOICES
+from harmony_core.export.formats import EXPORT_FORMATS, export_format
+from harmony_core.export.job import OPTIONS
 from harmony_core.export.settings import settings_text
 from harmony_core.jobs.work import export_work
 from harmony_core.params import HarmonyParams, RunParams
@@ -39,10 +39,10 @@ def sample(app: AppTest, runner: Waiting) -> tuple[Dataset, RunParams]:
 
 
 def folder_of(runner: Waiting, sample: tuple[Dataset, RunParams], name: str) -> Path:
-    """Where a form with its usual choices is made."""
-    offer = offer_named(name)
-    how: dict[str, Any] = {"chosen": {c: CHOICES[c].values[0] for c in offer.choices}}
-    if offer.compares:
+    """Where a format with its default options is made."""
+    format = export_format(name)
+    how: dict[str, Any] = {"options": {c: OPTIONS[c].values[0] for c in format.options}}
+    if format.compares:
         how["runs"] = []
     return export_work(*sample, name, how).folder.path
 
@@ -60,18 +60,20 @@ def texts(app: AppTest) -> str:
 
 
 def test_nothing_is_made_before_it_is_asked_for(app: AppTest, runner: Waiting) -> None:
-    made = [f"Make {offer.what}" for offer in OFFERS if not offer.needs_other]
+    made = [f"Make {format.what}" for format in EXPORT_FORMATS if not format.needs_other]
     assert set(made) <= set(labels(app))
     assert "This needs a second run; move a slider on Tune." in texts(app)
     assert not [asked for asked in runner.handed if "h5ad" in asked]
 
 
-@pytest.mark.parametrize("name", [offer.name for offer in OFFERS if not offer.needs_other])
+@pytest.mark.parametrize(
+    "name", [format.name for format in EXPORT_FORMATS if not format.needs_other]
+)
 def test_asked_for_under_way_finished(
     app: AppTest, runner: Waiting, sample: tuple[Dataset, RunParams], name: str
 ) -> None:
-    offer = offer_named(name)
-    button(app, f"Make {offer.what}").click().run()
+    format = export_format(name)
+    button(app, f"Make {format.what}").click().run()
     assert not app.exception
     folder = folder_of(runner, sample, name)
     assert (runner.handed[-1][1], runner.handed[-1][4]) == (str(folder), name)
@@ -84,8 +86,8 @@ def test_asked_for_under_way_finished(
     app.run()
     assert not app.exception
     assert "Cancel" not in labels(app)
-    assert f"Make {offer.what}" not in labels(app)
-    assert any(e.proto.label == f"Download {offer.what} (5 bytes)" for e in downloads(app))
+    assert f"Make {format.what}" not in labels(app)
+    assert any(e.proto.label == f"Download {format.what} (5 bytes)" for e in downloads(app))
     assert r"leiden is now \<b\>" in texts(app)
 
 
@@ -130,7 +132,7 @@ def test_a_failure_is_said_and_can_be_tried_again(
     assert "Cancel" in labels(app)
 
 
-def test_another_choice_is_another_file(
+def test_another_option_is_another_file(
     app: AppTest, runner: Waiting, sample: tuple[Dataset, RunParams]
 ) -> None:
     folder = folder_of(runner, sample, "h5ad")
@@ -140,7 +142,7 @@ def test_another_choice_is_another_file(
     assert "Make h5ad" not in labels(app)
     app.selectbox(key="h5ad:compression").set_value("lzf").run()
     button(app, "Make h5ad").click().run()
-    assert runner.handed[-1][5] == {"chosen": {"compression": "lzf"}}
+    assert runner.handed[-1][5] == {"options": {"compression": "lzf"}}
 
 
 def test_what_is_too_large_for_a_browser_is_copied(

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from harmony_core.errors import ExportError, ParameterError
-from harmony_core.export.figure_folder import write_pictures
+from harmony_core.export.figure_folder import write_figures
 from harmony_core.export.interactive import write_interactive
 from harmony_core.figures.paper.genes import dots_figure, draw_dots, genes_figure
 from harmony_core.figures.paper.harmony import convergence_figure, draw_soft_clusters
@@ -46,7 +46,7 @@ def hostile(simulated: ad.AnnData, kept_store: Store) -> RunResults:
 
 def test_a_folder_of_pictures(hostile: RunResults, tmp_path: Path) -> None:
     formats = ("png", "svg", "pdf", "html")
-    paths = write_pictures(hostile, tmp_path / "new" / "pictures", formats=formats)
+    paths = write_figures(hostile, tmp_path / "new" / "pictures", formats=formats)
     drawn = {"harmony_batch_evaluation", "before_after_batch_1", "before_after_cluster"}
     drawn |= {"convergence", "soft_clusters", "genes", "genes_by_cluster", "genes_by_batch"}
     expected = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg", "pdf")}
@@ -86,14 +86,14 @@ def test_a_chosen_column_and_chosen_genes(finished: RunResults, tmp_path: Path) 
 
 def test_genes_that_the_data_lack(finished: RunResults, tmp_path: Path) -> None:
     # The simulated genes are none of the textbook's: the best of each cluster are drawn.
-    write_pictures(finished, tmp_path / "a", formats=("svg",))
+    write_figures(finished, tmp_path / "a", formats=("svg",))
     markers = finished.markers("after")
     assert markers
     for name in ("genes", "genes_by_cluster", "genes_by_batch"):
         drawn = (tmp_path / "a" / f"{name}.svg").read_text("utf-8")
         assert all(m.symbols[0] in drawn for m in markers if m.symbols)
     with pytest.raises(ExportError, match="none of these genes: CD3E"):
-        write_pictures(finished, tmp_path / "b", formats=("svg",), genes=["CD3E"])
+        write_figures(finished, tmp_path / "b", formats=("svg",), genes=["CD3E"])
 
 
 def test_data_without_genes(kept_store: Store, simulated: ad.AnnData, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_data_without_genes(kept_store: Store, simulated: ad.AnnData, tmp_path: 
     dataset = ingest(kept_store, embedded, name="embedded")
     params = replace(SMALL, prepare=PrepareParams(basis="X_mine"))
     Pipeline(dataset, params).run()
-    names = {path.stem for path in write_pictures(RunResults(dataset, params), tmp_path)}
+    names = {path.stem for path in write_figures(RunResults(dataset, params), tmp_path)}
     assert not any(name.startswith("genes") for name in names)
     assert {"harmony_batch_evaluation", "convergence", "soft_clusters"} <= names
 
@@ -121,7 +121,7 @@ def test_the_interactive_page_needs_no_network_and_runs_no_name(
 
 def test_refusals(finished: RunResults, dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="'gif' is no format; available: png, svg"):
-        write_pictures(finished, tmp_path, formats=("png", "gif"))
+        write_figures(finished, tmp_path, formats=("png", "gif"))
     with pytest.raises(ExportError, match="no column 'nope'"):
         pair_figure(finished, tmp_path / "a.png", column="nope")
     other = replace(SMALL, harmony=replace(SMALL.harmony, theta=(7.5,)))

@@ -1,4 +1,4 @@
-"""What the page offers: every form is written, under a name that is safe."""
+"""Every export format is written, under a name that is safe."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harmony_core.errors import Cancelled, ParameterError
-from harmony_core.export.formats import OFFERS, write_offer
-from harmony_core.export.job import CHOICES, Request, file_stem
+from harmony_core.export.formats import EXPORT_FORMATS, write_export
+from harmony_core.export.job import OPTIONS, ExportJob, file_stem
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
@@ -26,37 +26,37 @@ def other(dataset: Dataset) -> RunResults:
     return RunResults(dataset, params)
 
 
-# Every form with its usual choices, and every other choice once.
-WISHES: list[tuple[str, dict[str, str | int]]] = [
-    *((offer.name, {}) for offer in OFFERS),
+# Every format with its default options, and every other value of an option once.
+CASES: list[tuple[str, dict[str, str | int]]] = [
+    *((format.name, {}) for format in EXPORT_FORMATS),
     *(
-        (offer.name, {choice: value})
-        for offer in OFFERS
-        for choice in offer.choices
-        for value in CHOICES[choice].values[1:]
+        (format.name, {option: value})
+        for format in EXPORT_FORMATS
+        for option in format.options
+        for value in OPTIONS[option].values[1:]
     ),
 ]
 
 
-@pytest.mark.parametrize(("name", "chosen"), WISHES)
-def test_every_offer_is_written_whole(
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_every_format_is_written_whole(
     finished: RunResults,
     other: RunResults,
     name: str,
-    chosen: dict[str, str | int],
+    options: dict[str, str | int],
     tmp_path: Path,
 ) -> None:
-    request = Request(finished, runs=[other], other=other, chosen=chosen)
-    path, notes = write_offer(name, request, tmp_path)
+    job = ExportJob(finished, runs=[other], other=other, options=options)
+    path, notes = write_export(name, job, tmp_path)
     assert notes == ()
     exact = {"evaluation": "harmony_batch_evaluation", "two_runs": "harmony_two_runs"}
     assert path.name.startswith(exact.get(name, "simulated_harmony"))
     assert path.stat().st_size > 100
     assert list(tmp_path.iterdir()) == [path]
-    figure, table = chosen.get("figure", "png"), chosen.get("table", "csv")
+    figure, table = options.get("figure", "png"), options.get("table", "csv")
     if path.suffix == ".zip":
         expected = {
-            "pictures": f"harmony_batch_evaluation.{figure}",
+            "figures": f"harmony_batch_evaluation.{figure}",
             "tables": f"runs.{table}",
             "zarr": "simulated_harmony.zarr/.zgroup",
         }
@@ -80,14 +80,14 @@ STARTS = {
 def test_runs_are_named_by_what_differs(
     finished: RunResults, other: RunResults, tmp_path: Path
 ) -> None:
-    request = Request(finished, other=other, chosen={"figure": "svg"})
-    path, _ = write_offer("two_runs", request, tmp_path)
+    job = ExportJob(finished, other=other, options={"figure": "svg"})
+    path, _ = write_export("two_runs", job, tmp_path)
     text = path.read_text("utf-8")
     assert text.index("theta 2, sigma 0.1, by batch") < text.index("theta 0.5, sigma 0.1, by batch")
 
 
 @pytest.mark.parametrize(
-    ("name", "chosen", "message"),
+    ("name", "options", "message"),
     [
         ("gif", {}, "no export 'gif'; available: h5ad"),
         ("h5ad", {"compression": "zip"}, "compression is 'zip' for h5ad; available: gzip, lzf"),
@@ -95,30 +95,30 @@ def test_runs_are_named_by_what_differs(
         ("two_runs", {}, "Choose two runs"),
     ],
 )
-def test_wishes_that_cannot_be_met(
+def test_what_cannot_be_exported(
     finished: RunResults,
     name: str,
-    chosen: dict[str, str | int],
+    options: dict[str, str | int],
     message: str,
     tmp_path: Path,
 ) -> None:
     with pytest.raises(ParameterError, match=message):
-        write_offer(name, Request(finished, chosen=chosen), tmp_path)
+        write_export(name, ExportJob(finished, options=options), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_long_export_stops_when_nobody_waits(finished: RunResults, tmp_path: Path) -> None:
-    heard: list[str] = []
+    steps: list[str] = []
 
-    def watch(text: str) -> None:
-        heard.append(text)
-        if len(heard) == 20:
+    def on_progress(text: str) -> None:
+        steps.append(text)
+        if len(steps) == 20:
             raise Cancelled("Cancelled.")
 
     with pytest.raises(Cancelled):
-        write_offer("h5ad", Request(finished, watch=watch), tmp_path)
+        write_export("h5ad", ExportJob(finished, on_progress=on_progress), tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert "Writing the h5ad, " in heard[0]
+    assert "Writing the h5ad, " in steps[0]
 
 
 @pytest.mark.parametrize(

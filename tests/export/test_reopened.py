@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harmony_core.export import write_h5ad
-from harmony_core.export.formats import write_offer
-from harmony_core.export.job import Request
-from harmony_core.export.record import original_params, record
+from harmony_core.export.formats import write_export
+from harmony_core.export.job import ExportJob
+from harmony_core.export.record import original_params, run_record
 from harmony_core.export.scripts.python import python_script
 from harmony_core.params import RunParams
 from harmony_core.runs.pipeline import Pipeline
@@ -60,7 +60,7 @@ def test_its_files_are_those_of_the_first_run(
     for results, source in ((finished, INPUT), (reopened, "/data/corrected.h5ad")):
         folder = tmp_path / results.dataset.fingerprint
         folder.mkdir()
-        path, _ = write_offer(form, Request(results, input_path=source), folder)
+        path, _ = write_export(form, ExportJob(results, input_path=source), folder)
         written.append(path.read_text("utf-8"))
     assert written[0] == written[1]
     assert form == "settings" or INPUT in written[0]
@@ -69,24 +69,24 @@ def test_its_files_are_those_of_the_first_run(
 def test_another_setting_is_told_from_the_first_data(
     finished: RunResults, reopened: RunResults
 ) -> None:
-    told = record(_with_theta(reopened, 1.0))
+    told = run_record(_with_theta(reopened, 1.0))
     direct = RunResults(
         finished.dataset, replace(SMALL, harmony=replace(SMALL.harmony, theta=(1.0,)))
     )
     Pipeline(direct.dataset, direct.params).run("correct")
-    assert python_script(told) == python_script(record(direct, input_path=INPUT))
+    assert python_script(told) == python_script(run_record(direct, input_path=INPUT))
 
 
 def test_another_start_is_a_run_of_its_own(reopened: RunResults) -> None:
     other = _run(reopened.dataset, replace(reopened.params, prepare=SMALL.prepare))
-    told = record(other, input_path="/data/corrected.h5ad")
+    told = run_record(other, input_path="/data/corrected.h5ad")
     assert told["input"] == "/data/corrected.h5ad"
     assert told["fingerprint"] == reopened.dataset.fingerprint
     assert original_params(other) == other.params
 
 
 def test_its_report_tells_of_the_first_data(reopened: RunResults, tmp_path: Path) -> None:
-    path, _ = write_offer("report", Request(reopened), tmp_path)
+    path, _ = write_export("report", ExportJob(reopened), tmp_path)
     page = path.read_text("utf-8")
     assert INPUT in page
     assert "principal components computed from them" in page
@@ -99,7 +99,7 @@ def test_its_file_can_be_opened_a_third_time(
     dataset = ingest_file(kept_store, tmp_path / "again.h5ad", name="again.h5ad")
     params = dataset.info.run
     assert params.harmony.theta == (4.0,)
-    told = record(_run(dataset, params))
+    told = run_record(_run(dataset, params))
     assert told["input"] == INPUT
     assert RunParams.from_dict(told["params"]).prepare == SMALL.prepare
     assert told["fingerprint"] == finished.dataset.fingerprint

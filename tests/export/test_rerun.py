@@ -19,7 +19,7 @@ import scanpy as sc
 from nbclient import NotebookClient
 
 from harmony_core.export.digest import content_digest
-from harmony_core.export.record import record
+from harmony_core.export.record import run_record
 from harmony_core.export.scripts.python import (
     notebook,
     python_script,
@@ -136,7 +136,7 @@ def cases(
                 pipeline.stage(f"clusters_{side}")
                 pipeline.stage(f"other_clusters_{side}")
             results = RunResults(dataset, params)
-            about = record(results, input_path=str(folder / "input.h5ad"))
+            about = run_record(results, input_path=str(folder / "input.h5ad"))
             write_python_script(about, folder / "harmony_rerun.py")
             write_notebook(about, folder / "harmony_rerun.ipynb")
         made[name] = Case(results, folder)
@@ -275,7 +275,7 @@ def test_the_script_is_plain_and_pinned(cases: dict[str, Case]) -> None:
 
 def test_the_notebook_holds_the_same_steps(cases: dict[str, Case]) -> None:
     case = cases["counts"]
-    about = record(case.results, input_path=str(case.folder / "input.h5ad"))
+    about = run_record(case.results, input_path=str(case.folder / "input.h5ad"))
     found = json.loads(json.dumps(notebook(about)))
     assert (found["nbformat"], found["nbformat_minor"]) == (4, 5)
     code = "\n".join(c["source"] for c in found["cells"] if c["cell_type"] == "code")
@@ -305,7 +305,7 @@ def test_jupyter_executes_the_notebook(cases: dict[str, Case], tmp_path: Path) -
 
 
 def test_a_run_without_a_recorded_input_asks_for_it(cases: dict[str, Case]) -> None:
-    about = record(cases["counts"].results) | {"input": ""}
+    about = run_record(cases["counts"].results) | {"input": ""}
     script = cases["counts"].folder / "asks.py"
     write_python_script(about, script)
     assert "give the h5ad file of the run" in _run(script).stderr
@@ -315,5 +315,5 @@ def test_another_seed_is_another_script(cases: dict[str, Case]) -> None:
     case = cases["counts"]
     other = replace(case.results.params.layout, seed=7)
     params = replace(case.results.params, layout=other)
-    about = record(RunResults(case.results.dataset, params))
+    about = run_record(RunResults(case.results.dataset, params))
     assert "LAYOUT_SEED = 7" in python_script(about)

@@ -558,7 +558,7 @@ def test_an_export_is_made_once_and_again_with_other_options(
     hands: Hands, dataset: Dataset, finished: RunParams
 ) -> None:
     def settings(form: str) -> Work:
-        return export_work(dataset, finished, "settings", {"chosen": {"settings": form}})
+        return export_work(dataset, finished, "settings", {"options": {"settings": form}})
 
     toml = hands.ask("ada", settings("toml"))
     assert hands.state(toml) == "waiting"

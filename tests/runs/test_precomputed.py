@@ -15,11 +15,11 @@ import pytest
 from harmony_core import cli
 from harmony_core.errors import DataError, ParameterError
 from harmony_core.export import write_h5ad
-from harmony_core.export.formats import OFFERS, write_offer
+from harmony_core.export.formats import EXPORT_FORMATS, write_export
 from harmony_core.export.html_report import report_page
-from harmony_core.export.job import Request
+from harmony_core.export.job import ExportJob
 from harmony_core.export.json_report import report_values
-from harmony_core.export.record import record
+from harmony_core.export.record import run_record
 from harmony_core.export.scripts.python import python_script
 from harmony_core.export.scripts.seurat import r_script
 from harmony_core.export.settings import parse_settings, settings_text
@@ -140,9 +140,9 @@ def test_its_file_opens_as_the_same_run(run: RunResults, kept_store: Store, tmp_
     assert again.info.run == GIVEN
 
 
-@pytest.mark.parametrize("offer", [o.name for o in OFFERS if not o.needs_other])
-def test_every_form_is_written(offer: str, run: RunResults, tmp_path: Path) -> None:
-    path, _ = write_offer(offer, Request(run), tmp_path)
+@pytest.mark.parametrize("format", [f.name for f in EXPORT_FORMATS if not f.needs_other])
+def test_every_format_is_written(format: str, run: RunResults, tmp_path: Path) -> None:
+    path, _ = write_export(format, ExportJob(run), tmp_path)
     assert path.stat().st_size > 0
 
 
@@ -155,14 +155,14 @@ def test_the_report_names_the_tool_and_not_harmonys_settings(run: RunResults) ->
 
 
 def test_the_r_script_needs_no_harmony(run: RunResults) -> None:
-    script = r_script(record(run))
+    script = r_script(run_record(run))
     assert 'corrected <- "X_tool"' in script
     assert "RunHarmony" not in script
     assert "library(harmony)" not in script
 
 
 def test_the_script_repeats_it(run: RunResults, path: Path, tmp_path: Path) -> None:
-    script = python_script(record(run, input_path=str(path)))
+    script = python_script(run_record(run, input_path=str(path)))
     assert "harmonypy" not in script
     (tmp_path / "rerun.py").write_text(script, "utf-8")
     subprocess.run([sys.executable, "rerun.py"], cwd=tmp_path, check=True, capture_output=True)

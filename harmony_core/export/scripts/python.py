@@ -45,7 +45,7 @@ def write_python_script(record: Mapping[str, Any], path: Path) -> None:
     Parameters
     ----------
     record
-        From `harmony_core.export.record.record`.
+        From `harmony_core.export.record.run_record`.
     path
         The file wanted.
 

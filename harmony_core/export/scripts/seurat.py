@@ -44,7 +44,7 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
     Parameters
     ----------
     record
-        From `harmony_core.export.record.record`.
+        From `harmony_core.export.record.run_record`.
     h5ad
         Where the corrected data are, as `write_h5ad` wrote them.
     """

@@ -47,11 +47,11 @@ def _untyped(source: str) -> str:
 
 
 def _signature(node: ast.FunctionDef) -> str:
-    given, indent = node.args, " " * node.col_offset
-    if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs:
+    signature, indent = node.args, " " * node.col_offset
+    if signature.vararg or signature.kwarg or signature.kwonlyargs or signature.posonlyargs:
         raise ValueError(f"{node.name} has arguments other than plain ones")
-    names = [argument.arg for argument in given.args]
-    for place, default in enumerate(given.defaults, start=len(names) - len(given.defaults)):
+    names = [argument.arg for argument in signature.args]
+    for place, default in enumerate(signature.defaults, start=len(names) - len(signature.defaults)):
         names[place] += f" = {ast.unparse(default)}"
     arguments = ", ".join(names)
     line = f"{indent}def {node.name}({arguments}):\n"

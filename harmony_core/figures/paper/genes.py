@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.figures.paper.layouts import point_area, save, short_name
 from harmony_core.figures.summary import clip_limit, dots
 from harmony_core.inspect.gene_sets import PANEL, find_genes
@@ -50,7 +50,7 @@ def genes_figure(
     """
     before, after = results.layout("before"), results.layout("after")
     if before is None or after is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+        raise UnfinishedRun("draw")
     save(_draw_genes(expression_of(results, genes), before, after), path, dpi=dpi)
 
 
@@ -65,7 +65,7 @@ def dots_figure(
     for title, side in zip(side_names(results.params), SIDES, strict=True):
         codes = results.clusters(side)
         if codes is None:
-            raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+            raise UnfinishedRun("draw")
         groupings[short_name(title)] = np.asarray(codes)
     save(draw_dots(expression_of(results, genes), groupings), path, dpi=dpi)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import UnfinishedRun
 from harmony_core.figures.paper.layouts import save, short_name, short_names
 from harmony_core.figures.summary import MOST_LOG2, log2_of_even
 from harmony_core.palette import AFTER, DIVERGING
@@ -51,7 +51,7 @@ def convergence_figure(results: RunResults, path: Path, *, dpi: int = 150) -> No
     from matplotlib.ticker import MaxNLocator
 
     if results.harmony is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+        raise UnfinishedRun("draw")
     objective, reason = results.harmony["objective"], results.harmony["stop_reason"]
     figure = Figure(figsize=(4.5, 3), layout="constrained")
     axes = figure.add_subplot()
@@ -79,7 +79,7 @@ def draw_soft_clusters(results: RunResults) -> Figure:
 
     stage, harmony = results.stage("soft_clusters"), results.harmony
     if stage is None or harmony is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+        raise UnfinishedRun("draw")
     variables, levels = results.params.harmony.batch, harmony["levels"]
     rows = [min(len(names), _MOST_BATCHES) for names in levels]
     height = max(sum(0.22 * n + 0.9 for n in rows) + 0.2, 2.4)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.figures.summary import level_codes
 from harmony_core.io.writing import written_whole
 from harmony_core.palette import MISSING, colors_for
@@ -144,7 +144,7 @@ def two_runs_figure(
 def _panel(results: RunResults, side: Side, column: str | None) -> Panel:
     positions, clusters, obs = results.layout(side), results.clusters(side), results.obs
     if positions is None or clusters is None or obs is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+        raise UnfinishedRun("draw")
     when = short_name(side_names(results.params)[SIDES.index(side)])
     if column is None:
         names = tuple(str(i) for i in range(int(clusters.max()) + 1))

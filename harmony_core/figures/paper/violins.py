@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from harmony_core.errors import ExportError
+from harmony_core.errors import UnfinishedRun
 from harmony_core.figures.paper.genes import expression_of
 from harmony_core.figures.paper.layouts import save, short_name, short_names
 from harmony_core.figures.summary import (
@@ -65,7 +65,7 @@ def draw_violins(results: RunResults, expression: Mapping[str, npt.NDArray[np.fl
 
     clusters, obs = results.clusters("after"), results.obs
     if clusters is None or obs is None:
-        raise ExportError("This run is not finished, so there is nothing complete to draw yet.")
+        raise UnfinishedRun("draw")
     batches, levels = level_codes(obs[results.params.harmony.batch[0]])
     sizes = np.bincount(batches[batches >= 0], minlength=len(levels))
     drawn = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_BATCHES])

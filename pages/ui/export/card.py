@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from harmony_core.export.formats import Offer
-from harmony_core.export.job import CHOICES
+from harmony_core.export.formats import ExportFormat
+from harmony_core.export.job import OPTIONS
 from harmony_core.io.writing import in_words
 from harmony_core.jobs.job_folder import Progress
 from harmony_core.jobs.work import export_work
@@ -36,17 +36,17 @@ class ExportTask(Task):
 
     Parameters
     ----------
-    options
-        Choices, second run and runs to compare with; see `harmony_core.jobs.worker.export_run`.
+    values
+        Options, second run and runs to compare with; see `harmony_core.jobs.worker.export_run`.
     """
 
     bar_width = None
 
     def __init__(
-        self, offer: Offer, dataset: Dataset, params: RunParams, options: Mapping[str, Any]
+        self, format: ExportFormat, dataset: Dataset, params: RunParams, values: Mapping[str, Any]
     ) -> None:
-        self.offer, work = offer, export_work(dataset, params, offer.name, options)
-        super().__init__(offer.name, f"{state.viewer()}:{work.name}", work)
+        self.format, work = format, export_work(dataset, params, format.name, values)
+        super().__init__(format.name, f"{state.viewer()}:{work.name}", work)
         self._requested: set[str] = st.session_state.setdefault(_REQUESTED, set())
 
     @property
@@ -73,7 +73,9 @@ class ExportTask(Task):
 
 
 @st.fragment
-def card(offer: Offer, dataset: Dataset, params: RunParams, runs: Sequence[RunParams]) -> None:
+def card(
+    format: ExportFormat, dataset: Dataset, params: RunParams, runs: Sequence[RunParams]
+) -> None:
     """Draw one export with its options, and the button of the moment.
 
     Parameters
@@ -83,29 +85,29 @@ def card(offer: Offer, dataset: Dataset, params: RunParams, runs: Sequence[RunPa
     runs
         Every finished run of the dataset.
     """
-    with st.container(border=True, key=f"offer-{offer.name}"):
-        st.markdown(f"**{offer.title}**")
-        st.caption(offer.about)
-        options: dict[str, Any] = {"chosen": _choices(offer)}
-        if offer.compares:
-            options["runs"] = [run.to_dict() for run in runs if run != params]
-        if offer.needs_other:
+    with st.container(border=True, key=f"export-{format.name}"):
+        st.markdown(f"**{format.title}**")
+        st.caption(format.about)
+        values: dict[str, Any] = {"options": _options(format)}
+        if format.compares:
+            values["runs"] = [run.to_dict() for run in runs if run != params]
+        if format.needs_other:
             if len(runs) < 2:
                 st.caption("This needs a second run; move a slider on Tune.")
                 return
-            params, options["other"] = _choose_two(runs, params)
-        _button(ExportTask(offer, dataset, params, options))
+            params, values["other"] = _choose_two(runs, params)
+        _button(ExportTask(format, dataset, params, values))
 
 
-def _choices(offer: Offer) -> dict[str, Any]:
-    if not offer.choices:
+def _options(format: ExportFormat) -> dict[str, Any]:
+    if not format.options:
         return {}
     values = {}
-    columns = st.columns(len(offer.choices))
-    for name, column in zip(offer.choices, columns, strict=True):
-        choice = CHOICES[name]
+    columns = st.columns(len(format.options))
+    for name, column in zip(format.options, columns, strict=True):
+        option = OPTIONS[name]
         values[name] = column.selectbox(
-            choice.title, choice.values, key=f"{offer.name}:{name}", persist_state="session"
+            option.title, option.values, key=f"{format.name}:{name}", persist_state="session"
         )
     return values
 
@@ -127,9 +129,9 @@ def _choose_two(runs: Sequence[RunParams], current: RunParams) -> tuple[RunParam
 
 
 def _button(task: ExportTask) -> None:
-    progress, key = task.progress, task.offer.name
+    progress, key = task.progress, task.format.name
     if progress.state == "cancelled":
-        st.button(f"Make {task.offer.what}", key=f"make-{key}", on_click=task.submit)
+        st.button(f"Make {task.format.what}", key=f"make-{key}", on_click=task.submit)
     elif progress.state == "failed":
         st.error(plain(progress.message, longest=500))
         st.button("Try again", key=f"again-{key}", on_click=task.submit)
@@ -148,13 +150,13 @@ def _download(task: ExportTask, path: Path) -> None:
         st.code(str(path), language=None, wrap_lines=True)
     else:
         st.download_button(
-            f"Download {task.offer.what} ({in_words(size)})",
+            f"Download {task.format.what} ({in_words(size)})",
             data=path.read_bytes() if size <= _LARGEST_IN_MEMORY else path.read_bytes,
             file_name=path.name,
             mime="application/octet-stream",
             on_click="ignore",
             type="primary",
-            key=f"download-{task.offer.name}",
+            key=f"download-{task.format.name}",
         )
     for note in task.work.folder.notes:
         st.caption(plain(note, longest=500))
