@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from harmony_core.cli.shared import add_inputs, one_line, plain_json, request_of
 
 if TYPE_CHECKING:
     from harmony_core.design.confounding import Finding
+    from harmony_core.inspect.candidates import BatchCandidate
     from harmony_core.inspect.contents import DataSummary
     from harmony_core.io.file_data import FileData
 
@@ -66,7 +68,7 @@ def _print_summary(data: FileData, args: argparse.Namespace) -> None:
     found = recognised.to_dict()
     found["warnings"] = [*data.notes, *found["warnings"]]
     found["format"] = data.format
-    _add_design(found, obs, args.batch, args.label)
+    _add_design(found, obs, recognised.batch_candidates, args.batch, args.label)
     if args.json:
         print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
@@ -84,7 +86,13 @@ def _refuse_unusable(adata: Any, recognised: DataSummary, batch: list[str]) -> N
         check_matrix(matrix, adata.obs, name)
 
 
-def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | None) -> None:
+def _add_design(
+    found: dict[str, Any],
+    obs: Any,
+    candidates: Sequence[BatchCandidate],
+    named: list[str],
+    label: str | None,
+) -> None:
     """Add what the design says of the batch variables named, else of the likeliest."""
     import pandas as pd
 
@@ -92,8 +100,7 @@ def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | 
     from harmony_core.design.confounding import check_design
     from harmony_core.design.variables import advise, finer_divisions
 
-    candidates = found["batch_candidates"]
-    batch = named or [c["name"] for c in candidates[:1]]
+    batch = named or [c.name for c in candidates[:1]]
     # As a page does where nothing is chosen.
     label = label or next((c for c in found["label_candidates"] if c not in batch), None)
     found["batch"], found["advice"], found["design"] = batch, [], {}
@@ -105,7 +112,7 @@ def _add_design(found: dict[str, Any], obs: Any, named: list[str], label: str | 
         if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
     ]
     coded = {name: Coded.of(name, obs[name].to_numpy()) for name in batch}
-    explained = {c["name"]: c["explained"] for c in candidates if c["explained"] is not None}
+    explained = {c.name: c.explained for c in candidates if c.explained is not None}
     advice = advise(list(coded.values()), candidates, columns, label=label, explained=explained)
     found["advice"] = [_finding_values(finding) for finding in advice]
     labels = None if label is None else Coded.of(label, obs[label].to_numpy())

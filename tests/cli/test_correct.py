@@ -21,6 +21,7 @@ import pytest
 
 from harmony_core import cli
 from harmony_core.cli.correct import params_of
+from harmony_core.cli.parser import command_parser
 from harmony_core.cli.shared import TerminalProgress, one_line, plain_json
 from harmony_core.export.settings import write_settings
 from harmony_core.params import RunParams
@@ -317,7 +318,7 @@ def test_a_fault_in_the_program_is_one_line_too(
 
 
 def test_arguments_become_params() -> None:
-    args = cli._parser().parse_args(
+    args = command_parser().parse_args(
         [
             *("correct", "in.h5ad", "--batch", "a", "--batch", "b", "--theta", "1", "3"),
             *("--sigma", "0.2", "--nclust", "7", "--max-iter", "4", "--seed", "5", "--tau", "2"),
@@ -336,14 +337,14 @@ def test_arguments_become_params() -> None:
 
 
 def test_without_arguments_the_defaults_hold() -> None:
-    args = cli._parser().parse_args(["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"])
+    args = command_parser().parse_args(["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"])
     assert params_of(args) == RunParams.from_dict({"harmony": {"batch": ["a"]}})
 
 
 def test_a_settings_file_gives_what_arguments_leave_out(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     write_settings(SMALL, path)
-    parse = cli._parser().parse_args
+    parse = command_parser().parse_args
     given = ["correct", "in.h5ad", "--config", str(path), "--out", "o.h5ad"]
     assert params_of(parse(given)) == SMALL
     changed = params_of(parse([*given, "--theta", "1", "--label", "other"]))
