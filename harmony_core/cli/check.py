@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harmony_core.cli.shared import add_inputs, one_line, plain_json, request_of
+from harmony_core.cli.shared import add_inputs, json_text, one_line, request_of
 
 if TYPE_CHECKING:
     from harmony_core.design.confounding import Finding
@@ -70,7 +69,7 @@ def _print_summary(data: FileData, args: argparse.Namespace) -> None:
     found["format"] = data.format
     _add_design(found, obs, recognised.batch_candidates, args.batch, args.label)
     if args.json:
-        print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json_text(found))
     else:
         print("\n".join(one_line(line) for line in _lines(found, args.batch)))
 

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import (
     TerminalProgress,
+    add_batch_meaning,
+    add_home,
     add_inputs,
     check_output,
+    compute_run,
     one_line,
     request_of,
+    terminal_progress,
     working_store,
     write_report,
 )
@@ -85,12 +89,7 @@ def _add_data(main: _Group) -> None:
         metavar="FILE",
         help="settings of a run, .toml or .json; other arguments go before them",
     )
-    main.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
-    main.add_argument(
-        "--condition",
-        action="store_true",
-        help="the batch variable is a treatment, a disease or the like",
-    )
+    add_batch_meaning(main)
     main.add_argument(
         "--basis",
         metavar="NAME",
@@ -166,12 +165,7 @@ def _add_output(output: _Group) -> None:
     output.add_argument(
         "--figure", type=Path, metavar="FILE", help="evaluation figure, .png, .svg or .pdf"
     )
-    output.add_argument(
-        "--home",
-        type=Path,
-        metavar="FOLDER",
-        help="keep results here, so that no stage is computed twice",
-    )
+    add_home(output, "keep results here, so that no stage is computed twice")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -183,15 +177,11 @@ def run(args: argparse.Namespace) -> None:
         check_output(args.report, "--report", source=source, endings=(".json",))
         check_output(args.figure, "--figure", source=source, endings=(".png", ".svg", ".pdf"))
 
-    progress = TerminalProgress()
-    try:
-        with working_store(args.home) as store:
-            results, seconds = _compute(store, request, params, progress)
-            progress.say("Writing")
-            notes = _write(args, results, seconds)
-    finally:
-        progress.say("")
-    if progress.shows:
+    with terminal_progress() as progress, working_store(args.home) as store:
+        results, seconds = _compute(store, request, params, progress)
+        progress.say("Writing")
+        notes = _write(args, results, seconds)
+    if progress.is_visible:
         _print_verdict(args, results.assessment or {}, notes)
 
 
@@ -230,9 +220,6 @@ def params_of(args: argparse.Namespace) -> RunParams:
 def _compute(
     store: Any, request: LoadRequest, params: RunParams, progress: TerminalProgress
 ) -> tuple[RunResults, dict[str, float]]:
-    from harmony_core.runs.pipeline import Pipeline
-    from harmony_core.runs.plan import Plan
-    from harmony_core.runs.results import RunResults
     from harmony_core.store.ingest import ingest_request
 
     start = time.perf_counter()
@@ -240,9 +227,7 @@ def _compute(
     dataset = ingest_request(store, request)
     params = _from_only_embedding(dataset, params)
     read = round(time.perf_counter() - start, 4)
-    progress.expect(Plan(dataset, params).stages_for())
-    Pipeline(dataset, params, progress).run()
-    results = RunResults(dataset, params)
+    results = compute_run(dataset, params, progress)
     return results, {"read": read, **results.seconds}
 
 

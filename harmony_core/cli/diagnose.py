@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import (
-    TerminalProgress,
+    add_batch_meaning,
+    add_home,
     check_input,
     check_output,
+    compute_run,
+    json_text,
     one_line,
-    plain_json,
+    terminal_progress,
     working_store,
     write_report,
 )
 from harmony_core.errors import ParameterError
+from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.runs.results import RunResults
@@ -50,12 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="batch variable, a column of obs; repeat it for several",
     )
-    parser.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
-    parser.add_argument(
-        "--condition",
-        action="store_true",
-        help="the batch variable is a treatment, a disease or the like",
-    )
+    add_batch_meaning(parser)
     parser.add_argument(
         "--basis-before",
         metavar="NAME",
@@ -72,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="numbers and verdict, .json")
     parser.add_argument("--json", action="store_true", help="print the same")
-    parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep computed results here")
+    add_home(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -85,21 +83,17 @@ def run(args: argparse.Namespace) -> None:
             f"--basis-before and --basis-after are both {args.basis_after!r}; "
             "name an uncorrected and a corrected embedding."
         )
-    found = _assess(args)
+    report = _assess(args)
     if args.report is not None:
-        write_report(args.report, found)
+        write_report(args.report, report)
     if args.json:
-        print(json.dumps(plain_json(found), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json_text(report))
     else:
-        print("\n".join(one_line(line) for line in _lines(found)))
+        print("\n".join(one_line(line) for line in _lines(report)))
 
 
 def _assess(args: argparse.Namespace) -> dict[str, Any]:
     from harmony_core.export import write_h5ad
-    from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-    from harmony_core.runs.pipeline import Pipeline
-    from harmony_core.runs.plan import Plan
-    from harmony_core.runs.results import RunResults
     from harmony_core.store.ingest import ingest_file
 
     params = RunParams(
@@ -109,21 +103,15 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
         condition=args.condition,
         precomputed=args.basis_after,
     )
-    wanted = () if args.out is not None else ("assess",)
-    progress = TerminalProgress()
-    try:
-        with working_store(args.home) as store:
-            progress.say("Reading and checking the file")
-            dataset = ingest_file(store, args.input, name=args.input.name)
-            progress.expect(Plan(dataset, params).stages_for(*wanted))
-            Pipeline(dataset, params, progress).run(*wanted)
-            results = RunResults(dataset, params)
-            if args.out is not None:
-                progress.say("Writing")
-                write_h5ad(results, args.out, input_path=str(args.input.resolve()))
-            return _report(results)
-    finally:
-        progress.say("")
+    stages = () if args.out is not None else ("assess",)
+    with terminal_progress() as progress, working_store(args.home) as store:
+        progress.say("Reading and checking the file")
+        dataset = ingest_file(store, args.input, name=args.input.name)
+        results = compute_run(dataset, params, progress, *stages)
+        if args.out is not None:
+            progress.say("Writing")
+            write_h5ad(results, args.out, input_path=str(args.input.resolve()))
+        return _report(results)
 
 
 def _report(results: RunResults) -> dict[str, Any]:
@@ -131,8 +119,8 @@ def _report(results: RunResults) -> dict[str, Any]:
     from harmony_core.figures.summary import level_sizes
 
     dataset, params = results.dataset, results.params
-    found, obs = results.assessment, results.obs
-    assert found is not None  # just computed
+    assessment, obs = results.assessment, results.obs
+    assert assessment is not None  # just computed
     assert obs is not None
     return {
         "versions": versions(),
@@ -142,25 +130,25 @@ def _report(results: RunResults) -> dict[str, Any]:
             "cells": dataset.n_cells,
             "cells_kept": len(obs),
             "batches": {name: level_sizes(obs[name]) for name in params.harmony.batch},
-            "notes": [*dataset.info.warnings, *found["notes"]],
+            "notes": [*dataset.info.warnings, *assessment["notes"]],
         },
         "embeddings": {
             "before": params.prepare.basis or "principal components of the counts",
             "after": params.precomputed,
         },
-        "metrics": found["metrics"],
-        "verdict": found["verdict"],
+        "metrics": assessment["metrics"],
+        "verdict": assessment["verdict"],
     }
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    verdict = found["verdict"]
+def _lines(report: dict[str, Any]) -> list[str]:
+    verdict = report["verdict"]
     lines = [f"{verdict['level']}: {' '.join(verdict['sentences'])}"]
-    for variable, after in found["metrics"]["after"].items():
-        before = found["metrics"]["before"].get(variable, {})
+    for variable, after in report["metrics"]["after"].items():
+        before = report["metrics"]["before"].get(variable, {})
         for name, value in after.items():
-            told = f"{_number(before[name])} -> " if name in before else ""
-            lines.append(f"{variable} {name}: {told}{_number(value)}")
+            old = f"{_number(before[name])} -> " if name in before else ""
+            lines.append(f"{variable} {name}: {old}{_number(value)}")
     for row in verdict["evidence"]:
         genes = f" ({', '.join(row['genes'])})" if row["genes"] else ""
         lines.append(f"evidence: {row['name']} now lies among {row['merged_with']}{genes}")

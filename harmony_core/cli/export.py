@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import (
-    TerminalProgress,
+    add_home,
     check_input,
     check_output,
     check_output_folder,
+    compute_run,
     one_line,
+    terminal_progress,
     working_store,
 )
 from harmony_core.errors import FileError, ParameterError
+from harmony_core.params import RunParams
 
 if TYPE_CHECKING:
     from harmony_core.runs.results import RunResults
@@ -69,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="G",
         help="genes to draw (blood cell markers, or the best of each cluster)",
     )
-    parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep computed results here")
+    add_home(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -123,7 +126,6 @@ def write_texts(args: argparse.Namespace, record: dict[str, Any]) -> None:
     from harmony_core.export.scripts.python import write_notebook, write_python_script
     from harmony_core.export.scripts.seurat import write_r_script
     from harmony_core.export.settings import write_settings
-    from harmony_core.params import RunParams
 
     if args.python:
         write_python_script(record, args.python)
@@ -161,20 +163,11 @@ def opened_run(store: Any, path: Path) -> RunResults:
     FileError
         If the file holds no run.
     """
-    from harmony_core.runs.pipeline import Pipeline
-    from harmony_core.runs.plan import Plan
-    from harmony_core.runs.results import RunResults
     from harmony_core.store.ingest import ingest_file
 
-    progress = TerminalProgress()
-    try:
+    with terminal_progress() as progress:
         progress.say("Reading and checking the file")
         dataset = ingest_file(store, path, name=path.name)
-        params = dataset.info.run
-        if params is None:
+        if dataset.info.run is None:
             raise FileError(f"The run in {one_line(path.name)!r} cannot be opened again.")
-        progress.expect(Plan(dataset, params).stages_for())
-        Pipeline(dataset, params, progress).run()
-    finally:
-        progress.say("")
-    return RunResults(dataset, params)
+        return compute_run(dataset, dataset.info.run, progress)

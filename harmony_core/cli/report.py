@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from harmony_core.cli.export import opened_run, record_in
-from harmony_core.cli.shared import check_input, check_output, working_store
+from harmony_core.cli.shared import add_home, check_input, check_output, working_store
 
 EXAMPLES = """\
 examples:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("input", type=Path, metavar="RUN.h5ad", help="a run's file")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the page, .html")
-    parser.add_argument("--home", type=Path, metavar="FOLDER", help="keep computed results here")
+    add_home(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,11 +13,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import platformdirs
+
 from harmony_core.errors import FileError, ParameterError
 from harmony_core.io.request import LoadRequest
+from harmony_core.io.writing import is_zarr, write_text_whole
 
 if TYPE_CHECKING:
+    from harmony_core.params import RunParams
     from harmony_core.runs.plan import Step
+    from harmony_core.runs.results import RunResults
+    from harmony_core.store import Dataset
 
 PROGRAM = "harmony-explorer"
 
@@ -32,18 +38,16 @@ def working_store(home: Path | None) -> Iterator[Any]:
         Folder of a store that keeps its results; without it, ``HARMONY_EXPLORER_HOME`` is used
         where it is set.
     """
-    import platformdirs
-
     from harmony_core.store import HOME_VARIABLE, Store
 
-    kept = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
+    permanent = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
     compiled = Path(platformdirs.user_cache_dir("harmony-explorer")) / "numba"
     with contextlib.suppress(OSError):
         compiled.mkdir(parents=True, exist_ok=True)
         # Read by numba when it is imported: compiling takes half a minute, the first time only.
         os.environ.setdefault("NUMBA_CACHE_DIR", str(compiled))
-    if kept is not None:
-        yield Store(kept)
+    if permanent is not None:
+        yield Store(permanent)
         return
     with tempfile.TemporaryDirectory(prefix="harmony-explorer-") as folder:
         yield Store(folder)
@@ -55,7 +59,7 @@ class TerminalProgress:
     def __init__(self) -> None:
         self._titles: dict[str, str] = {}
         self._stream = sys.stderr
-        self.shows = self._stream.isatty()
+        self.is_visible = self._stream.isatty()
         self._text = ""
 
     def expect(self, steps: Sequence[Step]) -> None:
@@ -71,10 +75,48 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Replace the line by another; an empty one clears it."""
-        if self.shows and text != self._text:
+        if self.is_visible and text != self._text:
             self._stream.write(f"\r\x1b[2K{text}")
             self._stream.flush()
             self._text = text
+
+
+@contextlib.contextmanager
+def terminal_progress() -> Iterator[TerminalProgress]:
+    """Yield a progress line, which is gone after the block."""
+    progress = TerminalProgress()
+    try:
+        yield progress
+    finally:
+        progress.say("")
+
+
+def compute_run(
+    dataset: Dataset, params: RunParams, progress: TerminalProgress, *targets: str
+) -> RunResults:
+    """Compute what the store lacks of a run, or of the stages that are named."""
+    from harmony_core.runs.pipeline import Pipeline
+    from harmony_core.runs.plan import Plan
+    from harmony_core.runs.results import RunResults
+
+    progress.expect(Plan(dataset, params).stages_for(*targets))
+    Pipeline(dataset, params, progress).run(*targets)
+    return RunResults(dataset, params)
+
+
+def add_batch_meaning(parser: argparse._ActionsContainer) -> None:
+    """Describe the arguments that say what is known of the cells and of the batch variable."""
+    parser.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
+    parser.add_argument(
+        "--condition",
+        action="store_true",
+        help="the batch variable is a treatment, a disease or the like",
+    )
+
+
+def add_home(parser: argparse._ActionsContainer, text: str = "keep computed results here") -> None:
+    """Describe the argument that names a store."""
+    parser.add_argument("--home", type=Path, metavar="FOLDER", help=text)
 
 
 def add_inputs(parser: argparse._ActionsContainer, text: str) -> None:
@@ -150,8 +192,6 @@ def check_output(path: Path | None, option: str, *, source: Path, endings: tuple
     endings
         Endings that are known.
     """
-    from harmony_core.io.writing import is_zarr
-
     if path is None:
         return
     if path.suffix.lower() not in endings:
@@ -191,10 +231,12 @@ def _check_protection(path: Path, option: str, folder: Path) -> None:
 
 def write_report(path: Path, values: Any) -> None:
     """Write JSON that any reader accepts: what is not a number is null."""
-    from harmony_core.io.writing import write_text_whole
+    write_text_whole(path, json_text(values) + "\n")
 
-    text = json.dumps(plain_json(values), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text_whole(path, text + "\n")
+
+def json_text(values: Any) -> str:
+    """Return values as JSON that any reader accepts: what is not a number is null."""
+    return json.dumps(plain_json(values), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def plain_json(value: Any) -> Any:
