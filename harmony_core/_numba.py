@@ -1,4 +1,4 @@
-"""Everything that is ours about numba: decorators with types, and what is kept of umap-learn.
+"""Typed decorators for compiled functions, and an import of umap-learn that keeps its own.
 
 All of it is compiled once per machine and kept in numba's cache folder.
 """

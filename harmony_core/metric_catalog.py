@@ -81,6 +81,8 @@ _PURITY_LOSS = Metric(
     limits=("purity_loss_amber", "purity_loss_red"),
 )
 
+_MCM_LIMITS = f"below {thresholds.MCM_LOW:g} is under-corrected, above {thresholds.MCM_GOOD:g} good"
+
 METRICS: Mapping[str, Metric] = {
     "mcm": Metric(
         title="Matched-cluster mixing",
@@ -88,12 +90,12 @@ METRICS: Mapping[str, Metric] = {
         better="more",
         what="Pre-clusters of two batches that are each other’s best match, and how far they came "
         "together: 0 apart, 1 as mixed as their sizes allow.",
-        good="More is better; below 0.5 is under-corrected, above 0.8 good.",
+        good=f"More is better; {_MCM_LIMITS}.",
         sure="Followed the true mixing closely in simulations (correlation 0.81 to 0.99). "
         "Missing where no clusters match.",
         source=_OURS,
         brief="How far clusters that correspond between batches came together: 0 apart, 1 fully "
-        "mixed. Below 0.5 is under-corrected, above 0.8 good. Blind to what should not mix.",
+        f"mixed. {_MCM_LIMITS.capitalize()}. Blind to what should not mix.",
         limits=("mcm_low", "mcm_good"),
         format="%.2f",
     ),
@@ -111,8 +113,8 @@ METRICS: Mapping[str, Metric] = {
         title="iLISI against chance",
         what="iLISI above 1, over what it would be if batch were dealt at random to the same "
         "cells.",
-        good="0 is no mixing, 1 chance. Before correction, from 0.95 on there is nothing to "
-        "correct.",
+        good=f"0 is no mixing, 1 chance. Before correction, from {thresholds.NULL_MIXING:g} on "
+        "there is nothing to correct.",
         sure=f"Exact for what it says. {_BLIND}",
         source=_LISI,
         brief="Mixing of batches around each cell, 0 none, 1 as if batch were dealt at random. "
@@ -235,7 +237,7 @@ METRICS: Mapping[str, Metric] = {
         title="BRAS",
         what="Batch silhouette inside each label, in the variant that nested batches do not fool.",
         good="More is more mixed.",
-        sure="Computed on a sample above 5,000 cells.",
+        sure=f"Computed on a sample above {thresholds.SILHOUETTE_SAMPLE:,} cells.",
         source=_BRAS,
     ),
     "label_asw": Metric(
@@ -243,7 +245,8 @@ METRICS: Mapping[str, Metric] = {
         better="more",
         what="How compact and apart the labels are, 0 to 1.",
         good="More is better.",
-        sure="Prefers round, equally dense labels. On a sample above 5,000 cells.",
+        sure="Prefers round, equally dense labels. On a sample above "
+        f"{thresholds.SILHOUETTE_SAMPLE:,} cells.",
         source=_SCIB,
     ),
     "isolated_label": Metric(
@@ -273,7 +276,8 @@ METRICS: Mapping[str, Metric] = {
     "total": Metric(
         title="scIB total",
         better="more",
-        what="0.4 × mean of the mixing scores + 0.6 × mean of the conservation scores.",
+        what=f"{thresholds.SCIB_WEIGHT_BATCH:g} × mean of the mixing scores + "
+        f"{thresholds.SCIB_WEIGHT_BIO:g} × mean of the conservation scores.",
         good="More is better.",
         sure=_PAPERS,
         source=_SCIB,
@@ -283,7 +287,7 @@ METRICS: Mapping[str, Metric] = {
         what="Part of a cell’s neighbours that are of other batches, over the part expected of "
         "chance.",
         good="High where the other batches have such cells.",
-        sure="30 neighbours, so a single cell’s value is coarse.",
+        sure=f"{thresholds.N_NEIGHBORS} neighbours, so a single cell’s value is coarse.",
         source=_OURS,
     ),
     "neighbors_replaced": Metric(
@@ -336,7 +340,8 @@ METRICS: Mapping[str, Metric] = {
     "cramers_v": Metric(
         title="Association (Cramér’s V)",
         what="How far one column decides another: 0 not at all, 1 entirely; corrected for chance.",
-        good="Above 0.3 look, above 0.7 nothing can separate the two.",
+        good=f"Above {thresholds.CRAMERS_V_WARN:g} look, above "
+        f"{thresholds.CRAMERS_V_CONFOUNDED:g} nothing can separate the two.",
         sure="The cut-offs are conventions.",
         source="Bergsma 2013, doi:10.1016/j.jkss.2012.10.002",
         limits=("cramers_v_warn", "cramers_v_confounded"),

@@ -1,4 +1,4 @@
-"""What a run is made of: frozen, checked groups of settings with the defaults we stand for.
+"""All settings of a run: frozen groups with defaults, ranges and checks.
 
 The ranges here are the only ones: sliders, the command line and saved settings all read them.
 """

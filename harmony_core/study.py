@@ -210,7 +210,7 @@ class Study:
         ('red', 'over')
         """
         from harmony_core.inspect.check import check_embedding
-        from harmony_core.runs.external import assess_embedding
+        from harmony_core.runs.other_tools import assess_embedding
         from harmony_core.runs.pipeline import Pipeline
 
         name = corrected if isinstance(corrected, str) else ""

@@ -118,9 +118,6 @@ NEIGHBORS_KEPT_MAX = _add(
     "Part of a cell's neighbours kept by a run, above which clusters stay as they were.",
     "convention: clusters follow neighbours",
 )
-MEMORY_HIGH = _add(
-    "memory_high", 0.8, "Part of the machine's memory in use that is warned of.", "convention"
-)
 MISS_RATE_REAL = _add(
     "miss_rate_real",
     0.44,
@@ -272,6 +269,7 @@ SCIB_WEIGHT_BATCH = _add("scib_weight_batch", 0.4, "Weight of mixing in the scIB
 
 # --- The design, before any run --------------------------------------------------------------
 
+MIN_CELLS = _add_count("min_cells", 40, "Cells that can be corrected and judged.", _RULE)
 CRAMERS_V_WARN = _add(
     "cramers_v_warn", 0.3, "Association of batch and another column that is warned of.", _CRAMER
 )
@@ -286,6 +284,13 @@ EXCLUSIVE_SHARE = _add(
 )
 EXCLUSIVE_MIN_CELLS = _add_count(
     "exclusive_min_cells", 20, "Cells from which a label may be called exclusive.", _RULE
+)
+LITTLE_VARIANCE = _add(
+    "little_variance",
+    0.01,
+    "Fraction of the first components' variance that a batch variable explains, below which there "
+    "is little to correct.",
+    "convention",
 )
 CLOSE_LABEL = _add(
     "close_label",

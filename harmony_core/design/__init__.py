@@ -1,1 +1,1 @@
-"""What the table of cells says before any run."""
+"""The study's design, from the table of cells alone: confounding, and which columns to correct."""

@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from harmony_core.categories import Coded
 from harmony_core.design.confounding import Finding, cramers_v, is_nested
 from harmony_core.inspect.candidates import BatchCandidate
-from harmony_core.thresholds import CRAMERS_V_CONFOUNDED, Severity
-
-LITTLE_VARIANCE = 0.01
-"""Fraction of the first components' variance below which a batch variable has little to correct."""
+from harmony_core.thresholds import CRAMERS_V_CONFOUNDED, LITTLE_VARIANCE, Severity
 
 
 def advise(

@@ -1,4 +1,4 @@
-"""One page that tells a run from design to methods, without network or script; prints well."""
+"""The report: one page from design to methods, which prints well (templates/report.html.j2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A paragraph of methods, and its references, ready to paste."""
+"""A paragraph of methods with its references, ready to paste."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Figures of a run."""
+"""Figures of a run: on `screen` with plotly, on `paper` with matplotlib, from one `summary`."""

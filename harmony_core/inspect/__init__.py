@@ -1,1 +1,1 @@
-"""What is recognised in data before anything runs."""
+"""Recognises what a dataset holds: kinds of values, batch and label columns, genes, embeddings."""

@@ -1,4 +1,4 @@
-"""What is recognised and said about data before anything runs.
+"""Recognises what data hold, before anything runs: `check` returns a summary of it.
 
 Works on anything shaped like AnnData; imports neither anndata nor scanpy nor scikit-learn.
 """

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from harmony_core.errors import BatchError, DataError
+from harmony_core.thresholds import MIN_CELLS
 
-MIN_CELLS = 40
 MAX_BATCHES = 2_000
 _CELLS_PER_IDENTIFIER = 5
 _MISSING_WORDS = frozenset({"", "nan", "NaN", "NA", "N/A", "<NA>"})

@@ -1,4 +1,4 @@
-"""Unpacking zip, tar and compressed files that nobody vouches for.
+"""Unpacking zip, tar and compressed files that can't be trusted.
 
 Nothing trusts a header: bytes are counted as they come out, against limits that all members (and
 archives within the archive) share.

@@ -1,4 +1,4 @@
-"""Opening HDF5 files that nobody vouches for.
+"""Opening HDF5 files that can't be trusted.
 
 An HDF5 file can point to other files (external links, external storage, virtual datasets), declare
 arrays that fill the memory from a few stored bytes, and contain itself. All of it is looked for

@@ -17,7 +17,7 @@ from harmony_core.errors import FileError
 from harmony_core.io.file_data import FileData
 from harmony_core.io.h5ad import read_in_parts
 from harmony_core.io.open_file import OpenFile
-from harmony_core.matrices.blocks import runs
+from harmony_core.matrices.blocks import stretches
 
 LARGE = 1e9
 """Bytes of matrices from which on they are not read into memory."""
@@ -104,7 +104,7 @@ def _unpack(group: h5py.Group, target: h5py.Group, name: str) -> None:
     target["indptr"] = indptr.astype(narrow)
     data = target.create_dataset("data", (n_values,), group["data"].dtype)
     indices = target.create_dataset("indices", (n_values,), narrow)
-    for start, end in runs(indptr):
+    for start, end in stretches(indptr):
         part = slice(int(indptr[start]), int(indptr[end]))
         columns = group["indices"][part]
         if len(columns) and (columns.min() < 0 or columns.max() >= n_genes):

@@ -125,7 +125,7 @@ def _stored(item: Any, shape: list[int], kind: str) -> Iterator[tuple[int, Any]]
     indptr = item["indptr"][()].astype(np.int64)
     if len(indptr) != shape[0] + 1:
         raise ValueError("the pointers do not fit the shape")
-    for start, end in matrix_blocks.runs(indptr):
+    for start, end in matrix_blocks.stretches(indptr):
         part = slice(int(indptr[start]), int(indptr[end]))
         arrays = (
             item["data"][part],

@@ -49,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class JobFolder:
-    """Where a job writes. Nothing else knows the names of the files in it.
+    """Where a job writes its progress and what it leaves; a run's settings may lie beside.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a worker does with a job.
+"""Functions that run in the worker: compute a run, load files, export, rank selected cells.
 
 Everything heavy is imported inside the functions: the page process imports this module too.
 """

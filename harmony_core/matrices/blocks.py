@@ -12,7 +12,7 @@ import scipy.sparse as sp
 VALUES_PER_BLOCK = 10_000_000
 
 
-def runs(indptr: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
+def stretches(indptr: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
     """Divide the rows or columns of a sparse matrix into runs of about as many values.
 
     Parameters
@@ -44,7 +44,7 @@ def cell_blocks(matrix: Any) -> Iterator[sp.csr_matrix]:
     kind = getattr(matrix, "format", "")
     if kind == "csr":
         indptr = matrix.indptr if hasattr(matrix, "indptr") else matrix.group["indptr"][()]
-        for start, end in runs(indptr):
+        for start, end in stretches(indptr):
             yield sp.csr_matrix(matrix[start:end])
     elif kind:
         yield sp.csr_matrix(matrix)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from harmony_core.matrices.blocks import cell_blocks, runs
+from harmony_core.matrices.blocks import cell_blocks, stretches
 
 _PARTS = {"data": np.float32, "indices": np.int32}
 
@@ -59,7 +59,7 @@ class ByGene:
         ------
         Positions of the genes, and their values (cells × genes of the block).
         """
-        for start, end in runs(np.asarray(self._arrays()["indptr"])):
+        for start, end in stretches(np.asarray(self._arrays()["indptr"])):
             yield slice(start, end), self._between(start, end)
 
     def genes(self, positions: npt.NDArray[np.integer]) -> sp.csc_matrix:

@@ -13,9 +13,7 @@ import numpy.typing as npt
 
 from harmony_core.errors import BatchError, DataError, ParameterError
 from harmony_core.params import HarmonyParams
-
-MIN_CELLS = 40
-"""Below this many cells neither soft clusters nor neighbours mean anything."""
+from harmony_core.thresholds import MIN_CELLS
 
 StopReason = Literal["converged", "limit", "rose", "none"]
 

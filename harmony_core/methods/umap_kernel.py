@@ -1,4 +1,4 @@
-"""The loop that moves cells until their layout shows the neighbour graph.
+"""UMAP's optimiser: the loop that moves cells until their layout shows the neighbour graph.
 
 Exported scripts carry these three functions without their types, so that they repeat a layout to
 the last bit: they use numpy and numba alone.

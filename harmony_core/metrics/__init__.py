@@ -1,1 +1,1 @@
-"""Numbers about neighbours and embeddings: functions on arrays."""
+"""Metrics as functions on arrays: mixing, conservation, movement, composition, kBET, scIB."""

@@ -1,1 +1,1 @@
-"""Runs: which stages they consist of, their results, and how they compare."""
+"""Runs: the `stages` they consist of, the `plan` of their keys, the `pipeline`, the `results`."""

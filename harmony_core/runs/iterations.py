@@ -1,4 +1,4 @@
-"""A run after each of its iterations.
+"""Frames of a replay: the same run stopped after one iteration, two, and so on.
 
 Harmony's iterates are nested: a run that is allowed two iterations ends where a longer one stands
 after two. So each frame is an ordinary run with fewer iterations, stored like any other,

@@ -48,7 +48,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suggestion:
+class StartSettings:
     """Settings to begin with.
 
     Attributes
@@ -118,7 +118,7 @@ class DatasetInfo:
     embedding_facts: Mapping[str, EmbeddingInfo] = field(default_factory=dict)
     uncorrected: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    suggested: Suggestion = field(default_factory=Suggestion)
+    suggested: StartSettings = field(default_factory=StartSettings)
     candidates: tuple[BatchCandidate, ...] = ()
     labels: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
@@ -169,7 +169,7 @@ class DatasetInfo:
         prepare = PrepareParams.from_dict(suggested.get("prepare", {}))
         nested = {
             "embedding_facts": {name: _built(EmbeddingInfo, f) for name, f in facts.items()},
-            "suggested": _built(Suggestion, {**suggested, "prepare": prepare}),
+            "suggested": _built(StartSettings, {**suggested, "prepare": prepare}),
             "candidates": [_built(BatchCandidate, c) for c in values.get("candidates", [])],
             "reading": _built(Reading, values.get("reading") or {}),
             "run": _run(values.get("run")),

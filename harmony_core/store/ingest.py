@@ -24,7 +24,7 @@ from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store.dataset import Dataset
 from harmony_core.store.files import save_arrays
 from harmony_core.store.fingerprint import fingerprint as digest_of
-from harmony_core.store.info import DatasetInfo, ExpressionKind, Reading, Suggestion
+from harmony_core.store.info import DatasetInfo, ExpressionKind, Reading, StartSettings
 from harmony_core.store.store import Store
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def ingest(
     *,
     name: str,
     source: Path | None = None,
-    suggested: Suggestion | None = None,
+    suggested: StartSettings | None = None,
     notes: Iterable[str] = (),
     reading: Reading | None = None,
     report: Callable[[str, float], None] | None = None,
@@ -176,7 +176,7 @@ def _info(
     *,
     name: str,
     notes: Iterable[str],
-    suggested: Suggestion,
+    suggested: StartSettings,
     reading: Reading,
     run: RunParams | None,
 ) -> DatasetInfo:
@@ -269,14 +269,14 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(obs)))
 
 
-def _suggested(report: DataSummary) -> Suggestion:
+def _suggested(report: DataSummary) -> StartSettings:
     first = report.batch_candidates[0] if report.batch_candidates else None
     labels = [c for c in report.label_candidates if first is None or c != first.name]
     prepare = PrepareParams()
     if report.counts is not None and report.n_genes < _PANEL:
         # No cell has 200 genes of a panel of 300.
         prepare = PrepareParams(min_genes=max(1, report.n_genes // _PANEL_SHARE))
-    return Suggestion(
+    return StartSettings(
         batch=() if first is None else (first.name,),
         label=labels[0] if labels else None,
         condition=first is not None and first.is_condition,

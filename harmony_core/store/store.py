@@ -10,7 +10,8 @@ One folder a dataset, named by its fingerprint::
         matrix/          data, indices, indptr of the expression matrix, by gene (CSC)
         embeddings/      embeddings that came with the data
         stages/<stage>-<digest>/   arrays (*.npy) and info.json of one finished stage
-        runs/<run>/      params.json, progress.json, the cancel mark
+        runs/<run>/      params.json and label.json (name and pin), progress.json, the cancel mark,
+                         and files/, what was exported of it
 
 The design's canonical AnnData zarr gave way to the source file beside plain arrays: a user's file
 is not written a second time, arrays load as memory maps, and a page reads a gene without anndata.

@@ -59,8 +59,6 @@ class RunFacts:
     genes_per_batch
         Whether variable genes were chosen within each batch; ``None`` if unknown, as with an
         embedding that the file brought along.
-    memory_fraction
-        Largest fraction of the machine's memory in use during the run; ``None`` if unknown.
     """
 
     settings: HarmonyParams
@@ -73,7 +71,6 @@ class RunFacts:
     moved: float
     neighbors_kept: float | None = None
     genes_per_batch: bool | None = None
-    memory_fraction: float | None = None
 
 
 def too_much(facts: RunFacts, batch_variable: str) -> list[Advice]:

@@ -1,4 +1,4 @@
-"""The verdict: what a run's numbers mean, in sentences with evidence and advice.
+"""Decides what a run's numbers mean; `wording` writes the sentences.
 
 Names of batches, labels and genes are put into sentences raw; whoever draws them escapes. Nothing
 heavy is imported: pages load stored verdicts with this module.
@@ -22,7 +22,7 @@ from harmony_core.verdict.advice import (
     too_much,
 )
 from harmony_core.verdict.evidence import Evidence, cluster_evidence, label_evidence
-from harmony_core.verdict.run_state import run_advice, run_sentences
+from harmony_core.verdict.run_outcome import run_advice, run_sentences
 from harmony_core.verdict.wording import (
     cluster_sentences,
     condition_sentence,

@@ -1,5 +1,7 @@
 """The address bar: a link that opens a sample with the same settings and colouring.
 
+Addresses of pages, old ones too, are in ``app.py``.
+
 Written when something has changed; read when a session starts, and when the browser goes back or
 forward. Reading it at any other time would undo a slider that was moved while the browser still
 showed the address before.

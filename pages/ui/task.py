@@ -1,4 +1,4 @@
-"""Work that a session waits for: here alone a page asks for it and learns how far it is."""
+"""Tasks of a session: submitted, followed with a progress bar, cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names from files are text wherever they appear, never markup."""
+"""Names from files as text in Markdown, never markup; and numbers as text."""
 
 from __future__ import annotations
 

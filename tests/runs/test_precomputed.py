@@ -24,8 +24,8 @@ from harmony_core.export.scripts.python import python_script
 from harmony_core.export.scripts.seurat import r_script
 from harmony_core.export.settings import parse_settings, settings_text
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.runs.external import assess_embedding
 from harmony_core.runs.history import differing, in_words, summary
+from harmony_core.runs.other_tools import assess_embedding
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults

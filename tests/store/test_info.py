@@ -8,7 +8,7 @@ from pathlib import Path
 from harmony_core.inspect.candidates import BatchCandidate
 from harmony_core.inspect.embeddings import EmbeddingInfo
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
-from harmony_core.store.info import DatasetInfo, Reading, Suggestion
+from harmony_core.store.info import DatasetInfo, Reading, StartSettings
 
 FULL = DatasetInfo(
     name="cells",
@@ -21,7 +21,7 @@ FULL = DatasetInfo(
     layouts=("X_umap",),
     embedding_facts={"X_pca": EmbeddingInfo(name="X_pca", n_dims=20, depth_correlation=0.95)},
     uncorrected=("X_pca",),
-    suggested=Suggestion(batch=("batch",), label="type", prepare=PrepareParams(min_genes=6)),
+    suggested=StartSettings(batch=("batch",), label="type", prepare=PrepareParams(min_genes=6)),
     candidates=(BatchCandidate(name="batch", sizes={"a": 300, "b": 100}, reasons=("why",)),),
     labels=("type",),
     reading=Reading(format="h5ad", inputs=("/x.h5ad",), choices={"modality": "rna"}),

@@ -246,7 +246,6 @@ def test_condition_says_what_is_lost() -> None:
             {"max_iter": 1},
         ),
         ({"neighbors_kept": 0.99, "genes_per_batch": False}, "not chosen within each batch", None),
-        ({"memory_fraction": 0.93}, "93 % of this machine's memory", None),
     ],
 )
 def test_unusual_runs_are_explained(

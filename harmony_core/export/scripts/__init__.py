@@ -1,1 +1,1 @@
-"""Scripts that repeat a run without us."""
+"""Scripts that repeat a run with public libraries; their text is in ``export/templates``."""

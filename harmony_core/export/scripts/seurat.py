@@ -1,4 +1,4 @@
-"""A run as an R script: Seurat with RunHarmony, reading the corrected h5ad.
+"""A run as an R script (templates/seurat.R.j2): Seurat with RunHarmony on the corrected h5ad.
 
 R can't repeat a run to the bit (its k-means starts from its own random numbers), so the script says
 where it differs, and can also take our embeddings as they are.

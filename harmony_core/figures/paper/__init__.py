@@ -1,1 +1,1 @@
-"""Figures on paper (matplotlib)."""
+"""Figures on paper, drawn by matplotlib."""

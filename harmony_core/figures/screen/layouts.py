@@ -1,4 +1,4 @@
-"""Layouts of cells, side by side."""
+"""Layouts of cells side by side, for exported pages and small multiples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every stage of a run, in the order of computing; all that is said of stages derives from here."""
+"""The list of stages, in the order of computing; all that is said of stages derives from it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from harmony_core.runs.stages import (
     assessment,
     clusters,
     correction,
+    layouts,
     neighbors,
     preparation,
     scib,
@@ -17,15 +18,15 @@ STAGES: tuple[Stage, ...] = (
     preparation.prepare,
     correction.correct,
     neighbors.neighbors.before,
-    neighbors.layout_before,
-    neighbors.preview_after,
+    layouts.layout_before,
+    layouts.preview_after,
     neighbors.neighbors.after,
     assessment.reference,
     assessment.lisi.before,
     assessment.lisi.after,
     assessment.assess,
     correction.soft_clusters,
-    neighbors.layout_after,
+    layouts.layout_after,
     clusters.clusters.before,
     clusters.clusters.after,
     clusters.markers.before,

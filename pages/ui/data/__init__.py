@@ -1,1 +1,1 @@
-"""What the Data page consists of."""
+"""Sections of the Data page, from the choice of files to quality control and components."""

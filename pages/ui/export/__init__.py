@@ -1,1 +1,1 @@
-"""What the Export page consists of."""
+"""Sections of the Export page: a card for each format."""

@@ -1,1 +1,1 @@
-"""What the Marker genes page consists of."""
+"""Sections of the Marker genes page: which genes, and which groups of cells."""

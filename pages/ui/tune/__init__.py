@@ -1,1 +1,1 @@
-"""What the Tune page consists of."""
+"""Sections of the Tune page: controls, the run under way, pictures, replay, search, comparison."""

@@ -1,4 +1,4 @@
-"""How a run ended, and what to do about it: nothing moved, not settled, or objective risen."""
+"""What a run's course tells: nothing moved, not settled, or the objective has risen."""
 
 from __future__ import annotations
 
@@ -30,11 +30,6 @@ def run_sentences(facts: RunFacts) -> list[str]:
         found.append(
             "Harmony's objective rose instead of falling, so later iterations made the fit worse; "
             f"it was lowest after {_best_iteration(facts)} of {facts.iterations}."
-        )
-    if facts.memory_fraction is not None and facts.memory_fraction > thresholds.MEMORY_HIGH:
-        found.append(
-            f"The run used {100 * facts.memory_fraction:.0f} % of this machine's memory. Fewer "
-            "variable genes or components, or a machine with more memory, make it safe."
         )
     return found
 

@@ -11,7 +11,7 @@ import pytest
 
 from harmony_core import cli
 from harmony_core.errors import DataError
-from harmony_core.runs.external import assess_embedding
+from harmony_core.runs.other_tools import assess_embedding
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.store import HOME_VARIABLE, Dataset
 from tests.cli.test_correct import refused
