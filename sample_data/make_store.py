@@ -22,7 +22,7 @@ from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import RESULTS, Plan
 from harmony_core.store import Dataset, Store
 from harmony_core.store.examples import SAMPLES, Sample
-from harmony_core.store.info import Suggestion
+from harmony_core.store.info import StartSettings
 from harmony_core.store.ingest import ingest
 
 
@@ -35,7 +35,7 @@ def default_run(sample: Sample) -> RunParams:
 
 def compute(sample: Sample, store: Store) -> Dataset:
     """Read a sample into a store and compute its default run."""
-    suggested = Suggestion(batch=(sample.batch,), label=sample.label, condition=sample.condition)
+    suggested = StartSettings(batch=(sample.batch,), label=sample.label, condition=sample.condition)
     dataset = ingest(
         store, read(sample.path), name=sample.name, source=sample.path, suggested=suggested
     )

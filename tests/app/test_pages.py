@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.store import Dataset, Store
-from harmony_core.store.info import Suggestion
+from harmony_core.store.info import StartSettings
 from harmony_core.store.ingest import ingest
 from pages.ui import services
 from pages.ui.data import overview
@@ -111,7 +111,7 @@ def test_names_from_a_file_are_text(
     odd = simulated.copy()
     odd.obs[HTML] = np.where(np.arange(odd.n_obs) % 2 == 0, HTML, "b")
     odd.var_names = [f"{HTML}{i}" for i in range(odd.n_vars)]
-    suggested = Suggestion(batch=(HTML,), label="true_type", condition=True)
+    suggested = StartSettings(batch=(HTML,), label="true_type", condition=True)
     found = ingest(Store(tmp_path), odd, name=HTML, suggested=suggested)
     _choose(app, found.fingerprint).switch_page(page).run()
     assert not app.exception
