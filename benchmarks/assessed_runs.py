@@ -10,7 +10,7 @@ import numpy as np
 from designs import WIDE, Design, Draft, prepared
 from truth import true_mixing, true_overcorrection
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.detector.reference import build_reference
 from harmony_core.detector.states import leiden_within_batches
 from harmony_core.methods.harmony import Correction, correct
@@ -19,7 +19,8 @@ from harmony_core.metrics.conservation import clisi
 from harmony_core.metrics.scib import scib_scores
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.advice import RunFacts
-from harmony_core.verdict.assess import Assessment, RunData, assess, lisi_numbers
+from harmony_core.verdict.assess import RunData, assess, lisi_numbers
+from harmony_core.verdict.assessment import Assessment
 from harmony_core.verdict.suggest import SIGMAS, THETAS
 from harmony_core.verdict.verdict import judge
 
@@ -45,7 +46,7 @@ def assessed_runs(
         Also compute the scIB total of the settings that *Suggest* tries, in simulated designs.
     """
     design = prepared(draft)
-    batch = Coded(BATCH, design.codes, tuple(np.unique(draft.batch).tolist()))
+    batch = Factor(BATCH, design.codes, tuple(np.unique(draft.batch).tolist()))
     label = _noisy_labels(draft)
     reference = build_reference(design.embedding, design.codes, design.expression, seed=0)
     lisi_before = lisi_numbers(design.raw.indices, design.raw.distances, [batch], label)
@@ -92,7 +93,7 @@ def _is_suggested(settings: HarmonyParams) -> bool:
 
 
 def _facts(
-    design: Design, settings: HarmonyParams, correction: Correction, batch: Coded
+    design: Design, settings: HarmonyParams, correction: Correction, batch: Factor
 ) -> RunFacts:
     """Return what the advice is about; no kind of verdict depends on it."""
     return RunFacts(
@@ -163,11 +164,11 @@ def _scib_total(
     return scores.total
 
 
-def _noisy_labels(draft: Draft) -> Coded:
+def _noisy_labels(draft: Draft) -> Factor:
     """Return the true types with some wrong, so that the labelled test isn't the truth itself."""
     names, codes = np.unique(draft.types, return_inverse=True)
     rng = np.random.default_rng(len(codes))
     wrong = rng.random(len(codes)) < LABEL_ERRORS
     codes = codes.astype(np.int32)
     codes[wrong] = rng.integers(0, len(names), int(wrong.sum()))
-    return Coded("type", codes, tuple(names.tolist()))
+    return Factor("type", codes, tuple(names.tolist()))

@@ -28,7 +28,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import silhouette_score
 from whole_kbet import kbet
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference, build_reference
 from harmony_core.detector.scores import score
@@ -52,8 +52,8 @@ QUADRATIC_UP_TO = 10_000
 class Material:
     """What the numbers are computed from."""
 
-    batch: Coded
-    label: Coded
+    batch: Factor
+    label: Factor
     before: np.ndarray
     after: np.ndarray
     near_before: Neighbors
@@ -116,7 +116,7 @@ def make(n_cells: int) -> Material:
         )
     ]
     expression = logs.tocsc()
-    batch, label = Coded.of("batch", drawn.batch), Coded.of("true_type", drawn.cell_type)
+    batch, label = Factor.of("batch", drawn.batch), Factor.of("true_type", drawn.cell_type)
     return Material(
         batch,
         label,

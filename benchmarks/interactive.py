@@ -47,7 +47,7 @@ from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.plan import SIDES, STAGES
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
-from harmony_core.store.examples import SAMPLES
+from harmony_core.store.examples import EXAMPLES
 
 Row = dict[str, Any]
 
@@ -129,10 +129,10 @@ def _generated(folder: Path, n_cells: int) -> tuple[str, Path]:
 def _kang(folder: Path) -> tuple[str, Path]:
     """The shipped sample, from the embedding that our preparation gives it."""
     from harmony_core.runs.plan import Plan
-    from harmony_core.store import examples as samples
+    from harmony_core.store import examples
 
-    store, sample = Store(folder / "kang"), SAMPLES["kang"]
-    dataset = store.dataset(samples.fingerprint(store, "kang"))
+    store, sample = Store(folder / "kang"), EXAMPLES["kang"]
+    dataset = store.dataset(examples.fingerprint(store, "kang"))
     params = RunParams(
         harmony=HarmonyParams(batch=(sample.batch,)), label=sample.label, condition=True
     )

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-Ints = npt.NDArray[np.int32]
-"""Codes, clusters, neighbours and other positions."""
+Ints = NDArray[np.integer[Any]]
+"""Codes, clusters, neighbours and other positions, of any width."""
 
-Floats = npt.NDArray[np.floating]
+Floats = NDArray[np.floating[Any]]
 """Numbers in single or double precision."""
 
-Arrays = Mapping[str, npt.NDArray[Any]]
-"""Arrays by name, as a stage keeps them."""
+Flags = NDArray[np.bool_]
+"""Which cells, genes or clusters."""
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Arrays by name, as a stage has them."""

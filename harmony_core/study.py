@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from anndata import AnnData
 
-    from harmony_core.verdict.assess import Assessment
+    from harmony_core.verdict.assessment import Assessment
 
 _FORMAT_OF = {
     **{".zarr": "zarr", ".h5ad": "h5ad", ".html": "report"},
@@ -253,7 +253,7 @@ class Run:
     @cached_property
     def verdict(self) -> Verdict:
         """What the numbers mean: level, sentences, evidence, advice."""
-        return Verdict.from_dict(self._assessment["verdict"])
+        return self._assessment.verdict
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -266,7 +266,7 @@ class Run:
         """
         from harmony_core.export.tables import metrics_table
 
-        return metrics_table(self._assessment["metrics"])
+        return metrics_table(self._assessment.metrics)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -283,8 +283,8 @@ class Run:
         column
             Column of obs to colour by, by default the first batch variable.
         """
+        from harmony_core.categories import Factor
         from harmony_core.figures.screen.layouts import before_after
-        from harmony_core.figures.summary import level_codes
         from harmony_core.runs.history import side_names
 
         name = column or self.results.params.harmony.batch[0]
@@ -292,10 +292,10 @@ class Run:
         if obs is None or name not in obs:
             available = "none" if obs is None else ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {name!r} to colour by; available: {available}.")
-        codes, levels = level_codes(obs[name])
+        groups = Factor.of(name, obs[name])
         before, after = (np.asarray(self.results.layout(side)) for side in SIDES)
         sides = side_names(self.results.params)
-        return before_after(before, after, codes, levels, title=name, sides=sides)
+        return before_after(before, after, groups.codes, groups.levels, title=name, sides=sides)
 
     def export(
         self, path: Path | str, *, compared: Sequence[Run] = (), **options: str | int
@@ -366,7 +366,7 @@ class Run:
         )
 
     @property
-    def _assessment(self) -> Any:
+    def _assessment(self) -> Assessment:
         assessment = self.results.assessment
         if assessment is None:
             raise DataError("This run's results are no longer in the store; correct again.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.runs.results import RunResults
-from harmony_core.verdict.verdict import Verdict
 from pages.ui import panels, state
 from pages.ui.current_run import recent_run
 from pages.ui.diagnostics import (
@@ -61,21 +60,21 @@ def main() -> None:
 
 
 def _headline(results: RunResults) -> None:
-    harmony, metrics = results.params.harmony, (results.assessment or {})["metrics"]
-    names = ", ".join(plain(name) for name in harmony.batch)
+    assessment = results.assessment
+    assert assessment is not None  # `main` has looked
+    names = ", ".join(plain(name) for name in results.params.harmony.batch)
     st.caption(
         f"{plain(results.dataset.name)}, corrected for {names}: "
         f"{plain(settings_in_words(results.params))}"
     )
-    found = Verdict.from_dict((results.assessment or {})["verdict"])
     left, right = st.columns([2, 7], gap="medium")
     with left:
-        panels.heading(found)
+        panels.heading(assessment.verdict)
     with right:
-        for variable in metrics["after"]:
-            if len(metrics["after"]) > 1:
+        for variable in assessment.after:
+            if len(assessment.after) > 1:
                 st.caption(plain(variable))
-            panels.headline(metrics, variable)
+            panels.headline(assessment, variable)
 
 
 main()

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core.detector.results import ClusterRow, Detection
+from harmony_core.categories import Factor
+from harmony_core.detector.results import ClusterRow
 from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_batch
-from harmony_core.figures.summary import level_codes
 from harmony_core.inspect.gene_sets import Found
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
@@ -82,7 +82,7 @@ def _dots(results: RunResults) -> None:
                 grouping.codes,
                 grouping.levels,
                 sections=found.sets,
-                group_title=grouping.title,
+                group_title=grouping.name,
                 dark=presentation.is_dark(),
             ),
             key=f"marker-dots-{i}",
@@ -100,16 +100,17 @@ def _violins(results: RunResults) -> None:
     values = results.gene(found.positions[gene])
     if values is None:
         return
-    batches, names = level_codes(results.obs[results.params.harmony.batch[0]])
+    batch = results.params.harmony.batch[0]
+    batches = Factor.of(batch, results.obs[batch])
     for i, grouping in enumerate(groupings):
         chart(
             violins_by_batch(
                 values,
                 grouping.codes,
                 grouping.levels,
-                batches,
-                names,
-                title=f"{gene} by {grouping.title}",
+                batches.codes,
+                batches.levels,
+                title=f"{gene} by {grouping.name}",
             ),
             key=f"marker-violins-{i}",
         )
@@ -195,8 +196,8 @@ def _lost(results: RunResults) -> None:
     )
     found = [
         (variable, row)
-        for variable, values in assessment["detections"].items()
-        for row in Detection.from_dict(values).clusters
+        for variable, detection in assessment.detections.items()
+        for row in detection.clusters
         if row.lost_genes
     ]
     if not found:

@@ -109,24 +109,23 @@ def _headline(current: CurrentRun) -> None:
     results, old = current.newest_with("assess")
     if results is None or results.assessment is None:
         return
-    metrics = results.assessment["metrics"]
     few = presentation.is_on()
     with panels.place("headline", old=old):
         left, right = st.columns([1, 2 if few else 3], gap="small")
     with left:
-        panels.heading(Verdict.from_dict(results.assessment["verdict"]), old=old)
+        panels.heading(results.assessment.verdict, old=old)
     with right:
         for variable in results.params.harmony.batch:
             if len(results.params.harmony.batch) > 1:
                 st.caption(plain(variable))
-            panels.headline(metrics, variable, main_only=few)
+            panels.headline(results.assessment, variable, main_only=few)
 
 
 def _explanation(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> None:
     results, old = current.newest_with("assess")
     if results is None or results.assessment is None:
         return
-    verdict = Verdict.from_dict(results.assessment["verdict"])
+    verdict = results.assessment.verdict
     with panels.place("explanation", old=old):
         left, right = st.columns([3, 2], gap="medium")
     with left:

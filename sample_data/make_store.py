@@ -21,19 +21,19 @@ from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import RESULTS, Plan
 from harmony_core.store import Dataset, Store
-from harmony_core.store.examples import SAMPLES, Sample
+from harmony_core.store.examples import EXAMPLES, Example
 from harmony_core.store.info import StartSettings
 from harmony_core.store.ingest import ingest
 
 
-def default_run(sample: Sample) -> RunParams:
+def default_run(sample: Example) -> RunParams:
     """Return the settings that a sample opens with."""
     return RunParams(
         harmony=HarmonyParams(batch=(sample.batch,)), label=sample.label, condition=sample.condition
     )
 
 
-def compute(sample: Sample, store: Store) -> Dataset:
+def compute(sample: Example, store: Store) -> Dataset:
     """Read a sample into a store and compute its default run."""
     suggested = StartSettings(batch=(sample.batch,), label=sample.label, condition=sample.condition)
     dataset = ingest(
@@ -44,7 +44,7 @@ def compute(sample: Sample, store: Store) -> Dataset:
 
 
 def main() -> None:
-    for sample in SAMPLES.values():
+    for sample in EXAMPLES.values():
         with tempfile.TemporaryDirectory() as home:
             dataset = compute(sample, Store(home))
             plan = Plan(dataset, default_run(sample))
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _shipped(plan: Plan) -> Iterator[Path]:
-    """Yield what `samples.install` can't take from the h5ad, and the results a page shows."""
+    """Yield what `examples.install` can't take from the h5ad, and the results a page shows."""
     folder = plan.dataset.folder
     for name in ("dataset.json", "obs.parquet", "var.parquet"):
         yield folder / name

@@ -29,7 +29,6 @@ exit status:
 """
 
 _SHOWN = 12
-_MOST_LEVELS = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,9 +92,7 @@ def _add_design(
     label: str | None,
 ) -> None:
     """Add what the design says of the batch variables named, else of the likeliest."""
-    import pandas as pd
-
-    from harmony_core.categories import Coded
+    from harmony_core.categories import Factor, categorical_columns
     from harmony_core.design.confounding import check_design
     from harmony_core.design.variables import advise, finer_divisions
 
@@ -105,17 +102,13 @@ def _add_design(
     found["batch"], found["advice"], found["design"] = batch, [], {}
     if not batch:
         return
-    columns = [
-        Coded.of(str(name), values.to_numpy())
-        for name, values in obs.items()
-        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
-    ]
-    coded = {name: Coded.of(name, obs[name].to_numpy()) for name in batch}
+    columns = categorical_columns(obs)
+    variables = {name: Factor.of(name, obs[name]) for name in batch}
     explained = {c.name: c.explained for c in candidates if c.explained is not None}
-    advice = advise(list(coded.values()), candidates, columns, label=label, explained=explained)
+    advice = advise(list(variables.values()), candidates, columns, label=label, explained=explained)
     found["advice"] = [_finding_values(finding) for finding in advice]
-    labels = None if label is None else Coded.of(label, obs[label].to_numpy())
-    for name, variable in coded.items():
+    labels = None if label is None else Factor.of(label, obs[label])
+    for name, variable in variables.items():
         finer = finer_divisions(variable, candidates, columns)
         found["design"][name] = [
             _finding_values(finding)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest
     from harmony_core.runs.results import RunResults
     from harmony_core.store import Dataset
+    from harmony_core.verdict.verdict import Verdict
 
 EXAMPLES = """\
 examples:
@@ -181,8 +182,8 @@ def run(args: argparse.Namespace) -> None:
         results, seconds = _compute(store, request, params, progress)
         progress.say("Writing")
         notes = _write(args, results, seconds)
-    if progress.is_visible:
-        _print_verdict(args, results.assessment or {}, notes)
+    if progress.is_visible and results.assessment is not None:
+        _print_verdict(args, results.assessment.verdict, notes)
 
 
 def params_of(args: argparse.Namespace) -> RunParams:
@@ -260,9 +261,8 @@ def _write(
     return notes
 
 
-def _print_verdict(args: argparse.Namespace, assessment: Any, notes: tuple[str, ...]) -> None:
-    verdict = assessment["verdict"]
-    print(one_line(f"{verdict['level']}: {' '.join(verdict['sentences'])}"))
+def _print_verdict(args: argparse.Namespace, verdict: Verdict, notes: tuple[str, ...]) -> None:
+    print(one_line(f"{verdict.level}: {' '.join(verdict.sentences)}"))
     for note in notes:
         print(one_line(note))
     print(one_line(f"Written to {args.out}."))

@@ -115,8 +115,8 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _report(results: RunResults) -> dict[str, Any]:
+    from harmony_core.categories import Factor
     from harmony_core.export.record import versions
-    from harmony_core.figures.summary import level_sizes
 
     dataset, params = results.dataset, results.params
     assessment, obs = results.assessment, results.obs
@@ -129,15 +129,15 @@ def _report(results: RunResults) -> dict[str, Any]:
             "fingerprint": dataset.fingerprint,
             "cells": dataset.n_cells,
             "cells_kept": len(obs),
-            "batches": {name: level_sizes(obs[name]) for name in params.harmony.batch},
-            "notes": [*dataset.info.warnings, *assessment["notes"]],
+            "batches": {name: Factor.of(name, obs[name]).sizes for name in params.harmony.batch},
+            "notes": [*dataset.info.warnings, *assessment.notes],
         },
         "embeddings": {
             "before": params.prepare.basis or "principal components of the counts",
             "after": params.precomputed,
         },
-        "metrics": assessment["metrics"],
-        "verdict": assessment["verdict"],
+        "metrics": assessment.metrics,
+        "verdict": assessment.verdict.to_dict(),
     }
 
 

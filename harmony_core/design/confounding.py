@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harmony_core.categories import Coded
+from harmony_core._typing import Ints
+from harmony_core.categories import Factor
 from harmony_core.thresholds import (
     CLOSE_LABEL,
     CRAMERS_V_CONFOUNDED,
@@ -21,7 +22,6 @@ from harmony_core.thresholds import (
     Severity,
 )
 
-Ints = NDArray[np.integer[Any]]
 Kind = Literal["one_batch", "missing", "association", "nesting", "exclusive", "advice"]
 
 
@@ -180,10 +180,10 @@ def closest_relative(
 
 
 def check_design(
-    batch: Coded,
-    columns: Sequence[Coded],
+    batch: Factor,
+    columns: Sequence[Factor],
     *,
-    label: Coded | None = None,
+    label: Factor | None = None,
     embedding: NDArray[np.floating[Any]] | None = None,
 ) -> list[Finding]:
     """Say what to know before correcting for a batch variable, worst first.
@@ -223,7 +223,7 @@ def check_design(
     return sorted(findings, key=lambda f: order[f.severity])
 
 
-def _tied(batch: Coded, column: Coded) -> list[Finding]:
+def _tied(batch: Factor, column: Factor) -> list[Finding]:
     """Association of a column with the batch, and nesting."""
     v = cramers_v(batch.codes, column.codes)
     if v is None:
@@ -256,7 +256,7 @@ def _tied(batch: Coded, column: Coded) -> list[Finding]:
 
 
 def _association(
-    batch: Coded, column: Coded, v: float, *, same: bool
+    batch: Factor, column: Factor, v: float, *, same: bool
 ) -> tuple[Severity, str] | None:
     """Say how far a column is tied to the batch; None where that is no trouble."""
     if v <= CRAMERS_V_WARN:
@@ -288,7 +288,7 @@ def _finding(
     return Finding(kind=kind, severity=severity, sentence=sentence, details=details)
 
 
-def _linking(batch: Coded, column: Coded) -> str:
+def _linking(batch: Factor, column: Factor) -> str:
     """Name the batches that tell a column's differences from those between batches.
 
     Both can be told apart where every batch is tied to every other through levels that they
@@ -310,7 +310,7 @@ def _linking(batch: Coded, column: Coded) -> str:
 
 
 def _exclusive(
-    batch: Coded, label: Coded, embedding: NDArray[np.floating[Any]] | None
+    batch: Factor, label: Factor, embedding: NDArray[np.floating[Any]] | None
 ) -> list[Finding]:
     """Labels that live in one batch, and labels that may be merged with them."""
     exclusive = exclusive_labels(label.codes, batch.codes)

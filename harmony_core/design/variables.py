@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.design.confounding import Finding, cramers_v, is_nested
 from harmony_core.inspect.candidates import BatchCandidate
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED, LITTLE_VARIANCE, Severity
 
 
 def advise(
-    batch: Sequence[Coded],
+    batch: Sequence[Factor],
     candidates: Sequence[BatchCandidate],
-    others: Sequence[Coded],
+    others: Sequence[Factor],
     *,
     label: str | None = None,
     condition: bool = False,
@@ -67,9 +67,9 @@ def _advice(severity: Severity, sentence: str) -> Finding:
 
 
 def _effect_on_differences(
-    batch: Sequence[Coded],
+    batch: Sequence[Factor],
     known: Mapping[str, BatchCandidate],
-    others: Sequence[Coded],
+    others: Sequence[Factor],
     label: str | None,
 ) -> str:
     # Of a column with one level in each batch nothing can stay.
@@ -88,9 +88,9 @@ def _effect_on_differences(
 
 
 def _about_condition(
-    variable: Coded,
+    variable: Factor,
     candidates: Sequence[BatchCandidate],
-    others: Sequence[Coded],
+    others: Sequence[Factor],
     label: str | None,
 ) -> list[Finding]:
     technical = [
@@ -100,9 +100,9 @@ def _about_condition(
         f"“{variable.name}” looks like a condition: what it does to the cells is then hidden in "
         "the corrected embedding. Expression is not changed."
     )
-    coded = {c.name: c for c in others}
-    if technical and technical[0] in coded:
-        other = coded[technical[0]]
+    columns = {c.name: c for c in others}
+    if technical and technical[0] in columns:
+        other = columns[technical[0]]
         v = cramers_v(variable.codes, other.codes)
         if v is not None and v > CRAMERS_V_CONFOUNDED:
             sentence += (
@@ -118,7 +118,7 @@ def _about_condition(
     return [_advice("amber", sentence)]
 
 
-def _about_several(batch: Sequence[Coded]) -> list[Finding]:
+def _about_several(batch: Sequence[Factor]) -> list[Finding]:
     found = []
     for i, first in enumerate(batch):
         for second in batch[i + 1 :]:
@@ -150,7 +150,7 @@ def _about_several(batch: Sequence[Coded]) -> list[Finding]:
 
 
 def finer_divisions(
-    variable: Coded, candidates: Sequence[BatchCandidate], others: Sequence[Coded]
+    variable: Factor, candidates: Sequence[BatchCandidate], others: Sequence[Factor]
 ) -> list[str]:
     """Name technical columns that divide a variable's levels: donors of a study, lanes of a donor.
 
@@ -168,7 +168,7 @@ def finer_divisions(
 
 
 def _about_finer(
-    variable: Coded, candidates: Sequence[BatchCandidate], others: Sequence[Coded]
+    variable: Factor, candidates: Sequence[BatchCandidate], others: Sequence[Factor]
 ) -> list[Finding]:
     return [
         _advice(

@@ -9,14 +9,12 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmony_core import thresholds
+from harmony_core._typing import Flags, Floats, Ints
 from harmony_core.detector.reference import EVIDENCE, Partition, Reference
 from harmony_core.detector.transfer import TABLE_STEPS
 from harmony_core.metrics import kernels
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 Weights = tuple[npt.NDArray[np.int64], Ints, npt.NDArray[np.float32]]
 Lost = tuple[float | None, Ints]
 Expression = sparse.csc_matrix | sparse.csr_matrix
@@ -90,7 +88,7 @@ class Contrast:
         for partition in reference.partitions:
             key = key * len(partition.sizes) + partition.pre
         _, first, atom = np.unique(key, return_index=True, return_inverse=True)
-        members = []
+        members: list[Floats] = []
         for partition in reference.partitions:
             member = np.zeros((len(partition.sizes), len(first)))
             member[partition.pre[first], np.arange(len(first))] = 1.0

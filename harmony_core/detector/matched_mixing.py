@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harmony_core import thresholds
+from harmony_core._typing import Ints
 from harmony_core.detector.reference import Partition, Reference
-
-Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmony_core import thresholds
+from harmony_core._typing import Floats, Ints
 from harmony_core.metrics import kernels
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)

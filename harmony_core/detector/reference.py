@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmony_core import thresholds
+from harmony_core._typing import Ints
 from harmony_core.detector.profiles import (
     choose_genes,
     markers,
@@ -27,8 +28,6 @@ from harmony_core.detector.states import (
 from harmony_core.detector.transfer import conflict_table
 from harmony_core.errors import DataError
 from harmony_core.metrics import kernels
-
-Ints = npt.NDArray[np.int32]
 
 RESOLUTIONS = (thresholds.RESOLUTION_LOW, thresholds.RESOLUTION_MID, thresholds.RESOLUTION_HIGH)
 """Leiden resolutions of the three references that must agree."""

@@ -114,6 +114,11 @@ class LabelRow:
     share: float | None = None
     genes: tuple[str, ...] = ()
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LabelRow:
+        """Rebuild from plain values, also after JSON turned tuples into lists."""
+        return cls(**_tuples(values))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Detection:

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harmony_core._typing import Ints
 from harmony_core.detector.cluster_scores import (
     Contrast,
     Expression,
-    Ints,
     lost_markers,
     score_partitions,
 )

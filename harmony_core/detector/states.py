@@ -10,10 +10,9 @@ import numpy.typing as npt
 from igraph import Graph
 
 from harmony_core import thresholds
+from harmony_core._typing import Ints
 from harmony_core.methods.leiden import as_igraph, leiden_of_igraph
 from harmony_core.methods.neighbors import nearest_neighbors
-
-Ints = npt.NDArray[np.int32]
 
 
 def neighbors_within_batches(
@@ -33,7 +32,7 @@ def neighbors_within_batches(
     For each batch its cells (ascending) and their neighbours as positions in that list,
     cells of the batch × up to 15, nearest first. A batch of one cell has no neighbours.
     """
-    found = []
+    found: list[tuple[Ints, Ints]] = []
     for batch in range(int(batch_codes.max()) + 1):
         cells = np.flatnonzero(batch_codes == batch).astype(np.int32)
         k = min(thresholds.N_NEIGHBORS_REFERENCE, len(cells) - 1)
@@ -63,7 +62,7 @@ def leiden_within_batches(
     batches, the largest of a batch first.
     """
     n_cells = sum(len(cells) for cells, _ in within)
-    result = [np.zeros(n_cells, dtype=np.int32) for _ in resolutions]
+    result: list[Ints] = [np.zeros(n_cells, dtype=np.int32) for _ in resolutions]
     offsets = [0] * len(result)
     for cells, neighbors in within:
         if not len(cells):

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from harmony_core import thresholds
-from harmony_core.detector.profiles import Floats, Ints, Profiles, best_pairs, distinctness
+from harmony_core._typing import Floats, Ints
+from harmony_core.detector.profiles import Profiles, best_pairs, distinctness
 
 TABLE_STEPS = 255
 """The table is kept in bytes; a step is 1/255, far below what a threshold resolves."""

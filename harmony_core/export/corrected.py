@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.entries import Entries
 from harmony_core.export.record import RECORD_KEY, run_record
-from harmony_core.figures.summary import level_codes
 from harmony_core.palette import colors_for
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
@@ -231,6 +231,7 @@ def _add_colors(entries: Entries, results: RunResults) -> None:
         if not isinstance(values.dtype, pd.CategoricalDtype):
             continue
         categories = [str(c) for c in values.cat.categories]
-        colors = colors_for(categories if name in ours else level_codes(cells[name])[1])
+        ordered = categories if name in ours else Factor.of(name, cells[name]).levels
+        colors = colors_for(ordered)
         if set(categories) <= set(colors):
             entries.add("uns", key, np.array([colors[c] for c in categories], dtype=object))

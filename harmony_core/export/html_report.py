@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from harmony_core.categories import Coded
+from harmony_core.categories import MOST_GROUPS, Factor, categorical_columns
 from harmony_core.design.confounding import check_design
 from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.json_report import report_values, with_original_data
@@ -27,7 +26,6 @@ from harmony_core.runs.results import RunResults
 REPORT_NAME = "harmony_report.html"
 Row = tuple[Any, ...]
 
-_MOST_LEVELS = 200
 _MOST_EVIDENCE = 30
 _TOP_MARKERS = 8
 _OFF = ("label", "basis", "max_doublet")
@@ -91,7 +89,7 @@ def report_page(
         title=f"Harmony report: {data['name']}",
         verdict=verdict,
         data=data,
-        most_levels=_MOST_LEVELS,
+        most_levels=MOST_GROUPS,
         condition=p.condition,
         design=_design(results, own_columns),
         n_pcs=values["params"]["prepare"]["n_pcs"],
@@ -116,18 +114,12 @@ def _design(results: RunResults, own_columns: set[str]) -> dict[str, list[str]]:
     """Return by batch variable what ties other columns of the data to it, in sentences."""
     obs, p = results.obs, results.params
     assert obs is not None
-    columns = [
-        Coded.of(str(name), values.to_numpy())
-        for name, values in obs.items()
-        if name not in own_columns
-        and not pd.api.types.is_float_dtype(values)
-        and 1 < values.nunique() <= _MOST_LEVELS
-    ]
-    label = None if p.label is None else Coded.of(p.label, obs[p.label].to_numpy())
+    columns = categorical_columns(obs.drop(columns=[name for name in obs if name in own_columns]))
+    label = None if p.label is None else Factor.of(p.label, obs[p.label])
     embedding = results.embedding("before")
     findings = {}
     for name in p.harmony.batch:
-        batch = Coded.of(name, obs[name].to_numpy())
+        batch = Factor.of(name, obs[name])
         tied = check_design(batch, columns, label=label, embedding=embedding)
         findings[name] = [finding.sentence for finding in tied]
     return findings
@@ -156,7 +148,7 @@ def _lowered_theta(
         return {}
     effective = zip(variables, harmony["levels"], harmony["theta_b"], strict=True)
     return {
-        name: list(zip(levels, theta, strict=True))[:_MOST_LEVELS]
+        name: list(zip(levels, theta, strict=True))[:MOST_GROUPS]
         for name, levels, theta in effective
         if len(set(theta)) > 1
     }
@@ -221,9 +213,8 @@ def _evidence(evidence: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def _labels(results: RunResults) -> list[Row]:
-    labels = (results.assessment or {}).get("labels", [])
-    names = ("name", "cells", "loss", "merged_with")
-    return [tuple(row[name] for name in names) for row in labels[:_MOST_LEVELS]]
+    labels = () if results.assessment is None else results.assessment.labels
+    return [(row.name, row.cells, row.loss, row.merged_with) for row in labels[:MOST_GROUPS]]
 
 
 def _runs(runs: Sequence[RunResults]) -> tuple[list[str], list[Row]]:

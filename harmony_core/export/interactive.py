@@ -9,6 +9,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 from markupsafe import Markup
 
+from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.rendering import render
 from harmony_core.figures.paper.genes import expression_of
@@ -16,7 +17,6 @@ from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_batch
 from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.figures.screen.layouts import before_after
-from harmony_core.figures.summary import level_codes
 from harmony_core.io.writing import write_text_whole
 from harmony_core.palette import CATEGORICAL
 from harmony_core.runs.history import side_names
@@ -58,8 +58,8 @@ def _figures(results: RunResults) -> list[tuple[str, go.Figure]]:
     p, sides = results.params, side_names(results.params)
     figures = []
     for column in [*p.harmony.batch, *([p.label] if p.label else [])]:
-        codes, levels = level_codes(obs[column])
-        figure = before_after(before, after, codes, levels, title=column, sides=sides)
+        groups = Factor.of(column, obs[column])
+        figure = before_after(before, after, groups.codes, groups.levels, title=column, sides=sides)
         figures.append((f"By {column}", figure))
     by_cluster = before_after(
         before, after, *_clusters(results, "after"), title="cluster", sides=sides
@@ -85,13 +85,14 @@ def _by_cluster(
         figures.append((f"Marker genes by cluster, {when}", found))
     assert results.obs is not None  # as the pictures before these
     variable = results.params.harmony.batch[0]
-    batches, levels = level_codes(results.obs[variable])
-    if len(levels) > len(CATEGORICAL):  # colours repeat: nobody could tell the violins apart
+    batches = Factor.of(variable, results.obs[variable])
+    # Where colours repeat, nobody could tell the violins apart.
+    if len(batches.levels) > len(CATEGORICAL):
         return figures
     codes, names = _clusters(results, "after")
     for symbol, values in expression.items():
         violins = violins_by_batch(
-            values, codes, names, batches, levels, title=f"{symbol} by cluster"
+            values, codes, names, batches.codes, batches.levels, title=f"{symbol} by cluster"
         )
         figures.append((f"{symbol} by {variable}", violins))
     return figures

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
-from harmony_core.figures.summary import level_sizes
 from harmony_core.runs.results import RunResults
 
 
@@ -50,14 +50,15 @@ def report_values(
             "fingerprint": dataset.fingerprint,
             **facts,
             "batches": {
-                name: level_sizes(results.obs[name]) for name in results.params.harmony.batch
+                name: Factor.of(name, results.obs[name]).sizes
+                for name in results.params.harmony.batch
             },
-            "notes": [*facts["notes"], *assessment["notes"], *notes],
+            "notes": [*facts["notes"], *assessment.notes, *notes],
         },
         "params": params,
         "harmony": harmony and {k: v for k, v in harmony.items() if k != "seconds"},
-        "metrics": assessment["metrics"],
-        "verdict": assessment["verdict"],
+        "metrics": assessment.metrics,
+        "verdict": assessment.verdict.to_dict(),
         "seconds": dict(seconds if seconds is not None else results.seconds),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from harmony_core.io.writing import made_folder, written_whole
 from harmony_core.runs.history import differing, summary
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
+from harmony_core.verdict.assessment import Numbers
+from harmony_core.verdict.evidence import Evidence
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes text that starts with one of these for a formula, or drops it."""
@@ -46,9 +49,9 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
         "layouts": _layouts(results, cells),
         "clusters": _clusters(results, cells),
         "cells": _measures(results, cells),
-        "metrics": metrics_table(assessment["metrics"]),
+        "metrics": metrics_table(assessment.metrics),
         "markers": _markers(results),
-        "evidence": evidence_table(assessment["verdict"]["evidence"]),
+        "evidence": evidence_table(assessment.verdict.evidence),
     }
     if results.harmony is not None:
         objective = results.harmony["objective"]
@@ -58,7 +61,7 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def metrics_table(metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> pd.DataFrame:
+def metrics_table(metrics: Mapping[str, Numbers]) -> pd.DataFrame:
     """Return metrics as rows of batch variable, number, before and after."""
     rows = []
     for variable, after in metrics["after"].items():
@@ -88,10 +91,10 @@ def _cell(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def evidence_table(evidence: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
     """Return the verdict's evidence, its genes joined into one text a row."""
     columns = ["kind", "name", "batch_variable", "batch", "merged_with", "share", "score"]
-    table = pd.DataFrame(evidence, columns=[*columns, "cells", "genes"])
+    table = pd.DataFrame(list(map(asdict, evidence)), columns=[*columns, "cells", "genes"])
     table["genes"] = [" ".join(genes) for genes in table["genes"]]
     return table
 

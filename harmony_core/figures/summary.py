@@ -5,16 +5,11 @@ Figures on screen and figures on paper both read them, so that they show the sam
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-
-_NUMBER = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -121,33 +116,3 @@ def sampled_cells(n_cells: int, most: int) -> npt.NDArray[np.intp]:
     if n_cells <= most:
         return np.arange(n_cells)
     return np.sort(np.random.default_rng(0).choice(n_cells, most, replace=False))
-
-
-def level_sizes(column: pd.Series[Any]) -> dict[str, int]:
-    """Return how many cells each level of a column of obs has, in the order of `level_codes`."""
-    codes, levels = level_codes(column)
-    sizes = np.bincount(codes[codes >= 0], minlength=len(levels))
-    return dict(zip(levels, sizes.tolist(), strict=True))
-
-
-def level_codes(column: Any) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Return each cell's level as a number, and the names of the levels in their order.
-
-    The order is that of the alphabet, with numbers in names by their size: 2 before 10, and D2
-    before D10.
-
-    Parameters
-    ----------
-    column
-        A column of obs, or anything that pandas takes for one. A missing value has the code -1.
-    """
-    codes, levels = pd.factorize(pd.Series(column).astype("string"), sort=True)
-    order = sorted(range(len(levels)), key=lambda i: _NUMBER.sub(_padded, str(levels[i])))
-    places = np.empty(len(levels) + 1, dtype=np.int64)
-    places[order] = np.arange(len(levels))
-    places[-1] = -1  # which is the code of a missing value
-    return places[codes], tuple(str(levels[i]) for i in order)
-
-
-def _padded(number: re.Match[str]) -> str:
-    return number[0].rjust(20, "0")

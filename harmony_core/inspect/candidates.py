@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmony_core.categories import has_groups
 from harmony_core.inspect.columns import as_numbers, why_no_batch
 
 SMALL_BATCH = 20
@@ -102,8 +103,7 @@ def rank_label_columns(obs: pd.DataFrame) -> tuple[str, ...]:
         column = obs[name]
         if isinstance(column, pd.DataFrame) or not _names_any(str(name), _LABEL_WORDS):
             continue
-        n_levels = column.nunique()
-        if 2 <= n_levels <= 200 and as_numbers(column, column.dropna().drop_duplicates()) is None:
+        if has_groups(column) and as_numbers(column, column.dropna().drop_duplicates()) is None:
             annotated = _names_any(str(name), ("celltype", "annotation", "type", "label"))
             likely.append((not annotated, str(name)))
     return tuple(name for _, name in sorted(likely))

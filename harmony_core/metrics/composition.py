@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
+from harmony_core._typing import Ints
 from harmony_core.thresholds import N_NEIGHBORS
-
-Ints = npt.NDArray[np.integer[Any]]
 
 
 def neighbor_composition(

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmony_core._numba import parallel
+from harmony_core._typing import Floats, Ints
 from harmony_core.thresholds import MIN_CELLS_PURITY, N_NEIGHBORS
-
-Ints = NDArray[np.integer[Any]]
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,19 +5,16 @@ Conventions as in `mixing`. Büttner et al. 2019, 10.1038/s41592-018-0254-1
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
+from harmony_core._typing import Ints
 from harmony_core.metrics.mixing import LabelMixing, comparable_labels
 from harmony_core.thresholds import (
     MIN_BATCHES_CILISI,
     MIN_CELLS_CILISI,
 )
-
-Ints = NDArray[np.integer[Any]]
 
 
 def kbet_per_label(

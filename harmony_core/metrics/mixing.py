@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harmony_core._typing import Floats, Ints
 from harmony_core.errors import DataError
 from harmony_core.metrics.lisi_kernel import lisi_of_all
 from harmony_core.thresholds import (
@@ -24,9 +24,6 @@ from harmony_core.thresholds import (
     MIN_CELLS_CILISI,
     N_NEIGHBORS,
 )
-
-Ints = NDArray[np.integer[Any]]
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)

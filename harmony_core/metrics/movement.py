@@ -5,15 +5,11 @@ Plain numpy, so that a page can use it. Conventions as in `mixing`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from harmony_core._typing import Floats, Ints
 from harmony_core.thresholds import N_NEIGHBORS
-
-Ints = NDArray[np.integer[Any]]
-Floats = NDArray[np.floating[Any]]
 
 _CELLS_AT_ONCE = 2_000
 

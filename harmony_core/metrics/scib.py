@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +24,7 @@ from sklearn.metrics import (
     silhouette_samples,
 )
 
+from harmony_core._typing import Floats, Ints
 from harmony_core.errors import DataError
 from harmony_core.metric_catalog import SCIB_CONSERVATION, SCIB_MIXING
 from harmony_core.metrics.kbet import kbet_per_label
@@ -35,8 +35,6 @@ from harmony_core.thresholds import (
     SILHOUETTE_SAMPLE,
 )
 
-Ints = NDArray[np.integer[Any]]
-Floats = NDArray[np.floating[Any]]
 Progress = Callable[[float, str], None]
 
 BATCH_SCORES, BIO_SCORES = tuple(SCIB_MIXING), tuple(SCIB_CONSERVATION)

@@ -190,9 +190,9 @@ def summary(results: RunResults, names: Sequence[str] = ()) -> dict[str, Any] | 
     return {
         "run": results.plan.run,
         "settings": settings(results.params, names),
-        "metrics": assessment["metrics"]["after"],
-        "level": assessment["verdict"]["level"],
-        "kind": assessment["verdict"]["kind"],
+        "metrics": assessment.after,
+        "level": assessment.verdict.level,
+        "kind": assessment.verdict.kind,
         "complete": results.is_finished,
     }
 
@@ -206,12 +206,12 @@ def candidate(results: RunResults) -> Candidate | None:
     assessment = results.assessment
     if assessment is None:
         return None
-    after = assessment["metrics"]["after"].values()
-    scored = [d for d in assessment["detections"].values() if d["conflict"] is not None]
+    after = assessment.after.values()
+    scored = [d for d in assessment.detections.values() if d.conflict is not None]
     return Candidate(
         settings=results.params.harmony,
         mcm=min(_known(after, "mcm"), default=None),
-        score=max((d["score"] for d in scored), default=None),
+        score=max((d.score for d in scored), default=None),
         purity_loss=max(_known(after, "worst_label_purity_loss"), default=None),
     )
 

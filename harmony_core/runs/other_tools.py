@@ -19,7 +19,7 @@ from harmony_core.verdict.assess import lisi_numbers
 
 if TYPE_CHECKING:
     from harmony_core.runs.pipeline import Pipeline
-    from harmony_core.verdict.assess import Assessment
+    from harmony_core.verdict.assessment import Assessment
 
 
 def assess_embedding(pipeline: Pipeline, corrected: npt.NDArray[np.floating]) -> Assessment:

@@ -18,6 +18,7 @@ from harmony_core.methods.prepare import log_normalised_gene
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import STAGES, Plan, Side
 from harmony_core.store import Arrays, Dataset, StageResult
+from harmony_core.verdict.assessment import Assessment
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,10 @@ class RunResults:
         return None if stage is None else stage.info
 
     @property
-    def assessment(self) -> Mapping[str, Any] | None:
-        """Metrics before and after, and the verdict; see `harmony_core.verdict.assess`."""
+    def assessment(self) -> Assessment | None:
+        """Metrics before and after, the verdict, and the evidence behind it."""
         stage = self.stage("assess")
-        return None if stage is None else stage.info
+        return None if stage is None else Assessment.from_dict(stage.info, stage.arrays)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ class Dataset:
     def finished(self, key: StageKey) -> StageResult | None:
         """Return a finished stage, or None if it has yet to be computed.
 
-        One that can't be read is given up, so that it counts as not computed everywhere.
+        One that can't be read is deleted, so that it counts as not computed everywhere.
         """
         mark = self._mark(key)
         try:
@@ -142,14 +142,14 @@ class Dataset:
 
     def seconds_by_stage(self) -> dict[str, list[float]]:
         """Return how long each computation took whose result is still there, by stage."""
-        found: dict[str, list[float]] = {}
+        seconds: dict[str, list[float]] = {}
         for mark in glob.glob("stages/*/info.json", root_dir=self.folder):
             # Another server may be evicting it, and what can't be read says nothing.
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 values = json.loads((self.folder / mark).read_text("utf-8"))["values"]
                 stage = Path(mark).parent.name.rpartition("-")[0]
-                found.setdefault(stage, []).append(float(values["seconds"]))
-        return found
+                seconds.setdefault(stage, []).append(float(values["seconds"]))
+        return seconds
 
     def computed(
         self, key: StageKey, compute: Callable[[], tuple[Arrays, Mapping[str, Any]]]
@@ -161,10 +161,10 @@ class Dataset:
         FileError
             If the dataset was evicted meanwhile.
         OSError
-            If its disk is full: nothing that follows could be kept either.
+            If its disk is full: nothing that follows could be written either.
         """
-        if (found := self.finished(key)) is not None:
-            return found
+        if (result := self.finished(key)) is not None:
+            return result
         try:
             return self._computed_now(key, compute)
         except FileNotFoundError as error:
@@ -178,8 +178,8 @@ class Dataset:
         stages = self.folder / "stages"
         stages.mkdir(exist_ok=True)
         with filelock.FileLock(stages / f".{key.folder}.lock"):
-            if (found := self.finished(key)) is not None:
-                return found
+            if (result := self.finished(key)) is not None:
+                return result
             start = time.perf_counter()
             arrays, values = compute()
             values = {**values, "seconds": round(time.perf_counter() - start, 4)}

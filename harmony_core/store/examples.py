@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from harmony_core.store.store import Store
 
-FOLDER = Path(__file__).resolve().parents[2] / "sample_data"
+_CHECKOUT = Path(__file__).resolve().parents[2] / "sample_data"
+_INSTALLED = Path(__file__).resolve().parent / "sample_data"
+FOLDER = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class Example:
     """A dataset that comes with the program.
 
     Attributes
@@ -50,8 +54,8 @@ class Sample:
         return self.path.with_suffix(".store.zip")
 
 
-SAMPLES: Mapping[str, Sample] = {
-    "kang": Sample(
+EXAMPLES: Mapping[str, Example] = {
+    "kang": Example(
         name="Kang PBMC, control and stimulated",
         file="kang/kang_pbmc.h5ad",
         batch="condition",
@@ -60,7 +64,7 @@ SAMPLES: Mapping[str, Sample] = {
         about="Blood cells of eight donors, half of them stimulated with interferon beta "
         "(Kang et al. 2018). Real cells; the labels are ours, from marker genes.",
     ),
-    "sibling": Sample(
+    "sibling": Example(
         name="Two batches with a sibling",
         file="sibling/two_batches_sibling.h5ad",
         batch="batch",
@@ -75,25 +79,24 @@ FIRST = "kang"
 
 
 def install(store: Store, *keys: str) -> None:
-    """Put these samples, or all, into the store where they are not there yet."""
-    for sample in (SAMPLES[key] for key in keys or SAMPLES):
-        if not sample.archive.is_file():
+    """Put these examples, or all, into the store where they are not there yet."""
+    for example in (EXAMPLES[key] for key in keys or EXAMPLES):
+        if not example.archive.is_file():
             continue
-        with zipfile.ZipFile(sample.archive) as archive:
+        with zipfile.ZipFile(example.archive) as archive:
             fingerprint = json.loads(archive.read("fingerprint.json"))
             with store.new_dataset(fingerprint) as folder:
                 if folder is None:
                     continue
                 archive.extractall(folder)
                 (folder / "fingerprint.json").unlink()
-                shutil.copyfile(sample.path, folder / "source.h5ad")
-                _write_matrix(sample.path, folder)
+                shutil.copyfile(example.path, folder / "source.h5ad")
+                _write_matrix(example.path, folder)
 
 
 def _write_matrix(source: Path, folder: Path) -> None:
-    """Write a sample's counts by gene, as `ingest` does, without importing anndata."""
+    """Write an example's counts by gene, as `ingest` does, without importing anndata."""
     import h5py
-    import numpy as np
     import scipy.sparse as sp
 
     with h5py.File(source, "r") as file:
@@ -107,17 +110,17 @@ def _write_matrix(source: Path, folder: Path) -> None:
 
 
 def fingerprint(store: Store, key: str) -> str:
-    """Return a sample's fingerprint, putting it into the store first if need be."""
+    """Return an example's fingerprint, putting it into the store first if need be."""
     install(store, key)
     return _shipped_fingerprint(key)
 
 
 def key_of(fingerprint: str) -> str | None:
-    """Return which sample a dataset is, or None if it is none."""
-    return next((key for key in SAMPLES if _shipped_fingerprint(key) == fingerprint), None)
+    """Return which example a dataset is, or None if it is none."""
+    return next((key for key in EXAMPLES if _shipped_fingerprint(key) == fingerprint), None)
 
 
 @cache
 def _shipped_fingerprint(key: str) -> str:
-    with zipfile.ZipFile(SAMPLES[key].archive) as archive:
+    with zipfile.ZipFile(EXAMPLES[key].archive) as archive:
         return str(json.loads(archive.read("fingerprint.json")))

@@ -25,40 +25,40 @@ def fingerprint(adata: AnnData) -> str:
     two files that differ in a layer are two datasets. How a matrix is stored (dense, by cell, by
     gene) makes no difference.
     """
-    found = hashlib.blake2b(digest_size=12)
+    digest = hashlib.blake2b(digest_size=12)
     parts = [adata.X, adata.obs, adata.var, adata.layers, adata.obsm, adata.varm, adata.obsp]
     parts += [adata.varp, adata.uns]
     parts += [] if adata.raw is None else [adata.raw.X, adata.raw.var]
     for part in parts:
-        _add(found, part)
-    return found.hexdigest()
+        _add(digest, part)
+    return digest.hexdigest()
 
 
-def _add(found: Any, value: Any) -> None:
+def _add(digest: Any, value: Any) -> None:
     """Add a value of any kind that an AnnData may hold."""
     if isinstance(value, Mapping):
         for name in sorted(value, key=str):
-            _add(found, str(name))
-            _add(found, value[name])
+            _add(digest, str(name))
+            _add(digest, value[name])
     elif isinstance(value, pd.DataFrame):
-        _add_text(found, [*value.columns, *value.index])
+        _add_text(digest, [*value.columns, *value.index])
         for position in range(value.shape[1]):
-            _add_column(found, value.iloc[:, position])
+            _add_column(digest, value.iloc[:, position])
     elif _is_sparse(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
-        _add_numbers(found, value)
+        _add_numbers(digest, value)
     elif isinstance(value, np.ndarray):
-        _add_text(found, value.ravel().tolist())
+        _add_text(digest, value.ravel().tolist())
     elif isinstance(value, list | tuple):
         for part in value:
-            _add(found, part)
+            _add(digest, part)
     else:
-        _add_text(found, [value])
+        _add_text(digest, [value])
 
 
-def _add_numbers(found: Any, values: Any) -> None:
-    _add_text(found, values.shape)
+def _add_numbers(digest: Any, values: Any) -> None:
+    _add_text(digest, values.shape)
     if len(values.shape) != 2:
-        found.update(np.ascontiguousarray(values).data)
+        digest.update(np.ascontiguousarray(values).data)
         return
     # By cell, whatever the file's order: taking cells from a matrix by gene reads all of it.
     by_cell = values.tocsr() if hasattr(values, "tocsr") else values
@@ -71,7 +71,7 @@ def _add_numbers(found: Any, values: Any) -> None:
             block.sum_duplicates()
             block.eliminate_zeros()
             for part in (block.indptr.astype(np.int64), block.indices.astype(np.int64), block.data):
-                found.update(np.ascontiguousarray(part).data)
+                digest.update(np.ascontiguousarray(part).data)
 
 
 def _is_sparse(value: Any) -> bool:
@@ -79,12 +79,12 @@ def _is_sparse(value: Any) -> bool:
     return getattr(value, "format", None) in ("csr", "csc")
 
 
-def _add_column(found: Any, values: pd.Series[Any]) -> None:
+def _add_column(digest: Any, values: pd.Series[Any]) -> None:
     if not pd.api.types.is_numeric_dtype(values):
         values = values.astype(object).map(str)
     hashed = pd.util.hash_pandas_object(values, index=False)
-    found.update(np.ascontiguousarray(hashed.to_numpy()).data)
+    digest.update(np.ascontiguousarray(hashed.to_numpy()).data)
 
 
-def _add_text(found: Any, values: Iterable[Any]) -> None:
-    found.update(json.dumps([str(value) for value in values]).encode())
+def _add_text(digest: Any, values: Iterable[Any]) -> None:
+    digest.update(json.dumps([str(value) for value in values]).encode())

@@ -34,7 +34,7 @@ RESULT_KEY = "harmony_explorer"
 """Entry of uns by which we know a file that we wrote."""
 
 _PANEL = 1_000
-"""Fewer genes than this were chosen, and whole transcriptomes' thresholds do not fit."""
+"""Fewer genes than this are a panel, which whole transcriptomes' thresholds do not fit."""
 _PANEL_SHARE = 50
 
 _KINDS: Mapping[ValueKind, ExpressionKind] = {
@@ -111,7 +111,7 @@ def ingest(
     name
         What pages call them.
     source
-        The h5ad they were read from, which is kept as it is; without one the data are written.
+        The h5ad they were read from, which is copied as it is; without one the data are written.
     suggested
         Settings to begin with, where they are known; otherwise the likeliest columns are taken.
     notes
@@ -172,7 +172,7 @@ def ingest(
 
 
 def _info(
-    found: DataSummary,
+    recognised: DataSummary,
     *,
     name: str,
     notes: Iterable[str],
@@ -180,41 +180,41 @@ def _info(
     reading: Reading,
     run: RunParams | None,
 ) -> DatasetInfo:
-    """Return what is kept of a dataset beside its arrays; embeddings to start from come first."""
-    used = found.expression
-    embeddings = [e for e in found.embeddings if not e.is_layout]
+    """Return what ``dataset.json`` is to say; embeddings to start from come first."""
+    used = recognised.expression
+    embeddings = [e for e in recognised.embeddings if not e.is_layout]
     usable = [e for e in embeddings if e.n_bad == 0 and not e.is_corrected]
     return DatasetInfo(
         name=name,
-        n_cells=found.n_cells,
-        n_genes=found.n_genes,
+        n_cells=recognised.n_cells,
+        n_genes=recognised.n_genes,
         kind="none" if used is None else _KINDS[used.kind],
         where="" if used is None else used.where,
-        matrices={m.where: m.kind.value for m in found.matrices},
-        mixed_kinds=_mixed_kinds(found),
-        organism=found.organism,
-        n_mito=found.n_mito,
-        symbol_column=found.symbol_column,
+        matrices={m.where: m.kind.value for m in recognised.matrices},
+        mixed_kinds=_mixed_kinds(recognised),
+        organism=recognised.organism,
+        n_mito=recognised.n_mito,
+        symbol_column=recognised.symbol_column,
         embeddings=tuple(e.name for e in embeddings),
-        layouts=tuple(e.name for e in found.embeddings if e.is_layout),
+        layouts=tuple(e.name for e in recognised.embeddings if e.is_layout),
         embedding_facts={e.name: e for e in embeddings},
         uncorrected=tuple(e.name for e in sorted(usable, key=lambda e: e.preference)),
-        warnings=(*notes, *found.warnings),
+        warnings=(*notes, *recognised.warnings),
         suggested=suggested,
-        candidates=found.batch_candidates,
-        labels=tuple(found.label_candidates),
+        candidates=recognised.batch_candidates,
+        labels=tuple(recognised.label_candidates),
         reading=reading,
         run=run,
     )
 
 
-def _mixed_kinds(found: DataSummary) -> dict[str, str]:
+def _mixed_kinds(recognised: DataSummary) -> dict[str, str]:
     """Return by column why its levels can't be corrected together, where they hold two kinds."""
     mixed: dict[str, str] = {}
-    by_column = {} if found.expression is None else found.expression.kinds_by_column
+    by_column = {} if recognised.expression is None else recognised.expression.kinds_by_column
     telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
     for column in by_column:
-        # Batches that hold a mixture are told by the column whose batches don't.
+        # Batches that hold a mixture are named by the column whose batches don't.
         blamed = column if column in telling else next(iter(telling), column)
         try:
             check_same_kind(dict(by_column[blamed]), blamed)
@@ -235,14 +235,14 @@ def _writable(adata: AnnData) -> AnnData:
     """Return the data with tables that an h5ad can hold: one kind of value a column, no slashes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*names are not unique")  # `check` says so
-        found = adata.copy()
+        writable = adata.copy()
     for table in ("obs", "var"):
         frame = getattr(adata, table)
         clean = _readable(frame)
         clean.columns = pd.Index(_unique(str(c).replace("/", "|") for c in clean.columns))
         clean.index = pd.Index(frame.index.astype(str))
-        setattr(found, table, clean)
-    return found
+        setattr(writable, table, clean)
+    return writable
 
 
 def _unique(names: Iterable[Any]) -> list[str]:

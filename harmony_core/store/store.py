@@ -57,8 +57,8 @@ class Store:
     """
 
     def __init__(self, home: Path | str | None = None) -> None:
-        chosen = home or os.environ.get(HOME_VARIABLE)
-        self.home = Path(chosen or platformdirs.user_cache_dir("harmony-explorer")).resolve()
+        home = home or os.environ.get(HOME_VARIABLE)
+        self.home = Path(home or platformdirs.user_cache_dir("harmony-explorer")).resolve()
         self.datasets_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.home.chmod(0o700)
 

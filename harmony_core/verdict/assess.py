@@ -10,20 +10,19 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from harmony_core import thresholds
-from harmony_core.categories import Coded
+from harmony_core._typing import Floats, Ints
+from harmony_core.categories import Factor
 from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
 from harmony_core.detector.results import Detection, LabelRow
 from harmony_core.detector.scores import score
 from harmony_core.metrics import conservation, mixing, movement
 from harmony_core.verdict.advice import RunFacts
+from harmony_core.verdict.assessment import Assessment
 from harmony_core.verdict.verdict import Verdict, combine, judge
 
-Ints = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.floating]
 
-
-def with_joint(variables: Sequence[Coded]) -> list[Coded]:
+def with_joint(variables: Sequence[Factor]) -> list[Factor]:
     """Return the batch variables, and their combination where there are several."""
     if len(variables) < 2:
         return list(variables)
@@ -31,7 +30,7 @@ def with_joint(variables: Sequence[Coded]) -> list[Coded]:
     known, first = np.unique(codes, return_index=True)
     first = first[known >= 0]
     levels = tuple(" × ".join(v.levels[v.codes[cell]] for v in variables) for cell in first)
-    return [*variables, Coded(" × ".join(v.name for v in variables), codes, levels)]
+    return [*variables, Factor(" × ".join(v.name for v in variables), codes, levels)]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class LisiNumbers:
 
 
 def lisi_numbers(
-    indices: Ints, distances: Floats, variables: Sequence[Coded], label: Coded | None
+    indices: Ints, distances: Floats, variables: Sequence[Factor], label: Factor | None
 ) -> LisiNumbers:
     """Compute every LISI of one embedding in one pass over its neighbours.
 
@@ -105,29 +104,13 @@ class RunData:
     near_after: Ints
     lisi_before: LisiNumbers
     lisi_after: LisiNumbers
-    variables: Sequence[Coded]
+    variables: Sequence[Factor]
     references: Sequence[Reference]
-    label: Coded | None
+    label: Factor | None
     expression: sp.csc_matrix | None
     symbols: Sequence[str]
     condition: bool
     facts: RunFacts
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assessment:
-    """Numbers before and after (by batch variable), the verdict, and values per cell.
-
-    ``detections`` hold the label-free evidence by batch variable, ``labels`` every label's row.
-    """
-
-    before: Mapping[str, Mapping[str, float | None]]
-    after: Mapping[str, Mapping[str, float | None]]
-    verdict: Verdict
-    detections: Mapping[str, Detection]
-    labels: tuple[LabelRow, ...]
-    notes: tuple[str, ...]
-    per_cell: Mapping[str, npt.NDArray[np.float32]]
 
 
 def assess(run: RunData) -> Assessment:
@@ -186,7 +169,7 @@ def assess(run: RunData) -> Assessment:
     )
 
 
-def label_rows(run: RunData, variable: Coded) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
+def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
     """Return what became of each label, worst first, and what could not be assessed.
 
     Parameters
@@ -248,7 +231,7 @@ def _largest_other(near: Ints, labels: Ints, mine: npt.NDArray[np.intp]) -> tupl
     return int(counts.argmax()), float(counts.max() / len(neighbors))
 
 
-def _worst_batch(run: RunData, labels: Ints, mine: npt.NDArray[np.intp], variable: Coded) -> str:
+def _worst_batch(run: RunData, labels: Ints, mine: npt.NDArray[np.intp], variable: Factor) -> str:
     change = conservation.wrong_label_fraction(run.near_after, labels)[mine]
     change = change - conservation.wrong_label_fraction(run.near_before, labels)[mine]
     batches = variable.codes[mine]

@@ -56,8 +56,8 @@ def restore() -> None:
     if not parameters:
         return
     key = parameters.get("sample", [examples.FIRST])[-1]
-    if key not in examples.SAMPLES:
-        available = ", ".join(examples.SAMPLES)
+    if key not in examples.EXAMPLES:
+        available = ", ".join(examples.EXAMPLES)
         st.session_state[_PROBLEMS] = [f"There is no sample {key!r}; available: {available}."]
         return
     state.choose_dataset(examples.fingerprint(services.store(), key))

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core.figures.summary import clip_limit, level_codes
+from harmony_core.categories import Factor
+from harmony_core.figures.summary import clip_limit
 from harmony_core.metric_catalog import METRICS, PER_CELL
 from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
@@ -149,7 +150,8 @@ def column(obs: pd.DataFrame, name: str) -> Categories | Values:
 
 def levels(obs: pd.DataFrame, name: str) -> Categories:
     """Return a column of obs as levels, also one of numbers, each with its colour."""
-    codes, names = level_codes(obs[name])
+    column = Factor.of(name, obs[name])
+    codes, names = column.codes, column.levels
     if len(names) > _MOST_LEVELS:
         sizes = np.bincount(codes[codes >= 0], minlength=len(names))
         largest = np.sort(np.argsort(-sizes, kind="stable")[: _MOST_LEVELS - 1])

@@ -174,12 +174,11 @@ def precluster_cells(
     results: RunResults, variable: str, cluster: int
 ) -> npt.NDArray[np.bool_] | None:
     """Return which cells belong to a pre-cluster; None while the run is not judged."""
-    stage = results.stage("assess")
-    if stage is None:
+    assessment = results.assessment
+    if assessment is None:
         return None
-    names = list(stage.info["metrics"]["after"])
-    mine: npt.NDArray[np.bool_] = stage.arrays["preclusters"][names.index(variable)] == cluster
-    return mine
+    preclusters = assessment.per_cell["preclusters"][list(assessment.after).index(variable)]
+    return np.asarray(preclusters == cluster)
 
 
 def note_on_marks(dataset: Dataset) -> None:

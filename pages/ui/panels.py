@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from harmony_core.design.confounding import Finding
 from harmony_core.metric_catalog import HEADLINE, METRICS
 from harmony_core.params import RunParams
+from harmony_core.verdict.assessment import Assessment
 from harmony_core.verdict.verdict import KINDS, Verdict
 from pages.ui.text import number, plain
 
@@ -81,7 +82,7 @@ _CONDITION = (
 )
 
 
-def headline(metrics: Mapping[str, Any], variable: str, *, main_only: bool = False) -> None:
+def headline(found: Assessment, variable: str, *, main_only: bool = False) -> None:
     """Draw the headline numbers of one batch variable, each before → after.
 
     Parameters
@@ -89,7 +90,7 @@ def headline(metrics: Mapping[str, Any], variable: str, *, main_only: bool = Fal
     main_only
         Whether to leave out those that only say the same in another way.
     """
-    before, after = metrics["before"][variable], metrics["after"][variable]
+    before, after = found.before[variable], found.after[variable]
     names = [n for n in (_MAIN if main_only else HEADLINE) if n in after]
     for column, name in zip(st.columns(len(names), gap="small"), names, strict=True):
         metric, old, new = METRICS[name], before.get(name), after[name]

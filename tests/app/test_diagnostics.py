@@ -35,7 +35,7 @@ def kang(runner: Waiting) -> Dataset:
 
 
 def _results(kang: Dataset) -> RunResults:
-    sample = examples.SAMPLES["kang"]
+    sample = examples.EXAMPLES["kang"]
     params = RunParams.from_dict(
         {
             "harmony": {"batch": [sample.batch]},

@@ -8,7 +8,7 @@ import scipy.stats
 from sklearn.decomposition import PCA
 
 from benchmarks.scenarios import SCENARIOS
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.design.confounding import (
     check_design,
     closest_relative,
@@ -19,9 +19,9 @@ from harmony_core.design.confounding import (
 from harmony_core.simulate import simulate
 
 
-def column(name: str, values: np.ndarray) -> Coded:
+def column(name: str, values: np.ndarray) -> Factor:
     levels, codes = np.unique(values, return_inverse=True)
-    return Coded(name=name, codes=codes, levels=tuple(str(v) for v in levels))
+    return Factor(name=name, codes=codes, levels=tuple(str(v) for v in levels))
 
 
 def principal_components(counts) -> np.ndarray:
@@ -172,7 +172,7 @@ def test_replacing_types_cannot_be_told_apart_and_this_is_said():
 
 
 def test_a_single_batch_is_red_and_missing_values_are_counted():
-    one = Coded(name="run", codes=np.array([0] * 50 + [-1] * 3), levels=("only",))
+    one = Factor(name="run", codes=np.array([0] * 50 + [-1] * 3), levels=("only",))
     found = check_design(one, [])
     assert [(f.kind, f.severity) for f in found] == [("one_batch", "red"), ("missing", "amber")]
     assert found[1].details["cells"] == 3

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.design.variables import advise
 from harmony_core.inspect.candidates import rank_batch_columns
 
@@ -27,7 +27,7 @@ OBS = pd.DataFrame(
 
 
 def said(*batch: str, obs: pd.DataFrame = OBS, **options: Any) -> str:
-    columns = {name: Coded.of(name, obs[name].to_numpy()) for name in obs}
+    columns = {name: Factor.of(name, obs[name]) for name in obs}
     found = advise(
         [columns[b] for b in batch],
         rank_batch_columns(obs),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.figures.screen.heatmaps import MOST_LEVELS, design_heatmap
 from harmony_core.figures.screen.preparation_charts import gene_overlap, scree
 
@@ -12,8 +12,8 @@ HTML = "<b>x</b>"
 
 
 def test_the_design_shows_shares_of_each_batch() -> None:
-    batch = Coded.of(HTML, np.array(["a", "a", "a", "b"]))
-    other = Coded.of("type", np.array([HTML, HTML, "T", "T"]))
+    batch = Factor.of(HTML, np.array(["a", "a", "a", "b"]))
+    other = Factor.of("type", np.array([HTML, HTML, "T", "T"]))
     heat = design_heatmap(batch, other).data[0]
     np.testing.assert_allclose(heat.z, [[200 / 3, 100 / 3], [0, 100]])
     np.testing.assert_array_equal(heat.customdata, [[2, 1], [0, 1]])
@@ -22,8 +22,8 @@ def test_the_design_shows_shares_of_each_batch() -> None:
 
 def test_of_many_levels_the_largest_are_drawn() -> None:
     codes = np.repeat(np.arange(60), np.arange(1, 61))
-    many = Coded("many", codes, tuple(str(i) for i in range(60)))
-    two = Coded("two", codes % 2, ("even", "odd"))
+    many = Factor("many", codes, tuple(str(i) for i in range(60)))
+    two = Factor("two", codes % 2, ("even", "odd"))
     drawn = design_heatmap(many, two).data[0]
     assert list(drawn.y) == [str(i) for i in range(60 - MOST_LEVELS, 60)]
 

@@ -15,7 +15,7 @@ from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_b
 from harmony_core.figures.screen.layouts import before_after, small_multiples
 from harmony_core.figures.screen.preparation_charts import batch_bars, quality_violins
 from harmony_core.figures.screen.style import LONGEST_NAME, label_text
-from harmony_core.figures.summary import clip_limit, dots, level_codes, sampled_cells
+from harmony_core.figures.summary import clip_limit, dots, sampled_cells
 from harmony_core.palette import CATEGORICAL, MISSING
 
 HOSTILE = "<a href='http://example.org'>CD3E</a>"
@@ -64,16 +64,6 @@ def test_sampled_cells_are_a_sorted_subset_and_the_same_twice() -> None:
     assert (np.diff(cells) > 0).all()
     np.testing.assert_array_equal(cells, sampled_cells(1000, 100))
     assert len(sampled_cells(50, 100)) == 50
-
-
-def test_levels_are_sorted_and_missing_is_negative() -> None:
-    codes, levels = level_codes(pd.Series(["b", "a", None, "b"], dtype=object))
-    assert levels == ("a", "b")
-    assert codes.tolist() == [1, 0, -1, 1]
-    assert level_codes(np.array([2, 1, 2]))[1] == ("1", "2")
-    codes, levels = level_codes(["D10", "10", "D2", "2", "D2"])
-    assert levels == ("2", "10", "D2", "D10")
-    assert codes.tolist() == [3, 1, 2, 0, 2]
 
 
 def test_convergence_says_why_harmony_stopped() -> None:

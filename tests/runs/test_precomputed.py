@@ -74,7 +74,7 @@ def test_it_is_judged_as_the_command_judges_it(
     assert found is not None
     pipeline = Pipeline(run.dataset, replace(GIVEN, precomputed=None))
     direct = assess_embedding(pipeline, run.dataset.embedding("X_tool"))
-    assert found["metrics"] == {"before": direct.before, "after": direct.after}
+    assert found["metrics"] == direct.metrics
     assert found["verdict"]["sentences"] == list(direct.verdict.sentences)
     assert found["verdict"]["advice"] == []
     command = ["diagnose", str(path), "--batch", "batch", "--label", "true_type", "--json"]

@@ -12,9 +12,8 @@ import pytest
 
 from harmony_core.methods.neighbors import nearest_neighbors
 from harmony_core.runs.results import RunResults
-from harmony_core.store import Store
-from harmony_core.store import examples as samples
-from harmony_core.store.examples import FOLDER, SAMPLES, Sample
+from harmony_core.store import Store, examples
+from harmony_core.store.examples import EXAMPLES, FOLDER, Example
 
 make = runpy.run_path(str(FOLDER / "make_store.py"))
 
@@ -22,33 +21,33 @@ make = runpy.run_path(str(FOLDER / "make_store.py"))
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(tmp_path_factory.mktemp("shipped"))
-    samples.install(store)
+    examples.install(store)
     return store
 
 
 def test_kang_is_what_the_readme_says() -> None:
-    adata = ad.read_h5ad(SAMPLES["kang"].path)
+    adata = ad.read_h5ad(EXAMPLES["kang"].path)
     assert adata.shape == (4000, 4910)
     assert dict(adata.obs["condition"].value_counts()) == {"control": 2000, "stimulated": 2000}
     assert (adata.X.data == np.round(adata.X.data)).all()
-    assert SAMPLES["kang"].path.stat().st_size < 5e6
+    assert EXAMPLES["kang"].path.stat().st_size < 5e6
 
 
-@pytest.mark.parametrize("key", SAMPLES)
+@pytest.mark.parametrize("key", EXAMPLES)
 def test_shipped_results_are_on_screen_without_computing(shipped: Store, key: str) -> None:
-    dataset = shipped.dataset(samples.fingerprint(shipped, key))
-    results = RunResults(dataset, make["default_run"](SAMPLES[key]))
+    dataset = shipped.dataset(examples.fingerprint(shipped, key))
+    results = RunResults(dataset, make["default_run"](EXAMPLES[key]))
     assert results.is_finished
     assert results.assessment is not None
-    original = ad.read_h5ad(SAMPLES[key].path)
+    original = ad.read_h5ad(EXAMPLES[key].path)
     np.testing.assert_array_equal(dataset.gene(11), original.X[:, [11]].toarray().ravel())
 
 
-@pytest.mark.parametrize("key", SAMPLES)
+@pytest.mark.parametrize("key", EXAMPLES)
 def test_the_chain_gives_the_shipped_results(shipped: Store, tmp_path: Path, key: str) -> None:
-    sample: Sample = SAMPLES[key]
+    sample: Example = EXAMPLES[key]
     dataset = make["compute"](sample, Store(tmp_path))
-    assert dataset.fingerprint == samples.fingerprint(shipped, key)
+    assert dataset.fingerprint == examples.fingerprint(shipped, key)
     params = make["default_run"](sample)
     fresh = RunResults(dataset, params)
     kept = RunResults(shipped.dataset(dataset.fingerprint), params)
@@ -77,14 +76,14 @@ def _share_shown(layout: np.ndarray | None, neighbors: np.ndarray) -> float:
 
 
 def test_the_sibling_sample_is_over_corrected_by_default(shipped: Store) -> None:
-    dataset = shipped.dataset(samples.fingerprint(shipped, "sibling"))
-    results = RunResults(dataset, make["default_run"](SAMPLES["sibling"]))
+    dataset = shipped.dataset(examples.fingerprint(shipped, "sibling"))
+    results = RunResults(dataset, make["default_run"](EXAMPLES["sibling"]))
     assert results.assessment is not None
     assert results.assessment["verdict"]["level"] == "red"
 
 
 def test_archives_hold_nothing_but_results() -> None:
-    for sample in SAMPLES.values():
+    for sample in EXAMPLES.values():
         with zipfile.ZipFile(sample.archive) as archive:
             for name in archive.namelist():
                 assert Path(name).suffix in (".npy", ".json", ".parquet")

@@ -21,11 +21,6 @@ from tests.io import formats
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "home")
-
-
-@pytest.fixture
 def own(simulated: ad.AnnData, tmp_path: Path) -> Path:
     simulated.write_h5ad(tmp_path / "own.h5ad")
     return tmp_path / "own.h5ad"

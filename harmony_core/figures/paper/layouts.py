@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
-from harmony_core.figures.summary import level_codes
 from harmony_core.io.writing import written_whole
 from harmony_core.palette import MISSING, colors_for
 from harmony_core.runs.history import side_names
@@ -152,7 +152,8 @@ def _panel(results: RunResults, side: Side, column: str | None) -> Panel:
         return f"{when}, by cluster", positions, colouring
     if column not in obs:
         raise ExportError(f"The data have no column {column!r} to colour by.")
-    colouring = Colouring(column, *level_codes(obs[column]))
+    groups = Factor.of(column, obs[column])
+    colouring = Colouring(column, groups.codes, groups.levels)
     return f"{when}, by {short_name(column)}", positions, colouring
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
 from harmony_core.figures.paper.genes import expression_of
 from harmony_core.figures.paper.layouts import save, short_name, short_names
 from harmony_core.figures.summary import (
     MOST_IN_VIOLIN,
-    level_codes,
     sampled_cells,
     violin_bandwidth,
 )
@@ -66,7 +66,9 @@ def draw_violins(results: RunResults, expression: Mapping[str, npt.NDArray[np.fl
     clusters, obs = results.clusters("after"), results.obs
     if clusters is None or obs is None:
         raise UnfinishedRun("draw")
-    batches, levels = level_codes(obs[results.params.harmony.batch[0]])
+    variable = results.params.harmony.batch[0]
+    batch = Factor.of(variable, obs[variable])
+    batches, levels = batch.codes, batch.levels
     sizes = np.bincount(batches[batches >= 0], minlength=len(levels))
     drawn = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_BATCHES])
     colors = [list(colors_for(levels).values())[b] for b in drawn]

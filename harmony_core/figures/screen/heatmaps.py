@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.design.confounding import crosstab
 from harmony_core.figures.screen.style import label_text, styled
 from harmony_core.figures.summary import MOST_LOG2, log2_of_even
@@ -21,7 +21,7 @@ MOST_LEVELS = 40
 _COLORBAR = {"thickness": 12}
 
 
-def design_heatmap(batch: Coded, other: Coded, *, dark: bool = False) -> go.Figure:
+def design_heatmap(batch: Factor, other: Factor, *, dark: bool = False) -> go.Figure:
     """Draw how the cells of each batch spread over the levels of another column.
 
     Parameters

@@ -16,7 +16,8 @@ from harmony_core.verdict.advice import RunFacts
 if TYPE_CHECKING:
     from harmony_core.detector.reference import Reference
     from harmony_core.methods.neighbors import Neighbors
-    from harmony_core.verdict.assess import Assessment, LisiNumbers
+    from harmony_core.verdict.assess import LisiNumbers
+    from harmony_core.verdict.assessment import Assessment
 
 
 @stage(
@@ -101,13 +102,7 @@ def assess(context: Context) -> Computed:
         assessment = assess_other_tool(context, near, mixing)
     # In the assessment too, so that evidence can be marked where the reference is gone.
     preclusters = np.stack([reference.evidence.pre for reference in _references(context)])
-    return {**assessment.per_cell, "preclusters": preclusters}, {
-        "metrics": {"before": assessment.before, "after": assessment.after},
-        "verdict": assessment.verdict.to_dict(),
-        "detections": {name: d.to_dict() for name, d in assessment.detections.items()},
-        "labels": [asdict(row) for row in assessment.labels],
-        "notes": list(assessment.notes),
-    }
+    return {**assessment.per_cell, "preclusters": preclusters}, assessment.to_dict()
 
 
 def assess_other_tool(context: Context, near: Neighbors, mixing: LisiNumbers) -> Assessment:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from cachetools import LRUCache
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.errors import DataError
 from harmony_core.matrices.by_gene import ByGene
 from harmony_core.methods.prepare import log_normalised
@@ -110,17 +110,21 @@ class Context:
         )
 
     @cached_property
-    def variables(self) -> list[Coded]:
+    def variables(self) -> list[Factor]:
         """The batch variables and, where there are several, their combination."""
         from harmony_core.verdict.assess import with_joint
 
         names = self.params.harmony.batch
-        return with_joint([Coded.of(name, self.column(name)) for name in names])
+        return with_joint([self._factor(name) for name in names])
 
     @cached_property
-    def label(self) -> Coded | None:
+    def label(self) -> Factor | None:
         name = self.params.label
-        return None if name is None else Coded.of(name, self.column(name))
+        return None if name is None else self._factor(name)
+
+    def _factor(self, name: str) -> Factor:
+        # Stored results number pre-clusters, and settle ties, by this order: it stays.
+        return Factor.of(name, self.column(name), order="alphabetical")
 
     def embedding(self, side: str) -> npt.NDArray[np.float32]:
         """Return the embedding before or after correction.

@@ -9,7 +9,7 @@ import streamlit as st
 from harmony_core.errors import FileError
 from harmony_core.io.request import LoadRequest
 from harmony_core.io.server_files import allowed_folders, allowed_path, listed_files
-from harmony_core.store.examples import SAMPLES, fingerprint
+from harmony_core.store.examples import EXAMPLES, fingerprint
 from pages.ui import services, state
 from pages.ui.data import loading
 
@@ -24,8 +24,8 @@ FORMATS = (
 
 def choose() -> None:
     """Draw the sources; what is read then becomes the dataset in hand."""
-    columns = st.columns(len(SAMPLES) + 1, border=True)
-    for column, (key, sample) in zip(columns, SAMPLES.items(), strict=False):
+    columns = st.columns(len(EXAMPLES) + 1, border=True)
+    for column, (key, sample) in zip(columns, EXAMPLES.items(), strict=False):
         with column:
             st.markdown(f"**{sample.name}**")
             st.caption(sample.about)

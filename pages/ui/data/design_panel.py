@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor, categorical_columns
 from harmony_core.design.confounding import Finding, check_design, cramers_v, crosstab
 from harmony_core.design.variables import advise, finer_divisions
 from harmony_core.figures.screen.heatmaps import MOST_LEVELS, design_heatmap
@@ -18,7 +18,6 @@ from pages.ui.charts import chart
 from pages.ui.data.variable_choice import Variables, variance_by_column
 from pages.ui.tables import decimals, table
 
-_MOST_LEVELS = 200
 _MOST_FINDINGS = 6
 
 
@@ -26,7 +25,7 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
     """Say what the choice of variables means, and what is tied to them."""
     explained = variance_by_column(dataset, params)
     advice = advise(
-        [coded(dataset, name) for name in chosen.batch],
+        [factor(dataset, name) for name in chosen.batch],
         dataset.info.candidates,
         columns(dataset.fingerprint, dataset),
         label=chosen.label,
@@ -48,7 +47,7 @@ def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
 def _telling(dataset: Dataset, name: str, chosen: Variables, params: RunParams) -> list[Finding]:
     """Return what the design says of a batch variable, without what is no trouble."""
     every = columns(dataset.fingerprint, dataset)
-    finer = finer_divisions(coded(dataset, name), dataset.info.candidates, every)
+    finer = finer_divisions(factor(dataset, name), dataset.info.candidates, every)
     return [
         f
         for f in findings(dataset, name, chosen.label, params)
@@ -63,7 +62,7 @@ def compare(dataset: Dataset, chosen: Variables) -> None:
     with st.expander("Batch against other columns: table, picture, association", expanded=True):
         left, right = st.columns(2)
         name = left.selectbox("Batch variable", chosen.batch, key=f"{dataset.fingerprint}:design")
-        batch = coded(dataset, str(name))
+        batch = factor(dataset, str(name))
         others = {c.name: c for c in columns(dataset.fingerprint, dataset) if c.name != name}
         tied = _associations(dataset.fingerprint, str(name), dataset)
         ranked = sorted(others, key=lambda c: (c != chosen.label, -tied[c]))
@@ -92,29 +91,25 @@ def compare(dataset: Dataset, chosen: Variables) -> None:
             table(pd.DataFrame(rows), key="tied", file="associations", columns=config)
 
 
-def coded(dataset: Dataset, name: str) -> Coded:
+def factor(dataset: Dataset, name: str) -> Factor:
     """Return a column as numbers."""
-    return _coded(dataset.fingerprint, name, dataset)
+    return _factor(dataset.fingerprint, name, dataset)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _coded(fingerprint: str, name: str, _dataset: Dataset) -> Coded:
-    return Coded.of(name, _dataset.obs[name].to_numpy())
+def _factor(fingerprint: str, name: str, _dataset: Dataset) -> Factor:
+    return Factor.of(name, _dataset.obs[name])
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def columns(fingerprint: str, _dataset: Dataset) -> list[Coded]:
+def columns(fingerprint: str, _dataset: Dataset) -> list[Factor]:
     """Return the columns that divide the cells into a manageable number of groups."""
-    return [
-        Coded.of(str(name), values.to_numpy())
-        for name, values in _dataset.obs.items()
-        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
-    ]
+    return categorical_columns(_dataset.obs)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _associations(fingerprint: str, batch: str, _dataset: Dataset) -> dict[str, float]:
-    codes = coded(_dataset, batch).codes
+    codes = factor(_dataset, batch).codes
     every = columns(fingerprint, _dataset)
     return {c.name: cramers_v(codes, c.codes) or 0.0 for c in every}
 
@@ -137,9 +132,9 @@ def _findings(
 ) -> list[Finding]:
     prepared = _dataset.finished(Plan(_dataset, _params).keys["prepare"]) if stage else None
     rows = slice(None) if prepared is None else np.asarray(prepared.arrays["cells"])
-    every = [Coded(c.name, c.codes[rows], c.levels) for c in columns(fingerprint, _dataset)]
+    every = [Factor(c.name, c.codes[rows], c.levels) for c in columns(fingerprint, _dataset)]
     return check_design(
-        Coded(batch, coded(_dataset, batch).codes[rows], coded(_dataset, batch).levels),
+        Factor(batch, factor(_dataset, batch).codes[rows], factor(_dataset, batch).levels),
         every,
         label=next((c for c in every if c.name == label), None),
         embedding=None if prepared is None else np.asarray(prepared.arrays["embedding"]),

@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor
 from harmony_core.figures.screen.preparation_charts import batch_bars, quality_violins
 from harmony_core.methods.qc import CellQuality, within_thresholds
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store import Dataset
 from pages.ui.charts import chart
 from pages.ui.data import steps
-from pages.ui.data.design_panel import coded
+from pages.ui.data.design_panel import factor
 from pages.ui.data.numbers import number
 from pages.ui.text import plain
 
@@ -53,7 +53,7 @@ def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
         if scored is not None:
             scores = np.asarray(scored.arrays["scores"])
             keep &= ~(scores > now.max_doublet)
-    batch = _drawn(coded(dataset, params.harmony.batch[0]))
+    batch = _drawn(factor(dataset, params.harmony.batch[0]))
     _kept(dataset, batch, keep)
     _distributions(batch, quality, scores, now)
     return now
@@ -76,17 +76,17 @@ def _max_doublet(dataset: Dataset, now: PrepareParams) -> float | None:
         return float(number(dataset, "max_doublet", now, start))
 
 
-def _drawn(batch: Coded) -> Coded:
+def _drawn(batch: Factor) -> Factor:
     """Return the batches to draw; all cells as one where there are too many."""
     if len(batch.levels) <= _MOST_BATCHES:
         return batch
-    return Coded(batch.name, np.zeros_like(batch.codes), ("all batches",))
+    return Factor(batch.name, np.zeros_like(batch.codes), ("all batches",))
 
 
-def _kept(dataset: Dataset, batch: Coded, keep: npt.NDArray[np.bool_]) -> None:
+def _kept(dataset: Dataset, batch: Factor, keep: npt.NDArray[np.bool_]) -> None:
     n_kept = int(keep.sum())
     st.markdown(f"**{n_kept:,} of {dataset.n_cells:,} cells are kept.**")
-    kept = Coded(batch.name, batch.codes[keep], batch.levels).sizes
+    kept = Factor(batch.name, batch.codes[keep], batch.levels).sizes
     lost = [level for level, n in batch.sizes.items() if n and kept[level] < n / 2]
     if lost and n_kept:
         names = ", ".join(lost[:5])
@@ -104,7 +104,7 @@ def _kept(dataset: Dataset, batch: Coded, keep: npt.NDArray[np.bool_]) -> None:
 
 
 def _distributions(
-    batch: Coded,
+    batch: Factor,
     quality: CellQuality,
     scores: npt.NDArray[np.float32] | None,
     now: PrepareParams,
@@ -135,7 +135,7 @@ def _distributions(
 
 
 def _by_batch(
-    batch: Coded,
+    batch: Factor,
     quality: CellQuality,
     scores: npt.NDArray[np.float32] | None,
     now: PrepareParams,

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from harmony_core.categories import Coded
-from harmony_core.detector.results import Detection
+from harmony_core.categories import Factor
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import MIN_CELLS_PURITY, PURITY_LOSS_AMBER, PURITY_LOSS_RED
 from pages.ui.diagnostics import explanations
@@ -20,7 +19,7 @@ def clusters(results: RunResults) -> None:
     assessment = results.assessment
     if assessment is None:
         return
-    variables = list(assessment["detections"])
+    variables = list(assessment.detections)
     variable = variables[0]
     if len(variables) > 1:
         variable = (
@@ -33,7 +32,7 @@ def clusters(results: RunResults) -> None:
             )
             or variable
         )
-    detection = Detection.from_dict(assessment["detections"][variable])
+    detection = assessment.detections[variable]
     st.caption(
         "Clusters found within each batch of the uncorrected data: what a correction should keep "
         "apart. No labels are used."
@@ -102,20 +101,20 @@ def labels(results: RunResults) -> None:
     stage = results.stage("scib_after")
     cilisi = {} if stage is None else stage.info["cilisi"]
     rows = []
-    for row in assessment["labels"]:
+    for row in assessment.labels:
         fields = {
-            "Label": row["name"],
-            "Cells": row["cells"],
-            "Purity loss": row["loss"],
-            "Reading": _reading(row["loss"]),
-            "Mixed with": row["merged_with"],
-            "Most in batch": row["batch"],
-            "Genes that tell them apart": ", ".join(row["genes"]),
+            "Label": row.name,
+            "Cells": row.cells,
+            "Purity loss": row.loss,
+            "Reading": _reading(row.loss),
+            "Mixed with": row.merged_with,
+            "Most in batch": row.batch,
+            "Genes that tell them apart": ", ".join(row.genes),
         }
-        if row["name"] in clisi:
-            fields["cLISI before"], fields["cLISI after"] = clisi[row["name"]]
+        if row.name in clisi:
+            fields["cLISI before"], fields["cLISI after"] = clisi[row.name]
         if cilisi:
-            fields["CiLISI"] = cilisi.get(row["name"])
+            fields["CiLISI"] = cilisi.get(row.name)
         rows.append(fields)
     table(
         pd.DataFrame(rows),
@@ -128,7 +127,7 @@ def labels(results: RunResults) -> None:
             "CiLISI": explanations.column("cilisi"),
         },
     )
-    for sentence in assessment["notes"]:
+    for sentence in assessment.notes:
         st.caption(plain(sentence, longest=500))
     if not cilisi:
         st.caption("Mixing inside each label (CiLISI) is added once the scIB scores are computed.")
@@ -146,7 +145,7 @@ def _clisi(results: RunResults, label: str) -> dict[str, tuple[float, float]]:
     stages = [results.stage(f"lisi_{side}") for side in ("before", "after")]
     if results.obs is None or any(s is None or "label" not in s.arrays for s in stages):
         return {}
-    column = Coded.of(label, results.obs[label].to_numpy())
+    column = Factor.of(label, results.obs[label])
     values = [np.asarray(s.arrays["label"]) for s in stages if s is not None]
     means = {}
     for code, name in enumerate(column.levels):

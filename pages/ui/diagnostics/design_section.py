@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from harmony_core.categories import Coded
+from harmony_core.categories import Factor, categorical_columns
 from harmony_core.design.confounding import Finding, check_design, cramers_v, exclusive_labels
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
@@ -16,7 +16,6 @@ from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
 
-_MOST_LEVELS = 200
 _FITS = {"yes": panels.mark("green", "fits"), "consider": ":orange[consider]", "no": "not here"}
 
 
@@ -35,10 +34,10 @@ def confounding(results: RunResults) -> None:
 
 def _associations(variable: str, results: RunResults) -> None:
     obs = _obs(results)
-    batch = Coded.of(variable, obs[variable].to_numpy())
+    batch = Factor.of(variable, obs[variable])
     rows = [
         {"Column": c.name, "Levels": len(c.levels), "Association": cramers_v(batch.codes, c.codes)}
-        for c in _columns(obs)
+        for c in categorical_columns(obs)
         if c.name != variable
     ]
     if rows:
@@ -70,9 +69,9 @@ def findings(run: str, variable: str, _results: RunResults) -> list[Finding]:
     obs = _obs(_results)
     label = _results.params.label
     return check_design(
-        Coded.of(variable, obs[variable].to_numpy()),
-        _columns(obs),
-        label=None if label is None else Coded.of(label, obs[label].to_numpy()),
+        Factor.of(variable, obs[variable]),
+        categorical_columns(obs),
+        label=None if label is None else Factor.of(label, obs[label]),
         embedding=_results.embedding("before"),
     )
 
@@ -80,37 +79,28 @@ def findings(run: str, variable: str, _results: RunResults) -> list[Finding]:
 def _facts(results: RunResults) -> DataFacts:
     obs, params = _obs(results), results.params
     joined = obs[list(params.harmony.batch)].astype("string").agg(" × ".join, axis=1)
-    batch = Coded.of(" × ".join(params.harmony.batch), joined.to_numpy())
+    batch = Factor.of(" × ".join(params.harmony.batch), joined)
     tied, exclusive, n_labels = "", 0, 0
     if params.label is not None:
-        label = Coded.of(params.label, obs[params.label].to_numpy())
+        label = Factor.of(params.label, obs[params.label])
         association = cramers_v(batch.codes, label.codes)
         if association is not None and association > CRAMERS_V_CONFOUNDED:
             tied = params.label
         exclusive, n_labels = len(exclusive_labels(label.codes, batch.codes)), len(label.levels)
-    assessment = results.assessment or {}
-    after = list(assessment["metrics"]["after"].values())[-1]
+    assessment = results.assessment
+    assert assessment is not None  # the page has drawn its headline
     return DataFacts(
         batch_variable=batch.name,
         n_cells=len(obs),
         n_batches=int(np.count_nonzero(np.bincount(batch.codes))),
         has_counts=results.dataset.info.kind == "counts",
         tied_to=tied,
-        nothing_to_correct=assessment["verdict"]["kind"] == "null",
+        nothing_to_correct=assessment.verdict.kind == "null",
         exclusive=exclusive,
         labels=n_labels,
-        mcm=after["mcm"],
+        mcm=list(assessment.after.values())[-1]["mcm"],
         theta=max(params.harmony.theta),
     )
-
-
-def _columns(obs: pd.DataFrame) -> list[Coded]:
-    """Return the columns that divide the cells into a manageable number of groups."""
-    return [
-        Coded.of(str(name), values.to_numpy())
-        for name, values in obs.items()
-        if not pd.api.types.is_float_dtype(values) and 1 < values.nunique() <= _MOST_LEVELS
-    ]
 
 
 def _obs(results: RunResults) -> pd.DataFrame:

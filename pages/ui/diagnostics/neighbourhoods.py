@@ -6,8 +6,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from harmony_core.categories import Coded
-from harmony_core.detector.results import Detection
+from harmony_core.categories import Factor
 from harmony_core.figures.screen.heatmaps import composition_heatmap
 from harmony_core.metrics.composition import neighbor_composition
 from harmony_core.runs.results import RunResults
@@ -57,23 +56,21 @@ def _fetch(results: RunResults) -> None:
         st.button("Find neighbours", key="fetch", on_click=group.begin, args=([results.params],))
 
 
-def _groups(results: RunResults) -> dict[str, Coded]:
+def _groups(results: RunResults) -> dict[str, Factor]:
     """Return what cells may be grouped by: batch, label, pre-cluster, label in each batch."""
-    obs, params = results.obs, results.params
-    if obs is None or results.assessment is None:
+    obs, params, assessment = results.obs, results.params, results.assessment
+    if obs is None or assessment is None:
         raise RuntimeError("neighbours were asked for before the run was judged")
-    groups = {name: Coded.of(name, obs[name].to_numpy()) for name in params.harmony.batch}
+    groups = {name: Factor.of(name, obs[name]) for name in params.harmony.batch}
     if params.label is not None:
-        groups[params.label] = Coded.of(params.label, obs[params.label].to_numpy())
-    stage = results.stage("assess")
-    if stage is not None and "preclusters" in stage.arrays:
-        detection = next(iter(results.assessment["detections"].values()))
-        names = tuple(row.name for row in Detection.from_dict(detection).clusters)
-        groups["Pre-cluster"] = Coded(
-            "Pre-cluster", np.asarray(stage.arrays["preclusters"][0]), names
-        )
+        groups[params.label] = Factor.of(params.label, obs[params.label])
+    if "preclusters" in assessment.per_cell:
+        detection = next(iter(assessment.detections.values()))
+        names = tuple(row.name for row in detection.clusters)
+        codes = np.asarray(assessment.per_cell["preclusters"][0])
+        groups["Pre-cluster"] = Factor("Pre-cluster", codes, names)
     if params.label is not None:
         first = params.harmony.batch[0]
         both = obs[params.label].astype("string") + " · " + obs[first].astype("string")
-        groups[f"{params.label} · {first}"] = Coded.of("both", both.to_numpy())
+        groups[f"{params.label} · {first}"] = Factor.of("both", both)
     return groups

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from harmony_core.figures.summary import level_codes
+from harmony_core.categories import Factor
 from harmony_core.runs.results import RunResults
 from pages.ui.tune import before_after
 
 _BOTH = "clusters before and after Harmony"
 
 
-@dataclass(frozen=True)
-class Grouping:
-    """Groups of cells: the group of each as an index into ``levels``, negative where in none."""
-
-    title: str
-    codes: npt.NDArray[np.integer]
-    levels: tuple[str, ...]
-
-
-def choose(results: RunResults, *, with_batch: bool = True) -> list[Grouping]:
+def choose(results: RunResults, *, with_batch: bool = True) -> list[Factor]:
     """Draw the choice of groups and return it: two groupings to be seen side by side, or one.
 
     Parameters
@@ -38,7 +28,7 @@ def choose(results: RunResults, *, with_batch: bool = True) -> list[Grouping]:
         raise RuntimeError("groups were asked for before the cells were known")
     batch = params.harmony.batch[0]
     what = "Harmony" if params.precomputed is None else "correction"
-    single: dict[str, Callable[[], Grouping]] = {}
+    single: dict[str, Callable[[], Factor]] = {}
     for side in ("after", "before"):
         codes = results.clusters(side)
         if codes is not None:
@@ -46,10 +36,10 @@ def choose(results: RunResults, *, with_batch: bool = True) -> list[Grouping]:
             single[name] = lambda name=name, codes=codes: _numbered(name, codes)
     clusters = list(single)
     if params.label is not None:
-        single[params.label] = lambda: Grouping(params.label, *level_codes(obs[params.label]))
+        single[params.label] = lambda: Factor.of(params.label, obs[params.label])
     crossed = [f"{name} and {batch}" for name in single if name != batch] if with_batch else []
     if with_batch or not single:
-        single[batch] = lambda: Grouping(batch, *level_codes(obs[batch]))
+        single[batch] = lambda: Factor.of(batch, obs[batch])
     both = [_BOTH] if len(clusters) == 2 else []
     picked = st.selectbox("Groups", [*both, *single, *crossed], key=f"marker-groups-{with_batch}")
     if picked == _BOTH:
@@ -73,33 +63,33 @@ def only(results: RunResults) -> npt.NDArray[np.bool_] | None:
     return chosen
 
 
-def _only_selected(results: RunResults, groupings: list[Grouping]) -> list[Grouping]:
+def _only_selected(results: RunResults, groupings: list[Factor]) -> list[Factor]:
     chosen = only(results)
     if chosen is None:
         return groupings
-    found = [_used(g.title, np.where(chosen, g.codes, -1), g.levels) for g in groupings]
+    found = [_used(g.name, np.where(chosen, g.codes, -1), g.levels) for g in groupings]
     if not all(grouping.levels for grouping in found):
         st.caption("None of the selected cells is in any of these groups, so all cells are shown.")
         return groupings
     return found
 
 
-def _numbered(title: str, codes: npt.NDArray[np.int32]) -> Grouping:
+def _numbered(title: str, codes: npt.NDArray[np.int32]) -> Factor:
     levels = tuple(str(i) for i in range(int(codes.max(initial=0)) + 1))
-    return Grouping(title, np.asarray(codes), levels)
+    return Factor(title, np.asarray(codes), levels)
 
 
-def _crossed(groups: Grouping, batches: Grouping) -> Grouping:
+def _crossed(groups: Factor, batches: Factor) -> Factor:
     """Return the pairs of two groupings that occur, as one grouping."""
     nowhere = (groups.codes < 0) | (batches.codes < 0)
     pairs = np.where(nowhere, -1, groups.codes * len(batches.levels) + batches.codes)
     names = tuple(f"{group} · {batch}" for group in groups.levels for batch in batches.levels)
-    return _used(f"{groups.title} and {batches.title}", pairs, names)
+    return _used(f"{groups.name} and {batches.name}", pairs, names)
 
 
-def _used(title: str, codes: npt.NDArray[np.integer], levels: tuple[str, ...]) -> Grouping:
+def _used(title: str, codes: npt.NDArray[np.integer], levels: tuple[str, ...]) -> Factor:
     """Return a grouping without the groups that no cell is in."""
     used = np.unique(codes[codes >= 0])
     places = np.full(len(levels) + 1, -1)  # the last place serves the code -1
     places[used] = np.arange(len(used))
-    return Grouping(title, places[codes], tuple(levels[i] for i in used))
+    return Factor(title, places[codes], tuple(levels[i] for i in used))

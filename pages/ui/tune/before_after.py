@@ -106,4 +106,4 @@ def _alt(current: CurrentRun) -> str:
     results, _ = current.newest_with("assess")
     if results is None or results.assessment is None:
         return ""
-    return str(results.assessment["verdict"]["sentences"][0])
+    return results.assessment.verdict.sentences[0]

@@ -230,7 +230,7 @@ def _pair(values: Any) -> dict[str, str]:
 
 def _metrics(half: Half) -> dict[str, dict[str, float | None]]:
     found = half.results.assessment
-    return {} if found is None else dict(found["metrics"][half.side])
+    return {} if found is None else dict(found.metrics[half.side])
 
 
 def _text(half: Half) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from harmony_core.categories import Factor
 from harmony_core.figures.screen.layouts import small_multiples
-from harmony_core.figures.summary import level_codes
 from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
@@ -65,9 +65,10 @@ def _small_layouts(dataset: Dataset, by_name: dict[str, RunParams], titles: dict
     first = next(iter(found.values()))
     if len(drawn) < 2 or first.obs is None:
         return
-    codes, levels = level_codes(first.obs[first.params.harmony.batch[0]])
+    name = first.params.harmony.batch[0]
+    batch = Factor.of(name, first.obs[name])
     chart(
-        small_multiples(dict(list(drawn.items())[:MOST_LAYOUTS]), codes, levels),
+        small_multiples(dict(list(drawn.items())[:MOST_LAYOUTS]), batch.codes, batch.levels),
         key="small-multiples",
     )
     if len(drawn) > MOST_LAYOUTS:

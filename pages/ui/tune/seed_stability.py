@@ -10,7 +10,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.stability import Stability, compare, with_seeds
-from harmony_core.verdict.verdict import KINDS, Verdict
+from harmony_core.verdict.verdict import KINDS
 from pages.ui.run_group import Group
 from pages.ui.tables import decimals
 
@@ -41,9 +41,7 @@ def draw(dataset: Dataset, params: RunParams) -> None:
 def _compared(dataset: Dataset, wanted: list[RunParams]) -> Stability:
     found = [RunResults(dataset, run).assessment for run in wanted]
     known = [assessment for assessment in found if assessment is not None]
-    return compare(
-        [Verdict.from_dict(a["verdict"]) for a in known], [a["metrics"]["after"] for a in known]
-    )
+    return compare([a.verdict for a in known], [a.after for a in known])
 
 
 def _table(found: Stability) -> None:

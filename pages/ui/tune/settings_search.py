@@ -138,7 +138,7 @@ def _map(
 def _point(results: RunResults, candidate: Candidate, risk: str) -> Setting | None:
     value = {_SCORE: candidate.score, _PURITY_LOSS: candidate.purity_loss}.get(risk)
     if risk == _GAP and results.assessment is not None:
-        gaps = [v.get("gap") for v in results.assessment["metrics"]["after"].values()]
+        gaps = [v.get("gap") for v in results.assessment.after.values()]
         value = max((gap for gap in gaps if gap is not None), default=None)
     if value is None or candidate.mcm is None:
         return None
