@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -194,22 +194,28 @@ def _lost(results: RunResults) -> None:
         "markers do the cells lack that correction made its neighbours? Many lost markers in a "
         "well-mixed cluster are a sign of over-correction."
     )
-    found = [
+    lossy = [
         (variable, row)
         for variable, detection in assessment.detections.items()
         for row in detection.clusters
         if row.lost_genes
     ]
-    if not found:
+    if not lossy:
         st.success("No pre-cluster lost markers to its new neighbours.")
         return
-    chosen = gene_groups.only(results)
-    if chosen is not None:
-        found = [(v, row) for v, row in found if _holds(results, v, row, chosen)]
-        if not found:
+    selected = gene_groups.only(results)
+    if selected is not None:
+        lossy = [(v, row) for v, row in lossy if _holds(results, v, row, selected)]
+        if not lossy:
             st.info("None of the selected cells is in a pre-cluster that lost markers.")
             return
-    found.sort(key=lambda one: -(one[1].lost or 0.0))
+    lossy.sort(key=lambda one: -(one[1].lost or 0.0))
+    _table_of_lost([row for _, row in lossy])
+    _use_lost(results, lossy)
+
+
+def _table_of_lost(rows: Sequence[ClusterRow]) -> None:
+    """Draw which markers the pre-clusters lost, those that lost most first."""
     table(
         pd.DataFrame(
             [
@@ -223,7 +229,7 @@ def _lost(results: RunResults) -> None:
                     "Now among": row.merged_with,
                     "Flagged": row.flagged,
                 }
-                for _, row in found
+                for row in rows
             ]
         ),
         key="lost-markers",
@@ -236,11 +242,15 @@ def _lost(results: RunResults) -> None:
             "Flagged": st.column_config.CheckboxColumn(help="Counts against the run."),
         },
     )
+
+
+def _use_lost(results: RunResults, lossy: Sequence[tuple[str, ClusterRow]]) -> None:
+    """Offer one pre-cluster's lost markers to the other views, and its cells to Tune."""
     choice, genes, cells = st.columns([4, 2, 2], vertical_alignment="bottom")
     picked = choice.selectbox(
-        "Pre-cluster", range(len(found)), format_func=lambda i: found[i][1].name, key="lost-cluster"
+        "Pre-cluster", range(len(lossy)), format_func=lambda i: lossy[i][1].name, key="lost-cluster"
     )
-    variable, row = found[picked]
+    variable, row = lossy[picked]
     genes.button(
         "Genes in the other views",
         key="lost-propose",

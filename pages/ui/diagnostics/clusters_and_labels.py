@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from harmony_core.categories import Factor
+from harmony_core.detector.results import Detection
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import MIN_CELLS_PURITY, PURITY_LOSS_AMBER, PURITY_LOSS_RED
 from pages.ui.diagnostics import explanations
@@ -19,20 +22,7 @@ def clusters(results: RunResults) -> None:
     assessment = results.assessment
     if assessment is None:
         return
-    variables = list(assessment.detections)
-    variable = variables[0]
-    if len(variables) > 1:
-        variable = (
-            st.segmented_control(
-                "Batch variable",
-                variables,
-                default=variable,
-                format_func=plain,
-                key="deep-variable",
-            )
-            or variable
-        )
-    detection = assessment.detections[variable]
+    detection = assessment.detections[_variable(list(assessment.detections))]
     st.caption(
         "Clusters found within each batch of the uncorrected data: what a correction should keep "
         "apart. No labels are used."
@@ -72,20 +62,40 @@ def clusters(results: RunResults) -> None:
     )
     for sentence in detection.notes:
         st.caption(plain(sentence, longest=500))
-    if detection.matched:
-        st.markdown("**Pairs that correspond between batches, worst mixed first**")
-        table(
-            pd.DataFrame(
-                [
-                    {"One": r.name, "Other": r.partner, "Cells": r.cells, "Mixing": r.mixing}
-                    for r in detection.matched
-                ]
-            ),
-            key="matched",
-            file="matched_clusters",
-            columns={"Mixing": explanations.column("mcm")},
-        )
+    _matched(detection)
     explanations.numbers("share", "conflict", "gap", "lost", "mcm")
+
+
+def _variable(variables: Sequence[str]) -> str:
+    """Return the batch variable whose pre-clusters are drawn; a choice where there are several."""
+    if len(variables) == 1:
+        return variables[0]
+    picked = st.segmented_control(
+        "Batch variable",
+        variables,
+        default=variables[0],
+        format_func=plain,
+        key="deep-variable",
+    )
+    return picked or variables[0]
+
+
+def _matched(detection: Detection) -> None:
+    """Draw the pairs of pre-clusters that correspond between batches."""
+    if not detection.matched:
+        return
+    st.markdown("**Pairs that correspond between batches, worst mixed first**")
+    table(
+        pd.DataFrame(
+            [
+                {"One": r.name, "Other": r.partner, "Cells": r.cells, "Mixing": r.mixing}
+                for r in detection.matched
+            ]
+        ),
+        key="matched",
+        file="matched_clusters",
+        columns={"Mixing": explanations.column("mcm")},
+    )
 
 
 def labels(results: RunResults) -> None:
