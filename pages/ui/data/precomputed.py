@@ -19,7 +19,7 @@ def key(dataset: Dataset) -> str:
     return f"{dataset.fingerprint}:given"
 
 
-def is_offered(dataset: Dataset, params: RunParams) -> bool:
+def is_available(dataset: Dataset, params: RunParams) -> bool:
     """Return whether the data seem to bring a correction, or one was chosen on Data."""
     corrected = [n for n in _names(dataset, params) if dataset.info.facts(n).is_corrected]
     return bool(corrected) or params.precomputed is not None

@@ -20,7 +20,7 @@ def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
     info, key = dataset.info, f"{dataset.fingerprint}:"
     st.subheader("Preparation")
     starts = [*([_FROM_EXPRESSION] if info.kind != "none" else []), *info.embeddings]
-    _offer_prepared(dataset, now, f"{key}basis")
+    _suggest_ready_embedding(dataset, now, f"{key}basis")
     picked = st.selectbox(
         "Start from",
         starts,
@@ -36,7 +36,7 @@ def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
     return replace(now, basis=str(picked), skip_dims=_skipped(dataset, str(picked), now))
 
 
-def _offer_prepared(dataset: Dataset, now: PrepareParams, widget: str) -> None:
+def _suggest_ready_embedding(dataset: Dataset, now: PrepareParams, widget: str) -> None:
     """Offer the embedding of data that were prepared already."""
     ready = dataset.info.uncorrected
     chosen = st.session_state.get(widget, now.basis or _FROM_EXPRESSION)

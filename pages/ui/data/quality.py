@@ -54,7 +54,7 @@ def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
             scores = np.asarray(scored.arrays["scores"])
             keep &= ~(scores > now.max_doublet)
     batch = _drawn(factor(dataset, params.harmony.batch[0]))
-    _kept(dataset, batch, keep)
+    _cells_left(dataset, batch, keep)
     _distributions(batch, quality, scores, now)
     return now
 
@@ -83,7 +83,7 @@ def _drawn(batch: Factor) -> Factor:
     return Factor(batch.name, np.zeros_like(batch.codes), ("all batches",))
 
 
-def _kept(dataset: Dataset, batch: Factor, keep: npt.NDArray[np.bool_]) -> None:
+def _cells_left(dataset: Dataset, batch: Factor, keep: npt.NDArray[np.bool_]) -> None:
     n_kept = int(keep.sum())
     st.markdown(f"**{n_kept:,} of {dataset.n_cells:,} cells are kept.**")
     kept = Factor(batch.name, batch.codes[keep], batch.levels).sizes

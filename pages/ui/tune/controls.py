@@ -52,7 +52,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         Whether the rarely moved settings are drawn too; without them they stay as they are.
     """
     key = f"{dataset.fingerprint}:"
-    if precomputed.is_offered(dataset, current):
+    if precomputed.is_available(dataset, current):
         current = precomputed.choose(dataset, current, current.precomputed)
     if current.precomputed is not None:
         return _of_another_tool(key, current, more=more)

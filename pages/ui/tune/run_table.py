@@ -51,7 +51,7 @@ def draw(current: CurrentRun) -> None:
             column_config={title: decimals(3) for title in TITLES.values()},
         )
         _small_layouts(dataset, by_name, titles)
-        _chosen_run(dataset, by_name, titles)
+        _selected_run(dataset, by_name, titles)
         st.markdown("**Compare two runs in the pictures**")
         run_comparison.choose(current, titles)
         run_comparison.what_changed(current)
@@ -75,7 +75,7 @@ def _small_layouts(dataset: Dataset, by_name: dict[str, RunParams], titles: dict
         st.caption(f"The first {MOST_LAYOUTS} of {len(drawn)} pictures; pin a run to see it here.")
 
 
-def _chosen_run(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
+def _selected_run(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
     """Draw what can be done with one run."""
     choice, name, pin, show = st.columns([4, 3, 1, 2], vertical_alignment="bottom")
     key = state.key("run", dataset)
