@@ -25,7 +25,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harmony_core.categories import Factor
 from harmony_core.errors import DataError, ParameterError
+from harmony_core.export.formats import export_format
+from harmony_core.export.h5ad import write_zarr
+from harmony_core.export.job import ExportJob
+from harmony_core.export.tables import metrics_table, run_tables
+from harmony_core.inspect.check import check_embedding
 from harmony_core.params import (
     ClusterParams,
     GraphParams,
@@ -34,6 +40,8 @@ from harmony_core.params import (
     PrepareParams,
     RunParams,
 )
+from harmony_core.runs.history import side_names
+from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
@@ -140,7 +148,6 @@ class Study:
         >>> study.correct(max_iter=2).embedding.shape
         (400, 10)
         """
-        from harmony_core.runs.pipeline import Pipeline
 
         study = replace(self, prepared=PrepareParams.from_dict(settings))
         Pipeline(self.dataset, study._params(HarmonyParams(batch=self.batch))).run("prepare")
@@ -176,7 +183,6 @@ class Study:
         >>> run.verdict.level
         'green'
         """
-        from harmony_core.runs.pipeline import Pipeline
 
         theta = settings.get("theta", ())
         if isinstance(theta, int | float):
@@ -209,9 +215,7 @@ class Study:
         >>> assessment.verdict.level, assessment.verdict.kind
         ('red', 'over')
         """
-        from harmony_core.inspect.check import check_embedding
         from harmony_core.runs.other_tools import assess_embedding
-        from harmony_core.runs.pipeline import Pipeline
 
         name = corrected if isinstance(corrected, str) else ""
         values = self.dataset.embedding(name) if name else np.asarray(corrected)
@@ -247,7 +251,12 @@ class Run:
 
     @property
     def embedding(self) -> npt.NDArray[np.float32]:
-        """Corrected embedding (kept cells × dimensions)."""
+        """Corrected embedding.
+
+        Returns
+        -------
+        Coordinates (prepared cells × dimensions).
+        """
         return np.asarray(self.results.embedding("after"))
 
     @cached_property
@@ -257,21 +266,28 @@ class Run:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """Numbers before and after, a row for each batch variable and number.
+        """Metrics before and after correction.
+
+        Returns
+        -------
+        A row for each batch variable and metric.
 
         Examples
         --------
         >>> list(getfixture("study").correct(max_iter=3).metrics.columns)
         ['batch_variable', 'metric', 'before', 'after']
         """
-        from harmony_core.export.tables import metrics_table
 
         return metrics_table(self._assessment.metrics)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The run as tables: embedding, layouts, clusters, markers, evidence, …"""
-        from harmony_core.export.tables import run_tables
+        """The run as tables: embedding, layouts, clusters, markers, evidence, …
+
+        Returns
+        -------
+        Tables by name; see `harmony_core.export.tables.run_tables`.
+        """
 
         return run_tables(self.results)
 
@@ -283,9 +299,7 @@ class Run:
         column
             Column of obs to colour by, by default the first batch variable.
         """
-        from harmony_core.categories import Factor
         from harmony_core.figures.screen.layouts import before_after
-        from harmony_core.runs.history import side_names
 
         name = column or self.results.params.harmony.batch[0]
         obs = self.results.obs
@@ -337,9 +351,6 @@ class Run:
         >>> sorted(path.name for path in folder.glob("*.*"))
         ['corrected.h5ad', 'settings.toml']
         """
-        from harmony_core.export.formats import export_format
-        from harmony_core.export.h5ad import write_zarr
-        from harmony_core.export.job import ExportJob
 
         path = Path(path)
         ending = path.suffix.lower()

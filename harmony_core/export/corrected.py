@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy.sparse as sp
 
 from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.entries import Entries
 from harmony_core.export.record import RECORD_KEY, run_record
+from harmony_core.figures.summary import cluster_names
 from harmony_core.palette import colors_for
+from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Arrays
@@ -115,8 +118,8 @@ def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
     for resolution in p.resolutions:
         name = stem if resolution == p.shown else f"{stem}_{resolution:g}"
         codes = np.asarray(arrays[f"leiden_{resolution:g}"])
-        levels = [str(i) for i in range(int(codes.max()) + 1)]
-        entries.add("obs", name, pd.Categorical.from_codes(codes, categories=pd.Index(levels)))
+        levels = pd.Index(cluster_names(codes))
+        entries.add("obs", name, pd.Categorical.from_codes(codes, categories=levels))
     settings = {
         "resolution": p.shown,
         "random_state": p.seed,
@@ -128,13 +131,9 @@ def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:
 
 
 def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
-    import scipy.sparse as sp
-
-    from harmony_core.runs.pipeline import Pipeline
-
     p = results.params
     context = Pipeline(results.dataset, p).context
-    # Neighbours only serve other stages, so a finished run may have to find them again.
+    # Neighbours only serve other stages, so a finished run may have to compute them again.
     near = context.neighbors(side)
     # scanpy counts the cell itself among its neighbours, but stores only the others.
     k = min(p.graph.n_neighbors, near.k + 1) - 1

@@ -1,4 +1,4 @@
-"""A run as one web page with pictures to zoom and to filter, which needs no network."""
+"""A run as one web page with figures to zoom and to filter, which needs no network."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_batch
 from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.figures.screen.layouts import before_after
+from harmony_core.figures.summary import cluster_names
 from harmony_core.io.writing import write_text_whole
 from harmony_core.palette import CATEGORICAL
 from harmony_core.runs.history import side_names
@@ -25,7 +26,7 @@ from harmony_core.runs.results import RunResults
 
 
 def write_interactive(results: RunResults, path: Path) -> None:
-    """Write the run's pictures as one HTML file, plotly.js included (5 MB).
+    """Write the run's figures as one HTML file, plotly.js included (5 MB).
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def _figures(results: RunResults) -> list[tuple[str, go.Figure]]:
     if expression:
         figures.append(("Marker genes", gene_grid(expression, before, after)))
         figures += _by_cluster(results, expression)
-    return figures + _how_harmony_went(results)
+    return figures + _harmony_figures(results)
 
 
 def _by_cluster(
@@ -81,9 +82,9 @@ def _by_cluster(
     figures = []
     for side, when in zip(SIDES, side_names(results.params), strict=True):
         codes, names = _clusters(results, side)
-        found = gene_dots(expression, codes, names)
-        figures.append((f"Marker genes by cluster, {when}", found))
-    assert results.obs is not None  # as the pictures before these
+        figure = gene_dots(expression, codes, names)
+        figures.append((f"Marker genes by cluster, {when}", figure))
+    assert results.obs is not None  # as the layouts before these
     variable = results.params.harmony.batch[0]
     batches = Factor.of(variable, results.obs[variable])
     # Where colours repeat, nobody could tell the violins apart.
@@ -98,7 +99,7 @@ def _by_cluster(
     return figures
 
 
-def _how_harmony_went(results: RunResults) -> list[tuple[str, go.Figure]]:
+def _harmony_figures(results: RunResults) -> list[tuple[str, go.Figure]]:
     harmony, stage = results.harmony, results.stage("soft_clusters")
     if harmony is None or stage is None:
         return []
@@ -107,11 +108,11 @@ def _how_harmony_went(results: RunResults) -> list[tuple[str, go.Figure]]:
         observed, expected = (
             np.asarray(stage.arrays[f"{of}_{i}"]) for of in ("observed", "expected")
         )
-        found = soft_cluster_heatmap(observed, expected, harmony["levels"][i])
-        figures.append((f"Soft clusters by {variable}", found))
+        heatmap = soft_cluster_heatmap(observed, expected, harmony["levels"][i])
+        figures.append((f"Soft clusters by {variable}", heatmap))
     return figures
 
 
 def _clusters(results: RunResults, side: Side) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
     codes = np.asarray(results.clusters(side))
-    return codes, tuple(str(i) for i in range(int(codes.max()) + 1))
+    return codes, cluster_names(codes)

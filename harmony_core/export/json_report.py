@@ -7,7 +7,7 @@ from typing import Any
 
 from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
-from harmony_core.export.record import prepared_facts, versions
+from harmony_core.export.record import harmony_facts, prepared_facts, versions
 from harmony_core.runs.results import RunResults
 
 
@@ -56,7 +56,7 @@ def report_values(
             "notes": [*facts["notes"], *assessment.notes, *notes],
         },
         "params": params,
-        "harmony": harmony and {k: v for k, v in harmony.items() if k != "seconds"},
+        "harmony": harmony_facts(results),
         "metrics": assessment.metrics,
         "verdict": assessment.verdict.to_dict(),
         "seconds": dict(seconds if seconds is not None else results.seconds),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.methods.neighbors import EXACT_UP_TO
-from harmony_core.params import PrepareParams
+from harmony_core.params import PrepareParams, RunParams
 from harmony_core.runs.results import RunResults
 
 REFERENCES = {
@@ -67,16 +67,7 @@ def methods_paragraph(
             "another tool (its name, version, settings and citation belong here), which gave the "
             f"embedding {p.precomputed}."
         )
-    exact = len(obs) <= EXACT_UP_TO
-    search = "exhaustively" if exact else "by lists of cells near each other"
-    sentences.append(
-        f"A graph of the {p.graph.n_neighbors} nearest neighbours of each cell, found {search} "
-        f"with faiss {used['faiss-cpu']} {cite('faiss')}, was laid out by UMAP (umap-learn "
-        f"{used['umap-learn']}, min_dist {p.layout.min_dist:g}, spread {p.layout.spread:g}) "
-        f"{cite('umap')} and clustered by Leiden at resolution {p.clusters.shown:g} "
-        f"({p.clusters.flavor} {used['igraph' if p.clusters.flavor == 'igraph' else 'leidenalg']}) "
-        f"{cite('leiden')}."
-    )
+    sentences.append(_graph(p, len(obs), cite, used))
     if results.markers("after"):
         sentences.append(
             "Marker genes of clusters were ranked by Wilcoxon's rank-sum test on uncorrected, "
@@ -148,6 +139,19 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
         f"Differences between the levels of {', '.join(p.batch)} were corrected with Harmony "
         f"{cited} (harmonypy {used['harmonypy']}; theta {theta}; sigma {p.sigma:g}; "
         f"{harmony['nclust']} soft clusters; tau {p.tau:g}; {ridge}), which {ended}."
+    )
+
+
+def _graph(p: RunParams, n_cells: int, cite: Callable[[str], str], used: dict[str, str]) -> str:
+    exact = n_cells <= EXACT_UP_TO
+    search = "exhaustively" if exact else "by lists of cells near each other"
+    flavor = p.clusters.flavor
+    return (
+        f"A graph of the {p.graph.n_neighbors} nearest neighbours of each cell, found {search} "
+        f"with faiss {used['faiss-cpu']} {cite('faiss')}, was laid out by UMAP (umap-learn "
+        f"{used['umap-learn']}, min_dist {p.layout.min_dist:g}, spread {p.layout.spread:g}) "
+        f"{cite('umap')} and clustered by Leiden at resolution {p.clusters.shown:g} "
+        f"({flavor} {used['igraph' if flavor == 'igraph' else 'leidenalg']}) {cite('leiden')}."
     )
 
 

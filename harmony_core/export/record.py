@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.digest import content_digest
 from harmony_core.export.source import opened_source
+from harmony_core.inspect.check import expression
+from harmony_core.inspect.genes import symbol_column
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import library_versions
 from harmony_core.runs.results import RunResults
@@ -72,9 +74,6 @@ def run_record(
 
 
 def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]:
-    from harmony_core.inspect.check import expression
-    from harmony_core.inspect.genes import symbol_column
-
     dataset, params = results.dataset, results.params
     where = dataset.info.where
     columns = [*params.harmony.batch, *([params.label] if params.label else [])]
@@ -91,11 +90,12 @@ def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]
         "kind": dataset.info.kind,
         "prepared": prepared_facts(results),
         "symbol_column": symbol_column(var) if where else None,
-        "harmony": _how_harmony_went(results),
+        "harmony": harmony_facts(results),
     }
 
 
-def _how_harmony_went(results: RunResults) -> dict[str, Any] | None:
+def harmony_facts(results: RunResults) -> dict[str, Any] | None:
+    """Return how Harmony went, as plain JSON values; None where the correction is precomputed."""
     harmony = results.harmony
     return None if harmony is None else {k: v for k, v in harmony.items() if k != "seconds"}
 
@@ -112,7 +112,7 @@ def _resumed(results: RunResults, earlier: dict[str, Any]) -> dict[str, Any]:
     same = replace(now, prepare=then.prepare, precomputed=then.precomputed)
     if same == then:
         return original | place
-    changed = {"versions": versions(), "harmony": _how_harmony_went(results)}
+    changed = {"versions": versions(), "harmony": harmony_facts(results)}
     return original | place | changed | {"params": same.to_dict()}
 
 

@@ -62,7 +62,17 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
 
 
 def metrics_table(metrics: Mapping[str, Numbers]) -> pd.DataFrame:
-    """Return metrics as rows of batch variable, number, before and after."""
+    """Return metrics as a table.
+
+    Parameters
+    ----------
+    metrics
+        Values by side, batch variable and name of the metric.
+
+    Returns
+    -------
+    Columns ``batch_variable``, ``metric``, ``before`` and ``after``.
+    """
     rows = []
     for variable, after in metrics["after"].items():
         before = metrics["before"].get(variable, {})
@@ -74,7 +84,17 @@ def metrics_table(metrics: Mapping[str, Numbers]) -> pd.DataFrame:
 
 
 def runs_table(runs: Sequence[RunResults]) -> pd.DataFrame:
-    """Return judged runs of one dataset as rows: what differs between them, metrics, verdict."""
+    """Return runs of one dataset as a table.
+
+    Parameters
+    ----------
+    runs
+        Runs that were assessed.
+
+    Returns
+    -------
+    A row for each run: the settings that differ between them, metrics, verdict.
+    """
     names = differing([run.params for run in runs])
     rows = []
     for entry in (summary(run, names) for run in runs):
@@ -92,7 +112,17 @@ def _cell(value: Any) -> Any:
 
 
 def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
-    """Return the verdict's evidence, its genes joined into one text a row."""
+    """Return a verdict's evidence as a table.
+
+    Parameters
+    ----------
+    evidence
+        Of a `harmony_core.verdict.verdict.Verdict`.
+
+    Returns
+    -------
+    A row for each finding, its genes joined by spaces.
+    """
     columns = ["kind", "name", "batch_variable", "batch", "merged_with", "share", "score"]
     table = pd.DataFrame(list(map(asdict, evidence)), columns=[*columns, "cells", "genes"])
     table["genes"] = [" ".join(genes) for genes in table["genes"]]
@@ -140,7 +170,13 @@ def write_tables(results: RunResults, folder: Path, *, format: str = "csv") -> t
 
 
 def harmless(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with an apostrophe before each text that would be taken for a formula."""
+    """Return a table with an apostrophe before each text that would be taken for a formula.
+
+    Parameters
+    ----------
+    table
+        Any table; it stays as it is.
+    """
     changed = table.copy()
     for position, dtype in enumerate(table.dtypes):
         if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):

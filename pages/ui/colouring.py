@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.categories import Factor
-from harmony_core.figures.summary import clip_limit
+from harmony_core.figures.summary import clip_limit, cluster_names, largest_levels
 from harmony_core.metric_catalog import METRICS, PER_CELL
 from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
@@ -154,7 +154,7 @@ def levels(obs: pd.DataFrame, name: str) -> Categories:
     codes, names = column.codes, column.levels
     if len(names) > _MOST_LEVELS:
         sizes = np.bincount(codes[codes >= 0], minlength=len(names))
-        largest = np.sort(np.argsort(-sizes, kind="stable")[: _MOST_LEVELS - 1])
+        largest = largest_levels(sizes, _MOST_LEVELS - 1)
         places = np.full(len(names) + 1, len(largest))
         places[largest] = np.arange(len(largest))
         places[-1] = -1  # which is the code of a cell without a level
@@ -165,7 +165,7 @@ def levels(obs: pd.DataFrame, name: str) -> Categories:
 
 def clusters_column(name: str, codes: npt.NDArray[np.int32]) -> Categories:
     """Return clusters as colours, by their numbers."""
-    names = tuple(str(i) for i in range(int(codes.max()) + 1))
+    names = cluster_names(codes)
     return Categories(name, np.asarray(codes), names, tuple(colors_for(names).values()))
 
 

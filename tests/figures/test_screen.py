@@ -35,7 +35,7 @@ def test_dots_equal_a_group_by(expression: dict[str, npt.NDArray[np.float32]]) -
     found = dots(expression, codes, ("a", "b", "c"))
     table = pd.DataFrame(expression)[codes >= 0].groupby(codes[codes >= 0])
     np.testing.assert_allclose(found.mean, table.mean().T, rtol=1e-5)
-    np.testing.assert_allclose(found.share, table.agg(lambda v: (v > 0).mean()).T, rtol=1e-12)
+    np.testing.assert_allclose(found.fraction, table.agg(lambda v: (v > 0).mean()).T, rtol=1e-12)
     assert found.relative.max(axis=1) == pytest.approx(1)
 
 
@@ -43,7 +43,7 @@ def test_an_empty_group_has_no_expression(
     expression: dict[str, npt.NDArray[np.float32]],
 ) -> None:
     found = dots(expression, np.zeros(300, dtype=int), ("all", "nobody"))
-    assert found.share[:, 1].tolist() == [0, 0, 0]
+    assert found.fraction[:, 1].tolist() == [0, 0, 0]
     assert found.mean[:, 1].tolist() == [0, 0, 0]
 
 

@@ -1,4 +1,4 @@
-"""Marker genes on paper: on the pictures, and as dots by cluster."""
+"""Marker genes on paper: on the layouts, and as dots by cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.figures.paper.layouts import point_area, save, short_name
-from harmony_core.figures.summary import clip_limit, dots
+from harmony_core.figures.summary import clip_limit, cluster_names, dots
 from harmony_core.inspect.gene_sets import PANEL, find_genes
 from harmony_core.palette import EXPRESSION_LIGHT
 from harmony_core.runs.history import side_names
@@ -32,7 +32,7 @@ _MOST_GENES = 15
 def genes_figure(
     results: RunResults, path: Path, *, genes: Sequence[str] | None = None, dpi: int = 150
 ) -> None:
-    """Draw marker genes on the pictures before and after, beside each other.
+    """Draw marker genes on the layouts before and after, beside each other.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def genes_figure(
 def dots_figure(
     results: RunResults, path: Path, *, genes: Sequence[str] | None = None, dpi: int = 150
 ) -> None:
-    """Draw marker genes by cluster, before and after: size is the share of cells, colour the mean.
+    """Draw marker genes by cluster, before and after: size is a fraction of cells, colour a mean.
 
     See `genes_figure` for the parameters.
     """
@@ -73,13 +73,17 @@ def dots_figure(
 def expression_of(
     results: RunResults, genes: Sequence[str] | None = None
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Return log-normalised expression of the wanted genes that the data have, by symbol.
+    """Return log-normalised expression of those genes that the data have, over the prepared cells.
 
     Parameters
     ----------
     genes
         Symbols; by default textbook markers of blood cells, and where the data have none of these,
         the best marker of each cluster after correction.
+
+    Returns
+    -------
+    Values of the cells by gene symbol.
 
     Raises
     ------
@@ -88,11 +92,11 @@ def expression_of(
     """
     symbols = results.dataset.symbols.tolist()
     wanted = [g for group in PANEL.values() for g in group] if genes is None else genes
-    found, _ = find_genes(wanted, symbols)
-    if genes is None and not found:
+    positions, _ = find_genes(wanted, symbols)
+    if genes is None and not positions:
         best = [m.symbols[0] for m in results.markers("after") or () if m.symbols]
-        found, _ = find_genes(best[:_MOST_GENES], symbols)
-    values = {symbol: results.gene(position) for symbol, position in found.items()}
+        positions, _ = find_genes(best[:_MOST_GENES], symbols)
+    values = {symbol: results.gene(position) for symbol, position in positions.items()}
     expression = {symbol: v for symbol, v in values.items() if v is not None}
     if not expression:
         raise ExportError(f"The data have none of these genes: {', '.join(wanted)}.")
@@ -154,7 +158,15 @@ def draw_dots(
     expression: Mapping[str, npt.NDArray[np.floating]],
     groupings: Mapping[str, npt.NDArray[np.integer]],
 ) -> Figure:
-    """Draw dots of each grouping of the cells, by its title; see `dots_figure`."""
+    """Draw marker genes by cluster; see `dots_figure`.
+
+    Parameters
+    ----------
+    expression
+        Log-normalised values over the prepared cells, by gene symbol.
+    groupings
+        Cluster of each cell, by the title of a panel.
+    """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -170,8 +182,8 @@ def draw_dots(
     bar.set_label("Mean, of its highest", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     sizes = [
-        Line2D([], [], marker="o", linestyle="", color="grey", markersize=np.sqrt(120 * share))
-        for share in (0.25, 0.5, 1.0)
+        Line2D([], [], marker="o", linestyle="", color="grey", markersize=np.sqrt(120 * fraction))
+        for fraction in (0.25, 0.5, 1.0)
     ]
     figure.legend(
         sizes,
@@ -190,14 +202,14 @@ def _dots(
     expression: Mapping[str, npt.NDArray[np.floating]],
     codes: npt.NDArray[np.integer],
 ) -> PathCollection:
-    levels = tuple(str(i) for i in range(int(codes.max()) + 1))
+    levels = cluster_names(codes)
     table = dots(expression, codes, levels)
-    n_genes, n_groups = table.share.shape
+    n_genes, n_groups = table.fraction.shape
     gene, group = np.meshgrid(np.arange(n_genes), np.arange(n_groups), indexing="ij")
     drawn = axes.scatter(
         gene.ravel(),
         group.ravel(),
-        s=120 * table.share.ravel(),
+        s=120 * table.fraction.ravel(),
         c=table.relative.ravel(),
         vmin=0,
         vmax=1,

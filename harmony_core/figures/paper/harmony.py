@@ -1,4 +1,4 @@
-"""How Harmony went, on paper: its objective, and its soft clusters against an even spread."""
+"""Harmony's convergence on paper: its objective, and its soft clusters by batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harmony_core.errors import UnfinishedRun
 from harmony_core.figures.paper.layouts import save, short_name, short_names
-from harmony_core.figures.summary import MOST_LOG2, log2_of_even
+from harmony_core.figures.summary import MOST_LOG2, STOP_REASONS, largest_levels, log2_of_even
 from harmony_core.palette import AFTER, DIVERGING
 from harmony_core.runs.results import RunResults
 
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_BATCHES = 60
-_STOPPED = {
-    "converged": "converged",
-    "limit": "reached the limit of iterations",
-    "rose": "the objective rose",
-    "none": "no iteration was asked for",
-}
 
 
 def convergence_figure(results: RunResults, path: Path, *, dpi: int = 150) -> None:
@@ -58,14 +52,14 @@ def convergence_figure(results: RunResults, path: Path, *, dpi: int = 150) -> No
     axes.plot(range(len(objective)), objective, marker="o", markersize=4, color=AFTER)
     axes.set_xlabel("Iteration")
     axes.set_ylabel("Objective")
-    axes.set_title(f"{len(objective) - 1} iterations, {_STOPPED[reason]}", fontsize=10)
+    axes.set_title(f"{len(objective) - 1} iterations, {STOP_REASONS[reason]}", fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     save(figure, path, dpi=dpi)
 
 
 def soft_clusters_figure(results: RunResults, path: Path, *, dpi: int = 150) -> None:
-    """Draw how far each soft cluster is from holding an even share of each batch.
+    """Draw the cells of each batch in each soft cluster, relative to an even distribution.
 
     One map for each batch variable; see `convergence_figure` for the parameters. Of very many
     batches the largest are drawn, and the figure says so.
@@ -113,7 +107,7 @@ def _soft_clusters(
     from matplotlib.colors import LinearSegmentedColormap
 
     by_size = np.argsort(-observed.sum(axis=1), kind="stable")
-    largest = np.sort(np.argsort(-observed.sum(axis=0), kind="stable")[:_MOST_BATCHES])
+    largest = largest_levels(observed.sum(axis=0), _MOST_BATCHES)
     ratio = log2_of_even(observed, expected)[by_size][:, largest].T
     colors = LinearSegmentedColormap.from_list("even", DIVERGING)
     # Squares, not an image, so that they stay sharp in SVG and PDF.
@@ -121,8 +115,8 @@ def _soft_clusters(
     names = short_names([levels[b] for b in largest])
     axes.set_yticks(np.arange(len(names)) + 0.5, names, parse_math=False)
     n_clusters = ratio.shape[1]
-    marked = np.arange(0, n_clusters, max(1, n_clusters // 10))
-    axes.set_xticks(marked + 0.5, [str(m + 1) for m in marked])
+    ticks = np.arange(0, n_clusters, max(1, n_clusters // 10))
+    axes.set_xticks(ticks + 0.5, [str(tick + 1) for tick in ticks])
     axes.tick_params(labelsize=8)
     axes.invert_yaxis()
     return drawn

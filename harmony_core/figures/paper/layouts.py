@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
+from harmony_core.figures.summary import cluster_names
 from harmony_core.io.writing import written_whole
 from harmony_core.palette import MISSING, colors_for
 from harmony_core.runs.history import side_names
@@ -25,13 +26,14 @@ from harmony_core.runs.plan import SIDES, Side
 from harmony_core.runs.results import RunResults
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 EVALUATION_NAME = "harmony_batch_evaluation.png"
 
 _PANEL = 4.6
-"""Width and height of one picture in inches."""
+"""Width and height of one panel in inches."""
 _LINE = 0.145
 """Height of one line of a legend in inches."""
 _CHARACTER = 0.065
@@ -42,7 +44,7 @@ _MOST_NAMES = 60
 
 @dataclass(frozen=True)
 class Colouring:
-    """What colours a picture's cells.
+    """What colours the cells of a panel.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class Colouring:
 
 
 Panel = tuple[str, npt.NDArray[np.floating], Colouring]
-"""Title, positions (cells × 2) and colouring of a picture."""
+"""Title, positions (cells × 2) and colouring of a layout."""
 
 
 def evaluation_figure(
@@ -96,7 +98,7 @@ def evaluation_figure(
 def pair_figure(
     results: RunResults, path: Path, *, column: str | None = None, dpi: int = 150
 ) -> None:
-    """Draw the pictures before and after, coloured by the same column of obs, or by cluster.
+    """Draw the layouts before and after, coloured by the same column of obs, or by cluster.
 
     Parameters
     ----------
@@ -124,7 +126,7 @@ def two_runs_figure(
     column: str | None = None,
     dpi: int = 150,
 ) -> None:
-    """Draw the corrected pictures of two runs beside each other; see `pair_figure`.
+    """Draw the corrected layouts of two runs beside each other; see `pair_figure`.
 
     Parameters
     ----------
@@ -133,11 +135,11 @@ def two_runs_figure(
     column
         Column of obs, by default the first batch variable of the first run.
     """
-    chosen = column or first.params.harmony.batch[0]
+    by = column or first.params.harmony.batch[0]
     panels = []
     for name, results in zip(names, (first, second), strict=True):
-        _, positions, colouring = _panel(results, "after", chosen)
-        panels.append((f"{short_name(name)}, by {short_name(chosen)}", positions, colouring))
+        _, positions, colouring = _panel(results, "after", by)
+        panels.append((f"{short_name(name)}, by {short_name(by)}", positions, colouring))
     save(draw(panels), path, dpi=dpi)
 
 
@@ -147,8 +149,7 @@ def _panel(results: RunResults, side: Side, column: str | None) -> Panel:
         raise UnfinishedRun("draw")
     when = short_name(side_names(results.params)[SIDES.index(side)])
     if column is None:
-        names = tuple(str(i) for i in range(int(clusters.max()) + 1))
-        colouring = Colouring("cluster", np.asarray(clusters), names)
+        colouring = Colouring("cluster", np.asarray(clusters), cluster_names(clusters))
         return f"{when}, by cluster", positions, colouring
     if column not in obs:
         raise ExportError(f"The data have no column {column!r} to colour by.")
@@ -158,12 +159,12 @@ def _panel(results: RunResults, side: Side, column: str | None) -> Panel:
 
 
 def draw(panels: Sequence[Panel]) -> Figure:
-    """Draw pictures side by side, each with its legend below it.
+    """Draw layouts side by side, each with its legend below it.
 
     Parameters
     ----------
     panels
-        One for each picture.
+        One for each layout.
     """
     from matplotlib.figure import Figure
 
@@ -251,26 +252,41 @@ def _legend(
     handles = [
         Line2D([], [], marker="o", linestyle="", markersize=5, color=color) for color in colors
     ]
-    legend = figure.legend(
+    draw_legend(
+        figure,
         handles,
-        # The real names are set below: the legend itself would skip one that starts with "_".
-        [str(i) for i in range(len(names))],
+        names,
         loc="upper center",
         bbox_to_anchor=top_center,
         ncols=columns,
-        fontsize=8,
-        frameon=False,
         handletextpad=0.1,
         columnspacing=0.8,
         labelspacing=0.25,
     )
+
+
+def draw_legend(
+    figure: Figure, handles: Sequence[Artist], names: Sequence[str], **placement: Any
+) -> None:
+    """Draw a legend with names from a file: in small letters, and never taken for formulas.
+
+    Parameters
+    ----------
+    handles, names
+        Marks, and what stands beside each.
+    placement
+        As ``Figure.legend`` takes it.
+    """
+    # The legend itself would skip a name that starts with "_", so the names are set afterwards.
+    numbers = [str(i) for i in range(len(names))]
+    legend = figure.legend(handles, numbers, fontsize=8, frameon=False, **placement)
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
         text.set_text(name)
 
 
 def _legend_shape(colouring: Colouring) -> tuple[int, int]:
-    """Return rows and columns of a legend that is no wider than its picture."""
+    """Return rows and columns of a legend that is no wider than its panel."""
     names = _names(colouring)
     widest = max(len(name) for name in names) * _CHARACTER + 0.3
     columns = int(np.clip(_PANEL * 0.94 // widest, 1, len(names)))
@@ -299,26 +315,26 @@ def short_names(names: Sequence[str]) -> list[str]:
     >>> short_names([f"{hospital}, ward 1", f"{hospital}, ward 2"])
     ['…ward 1', '…ward 2']
     """
-    told = [_on_one_line(name) for name in names]
-    shown = [short_name(name) for name in told]
-    if len(set(shown)) == len(set(told)):
-        return shown
-    # What tells them apart comes after what they share, or else at their end.
-    words = [name.split(" ") for name in told if len(name) > _LONGEST_NAME]
+    lines = [_on_one_line(name) for name in names]
+    short = [short_name(name) for name in lines]
+    if len(set(short)) == len(set(lines)):
+        return short
+    # They differ after the words that they start with, or else at their end.
+    words = [name.split(" ") for name in lines if len(name) > _LONGEST_NAME]
     shared = sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, zip(*words, strict=False)))
-    # One word that they share stays, for its sense.
+    # The last of the shared words stays, for its sense.
     start = len(" ".join([*words[0][: max(shared - 1, 0)], ""]))
-    shown = [
+    short = [
         short_name(("…" if start else "") + name[start:]) if len(name) > _LONGEST_NAME else name
-        for name in told
+        for name in lines
     ]
-    if len(set(shown)) == len(set(told)):
-        return shown
+    if len(set(short)) == len(set(lines)):
+        return short
     ending = 2 * _LONGEST_NAME // 3
     beginning = _LONGEST_NAME - ending - 1
     return [
         name if len(name) <= _LONGEST_NAME else f"{name[:beginning]}…{name[-ending:]}"
-        for name in told
+        for name in lines
     ]
 
 

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
 from harmony_core.figures.paper.genes import expression_of
-from harmony_core.figures.paper.layouts import save, short_name, short_names
+from harmony_core.figures.paper.layouts import draw_legend, save, short_name, short_names
 from harmony_core.figures.summary import (
     MOST_IN_VIOLIN,
+    largest_levels,
     sampled_cells,
     violin_bandwidth,
 )
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 _MOST_BATCHES = 12
 _HEIGHTS = 60
-"""At how many values of expression a violin's width is found."""
+"""At how many values of expression a violin's width is computed."""
 _BETWEEN = 0.2
-"""Part of a cluster's place that stays free beside its violins."""
+"""Fraction of a cluster's place that stays free beside its violins."""
 
 
 def violins_figure(
@@ -60,7 +61,15 @@ def violins_figure(
 
 
 def draw_violins(results: RunResults, expression: Mapping[str, npt.NDArray[np.floating]]) -> Figure:
-    """Draw log-normalised values over the kept cells, by symbol; see `violins_figure`."""
+    """Draw the violins; see `violins_figure`.
+
+    Parameters
+    ----------
+    results
+        A finished run.
+    expression
+        Log-normalised values over the prepared cells, by gene symbol.
+    """
     from matplotlib.figure import Figure
 
     clusters, obs = results.clusters("after"), results.obs
@@ -70,7 +79,7 @@ def draw_violins(results: RunResults, expression: Mapping[str, npt.NDArray[np.fl
     batch = Factor.of(variable, obs[variable])
     batches, levels = batch.codes, batch.levels
     sizes = np.bincount(batches[batches >= 0], minlength=len(levels))
-    drawn = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_BATCHES])
+    drawn = largest_levels(sizes, _MOST_BATCHES)
     colors = [list(colors_for(levels).values())[b] for b in drawn]
     n_clusters = int(clusters.max()) + 1
     places = [
@@ -102,17 +111,13 @@ def draw_violins(results: RunResults, expression: Mapping[str, npt.NDArray[np.fl
 def _legend(figure: Figure, names: Sequence[str], colors: Sequence[str], width: float) -> None:
     from matplotlib.patches import Patch
 
-    legend = figure.legend(
+    draw_legend(
+        figure,
         [Patch(color=color) for color in colors[: len(names)]],
-        [str(i) for i in range(len(names))],  # the legend would skip a name that starts with "_"
+        names,
         loc="outside upper center",
         ncols=max(1, int(width // (0.065 * max(map(len, names)) + 0.7))),
-        fontsize=8,
-        frameon=False,
     )
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_parse_math(False)
-        text.set_text(name)
 
 
 def _violins(
@@ -130,11 +135,11 @@ def _violins(
             continue
         cluster, batch = divmod(i, len(colors))
         center = cluster - (1 - _BETWEEN) / 2 + across * (batch + 0.5)
-        found = np.asarray(values, dtype=np.float64)[
+        sample = np.asarray(values, dtype=np.float64)[
             cells[sampled_cells(len(cells), MOST_IN_VIOLIN)]
         ]
-        heights = np.linspace(found.min(), found.max(), _HEIGHTS)
-        density = np.exp(-0.5 * ((heights[:, None] - found) / bandwidth) ** 2).mean(axis=1)
+        heights = np.linspace(sample.min(), sample.max(), _HEIGHTS)
+        density = np.exp(-0.5 * ((heights[:, None] - sample) / bandwidth) ** 2).mean(axis=1)
         half = across / 2 * density / density.max()
         axes.fill_betweenx(
             heights,
@@ -144,6 +149,6 @@ def _violins(
             linewidth=0.3,
             edgecolor="#555555",
         )
-        mean = float(found.mean())
+        mean = float(sample.mean())
         axes.plot([center - across / 2, center + across / 2], [mean, mean], color="black", lw=0.8)
     axes.set_ylim(0, max(1.05 * highest, 1.0))

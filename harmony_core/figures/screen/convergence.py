@@ -7,14 +7,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from harmony_core.figures.screen.style import styled
+from harmony_core.figures.summary import STOP_REASONS
 from harmony_core.palette import AFTER
 
-_STOPPED = {
-    "converged": "converged",
-    "limit": "reached the limit of iterations",
-    "rose": "stopped because the objective rose",
-    "none": "no iteration was asked for",
-}
 _MARK = "#c07800"
 
 
@@ -55,7 +50,7 @@ def convergence_curve(
             hoverinfo="skip",
         )
         figure.update_layout(showlegend=False)
-    figure.update_layout(title=f"{rounds}, {_STOPPED.get(stop_reason, stop_reason)}")
+    figure.update_layout(title=f"{rounds}, {STOP_REASONS.get(stop_reason, stop_reason)}")
     figure.update_xaxes(title="Iteration", dtick=max(1, n // 10), rangemode="tozero")
     figure.update_yaxes(title="Objective")
     return styled(figure, height=260)

@@ -30,7 +30,7 @@ def gene_dots(
     group_title: str = "Cluster",
     dark: bool = False,
 ) -> go.Figure:
-    """Draw a dot plot: size is the share of cells expressing a gene, colour its relative mean.
+    """Draw a dot plot: size is the fraction of cells expressing a gene, colour its relative mean.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def gene_dots(
             showlegend=False,
             marker={
                 "opacity": 1,
-                "size": _dot_size(table.share.ravel()),
+                "size": _dot_size(table.fraction.ravel()),
                 "color": table.relative.ravel(),
                 "cmin": 0,
                 "cmax": 1,
@@ -75,7 +75,7 @@ def gene_dots(
                     "dtick": 0.5,
                 },
             },
-            customdata=np.column_stack([table.share.ravel() * 100, table.mean.ravel()]),
+            customdata=np.column_stack([table.fraction.ravel() * 100, table.mean.ravel()]),
             hovertemplate="%{x} in %{y}: %{customdata[0]:.0f} % of cells, "
             "mean %{customdata[1]:.2f}<extra></extra>",
         )

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from harmony_core.categories import Factor
 from harmony_core.design.confounding import crosstab
 from harmony_core.figures.screen.style import label_text, styled
-from harmony_core.figures.summary import MOST_LOG2, log2_of_even
+from harmony_core.figures.summary import MOST_LOG2, largest_levels, log2_of_even
 from harmony_core.palette import DIVERGING, EXPRESSION_DARK, EXPRESSION_LIGHT, scale_stops
 
 MOST_LEVELS = 40
@@ -34,7 +34,7 @@ def design_heatmap(batch: Factor, other: Factor, *, dark: bool = False) -> go.Fi
         Whether the page has a dark background.
     """
     counts = crosstab(batch.codes, other.codes)
-    rows, columns = (_largest(counts.sum(axis=axis)) for axis in (1, 0))
+    rows, columns = (largest_levels(counts.sum(axis=axis), MOST_LEVELS) for axis in (1, 0))
     drawn = counts[np.ix_(rows, columns)]
     total = np.maximum(counts.sum(axis=1, keepdims=True)[rows], 1)
     return _heatmap(
@@ -56,11 +56,6 @@ def design_heatmap(batch: Factor, other: Factor, *, dark: bool = False) -> go.Fi
         | {"title": "% of<br>the batch", "lenmode": "pixels", "len": 130, "tickvals": [0, 50, 100]},
         hovertemplate="%{y}, %{x}: %{customdata:,} cells, %{z:.1f} % of the batch<extra></extra>",
     )
-
-
-def _largest(sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-    """Positions of the largest levels, in their order."""
-    return np.sort(np.argsort(-sizes, kind="stable")[:MOST_LEVELS])
 
 
 def soft_cluster_heatmap(
