@@ -16,6 +16,17 @@ from pages.ui.text import plain
 
 
 def main() -> None:
+    # The way on has a place of its own: while what stands above grows or shrinks, Streamlit would
+    # show it there and where it was before.
+    above, below = st.container(), st.container()
+    with above:
+        is_ready = _choose()
+    if is_ready:
+        below.page_link("pages/tune.py", label="**Go to Tune**")
+
+
+def _choose() -> bool:
+    """Draw all choices; return whether they can be run."""
     st.title("Data")
     choose.choose()
     dataset = state.dataset()
@@ -25,17 +36,18 @@ def main() -> None:
     variables = variable_choice.choose(dataset)
     if not variables.batch:
         st.info("Choose at least one batch variable to go on.")
-        return
+        return False
     if (problem := variable_choice.problem(dataset, variables)) is not None:
         st.error(plain(problem, longest=1000))
-        return
+        return False
     try:
-        _prepare(dataset, variables)
+        return _prepare(dataset, variables)
     except InputError as error:
         st.error(plain(error, longest=1000))
+        return False
 
 
-def _prepare(dataset: Dataset, variables: Variables) -> None:
+def _prepare(dataset: Dataset, variables: Variables) -> bool:
     params = _with(state.settings(dataset), variables, dataset)
     # The embedding to assess is chosen last: it must not be the one to start from.
     embedding, params = params.precomputed, replace(params, precomputed=None)
@@ -45,13 +57,13 @@ def _prepare(dataset: Dataset, variables: Variables) -> None:
     params = replace(params, prepare=preparation.start(dataset, params.prepare))
     if params.prepare.basis is None and (mixed := variable_choice.mixed_kinds(dataset, variables)):
         st.error(plain(mixed, longest=1000))
-        return
+        return False
     params = replace(params, prepare=preparation.choose(dataset, params))
     if dataset.info.embeddings:
         st.subheader("Correction")
         params = precomputed.choose(dataset, params, embedding)
     state.choose_settings(dataset, params)
-    st.page_link("pages/tune.py", label="**Go to Tune**")
+    return True
 
 
 def _with(current: RunParams | None, variables: Variables, dataset: Dataset) -> RunParams:
