@@ -59,7 +59,7 @@ MOVES = (
     replace(DEFAULT, theta=(4.0,)),
     replace(DEFAULT, sigma=0.05),
 )
-STAGES = {
+WAITED_FOR = {
     "corrected": ("correct",),
     "preview": ("preview_after",),
     "verdict": ("preview_after", "assess"),
@@ -226,7 +226,7 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
         peak = peak_gb(worker)
     finally:
         runner.close()
-    seconds = {what: statistics.median(t[what] for t in timed) for what in STAGES}
+    seconds = {what: statistics.median(t[what] for t in timed) for what in WAITED_FOR}
     return {
         "seconds": {**seconds, "revisit": revisit},
         "results": seen,
@@ -279,8 +279,8 @@ def _move(runner: Runner, dataset: Dataset, params: RunParams) -> tuple[dict[str
     run = run_work(dataset, params)
     runner.submit("viewer", run)
     seconds: dict[str, float] = {}
-    while len(seconds) < len(STAGES):
-        for what, steps in STAGES.items():
+    while len(seconds) < len(WAITED_FOR):
+        for what, steps in WAITED_FOR.items():
             if what not in seconds and results.plan.has(*steps):
                 seconds[what] = time.perf_counter() - start
                 if what == "verdict":
