@@ -1,12 +1,13 @@
-"""Seconds of our search for neighbours and of its peers, each as soon as it finds as many of them.
+"""Seconds of searches for neighbours, each as soon as it finds as many of them.
 
     python benchmarks/neighbors.py --cells 100000 1000000 --json neighbors.json
 
-Every search finds 90 neighbours of every cell, on all cores, its index included. Ours runs as the
-product uses it. A peer takes the least effort (lists probed, candidates kept) with which it finds
-99.9 % of the true 15 nearest, and of the true 90 as many or what ours does; where no effort is
-enough, its last one is shown. hnswlib and usearch take part where they are installed
-(`pip install hnswlib usearch`). Of these, only ours gives the same on any number of cores.
+Every search finds 90 neighbours of every cell, on all cores, its index included. Each takes the
+least effort (lists probed, candidates kept) with which it finds 99.9 % of the true 15 nearest and,
+a peer, of the true 90 as many as our lists do; where no effort is enough, its last one is shown.
+Where a run of so many cells uses faiss's inverted file, it is measured as the run uses it, too.
+hnswlib and usearch take part where they are installed (`pip install hnswlib usearch`). Only our
+lists and what a run uses give the same on any number of cores.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ import numpy as np
 import numpy.typing as npt
 from generated import cells, machine
 
-from harmony_core.methods.neighbors import PROBES, nearest_neighbors, without_self
+from harmony_core.methods.neighbors import (
+    LISTS_UP_TO,
+    PROBES,
+    PROBES_OF_FILE,
+    nearest_neighbors,
+    search_for,
+    without_self,
+)
+from harmony_core.methods.neighbors_kernel import search_by_lists
 from harmony_core.metrics.movement import is_shared
 
 Points = npt.NDArray[np.float32]
@@ -32,17 +41,20 @@ Ids = npt.NDArray[np.integer[Any]]
 Search = Callable[[Points, int], Ids]
 """Finds the `K` + 1 nearest of some points, each itself included, with some effort."""
 
+Recalls = Callable[[Ids], tuple[float, float]]
+
 SIZES = (100_000, 1_000_000)
 K, NEAREST = 90, 15
 ENOUGH = 0.999
 """Fraction found of the true neighbours."""
 
 FASTER = 1.3
-"""How many times faster ours must be than its fastest peer to stay."""
+"""How many times faster our lists must be than their fastest peer to be used."""
 
 SAMPLE = 2_000
 """Cells whose true neighbours are looked up."""
 
+OUR_PROBES = (PROBES, 16, 20, 24, 32)
 PROBED = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 CANDIDATES = (100, 150, 200, 300, 400, 600, 800, 1_200, 1_600)
 
@@ -54,7 +66,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     print(machine())
-    nearest_neighbors(cells(5_000)[0], K, exact=False)  # compiles
+    nearest_neighbors(cells(5_000)[0], K, search="lists")  # compiles
     rows = [row for n in options.cells for row in measure(n, options.repeats)]
     if options.json is not None:
         options.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1))
@@ -72,28 +84,57 @@ def measure(n_cells: int, repeats: int) -> list[dict[str, Any]]:
         """Fractions found of the true 15 and of the true 90 neighbours (sample × k)."""
         return tuple(float(is_shared(truth[:, :k], found[:, :k]).mean()) for k in (NEAREST, K))
 
-    seconds, near = _fastest(repeats, lambda: nearest_neighbors(X, K, exact=False).indices)
-    ours = _row(n_cells, "ours", PROBES, seconds, recalls(near[sample]), seconds)
-    rows = [ours]
+    lists = _our_lists(X, sample, recalls, repeats)
+    rows = [lists, *_peers(X, sample, recalls, repeats, lists)]
+    if search_for(n_cells) == "inverted file":
+        seconds, near = _fastest(repeats, lambda: nearest_neighbors(X, K).indices)
+        found = recalls(near[sample])
+        rows.append(_row(n_cells, "the product's", PROBES_OF_FILE, seconds, found, lists))
+    _say_which_is_used(rows)
+    return rows
+
+
+def _our_lists(X: Points, sample: Ids, recalls: Recalls, repeats: int) -> dict[str, Any]:
+    for effort in OUR_PROBES:
+        seconds, near = _fastest(
+            repeats, lambda effort=effort: search_by_lists(X, None, K, 0, effort)[0]
+        )
+        found = recalls(near[sample])
+        if found[0] >= ENOUGH:
+            break
+    return _row(len(X), "ours, by lists", effort, seconds, found, None)
+
+
+def _peers(
+    X: Points, sample: Ids, recalls: Recalls, repeats: int, lists: dict[str, Any]
+) -> list[dict[str, Any]]:
+    rows = []
     for name, (package, build, efforts) in PEERS.items():
         if importlib.util.find_spec(package) is None:
-            print(f"{n_cells:>9,}  {name}: not installed")
+            print(f"{len(X):>9,}  {name}: not installed")
             continue
         search = build(X)
         for effort in efforts:
             found = recalls(_others(sample, search(X[sample], effort)))
-            if found[0] >= ENOUGH and found[1] >= min(ours["recall_90"], ENOUGH):
+            if found[0] >= ENOUGH and found[1] >= min(lists["recall_90"], ENOUGH):
                 break
         # The index is built again each time, as it belongs to the search.
         seconds, _ = _fastest(repeats, lambda build=build, effort=effort: build(X)(X, effort))
-        rows.append(_row(n_cells, name, effort, seconds, found, ours["seconds"]))
-    if ours["recall_15"] < ENOUGH:
-        print(f"{n_cells:>9,}  ours finds fewer than {ENOUGH:.1%} of the 15 nearest")
-    if len(rows) > 1:
-        least = min(row["times_ours"] for row in rows[1:])
-        stays = "stays" if least >= FASTER else "goes"
-        print(f"{n_cells:>9,}  the fastest peer takes {least:.2f} times as long: ours {stays}")
+        rows.append(_row(len(X), name, effort, seconds, found, lists))
     return rows
+
+
+def _say_which_is_used(rows: Sequence[dict[str, Any]]) -> None:
+    """Print what the fastest peer with enough recall means, and what the product does."""
+    n_cells, peers = rows[0]["cells"], [row for row in rows if row["search"] in PEERS]
+    enough = [row["times_lists"] for row in peers if row["recall_15"] >= ENOUGH]
+    if not enough:
+        return
+    used = "are used" if search_for(n_cells) == "lists" else "are not used"
+    print(
+        f"{n_cells:>9,}  the fastest peer takes {min(enough):.2f} times as long as our lists "
+        f"(limit {FASTER}), which {used} for so many cells (up to {LISTS_UP_TO:,})"
+    )
 
 
 def _others(sample: Ids, found: Ids) -> Ids:
@@ -116,8 +157,9 @@ def _row(
     effort: int,
     seconds: float,
     recalls: Sequence[float],
-    ours: float,
+    lists: dict[str, Any] | None,
 ) -> dict[str, Any]:
+    times = 1.0 if lists is None else seconds / lists["seconds"]
     row = {
         "cells": n_cells,
         "search": name,
@@ -125,11 +167,11 @@ def _row(
         "seconds": round(seconds, 3),
         "recall_15": round(recalls[0], 5),
         "recall_90": round(recalls[1], 5),
-        "times_ours": round(seconds / ours, 3),
+        "times_lists": round(times, 3),
     }
     print(
         f"{n_cells:>9,}  {name:<22} effort {effort:>5}  {seconds:8.2f} s  "
-        f"recall of 15 {recalls[0]:.4f}, of 90 {recalls[1]:.4f}  {seconds / ours:6.2f} × ours",
+        f"recall of 15 {recalls[0]:.4f}, of 90 {recalls[1]:.4f}  {times:6.2f} × our lists",
         flush=True,
     )
     return row

@@ -7,7 +7,7 @@ from typing import Any
 
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
-from harmony_core.methods.neighbors import EXACT_UP_TO
+from harmony_core.methods.neighbors import search_for
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.runs.results import RunResults
 
@@ -143,8 +143,11 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
 
 
 def _graph(p: RunParams, n_cells: int, cite: Callable[[str], str], used: dict[str, str]) -> str:
-    exact = n_cells <= EXACT_UP_TO
-    search = "exhaustively" if exact else "by lists of cells near each other"
+    search = {
+        "exhaustive": "exhaustively",
+        "lists": "by lists of cells near each other",
+        "inverted file": "by an inverted file",
+    }[search_for(n_cells)]
     flavor = p.clusters.flavor
     return (
         f"A graph of the {p.graph.n_neighbors} nearest neighbours of each cell, found {search} "

@@ -54,7 +54,7 @@ class Plan:
         """Key of each of the `stages`."""
         keys: dict[str, StageKey] = {}
         for name, stage in self.stages.items():
-            keys[name] = stage.key(self.params, self.dataset.info.kind, keys)
+            keys[name] = stage.key(self.params, self.dataset, keys)
         return keys
 
     @property

@@ -127,8 +127,11 @@ def cases(
         adata.write_h5ad(folder / "input.h5ad")
         dataset = ingest_file(store, folder / "input.h5ad", name=name)
         with pytest.MonkeyPatch.context() as patch:
-            if name == "embedding":  # as if these were many
+            if name in ("embedding", "logged_in_raw"):  # as if these were many, and very many
                 patch.setattr(neighbors, "EXACT_UP_TO", 100)
+            if name == "logged_in_raw":
+                patch.setattr(neighbors, "LISTS_UP_TO", 200)
+                patch.setattr(neighbors, "PROBES_OF_FILE", 5)
             pipeline = Pipeline(dataset, params)
             for stage in ("layout_after", "markers_after"):
                 pipeline.stage(stage)

@@ -17,8 +17,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from harmony_core.errors import Cancelled, DataError
 from harmony_core.methods import index_search
+from harmony_core.methods import neighbors as methods
 from harmony_core.methods.leiden import leiden
-from harmony_core.methods.neighbors import Neighbors, nearest_neighbors
+from harmony_core.methods.neighbors import Neighbors, SearchName, nearest_neighbors, search_for
 from harmony_core.methods.neighbors_kernel import search_by_lists
 from harmony_core.methods.umap import fuzzy_graph, layout, oriented_like, start_from_embedding
 from harmony_core.methods.umap_kernel import forces
@@ -39,14 +40,16 @@ def test_neighbours_equal_scikit_learns(neighbors: Neighbors) -> None:
     np.testing.assert_allclose(neighbors.distances, distances[:, 1:], rtol=1e-3, atol=1e-3)
 
 
-def test_the_search_by_lists_finds_nearly_all() -> None:
+@pytest.mark.parametrize("search", ["lists", "inverted file"])
+def test_an_approximate_search_finds_nearly_all(search: SearchName) -> None:
     many = RNG.normal(size=(3000, 10)).astype(np.float32)
-    exact = nearest_neighbors(many, 15, exact=True)
-    found = nearest_neighbors(many, 15, exact=False)
+    exact = nearest_neighbors(many, 15, search="exhaustive")
+    found = nearest_neighbors(many, 15, search=search)
     same = [len(set(a) & set(b)) for a, b in zip(exact.indices, found.indices, strict=True)]
     assert np.mean(same) / 15 > 0.97  # a structureless cloud is the worst case
 
 
+@pytest.mark.parametrize("search", ["lists", "inverted file"])
 @pytest.mark.parametrize(
     ("points", "k"),
     [
@@ -59,9 +62,12 @@ def test_the_search_by_lists_finds_nearly_all() -> None:
         pytest.param(np.vstack([RNG.normal(size=(5, 3)), 50 + RNG.normal(size=(300, 3))]), 20),
     ],
 )
-def test_what_the_search_by_lists_finds_is_true(points: np.ndarray, k: int) -> None:
+def test_what_an_approximate_search_finds_is_true(
+    points: np.ndarray, k: int, search: SearchName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(methods, "PROBES_OF_FILE", 12)  # of 26 lists, at most
     cells = points.astype(np.float32)
-    found = nearest_neighbors(cells, k, exact=False)
+    found = nearest_neighbors(cells, k, search=search)
     own = np.arange(len(cells))[:, None]
     assert found.indices.shape == (len(cells), k)
     assert (found.indices != own).all()
@@ -79,7 +85,11 @@ import numpy as np
 from harmony_core.methods.neighbors import nearest_neighbors
 points = np.random.default_rng(0).normal(size=(9000, 50)).astype(np.float32)
 few = points[:2000]
-found = [nearest_neighbors(points, 20, exact=True), nearest_neighbors(few, 20, exact=False)]
+found = [
+    nearest_neighbors(points, 20, search="exhaustive"),
+    nearest_neighbors(few, 20, search="lists"),
+    nearest_neighbors(points, 20, search="inverted file"),
+]
 sys.stdout.buffer.write(b"".join(f.indices.tobytes() + f.distances.tobytes() for f in found))
 """
 
@@ -96,8 +106,18 @@ def test_neighbours_are_the_same_on_any_number_of_cores() -> None:
                 check=True,
             ).stdout
         )
-    assert len(answers[0]) == (9000 + 2000) * 20 * 8
+    assert len(answers[0]) == (9000 + 2000 + 9000) * 20 * 8
     assert answers[0] == answers[1]
+
+
+def test_more_cells_are_searched_in_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = (20_000, 20_001, 300_000, 300_001)
+    assert [search_for(n) for n in sizes] == ["exhaustive", "lists", "lists", "inverted file"]
+    monkeypatch.setattr(methods, "EXACT_UP_TO", 50)
+    for limit, search in ((len(X), "lists"), (len(X) - 1, "inverted file")):
+        monkeypatch.setattr(methods, "LISTS_UP_TO", limit)
+        expected = nearest_neighbors(X, 30, search=search)
+        np.testing.assert_array_equal(nearest_neighbors(X, 30).distances, expected.distances)
 
 
 def test_other_cells_can_ask_for_their_neighbours() -> None:
@@ -108,9 +128,9 @@ def test_other_cells_can_ask_for_their_neighbours() -> None:
     assert (indices == expected).mean() > 0.99
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_duplicates_never_list_the_cell_itself(exact: bool) -> None:
-    found = nearest_neighbors(np.repeat(X[:20], 10, axis=0), 12, exact=exact)
+@pytest.mark.parametrize("search", ["exhaustive", "lists", "inverted file"])
+def test_duplicates_never_list_the_cell_itself(search: SearchName) -> None:
+    found = nearest_neighbors(np.repeat(X[:20], 10, axis=0), 12, search=search)
     assert (found.indices != np.arange(200)[:, None]).all()
     np.testing.assert_allclose(found.distances[:, :9], 0, atol=2e-3)
 

@@ -66,6 +66,19 @@ def test_nothing_is_computed_twice(
     Pipeline(Store(dataset.folder.parents[1]).dataset(dataset.fingerprint), SMALL).run()
 
 
+def test_keys_are_others_only_where_neighbours_are_searched_otherwise(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Plan(dataset, SMALL).keys
+    monkeypatch.setattr(neighbors, "LISTS_UP_TO", dataset.n_cells)
+    assert Plan(dataset, SMALL).keys == few
+    monkeypatch.setattr(neighbors, "LISTS_UP_TO", dataset.n_cells - 1)
+    many = Plan(dataset, SMALL).keys
+    same = {name for name in few if few[name] == many[name]}
+    assert {"prepare", "correct", "reference"} <= same
+    assert not {name for name in same if name.startswith(("neighbors", "clusters", "lisi"))}
+
+
 def test_another_theta_keeps_the_side_before(dataset: Dataset) -> None:
     moved = replace(SMALL, harmony=replace(SMALL.harmony, theta=(1.0,)))
     here, there = Plan(dataset, SMALL).keys, Plan(dataset, moved).keys

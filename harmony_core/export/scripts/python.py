@@ -122,7 +122,7 @@ def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[S
         max_doublet=params.prepare.max_doublet,
         flavor=params.clusters.flavor,
         has_expression=bool(record["where"]) and record["kind"] != "scaled",
-        exhaustive=record["prepared"]["cells_kept"] <= neighbors.EXACT_UP_TO,
+        search=_search(record),
         cells_at_once=index_search.CELLS_AT_ONCE,
         **_functions(),
     )
@@ -135,6 +135,7 @@ def _functions() -> dict[str, str]:
     return {
         "content_digest": inspect.getsource(content_digest),
         "search_in_parts": untyped_source(index_search.search_in_parts),
+        "search_inverted_file": untyped_source(index_search.search_inverted_file),
         "search_by_lists": untyped_source(
             *(by_lists.squared_distance, by_lists.note_below, by_lists.smallest_first),
             *(by_lists.write_nearest, by_lists.points_of_lists, by_lists.search_blocks),
@@ -142,6 +143,10 @@ def _functions() -> dict[str, str]:
         ),
         "optimise": untyped_source(umap.one_epoch, umap.forces, umap.optimise),
     }
+
+
+def _search(record: Mapping[str, Any]) -> neighbors.SearchName:
+    return neighbors.search_for(record["prepared"]["cells_kept"])
 
 
 def _title(record: Mapping[str, Any]) -> str:
@@ -164,6 +169,8 @@ def _pinned(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
     harmony, prepare = params.harmony, params.prepare
+    by_file = _search(record) == "inverted file"
+    probes = neighbors.PROBES_OF_FILE if by_file else neighbors.PROBES
     columns = [*harmony.batch, *([params.label] if params.label else [])]
     values: dict[str, Any] = {
         "INPUT": record["input"],
@@ -192,7 +199,7 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
         "NEIGHBORS_SEED": prepare.seed,
-        "PROBES": neighbors.PROBES,
+        "PROBES": probes,
         "MIN_DIST": params.layout.min_dist,
         "SPREAD": params.layout.spread,
         "EPOCHS_FROM_SCRATCH": EPOCHS_FROM_SCRATCH,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "Describing each batch on its own",
     version=3,
     needs=("prepare",),
-    settings=lambda p, kind: (p.harmony.batch,),
+    settings=lambda p, data: (p.harmony.batch,),
     is_result=False,
 )
 def reference(context: Context) -> Computed:
@@ -60,7 +60,7 @@ def _references(context: Context) -> list[Reference]:
     "Measuring mixing {side} correction",
     version=1,
     needs=("neighbors_{side}",),
-    settings=lambda p, kind: ((p.harmony.batch, p.label),),
+    settings=lambda p, data: ((p.harmony.batch, p.label),),
     is_result=False,
 )
 def lisi(context: Context, side: Side) -> Computed:
@@ -89,7 +89,7 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
     "Judging the correction",
     version=5,
     needs=("reference", "lisi_before", "lisi_after"),
-    settings=lambda p, kind: ((p.harmony.batch, p.label), p.condition),
+    settings=lambda p, data: ((p.harmony.batch, p.label), p.condition),
     keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),
 )
 def assess(context: Context) -> Computed:

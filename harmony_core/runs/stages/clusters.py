@@ -21,7 +21,7 @@ def _leiden_settings(p: RunParams) -> tuple[object, ...]:
     "Clustering {side} correction",
     version=2,
     needs=("neighbors_{side}",),
-    settings=lambda p, kind: (*_leiden_settings(p), p.clusters.shown),
+    settings=lambda p, data: (*_leiden_settings(p), p.clusters.shown),
 )
 def clusters(context: Context, side: Side) -> Computed:
     """Cluster at the resolution that is shown."""
@@ -33,7 +33,7 @@ def clusters(context: Context, side: Side) -> Computed:
     "Clustering at other resolutions {side} correction",
     version=1,
     needs=("neighbors_{side}",),
-    settings=lambda p, kind: (*_leiden_settings(p), p.clusters.others),
+    settings=lambda p, data: (*_leiden_settings(p), p.clusters.others),
 )
 def other_clusters(context: Context, side: Side) -> Computed:
     """Cluster at all other resolutions."""

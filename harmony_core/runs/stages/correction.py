@@ -20,7 +20,7 @@ _CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
     "Running Harmony",
     version=2,
     needs=("prepare",),
-    settings=lambda p, kind: (p.harmony.to_dict(),),
+    settings=lambda p, data: (p.harmony.to_dict(),),
 )
 def correct(context: Context) -> Computed:
     """Correct the embedding with Harmony."""
@@ -40,7 +40,7 @@ def correct(context: Context) -> Computed:
     "Taking the corrected embedding",
     version=1,
     needs=("prepare",),
-    settings=lambda p, kind: (p.precomputed,),
+    settings=lambda p, data: (p.precomputed,),
     stored_as="given",
 )
 def precomputed(context: Context) -> Computed:

@@ -18,7 +18,7 @@ _VERSION = 3
     "Drawing the picture before correction",
     version=_VERSION,
     needs=("neighbors_before",),
-    settings=lambda p, kind: (p.graph.to_dict(), p.layout.to_dict()),
+    settings=lambda p, data: (p.graph.to_dict(), p.layout.to_dict()),
     stored_as="layout",
 )
 def layout_before(context: Context) -> Computed:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
+from harmony_core.methods import neighbors as methods
+from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import Side, both_sides
+from harmony_core.store import Dataset
 
 WIDTH = 90
 """Neighbours searched: three times LISI's perplexity of 30; everything else uses the first few."""
+
+
+def _settings(p: RunParams, data: Dataset) -> tuple[object, ...]:
+    # More cells are searched in another way than when the stage's version was raised last.
+    return (WIDTH,) if data.n_cells <= methods.LISTS_UP_TO else (WIDTH, "inverted file")
 
 
 @both_sides(
@@ -16,14 +24,12 @@ WIDTH = 90
     "Finding neighbours {side} correction",
     version=6,
     needs=("{source}",),
-    settings=lambda p, kind: (WIDTH,),
+    settings=_settings,
     is_result=False,
 )
 def neighbors(context: Context, side: Side) -> Computed:
     """Search the nearest neighbours in the embedding."""
-    from harmony_core.methods.neighbors import nearest_neighbors
-
-    near = nearest_neighbors(
+    near = methods.nearest_neighbors(
         context.embedding(side),
         WIDTH,
         seed=context.params.prepare.seed,

@@ -13,25 +13,26 @@ from harmony_core.methods.qc import CellQuality, cell_quality, doublet_scores, w
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import SETTINGS, stage
+from harmony_core.store import Dataset
 
 _PREPARED = ("cells", "genes", "variable", "variable_in", "totals", "embedding", "variance_ratio")
 
 
-def _doublet_settings(p: RunParams, kind: str) -> tuple[object, ...]:
+def _doublet_settings(p: RunParams, data: Dataset) -> tuple[object, ...]:
     thresholds = (p.prepare.min_genes, p.prepare.max_genes, p.prepare.max_mito)
     return (*thresholds, p.prepare.seed, p.harmony.batch[0])
 
 
-def _prepare_settings(p: RunParams, kind: str) -> tuple[object, ...]:
+def _prepare_settings(p: RunParams, data: Dataset) -> tuple[object, ...]:
     batch = (p.harmony.batch[0],) if p.prepare.basis is None else ()
-    return (p.prepare.to_dict(), kind, *batch)
+    return (p.prepare.to_dict(), data.info.kind, *batch)
 
 
 @stage(
     "quality",
     "Counting genes and molecules of each cell",
     version=1,
-    settings=lambda p, kind: (kind,),
+    settings=lambda p, data: (data.info.kind,),
 )
 def quality(context: Context) -> Computed:
     """Count genes and molecules of each cell."""

@@ -16,7 +16,7 @@ from harmony_core.runs.stages.stage import Side, both_sides
     "Scoring the {data} data as scIB does",
     version=1,
     needs=("clusters_{side}", "other_clusters_{side}"),
-    settings=lambda p, kind: ((p.harmony.batch, p.label),),
+    settings=lambda p, data: ((p.harmony.batch, p.label),),
 )
 def scib(context: Context, side: Side) -> Computed:
     """Score an embedding as scIB does, and cell-type-aware mixing by label."""

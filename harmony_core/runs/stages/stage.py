@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
-from harmony_core.store import StageKey, digest
+from harmony_core.store import Dataset, StageKey, digest
 
 Side = Literal["before", "after"]
 SIDES: tuple[Side, Side] = ("before", "after")
@@ -23,10 +23,10 @@ SETTINGS = "settings"
 
 _LIBRARIES = ("harmonypy", "scanpy", "umap-learn", "igraph", "leidenalg", "faiss-cpu")
 
-Settings = Callable[[RunParams, str], tuple[object, ...]]
+Settings = Callable[[RunParams, Dataset], tuple[object, ...]]
 
 
-def _no_settings(params: RunParams, kind: str) -> tuple[object, ...]:
+def _no_settings(params: RunParams, data: Dataset) -> tuple[object, ...]:
     return ()
 
 
@@ -49,8 +49,8 @@ class Stage(Step):
     needs
         Stages that it takes results from.
     settings
-        What else decides its result, from the run's settings and the kind of the dataset's
-        values; must have a JSON form.
+        What else decides its result, from the run's settings and what is known of the dataset;
+        must have a JSON form.
     compute
         Returns arrays and JSON-able values.
     stored_as
@@ -74,21 +74,21 @@ class Stage(Step):
     def store_name(self) -> str:
         return self.stored_as or self.name
 
-    def key(self, params: RunParams, kind: str, keys: Mapping[str, StageKey]) -> StageKey:
+    def key(self, params: RunParams, data: Dataset, keys: Mapping[str, StageKey]) -> StageKey:
         """Return the stage's key in the store.
 
         Parameters
         ----------
         params
             Settings of the run.
-        kind
-            Kind of the dataset's values: ``counts``, ``log``, ….
+        data
+            The dataset.
         keys
             Keys of the stages before it, by name.
         """
         parts: list[object] = []
         for name in self.keyed_by or (*self.needs, SETTINGS):
-            parts += self.settings(params, kind) if name == SETTINGS else [keys[name].digest]
+            parts += self.settings(params, data) if name == SETTINGS else [keys[name].digest]
         return StageKey(self.store_name, digest(self.version, library_versions(), *parts))
 
 
