@@ -56,9 +56,9 @@ PURITY_LOSS_RED = _add(
 )
 CONFLICT_MAX = _add(
     "conflict_max",
-    0.063,
+    0.09,
     "Transfer conflict (part of the neighbours, rise over the uncorrected data) that is flagged.",
-    _OWN,
+    "chosen on the choosing sets of benchmarks/real_cells.toml",
 )
 CONFLICT_MAX_CONDITION = _add(
     "conflict_max_condition",
@@ -72,20 +72,6 @@ CONFLICT_MAX_PC = _add(
 CONFLICT_MAX_PC_CONDITION = _add(
     "conflict_max_pc_condition", 0.085, "The same under a condition.", _OWN
 )
-GAP_MAX = _add(
-    "gap_max",
-    0.9,
-    "Cross-batch gap (size of the log fold changes beyond twofold) that is flagged.",
-    _OWN,
-)
-GAP_MAX_CONDITION = _add("gap_max_condition", 4.5, "The same under a condition.", _OWN)
-GAP_MAX_PC = _add(
-    "gap_max_pc",
-    2.0,
-    "Cross-batch gap, in standard deviations, flagged where it had to be computed on components.",
-    _OWN,
-)
-GAP_MAX_PC_CONDITION = _add("gap_max_pc_condition", 4.4, "The same under a condition.", _OWN)
 LOST_MARKERS = _add(
     "lost_markers", 0.10, "Lost markers above this support a flag and name genes.", _OWN
 )
@@ -103,6 +89,27 @@ NULL_MCM = _add(
     0.9,
     "Matched-cluster mixing before correction from which on there is nothing to correct; unlike "
     "iLISI it allows for batches that differ in composition.",
+    _OWN,
+)
+NULL_WORST_BATCH = _add(
+    "null_worst_batch",
+    0.5,
+    "Mixing before correction that every batch must have where there is nothing to correct.",
+    "convention: a batch that stands apart is something to correct",
+)
+MIXING_FALLEN = _add(
+    "mixing_fallen", 0.3, "Mixing lost through a correction that is said.", "convention"
+)
+LEAST_ASSESSED = _add(
+    "least_assessed",
+    0.2,
+    "Part of the cells that must be assessed for a verdict without labels.",
+    _RULE,
+)
+STRONG_LOSS = _add(
+    "strong_loss",
+    0.15,
+    "Loss of a state finer than the labels that, confirmed by conflict, changes a verdict.",
     _OWN,
 )
 MOVED_MIN = _add(
@@ -211,6 +218,84 @@ EVIDENCE_GENES = _add_count(
     "evidence_genes", 10, "Genes named in a row of evidence.", "reading comfort"
 )
 NAME_GENES = _add_count("name_genes", 3, "Markers in the name of a pre-cluster.", "reading comfort")
+
+# --- States without labels -------------------------------------------------------------------
+
+_REAL = "chosen on the choosing sets of benchmarks/real_cells.toml and simulated choosing designs"
+POOL_MIXING = _add(
+    "pool_mixing",
+    0.7,
+    "Mixing before correction from which two batches are described together.",
+    _REAL,
+)
+POOL_MIXING_SMALL = _add(
+    "pool_mixing_small", 0.4, "The same where one of them is too small by itself.", _REAL
+)
+POOL_CELLS = _add_count("pool_cells", 100, "Cells below which a batch is too small for it.", _RULE)
+MAX_POOLS = _add_count(
+    "max_pools", 24, "Pools above which small mixing suffices: memory and time grow by pool.", _RULE
+)
+RESOLUTION_FINE = _add(
+    "resolution_fine", 3.0, "Leiden resolution of what is merged to states.", _REAL
+)
+STATE_CONTACT = _add(
+    "state_contact",
+    0.2,
+    "Shared neighbours of two clusters, over those of an even mixture, above which they are one "
+    "state.",
+    _REAL,
+)
+MIN_CELLS_STATE = _add_count(
+    "min_cells_state", 25, "Cells from which a state's neighbours are judged.", _RULE
+)
+STATE_LOSS = _add(
+    "state_loss",
+    0.05,
+    "Part of a state's neighbours that changed to other states, from which it was merged.",
+    _REAL,
+)
+FALSE_DISCOVERIES = _add(
+    "false_discoveries",
+    0.05,
+    "Expected part of the states named as merged that were not (Benjamini and Hochberg).",
+    "convention",
+)
+NO_LOSS = _add(
+    "no_loss",
+    0.02,
+    "Loss that a state may have by chance: its own null, beside the error of its mean.",
+    _REAL,
+)
+REPLACED_RATIO = _add(
+    "replaced_ratio",
+    3.0,
+    "How many times the other pairs' difference two matching states differ by to be two types.",
+    _REAL,
+)
+REPLACED_DIFFERENCE = _add(
+    "replaced_difference",
+    0.15,
+    "Least difference of such a pair, over that of the nearest two states of a batch.",
+    _REAL,
+)
+REPLACED_R = _add(
+    "replaced_r", 0.06, "How far its correlation lies below that of the other pairs.", _REAL
+)
+REPLACED_MERGED = _add(
+    "replaced_merged", 0.2, "Part of its neighbours that two types hold of each other.", _REAL
+)
+APART = _add(
+    "apart",
+    0.05,
+    "Mixing of a batch with all others, over that expected, below which it is wholly apart.",
+    "convention",
+)
+STATE_APART = _add(
+    "state_apart",
+    0.25,
+    "Mixing of two matching states, seen from the worse side, below which they stay apart.",
+    _REAL,
+)
 
 # --- Suggest ---------------------------------------------------------------------------------
 

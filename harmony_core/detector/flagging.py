@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -46,12 +45,12 @@ def summarise(
     -------
     The numbers with their evidence.
     """
-    limits = Limits.of(has_genes=reference.has_genes, condition=condition)
+    limit = conflict_limit(has_genes=reference.has_genes, condition=condition)
     conflict = gap = None
     if all(s.assessed.any() for s in scores):
         conflict = float(np.mean([s.conflict.max() for s in scores]))
         gap = float(np.mean([s.gap.max() for s in scores]))
-    run_score = limits.score(conflict or 0.0, gap or 0.0)
+    run_score = (conflict or 0.0) / limit
     names = cluster_names(reference, reference.evidence, batch_names, gene_names)
     return Detection(
         conflict=conflict,
@@ -59,10 +58,11 @@ def summarise(
         gap_basis="genes" if reference.has_genes else "components",
         condition=condition,
         flagged=run_score > 1.0,
+        conflict_flagged=run_score > 1.0,
         score=run_score,
         mcm=matched.mcm,
         clusters=_cluster_rows(
-            reference, scores[EVIDENCE], names, lost, batch_names, gene_names, limits
+            reference, scores[EVIDENCE], names, lost, batch_names, gene_names, limit
         ),
         resolution=RESOLUTIONS[EVIDENCE],
         matched=_matched_rows(reference, matched, batch_names, gene_names),
@@ -70,27 +70,17 @@ def summarise(
     )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The largest conflict and gap that are not flagged."""
+def conflict_limit(*, has_genes: bool, condition: bool) -> float:
+    """Return the largest conflict that is not flagged.
 
-    conflict: float
-    gap: float
-
-    @classmethod
-    def of(cls, *, has_genes: bool, condition: bool) -> Limits:
-        """Choose by what was compared, and whether the batch variable is a condition."""
-        if has_genes and condition:
-            return cls(thresholds.CONFLICT_MAX_CONDITION, thresholds.GAP_MAX_CONDITION)
-        if has_genes:
-            return cls(thresholds.CONFLICT_MAX, thresholds.GAP_MAX)
-        if condition:
-            return cls(thresholds.CONFLICT_MAX_PC_CONDITION, thresholds.GAP_MAX_PC_CONDITION)
-        return cls(thresholds.CONFLICT_MAX_PC, thresholds.GAP_MAX_PC)
-
-    def score(self, conflict: float, gap: float) -> float:
-        """Return the larger of the two over its limit: above 1 is flagged."""
-        return max(conflict / self.conflict, gap / self.gap)
+    Parameters
+    ----------
+    has_genes, condition
+        Whether genes or components were compared, and whether the batch variable is a condition.
+    """
+    if has_genes:
+        return thresholds.CONFLICT_MAX_CONDITION if condition else thresholds.CONFLICT_MAX
+    return thresholds.CONFLICT_MAX_PC_CONDITION if condition else thresholds.CONFLICT_MAX_PC
 
 
 def cluster_names(
@@ -137,7 +127,7 @@ def _cluster_rows(
     lost: Sequence[Lost],
     batch_names: Sequence[str],
     gene_names: Sequence[str],
-    limits: Limits,
+    limit: float,
 ) -> tuple[ClusterRow, ...]:
     partition = reference.evidence
     rows = []
@@ -167,7 +157,7 @@ def _cluster_rows(
                 lost_genes=_gene_names(
                     reference, lost_genes[: thresholds.EVIDENCE_GENES], gene_names
                 ),
-                score=limits.score(float(scores.conflict[cluster]), float(scores.gap[cluster])),
+                score=float(scores.conflict[cluster]) / limit,
             )
         )
     return tuple(rows)

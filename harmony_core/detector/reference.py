@@ -6,7 +6,7 @@ nearest neighbours alone, in well under a second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from scipy import sparse
 
 from harmony_core import thresholds
 from harmony_core._typing import Ints
+from harmony_core.detector.lending import LentStates, lend_states
+from harmony_core.detector.pooling import pool_batches
 from harmony_core.detector.profiles import (
     choose_genes,
     markers,
@@ -34,6 +36,9 @@ RESOLUTIONS = (thresholds.RESOLUTION_LOW, thresholds.RESOLUTION_MID, thresholds.
 
 MATCHING, EVIDENCE = 0, 1
 """Positions of the partition that matched mixing and that evidence come from."""
+
+_NAMED = 3
+"""Batches of a pool that its name lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,7 @@ class Reference:
     Parameters
     ----------
     codes
-        Batch of each cell, 0 … batches − 1.
+        Pool of batches of each cell (`pooling`), or its batch where all are one pool.
     genes
         Ascending columns of the expression that are compared; empty without expression.
     batch_mean, batch_sd
@@ -90,6 +95,8 @@ class Reference:
         One per resolution of ``RESOLUTIONS``.
     notes
         Sentences on what could not be assessed, and why.
+    lent
+        States of the pools, and what every cell borrows of them.
     """
 
     codes: Ints
@@ -99,6 +106,7 @@ class Reference:
     components: npt.NDArray[np.float32]
     partitions: tuple[Partition, ...]
     notes: tuple[str, ...]
+    lent: LentStates
 
     @property
     def has_genes(self) -> bool:
@@ -108,6 +116,32 @@ class Reference:
     @property
     def n_batches(self) -> int:
         return len(self.batch_mean)
+
+    def pool_names(self, batch_names: Sequence[str]) -> list[str]:
+        """Name the pools by their batches.
+
+        Parameters
+        ----------
+        batch_names
+            Names of the batches.
+        """
+        return [
+            _joined(
+                [name for name, of in zip(batch_names, self.lent.pool_of, strict=True) if of == p]
+            )
+            for p in range(int(self.lent.pool_of.max()) + 1)
+        ]
+
+    def group_names(self, batch_names: Sequence[str]) -> list[str]:
+        """Name what ``codes`` count: pools, or batches where all are one pool.
+
+        Parameters
+        ----------
+        batch_names
+            Names of the batches.
+        """
+        pooled = self.lent.pool_of.max() > 0
+        return self.pool_names(batch_names) if pooled else list(batch_names)
 
     @property
     def evidence(self) -> Partition:
@@ -140,6 +174,7 @@ class Reference:
             for name in ("codes", "genes", "batch_mean", "batch_sd", "components")
         }
         flat["notes"] = np.asarray(self.notes, dtype=np.str_)
+        flat |= {f"lent_{name}": array for name, array in self.lent.to_arrays().items()}
         for at, partition in enumerate(self.partitions):
             for name in Partition.__dataclass_fields__:
                 flat[f"partition{at}_{name}"] = getattr(partition, name)
@@ -159,6 +194,9 @@ class Reference:
             **{name: flat[name] for name in plain},
             partitions=partitions,
             notes=tuple(str(note) for note in flat["notes"]),
+            lent=LentStates.from_arrays(
+                {k.removeprefix("lent_"): a for k, a in flat.items() if k.startswith("lent_")}
+            ),
         )
 
 
@@ -166,6 +204,7 @@ def build_reference(
     embedding: npt.NDArray[np.float32],
     batch_codes: npt.NDArray[np.integer],
     expression: sparse.csc_matrix | sparse.csr_matrix | None,
+    near: Ints,
     *,
     seed: int,
 ) -> Reference:
@@ -180,6 +219,8 @@ def build_reference(
     expression
         Log-normalised variable genes (natural log), cells × genes, CSC preferred; ``None`` where
         there is none, and components take the place of genes.
+    near
+        Nearest neighbours in the embedding (cells × at least 30).
     seed
         Seeds neighbours and clustering; the same input and seed give the same reference.
 
@@ -201,6 +242,12 @@ def build_reference(
     if not has_genes:
         values = sparse.csc_matrix(embedding)
         genes = np.arange(embedding.shape[1], dtype=np.int32)
+    pool_of = pool_batches(near, codes)
+    lent = lend_states(
+        *(embedding, codes, pool_of, values, genes, near), are_genes=has_genes, seed=seed
+    )
+    if pool_of.max() > 0:
+        codes = pool_of[codes].astype(np.int32)
     by_cell = values[:, genes].tocsr()
     batch_mean, batch_sd = _batch_moments(values, genes, codes)
     within = neighbors_within_batches(embedding, codes, seed=seed)
@@ -228,7 +275,14 @@ def build_reference(
         components=np.zeros((0, 0), dtype=np.float32) if has_genes else embedding,
         partitions=tuple(partitions),
         notes=tuple(_notes(codes, partitions[EVIDENCE], has_genes)),
+        lent=lent,
     )
+
+
+def _joined(names: Sequence[str]) -> str:
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{names[0]} and {len(names) - 1} more"
 
 
 def _check(

@@ -12,6 +12,68 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 GapBasis = Literal["genes", "components"]
+Outcome = Literal["kept", "merged", "apart", "unjudged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateRow:
+    """What a run did to one state or label.
+
+    Parameters
+    ----------
+    name
+        The label, or the state's batch, rank by size and markers.
+    kind
+        Whether it is a known label, or a state within a batch of the uncorrected data.
+    state
+        Number of the state in the assessment's ``states``; ``None`` for a label.
+    batch
+        Batch (or pool of batches) whose state it is; of a label the batch where it fared worst,
+        empty where none stands out.
+    cells
+        Number of cells.
+    outcome
+        ``kept``; ``merged`` with another state; ``apart`` from its match in another batch;
+        ``unjudged``.
+    other
+        What it merged with, or stayed apart from.
+    amount
+        Of what was kept or merged, the fraction of its neighbours that changed to other states;
+        of what is apart, its mixing (1 is as far as sizes allow). ``None`` where not judged.
+    q
+        False discovery rate at which it counts as merged; ``None`` where not tested.
+    genes
+        Genes that tell it from ``other``, the clearest first.
+    why
+        Why it can't be judged.
+    """
+
+    name: str
+    kind: Literal["label", "state"]
+    state: int | None = None
+    batch: str = ""
+    cells: int
+    outcome: Outcome
+    other: str = ""
+    amount: float | None = None
+    q: float | None = None
+    genes: tuple[str, ...] = ()
+    why: str = ""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StateRow:
+        """Rebuild from plain values, also after JSON turned tuples into lists."""
+        return cls(**_tuples(values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchMixing:
+    """How far one batch lies among the others, before and after correction (1 is fully)."""
+
+    name: str
+    cells: int
+    before: float
+    after: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +115,7 @@ class ClusterRow:
     lost_genes
         Markers its new neighbours lack.
     score
-        The larger of conflict and gap, each over its threshold: above 1 it is flagged.
+        The conflict over its threshold: above 1 it is flagged.
     """
 
     cluster: int
@@ -103,11 +165,20 @@ class LabelRow:
         Label that most of its wrong neighbours carry; empty where unknown.
     batch
         Batch in which the loss is largest; empty where unknown.
+    error
+        Standard error of the loss over its cells.
+    mixing
+        Mixing with its cells in other batches, 1 being fully; ``None`` where no other has it.
+    apart
+        Batch in which it stays apart from the others; empty where there is none.
     """
 
     name: str
     cells: int
     loss: float
+    error: float = 0.0
+    mixing: float | None = None
+    apart: str = ""
     merged_with: str = ""
     merged_part: float = 0.0
     batch: str = ""
@@ -118,6 +189,26 @@ class LabelRow:
     def from_dict(cls, values: Mapping[str, Any]) -> LabelRow:
         """Rebuild from plain values, also after JSON turned tuples into lists."""
         return cls(**_tuples(values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMixing:
+    """How far the labels that batches share are mixed, before and after correction.
+
+    Parameters
+    ----------
+    before, after
+        Mean over cells, 1 being as far as sizes allow; ``None`` where no label is shared.
+    worst_batch, worst_before, worst_after
+        The batch that is mixed least after correction, its mixing then, and that of the batch that
+        is mixed least before.
+    """
+
+    before: float | None = None
+    after: float | None = None
+    worst_batch: str = ""
+    worst_before: float | None = None
+    worst_after: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +227,9 @@ class Detection:
     condition
         Whether the batch variable was said to be a condition, which raises the thresholds.
     flagged
-        Whether conflict or gap is above its threshold.
+        Whether a state was merged, or the conflict is above its threshold.
     score
-        The larger of conflict and gap, each over its threshold: 1 is the limit.
+        The largest of a state's loss and the conflict, each over its threshold: 1 is the limit.
     mcm
         Matched-cluster mixing; ``None`` where no pre-clusters match.
     clusters
@@ -149,6 +240,16 @@ class Detection:
         The pairs behind ``mcm``, worst first.
     notes
         What could not be computed, and why.
+    states
+        What became of every state, the most harmed first.
+    state_mixing
+        Mixing of matching states, seen from the worse side; ``None`` where none match.
+    batches
+        How far each batch lies among the others.
+    assessed_fraction
+        Part of the cells whose states could be judged.
+    conflict_flagged
+        Whether the conflict alone is above its threshold.
     """
 
     conflict: float | None
@@ -162,6 +263,11 @@ class Detection:
     resolution: float
     matched: tuple[MatchedRow, ...]
     notes: tuple[str, ...]
+    states: tuple[StateRow, ...] = ()
+    state_mixing: float | None = None
+    batches: tuple[BatchMixing, ...] = ()
+    assessed_fraction: float = 0.0
+    conflict_flagged: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -174,6 +280,8 @@ class Detection:
             "clusters": tuple(ClusterRow(**_tuples(row)) for row in values["clusters"]),
             "matched": tuple(MatchedRow(**row) for row in values["matched"]),
             "notes": tuple(values["notes"]),
+            "states": tuple(StateRow.from_dict(row) for row in values["states"]),
+            "batches": tuple(BatchMixing(**row) for row in values["batches"]),
         }
         return cls(**{**values, **rows})
 

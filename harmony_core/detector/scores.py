@@ -1,20 +1,25 @@
-"""The label-free detector: transfer conflict or cross-batch gap.
+"""The label-free detector: states that were merged, and transfer conflict.
+
+States: each batch lends its own states to all cells; a state whose neighbours changed to other
+states was merged, and so were two types that replace each other in two batches (`state_rows`).
 
 Conflict: the cross-batch neighbours of a pre-cluster that, by the genes that tell this batch's own
 clusters apart and after removing the shift between the batches, resemble another cluster of the
-batch. Gap: how much its cross-batch neighbours together still differ from the pre-cluster, more
-than those of the batch's other pre-clusters do.
+batch; a fraction of all neighbours, minus the same in the uncorrected data. It sees close states
+that no two distinct clusters hold.
 
-Both were re-chosen on the choosing designs of benchmarks/diagnostics.py. Conflict is a fraction of
-all neighbours and is compared with the uncorrected data, so no run at theta 0 is needed; gap is the
-size of the differences rather than the number of genes, and the batch's median is taken off,
-which is what a batch effect that differs between cell types leaves everywhere.
+The gap (how much cross-batch neighbours together still differ from the pre-cluster) names genes.
+It measures how far a batch effect differs between cell types, so nothing is flagged by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
+
+from harmony_core import thresholds
 from harmony_core._typing import Ints
 from harmony_core.detector.cluster_scores import (
     Contrast,
@@ -24,8 +29,15 @@ from harmony_core.detector.cluster_scores import (
 )
 from harmony_core.detector.flagging import summarise
 from harmony_core.detector.matched_mixing import matched_mixing
+from harmony_core.detector.pooling import batch_mixing
 from harmony_core.detector.reference import EVIDENCE, Reference
-from harmony_core.detector.results import Detection
+from harmony_core.detector.results import BatchMixing, Detection
+from harmony_core.detector.state_rows import (
+    mean_mixing,
+    measure_states,
+    name_states,
+    state_rows,
+)
 from harmony_core.errors import DataError
 
 
@@ -33,6 +45,7 @@ def score(
     reference: Reference,
     indices_after: Ints,
     indices_before: Ints,
+    codes: Ints,
     *,
     expression: Expression | None,
     batch_names: Sequence[str],
@@ -50,6 +63,8 @@ def score(
         left out.
     indices_before
         The same in the uncorrected embedding.
+    codes
+        Batch of each cell, as the reference was built with.
     expression
         The matrix that the reference was built from; not looked at where it was built without.
         CSC is used as it is; CSR is converted each time.
@@ -70,16 +85,57 @@ def score(
         If the reference compares genes but no expression is given, or if cells differ.
     """
     _check(reference, indices_after, indices_before, expression)
+    names = reference.group_names(batch_names)
     contrast = Contrast.of(reference, indices_after)
     scores = score_partitions(reference, indices_after, indices_before, contrast, expression)
-    return summarise(
+    clusters = summarise(
         reference,
         scores,
         matched_mixing(reference, indices_after),
         lost=lost_markers(reference, scores[EVIDENCE], contrast, expression),
-        batch_names=batch_names,
+        batch_names=names,
         gene_names=gene_names,
         condition=condition,
+    )
+    return _with_states(
+        clusters, reference, indices_after, indices_before, batch_names, gene_names, codes
+    )
+
+
+def _with_states(
+    found: Detection,
+    reference: Reference,
+    after: Ints,
+    before: Ints,
+    batch_names: Sequence[str],
+    gene_names: Sequence[str],
+    codes: Ints,
+) -> Detection:
+    """Add what became of states and batches to what the pre-clusters show."""
+    lent = reference.lent
+    numbers = measure_states(lent, after, before)
+    if found.condition:
+        # Between conditions a type differs as types do; what replaces it can't be told.
+        numbers = replace(numbers, swapped=np.zeros_like(numbers.swapped))
+    pools = reference.pool_names(batch_names)
+    genes = [str(gene_names[i]) for i in reference.genes] if len(gene_names) else []
+    names = name_states(lent, pools, genes)
+    mixing = [batch_mixing(near[:, : thresholds.N_NEIGHBORS], codes) for near in (before, after)]
+    sizes = np.bincount(codes, minlength=len(batch_names))
+    score = max(found.score, numbers.score)
+    assessed = lent.sizes[np.isfinite(numbers.loss)].sum() / max(len(codes), 1)
+    return replace(
+        found,
+        score=score,
+        flagged=score > 1.0,
+        states=state_rows(lent, numbers, names, pools, genes),
+        state_mixing=mean_mixing(lent, numbers),
+        batches=tuple(
+            BatchMixing(name=str(name), cells=int(n), before=float(b), after=float(a))
+            for name, n, b, a in zip(batch_names, sizes, *mixing, strict=True)
+            if n
+        ),
+        assessed_fraction=float(assessed),
     )
 
 

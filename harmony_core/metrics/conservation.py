@@ -29,6 +29,8 @@ class LabelPurity:
         uncorrected data among cells of the same batch, and in the corrected data.
     loss
         after - the larger of before and within_batch.
+    error
+        Standard error of ``after`` over the label's cells.
     """
 
     label: int
@@ -37,6 +39,7 @@ class LabelPurity:
     within_batch: float
     after: float
     loss: float
+    error: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +209,7 @@ def purity_loss(
                 within_batch=raw_within,
                 after=now,
                 loss=now - max(raw, raw_within),
+                error=float(np.nanstd(after[labels == label]) / np.sqrt(sizes[label])),
             )
         )
     return PurityLoss(

@@ -14,11 +14,12 @@ from harmony_core._typing import Floats, Ints
 from harmony_core.categories import Factor
 from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
-from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.detector.results import Detection, LabelMixing, LabelRow, StateRow
 from harmony_core.detector.scores import score
-from harmony_core.metrics import conservation, mixing, movement
+from harmony_core.metrics import conservation, mixing, movement, shared_labels
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.assessment import Assessment
+from harmony_core.verdict.evidence import is_merged
 from harmony_core.verdict.verdict import Verdict, combine, judge
 
 
@@ -127,12 +128,14 @@ def assess(run: RunData) -> Assessment:
     verdicts: dict[str, Verdict] = {}
     labels: tuple[LabelRow, ...] = ()
     notes: tuple[str, ...] = ()
+    shared = LabelMixing()
     for variable, reference in zip(run.variables, run.references, strict=True):
         name = variable.name
         detection = score(
             reference,
             run.near_after,
             run.near_before,
+            variable.codes,
             expression=run.expression,
             batch_names=variable.levels,
             gene_names=run.symbols,
@@ -146,6 +149,7 @@ def assess(run: RunData) -> Assessment:
         after[name] |= {"conflict": detection.conflict, "gap": detection.gap}
         if run.label is not None:
             labels, notes = label_rows(run, variable)
+            shared = label_mixing(run, variable)
             before[name]["clisi"] = _mean(run.lisi_before.label)
             after[name]["clisi"] = _mean(run.lisi_after.label)
             after[name]["worst_label_purity_loss"] = labels[0].loss if labels else None
@@ -155,6 +159,7 @@ def assess(run: RunData) -> Assessment:
             run.facts,
             batch_variable=name,
             labels=labels,
+            shared=shared,
             mixing_before=mixed_before.ratio,
             mcm_before=mcm_before,
         )
@@ -164,9 +169,59 @@ def assess(run: RunData) -> Assessment:
         verdict=combine(verdicts),
         detections=detections,
         labels=labels,
+        states=(*label_states(labels), *detections[run.variables[-1].name].states),
         notes=notes,
         per_cell=_per_cell(run),
     )
+
+
+def label_mixing(run: RunData, variable: Factor) -> LabelMixing:
+    """Return how far the labels that batches share are mixed.
+
+    Parameters
+    ----------
+    run
+        With labels.
+    variable
+        Batch of each cell.
+    """
+    if run.label is None:
+        return LabelMixing()
+    codes = run.label.codes
+    before, after = (
+        shared_labels.shared_mixing(near, codes, variable.codes)
+        for near in (run.near_before, run.near_after)
+    )
+    worst, worst_before = (shared_labels.least_mixed_batch(rows) for rows in (after, before))
+    if worst is None or worst_before is None:
+        return LabelMixing()
+    return LabelMixing(
+        before=shared_labels.mean_shared_mixing(before),
+        after=shared_labels.mean_shared_mixing(after),
+        worst_batch=variable.levels[worst[0]],
+        worst_before=worst_before[1],
+        worst_after=worst[1],
+    )
+
+
+def label_states(labels: Sequence[LabelRow]) -> tuple[StateRow, ...]:
+    """Return the labels as rows of the state table, in their order."""
+    rows = []
+    for label in labels:
+        merged, apart = is_merged(label), bool(label.apart)
+        rows.append(
+            StateRow(
+                name=label.name,
+                kind="label",
+                batch=label.batch if merged else label.apart,
+                cells=label.cells,
+                outcome="merged" if merged else "apart" if apart else "kept",
+                other=label.merged_with if merged else "",
+                amount=label.mixing if apart and not merged else label.loss,
+                genes=label.genes,
+            )
+        )
+    return tuple(rows)
 
 
 def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
@@ -192,6 +247,7 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
     if label is None:
         raise ValueError("there are no labels")
     lost = conservation.purity_loss(run.near_before, run.near_after, label.codes, variable.codes)
+    shared = shared_labels.shared_mixing(run.near_after, label.codes, variable.codes)
     rows = []
     for row in lost.labels:
         mine = np.flatnonzero(label.codes == row.label)
@@ -202,6 +258,9 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
                 name=label.levels[row.label],
                 cells=row.cells,
                 loss=row.loss,
+                error=row.error,
+                mixing=shared_labels.mean_shared_mixing(own := _of_label(shared, row.label)),
+                apart=_apart(own, variable),
                 merged_with=label.levels[partner] if suspicious else "",
                 merged_part=fraction,
                 batch=_worst_batch(run, label.codes, mine, variable) if suspicious else "",
@@ -219,6 +278,20 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
     if len(label.levels) < 2:
         notes.append("There is a single label, so nothing can be said about labels being mixed.")
     return tuple(rows), tuple(notes)
+
+
+def _of_label(
+    rows: Sequence[shared_labels.SharedMixing], label: int
+) -> list[shared_labels.SharedMixing]:
+    return [row for row in rows if row.label == label]
+
+
+def _apart(rows: Sequence[shared_labels.SharedMixing], variable: Factor) -> str:
+    """Return the batch in which a label stays apart, the farthest of them."""
+    enough = [row for row in rows if row.cells >= thresholds.MIN_CELLS_STATE]
+    worst = min(enough, key=lambda row: row.mixing, default=None)
+    is_apart = worst is not None and worst.mixing < thresholds.STATE_APART
+    return variable.levels[worst.batch] if worst is not None and is_apart else ""
 
 
 def _largest_other(near: Ints, labels: Ints, mine: npt.NDArray[np.intp]) -> tuple[int, float]:

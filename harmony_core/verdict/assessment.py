@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from harmony_core._typing import Arrays
-from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.detector.results import Detection, LabelRow, StateRow
 from harmony_core.verdict.verdict import Verdict
 
 Numbers = Mapping[str, Mapping[str, float | None]]
@@ -34,11 +34,13 @@ class Assessment:
         The label-free evidence by batch variable.
     labels
         What became of each label, worst first.
+    states
+        What became of each label and state, one row each; states of the last batch variable.
     notes
         What could not be judged, and why.
     per_cell
-        Measures by name, each over the kept cells; of a stored assessment also ``preclusters``
-        (batch variables × kept cells).
+        Measures by name, each over the kept cells; of a stored assessment also ``preclusters`` and
+        ``states`` (batch variables × kept cells).
     """
 
     before: Numbers
@@ -46,6 +48,7 @@ class Assessment:
     verdict: Verdict
     detections: Mapping[str, Detection]
     labels: tuple[LabelRow, ...]
+    states: tuple[StateRow, ...]
     notes: tuple[str, ...]
     per_cell: Arrays = field(compare=False, repr=False)
 
@@ -69,6 +72,7 @@ class Assessment:
             "verdict": self.verdict.to_dict(),
             "detections": {name: d.to_dict() for name, d in self.detections.items()},
             "labels": [dataclasses.asdict(row) for row in self.labels],
+            "states": [dataclasses.asdict(row) for row in self.states],
             "notes": list(self.notes),
         }
 
@@ -80,6 +84,7 @@ class Assessment:
             verdict=Verdict.from_dict(values["verdict"]),
             detections={n: Detection.from_dict(d) for n, d in values["detections"].items()},
             labels=tuple(LabelRow.from_dict(row) for row in values["labels"]),
+            states=tuple(StateRow.from_dict(row) for row in values["states"]),
             notes=tuple(values["notes"]),
             per_cell=per_cell,
         )

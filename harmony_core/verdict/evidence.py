@@ -1,4 +1,4 @@
-"""The evidence of a verdict: labels that lost purity and pre-clusters that were flagged."""
+"""The evidence of a verdict: labels and states that were merged, pre-clusters in conflict."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Literal
 from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelRow
 
+_SURE = 1.64
+"""Standard errors by which a loss must exceed what chance gives, one time in twenty by chance."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -17,7 +20,8 @@ class Evidence:
     Parameters
     ----------
     kind
-        Whether the cells are those of a known label or of a pre-cluster of the uncorrected data.
+        Whether the cells are those of a known label, or of a state or a pre-cluster of the
+        uncorrected data.
     name
         The label, or the pre-cluster's name.
     batch_variable, batch
@@ -33,11 +37,12 @@ class Evidence:
     cells
         Number of cells.
     cluster, resolution
-        Pre-cluster and the Leiden resolution of its reference, for ``Reference.cells_of``;
-        ``None`` for a label, whose cells are those with ``name`` in the label column.
+        Pre-cluster and the Leiden resolution of its reference, for ``Reference.cells_of``; of a
+        state its number, without a resolution. ``None`` for a label, whose cells are those with
+        ``name`` in the label column.
     """
 
-    kind: Literal["label", "pre-cluster"]
+    kind: Literal["label", "state", "pre-cluster"]
     name: str
     batch_variable: str
     batch: str
@@ -50,9 +55,16 @@ class Evidence:
     resolution: float | None = None
 
 
+def is_merged(label: LabelRow) -> bool:
+    """Whether a label lost more purity than is unsuspicious, and more than by chance."""
+    return label.loss > thresholds.PURITY_LOSS_AMBER and label.loss - _SURE * label.error > (
+        thresholds.NO_LOSS
+    )
+
+
 def label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evidence]:
     """Return the labels that lost more purity than is unsuspicious, worst first."""
-    lost = [label for label in labels if label.loss > thresholds.PURITY_LOSS_AMBER]
+    lost = [label for label in labels if is_merged(label)]
     return [
         Evidence(
             kind="label",
@@ -70,8 +82,8 @@ def label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evid
 
 
 def cluster_evidence(detection: Detection, batch_variable: str) -> list[Evidence]:
-    """Return flagged pre-clusters, or the worst one where only the other references flag."""
-    if not detection.flagged:
+    """Return pre-clusters in conflict, or the worst one where only other references flag."""
+    if not detection.conflict_flagged:
         return []
     assessed = [row for row in detection.clusters if row.judged]
     ranked = sorted(assessed, key=lambda row: -row.score)
@@ -91,4 +103,24 @@ def cluster_evidence(detection: Detection, batch_variable: str) -> list[Evidence
             resolution=detection.resolution,
         )
         for row in rows
+    ]
+
+
+def state_evidence(detection: Detection, batch_variable: str) -> list[Evidence]:
+    """Return the states that were merged, worst first."""
+    return [
+        Evidence(
+            kind="state",
+            name=row.name,
+            batch_variable=batch_variable,
+            batch=row.batch,
+            merged_with=row.other,
+            share=None,
+            score=(row.amount or 0.0) / thresholds.STATE_LOSS,
+            genes=row.genes,
+            cells=row.cells,
+            cluster=row.state,
+        )
+        for row in detection.states
+        if row.outcome == "merged"
     ]

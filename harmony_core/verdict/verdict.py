@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harmony_core import thresholds
-from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.detector.results import Detection, LabelMixing, LabelRow
 from harmony_core.thresholds import Severity
 from harmony_core.verdict.advice import (
     Advice,
@@ -21,16 +21,23 @@ from harmony_core.verdict.advice import (
     too_little,
     too_much,
 )
-from harmony_core.verdict.evidence import Evidence, cluster_evidence, label_evidence
+from harmony_core.verdict.evidence import (
+    Evidence,
+    cluster_evidence,
+    is_merged,
+    label_evidence,
+    state_evidence,
+)
 from harmony_core.verdict.run_outcome import run_advice, run_sentences
 from harmony_core.verdict.wording import (
-    cluster_sentences,
     condition_sentence,
+    fallen_sentences,
     good_sentence,
     label_sentences,
     lost_sentences,
     nothing_sentence,
-    under_sentence,
+    suspect_sentences,
+    under_sentences,
     unjudged_sentence,
 )
 
@@ -111,6 +118,7 @@ def judge(
     *,
     batch_variable: str,
     labels: Sequence[LabelRow] = (),
+    shared: LabelMixing | None = None,
     mixing_before: float | None = None,
     mcm_before: float | None = None,
 ) -> Verdict:
@@ -126,6 +134,8 @@ def judge(
         Name of the column.
     labels
         Known labels with their purity loss; empty without labels.
+    shared
+        Mixing of the labels that batches share; ``None`` without labels.
     mixing_before
         iLISI of the uncorrected data against its permuted expectation (0 to about 1); ``None``
         where it is not known.
@@ -134,38 +144,37 @@ def judge(
 
     Returns
     -------
-    The verdict. It is red only if a label lost more purity than ``PURITY_LOSS_RED``.
+    The verdict. It is red only if a label lost more purity than ``PURITY_LOSS_RED``. Where there
+    are labels they decide; what is finer than they are changes the colour only if two measures
+    find it.
     """
+    shared = shared or LabelMixing()
     over = label_evidence(labels, batch_variable)
-    suspects = cluster_evidence(detection, batch_variable)
-    nothing = _nothing_to_correct(mixing_before, mcm_before)
-    under = detection.mcm is not None and detection.mcm < thresholds.MCM_LOW
-    if any(label.loss > thresholds.PURITY_LOSS_RED for label in labels):
-        kind: Kind = "over"
-    elif over or suspects:
-        kind = "suspect"
-    elif under:
-        kind = "under"
-    elif detection.mcm is None and not labels:
-        kind = "unjudged"
-    else:
-        kind = "null" if nothing else "good"
+    suspects = [
+        *state_evidence(detection, batch_variable),
+        *cluster_evidence(detection, batch_variable),
+    ]
+    nothing = nothing_to_correct(detection, shared, mixing_before, mcm_before)
+    apart = apart_batches(detection, shared)
+    under = not nothing and (bool(apart) or is_under(detection, shared))
+    kind = _kind(detection, labels, over, suspects, nothing=nothing, under=under)
 
-    sentences = [*label_sentences(labels, over), *cluster_sentences(suspects, labels, over)]
+    sentences = [*label_sentences(labels, over), *suspect_sentences(suspects, labels, over)]
     sentences += lost_sentences(detection, suspects)
     if under:
-        sentences.append(under_sentence(detection, batch_variable))
+        sentences += under_sentences(detection, labels, shared, apart, batch_variable)
     if kind == "unjudged":
-        sentences.append(unjudged_sentence(batch_variable))
+        sentences.append(unjudged_sentence(detection, batch_variable))
     if nothing:
         sentences.append(nothing_sentence(batch_variable))
+    sentences += fallen_sentences(detection, shared)
     if kind == "good":
-        sentences.append(good_sentence(detection, labels))
+        sentences.append(good_sentence(detection, labels, shared))
     if detection.condition:
         sentences.append(condition_sentence(batch_variable, suspects))
     if nothing:
         advice = [leave_uncorrected(facts, batch_variable)]
-    elif over or suspects:
+    elif kind in ("over", "suspect"):
         advice = too_much(facts, batch_variable)
     elif under:
         advice = too_little(facts, batch_variable)
@@ -179,6 +188,85 @@ def judge(
         evidence=(*over, *suspects),
         advice=(*advice, *(new for new in run_advice(facts) if new.changes not in changes)),
     )
+
+
+def _kind(
+    detection: Detection,
+    labels: Sequence[LabelRow],
+    over: Sequence[Evidence],
+    suspects: Sequence[Evidence],
+    *,
+    nothing: bool,
+    under: bool,
+) -> Kind:
+    if any(label.loss > thresholds.PURITY_LOSS_RED for label in labels if is_merged(label)):
+        return "over"
+    if over or (confirmed(suspects) if labels else suspects):
+        return "suspect"
+    if under:
+        return "under"
+    if nothing:
+        return "null"
+    if not labels and not _is_judged(detection):
+        return "unjudged"
+    return "good"
+
+
+def confirmed(suspects: Sequence[Evidence]) -> bool:
+    """Whether a strong loss of a state and a conflict of pre-clusters confirm each other."""
+    strong = thresholds.STRONG_LOSS / thresholds.STATE_LOSS
+    return any(row.kind == "state" and row.score > strong for row in suspects) and any(
+        row.kind == "pre-cluster" for row in suspects
+    )
+
+
+def nothing_to_correct(
+    detection: Detection,
+    shared: LabelMixing,
+    mixing_before: float | None,
+    mcm_before: float | None,
+) -> bool:
+    """Whether the batches are mixed before correction, as far as their composition allows.
+
+    Never while a batch stands apart from the others, however few cells it has.
+    """
+    if any(batch.before < thresholds.NULL_WORST_BATCH for batch in detection.batches):
+        return False
+    if shared.before is not None and shared.worst_before is not None:
+        mixed = shared.before >= thresholds.NULL_MCM
+        return mixed and shared.worst_before >= thresholds.NULL_WORST_BATCH
+    if mcm_before is not None:
+        return mcm_before >= thresholds.NULL_MCM
+    return mixing_before is not None and mixing_before >= thresholds.NULL_MIXING
+
+
+def apart_batches(detection: Detection, shared: LabelMixing) -> tuple[str, ...]:
+    """Return the batches that lie wholly apart from all others after correction."""
+    apart = [b.name for b in detection.batches if b.after < thresholds.APART]
+    worst = shared.worst_after
+    if worst is not None and worst < thresholds.APART and shared.worst_batch not in apart:
+        apart.append(shared.worst_batch)
+    return tuple(apart)
+
+
+def is_under(detection: Detection, shared: LabelMixing) -> bool:
+    """Whether the cells that should have come together did not.
+
+    Labels that batches share are asked where there are any; matching states and pre-clusters
+    otherwise, from the worse side as well as on average.
+    """
+    if shared.after is not None:
+        worst = shared.worst_after or 0.0
+        return shared.after < thresholds.MCM_LOW or worst < thresholds.STATE_APART
+    low = detection.mcm is not None and detection.mcm < thresholds.MCM_LOW
+    worse = detection.state_mixing is not None and detection.state_mixing < thresholds.STATE_APART
+    return low or worse
+
+
+def _is_judged(detection: Detection) -> bool:
+    """Whether enough of the data could be looked at for a verdict without labels."""
+    matched = detection.mcm is not None or detection.state_mixing is not None
+    return matched and detection.assessed_fraction >= thresholds.LEAST_ASSESSED
 
 
 def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
@@ -217,10 +305,3 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
         evidence=tuple(row for _, verdict in ordered for row in verdict.evidence),
         advice=tuple(advice),
     )
-
-
-def _nothing_to_correct(mixing_before: float | None, mcm_before: float | None) -> bool:
-    """Whether the batches are mixed before correction, as far as their composition allows."""
-    if mcm_before is not None:
-        return mcm_before >= thresholds.NULL_MCM
-    return mixing_before is not None and mixing_before >= thresholds.NULL_MIXING

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harmony_core import thresholds
-from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.detector.results import Detection, LabelMixing, LabelRow
 from harmony_core.verdict.evidence import Evidence
+
+_NAMED = 3
+"""Batches or labels that a sentence names."""
 
 
 def label_sentences(labels: Sequence[LabelRow], over: Sequence[Evidence]) -> list[str]:
@@ -31,14 +34,16 @@ def label_sentences(labels: Sequence[LabelRow], over: Sequence[Evidence]) -> lis
     return sentences
 
 
-def cluster_sentences(
+def suspect_sentences(
     suspects: Sequence[Evidence], labels: Sequence[LabelRow], over: Sequence[Evidence]
 ) -> list[str]:
-    """Say what the label-free detector suspects, and what it can't tell apart."""
+    """Say what is suspected without labels, and what that can't tell apart."""
     if not suspects:
         return []
     worst = suspects[0]
     partner = f" among {worst.merged_with}" if worst.merged_with else " among other cells"
+    if worst.kind == "state" and worst.merged_with:
+        partner = f" among cells that resemble {worst.merged_with}"
     genes = f": look at {', '.join(worst.genes)}" if worst.genes else ""
     sentences = [
         f"{worst.name} now lies{partner}, and the two still differ. Either two states were "
@@ -48,7 +53,8 @@ def cluster_sentences(
         sentences.append(f"The same holds for {len(suspects) - 1} more, listed as evidence.")
     if labels and not over:
         sentences.append(
-            "The labels given do not show it; they may be coarser than what was merged."
+            "This is finer than your labels, which do not show it; look at the genes before you "
+            "decide."
         )
     return sentences
 
@@ -63,24 +69,82 @@ def lost_sentences(detection: Detection, suspects: Sequence[Evidence]) -> list[s
     return []
 
 
-def under_sentence(detection: Detection, batch_variable: str) -> str:
-    """Say how far matching clusters stayed apart, and name the farthest."""
-    text = (
-        f"Under-corrected: clusters that match between the batches of “{batch_variable}” reach "
-        f"{_percent(detection.mcm or 0.0)} of the mixing that their sizes allow"
-    )
-    if detection.matched:
-        worst = detection.matched[0]
-        text += f"; furthest apart are {worst.name} and {worst.partner}"
-    return text + "."
+def under_sentences(
+    detection: Detection,
+    labels: Sequence[LabelRow],
+    shared: LabelMixing,
+    apart: Sequence[str],
+    batch_variable: str,
+) -> list[str]:
+    """Say what stayed apart: batches, labels or states, and how far."""
+    found = []
+    if apart:
+        names = ", ".join(f"“{name}”" for name in apart[:_NAMED])
+        more = f" and {len(apart) - _NAMED} more" if len(apart) > _NAMED else ""
+        found.append(
+            f"Under-corrected: {names}{more} of “{batch_variable}” lies apart from all other "
+            "batches. Either it shares no cell type with them, or the correction did not reach it."
+        )
+    if shared.after is not None:
+        found.append(
+            f"{_start(found)}cells of the labels that batches share reach "
+            f"{_percent(shared.after)} of the mixing that their sizes allow; least mixed is "
+            f"“{shared.worst_batch}” ({_percent(shared.worst_after or 0.0)})."
+        )
+        rows = sorted((r for r in labels if r.apart), key=lambda r: r.mixing or 0.0)
+        found += [
+            f"“{row.name}” stays apart in “{row.apart}” ({_percent(row.mixing or 0.0)} mixed)."
+            for row in rows[:_NAMED]
+        ]
+    elif detection.mcm is not None:
+        text = (
+            f"{_start(found)}clusters that match between the batches of “{batch_variable}” reach "
+            f"{_percent(detection.mcm)} of the mixing that their sizes allow"
+        )
+        if detection.matched:
+            worst = detection.matched[0]
+            text += f"; furthest apart are {worst.name} and {worst.partner}"
+        found.append(text + ".")
+    elif detection.state_mixing is not None:
+        found.append(
+            f"{_start(found)}states that match between the batches of “{batch_variable}” reach "
+            f"{_percent(detection.state_mixing)} of the mixing that their sizes allow."
+        )
+    return found
 
 
-def unjudged_sentence(batch_variable: str) -> str:
+def _start(found: Sequence[str]) -> str:
+    return "All in all, " if found else "Under-corrected: "
+
+
+def unjudged_sentence(detection: Detection, batch_variable: str) -> str:
     """Say that nothing can be said, and why."""
-    return (
-        f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
-        "no cluster of one batch has a counterpart in another, and there are no labels."
+    text = f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
+    if detection.mcm is None and detection.state_mixing is None:
+        return text + (
+            "no cluster of one batch has a counterpart in another, and there are no labels."
+        )
+    return text + (
+        f"only {_percent(detection.assessed_fraction)} of the cells are in states large enough to "
+        "look at, and there are no labels."
     )
+
+
+def fallen_sentences(detection: Detection, shared: LabelMixing) -> list[str]:
+    """Say which batches a correction moved apart."""
+    if shared.before is not None and shared.after is not None:
+        if shared.before - shared.after <= thresholds.MIXING_FALLEN:
+            return []
+        return [
+            f"Mixing of shared labels fell from {_percent(shared.before)} to "
+            f"{_percent(shared.after)}: this correction moved batches apart."
+        ]
+    fallen = [b for b in detection.batches if b.before - b.after > thresholds.MIXING_FALLEN]
+    return [
+        f"Mixing of “{b.name}” fell from {_percent(b.before)} to {_percent(b.after)}: this "
+        "correction moved it away from the others."
+        for b in fallen[:1]
+    ]
 
 
 def nothing_sentence(batch_variable: str) -> str:
@@ -92,18 +156,21 @@ def nothing_sentence(batch_variable: str) -> str:
     )
 
 
-def good_sentence(detection: Detection, labels: Sequence[LabelRow]) -> str:
+def good_sentence(detection: Detection, labels: Sequence[LabelRow], shared: LabelMixing) -> str:
     """Say that nothing was found, and how much this check misses."""
-    if detection.mcm is None:
+    reached = shared.after if shared.after is not None else detection.mcm
+    what = "Shared labels" if shared.after is not None else "Matching clusters"
+    if reached is None:
         mixing = "How well matching clusters mixed can't be said: none match between batches."
     else:
-        how = "well mixed" if detection.mcm >= thresholds.MCM_GOOD else "partly mixed"
-        mixing = f"Matching clusters are {how} ({_percent(detection.mcm)})."
+        how = "well mixed" if reached >= thresholds.MCM_GOOD else "partly mixed"
+        mixing = f"{what} are {how} ({_percent(reached)})."
     if labels:
         return f"No label lost its neighbours to another, so nothing was over-corrected. {mixing}"
     return (
-        f"No sign of over-correction found. {mixing} Without labels this check misses about "
-        f"{_percent(thresholds.MISS_RATE_REAL)} of over-corrected runs on real cells."
+        f"No sign of over-correction found. {mixing} This rests on "
+        f"{_percent(detection.assessed_fraction)} of the cells. Without labels this check misses "
+        f"about {_percent(thresholds.MISS_RATE_REAL)} of over-corrected runs on real cells."
     )
 
 

@@ -34,9 +34,10 @@ def reference(context: Context) -> Computed:
 
     genes, _ = context.variable_genes
     embedding, seed = context.embedding("before"), context.params.prepare.seed
+    near = context.neighbors("before").indices
     arrays: dict[str, npt.NDArray[Any]] = {}
     for i, variable in enumerate(context.variables):
-        built = build_reference(embedding, variable.codes, genes, seed=seed)
+        built = build_reference(embedding, variable.codes, genes, near, seed=seed)
         arrays |= {f"{i}_{name}": array for name, array in built.to_arrays().items()}
     return arrays, {}
 
@@ -87,7 +88,7 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
 @stage(
     "assess",
     "Judging the correction",
-    version=5,
+    version=6,
     needs=("reference", "lisi_before", "lisi_after"),
     settings=lambda p, data: ((p.harmony.batch, p.label), p.condition),
     keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),
@@ -101,8 +102,11 @@ def assess(context: Context) -> Computed:
     else:
         assessment = assess_other_tool(context, near, mixing)
     # In the assessment too, so that evidence can be marked where the reference is gone.
-    preclusters = np.stack([reference.evidence.pre for reference in _references(context)])
-    return {**assessment.per_cell, "preclusters": preclusters}, assessment.to_dict()
+    references = _references(context)
+    preclusters = np.stack([reference.evidence.pre for reference in references])
+    states = np.stack([reference.lent.state for reference in references])
+    arrays = {**assessment.per_cell, "preclusters": preclusters, "states": states}
+    return arrays, assessment.to_dict()
 
 
 def assess_other_tool(context: Context, near: Neighbors, mixing: LisiNumbers) -> Assessment:

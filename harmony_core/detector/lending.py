@@ -1,0 +1,415 @@
+"""States of each batch, lent to the cells of all others: labels for data that have none.
+
+Each pool of batches has states of its own (`distinct`). Cells of another pool are moved by the
+local difference between the two pools and take the nearest of them. After a correction, the loss
+of purity of these borrowed labels says which state was merged, as it does of known labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from harmony_core import thresholds
+from harmony_core._typing import Floats, Ints
+from harmony_core.detector.distinct import merge_alike, merge_connected
+from harmony_core.detector.profiles import Profiles, distinctness, profile
+from harmony_core.detector.states import leiden_within_batches, neighbors_within_batches
+from harmony_core.metrics.conservation import wrong_label_fraction
+
+Pair = tuple[int, int]
+
+MIN_PAIRS = 3
+"""Matching states of two pools from which their local difference, or an outlier, can be told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LentStates:
+    """States of every pool of batches, and which of them every cell would be.
+
+    Attributes
+    ----------
+    pool_of
+        Pool of each batch.
+    state
+        State of each cell, among those of its own pool.
+    pool
+        Pool of each state; the states of a pool follow one another.
+    lent
+        Pools × cells: the state that each cell borrows from each pool; its own in its own pool, -1
+        throughout where a pool has a single state, with which nothing can be told.
+    wrong_before
+        States × 2: fraction of neighbours of another borrowed label in the uncorrected data (the
+        larger of all neighbours and those within pools), over all cells that borrow the state and
+        over its own.
+    mean, error
+        Expression of each state: mean and squared standard error (states × compared genes).
+    pairs
+        Matching states of two pools, pairs × 2: each the other's best.
+    replaced
+        Whether the two of a pair differ as two types do.
+    """
+
+    pool_of: Ints
+    state: Ints
+    pool: Ints
+    lent: npt.NDArray[np.int16]
+    wrong_before: npt.NDArray[np.float32]
+    mean: npt.NDArray[np.float32]
+    error: npt.NDArray[np.float32]
+    pairs: Ints
+    replaced: npt.NDArray[np.bool_]
+
+    @property
+    def sizes(self) -> Ints:
+        """Cells of each state in its own pool."""
+        return np.bincount(self.state, minlength=len(self.pool)).astype(np.int32)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return everything as a flat dict of arrays."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, flat: Mapping[str, np.ndarray]) -> LentStates:
+        """Rebuild from ``to_arrays``; memory maps stay memory maps."""
+        return cls(**{field.name: flat[field.name] for field in fields(cls)})
+
+
+def lend_states(
+    embedding: npt.NDArray[np.float32],
+    codes: Ints,
+    pool_of: Ints,
+    values: sparse.csc_matrix,
+    genes: Ints,
+    near: Ints,
+    *,
+    are_genes: bool,
+    seed: int,
+) -> LentStates:
+    """Find the states of each pool and lend them to all cells.
+
+    Parameters
+    ----------
+    embedding
+        Uncorrected components (cells × dimensions).
+    codes, pool_of
+        Batch of each cell, and pool of each batch.
+    values, genes
+        Expression (cells × genes, log-normalised) and which of its columns to compare; components
+        where ``are_genes`` is False.
+    near
+        Nearest neighbours in the uncorrected embedding (cells × at least 30).
+    seed
+        Seeds neighbours and clusters.
+
+    Returns
+    -------
+    The states and what every cell borrows.
+    """
+    pools = pool_of[codes].astype(np.int32)
+    within = neighbors_within_batches(embedding, pools, seed=seed)
+    fine = leiden_within_batches(within, (thresholds.RESOLUTION_FINE,), seed=seed)[0]
+    state = _distinct(fine, within, values, genes, are_genes=are_genes)
+    profiles = profile(values, genes, state, pools, are_genes=are_genes)
+    embedding = np.asarray(embedding, dtype=np.float64)
+    place = _group_means(embedding, state, len(profiles.sizes))
+    likeness = _likeness(profiles)
+    matches = _matches(profiles, likeness)
+    lent = np.full((int(pools.max()) + 1, len(state)), -1, dtype=np.int16)
+    smooth = _smoother(within, len(state))
+    for pool in range(len(lent)):
+        own = np.flatnonzero(profiles.batch == pool)
+        if len(own) > 1:
+            nearest = _nearest_state(pool, own, embedding, state, profiles, place, likeness)
+            lent[pool] = own[np.asarray((smooth @ nearest).argmax(1)).ravel()]
+            mine = pools == pool
+            lent[pool, mine] = state[mine]
+    pairs = np.array(sorted({p for found in matches.values() for p in found}), dtype=np.int32)
+    pairs = pairs.reshape(-1, 2)
+    return LentStates(
+        pool_of=pool_of,
+        state=state,
+        pool=profiles.batch,
+        lent=lent,
+        wrong_before=_wrong_before(lent, state, profiles.batch, near, _within(within, len(state))),
+        mean=profiles.mean.astype(np.float32),
+        error=(profiles.variance / profiles.sizes[:, None]).astype(np.float32),
+        pairs=pairs,
+        replaced=_replaced(profiles, likeness, matches, pairs),
+    )
+
+
+def wrong_by_state(lent: Ints, state: Ints, pool: Ints, near: Ints) -> tuple[Floats, Floats]:
+    """Return the fraction of neighbours with another borrowed label, of every state.
+
+    Parameters
+    ----------
+    lent
+        Pools × cells, see `LentStates`.
+    state, pool
+        Own state of each cell, and pool of each state.
+    near
+        Nearest neighbours (cells × k); -1 is none.
+
+    Returns
+    -------
+    Means (states × 2: over all cells that borrow the state, over its own) and the standard errors
+    of the second (states). NaN where there are no cells.
+    """
+    n = len(pool)
+    means, errors = np.full((n, 2), np.nan), np.full(n, np.nan)
+    for labels in lent:
+        if labels[0] < 0:
+            continue
+        wrong = wrong_label_fraction(near, labels)
+        total, count, _ = _moments(wrong, labels, n)
+        own = labels == state
+        own_total, own_count, own_squares = _moments(wrong[own], labels[own], n)
+        there = count > 0
+        means[there, 0] = (total / np.maximum(count, 1))[there]
+        mine = own_count > 0
+        mean = own_total / np.maximum(own_count, 1)
+        variance = np.maximum(own_squares / np.maximum(own_count, 1) - mean**2, 0)
+        means[mine, 1] = mean[mine]
+        errors[mine] = np.sqrt(variance / np.maximum(own_count, 1))[mine]
+    return means, errors
+
+
+def _moments(values: Floats, labels: Ints, n: int) -> tuple[Floats, Floats, Floats]:
+    """Sum, number and sum of squares of the values of each label."""
+    known = np.isfinite(values)
+    values, labels = values[known], labels[known]
+    values = values.astype(np.float64)
+    count = np.bincount(labels, minlength=n).astype(np.float64)
+    total, squares = (np.bincount(labels, weights=w, minlength=n) for w in (values, values**2))
+    return np.asarray(total, np.float64), count, np.asarray(squares, np.float64)
+
+
+def _wrong_before(
+    lent: Ints, state: Ints, pool: Ints, near: Ints, within: Ints
+) -> npt.NDArray[np.float32]:
+    """Take the larger of two uncorrected values: what labels' own overlap gives is no loss."""
+    by_all = wrong_by_state(lent, state, pool, near[:, : thresholds.N_NEIGHBORS])[0]
+    by_pool = wrong_by_state(lent, state, pool, within)[0]
+    return np.fmax(by_all, by_pool).astype(np.float32)
+
+
+def _distinct(
+    fine: Ints,
+    within: Sequence[tuple[Ints, Ints]],
+    values: sparse.csc_matrix,
+    genes: Ints,
+    *,
+    are_genes: bool,
+) -> Ints:
+    """Merge the fine clusters of each pool to states, numbered through the pools."""
+    state = np.zeros(len(fine), dtype=np.int32)
+    pools = np.zeros(len(fine), dtype=np.int32)
+    parts = profile(values, genes, fine, pools, are_genes=are_genes)
+    n = parts.sizes.astype(float)
+    total = parts.mean * n[:, None]
+    squares = (parts.variance + parts.mean**2) * n[:, None]
+    offset = 0
+    for cells, neighbors in within:
+        if not len(cells):
+            continue
+        clusters, own = np.unique(fine[cells], return_inverse=True)
+        group: Ints = np.zeros(len(clusters), dtype=np.int32)
+        if neighbors.shape[1]:
+            group = merge_connected(own, neighbors)
+        if are_genes:
+            group = merge_alike(group, n[clusters], total[clusters], squares[clusters])
+        state[cells] = group[own] + offset
+        offset += int(group.max()) + 1
+    return state
+
+
+def _group_means(values: Floats, group: Ints, n: int) -> Floats:
+    member = sparse.csr_matrix(
+        (np.ones(len(group)), (group, np.arange(len(group)))), shape=(n, len(group))
+    )
+    return np.asarray(member @ values) / np.bincount(group, minlength=n)[:, None]
+
+
+def _likeness(profiles: Profiles) -> Floats:
+    """Correlate the states' profiles, each minus its pool's mean (states × states).
+
+    Large states count no more than the pool's median in that mean, so that composition matters
+    little.
+    """
+    centred = profiles.mean.copy()
+    for pool in range(profiles.n_batches):
+        own = np.flatnonzero(profiles.batch == pool)
+        if len(own):
+            weight = np.minimum(profiles.sizes[own], np.median(profiles.sizes[own]))
+            centred[own] -= np.average(profiles.mean[own], axis=0, weights=weight)
+    unit = centred / profiles.pooled_sd
+    unit -= unit.mean(1, keepdims=True)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True) + 1e-9
+    return np.asarray(unit @ unit.T)
+
+
+def _matches(profiles: Profiles, likeness: Floats) -> dict[Pair, list[Pair]]:
+    """Return the mutually best states of each two pools, the lower pool first."""
+    found: dict[Pair, list[Pair]] = {}
+    states = [np.flatnonzero(profiles.batch == pool) for pool in range(profiles.n_batches)]
+    for a, own in enumerate(states):
+        for b in range(a + 1, len(states)):
+            theirs = states[b]
+            if len(own) > 1 and len(theirs) > 1:
+                r = likeness[np.ix_(own, theirs)]
+                best, back = r.argmax(1), r.argmax(0)
+                found[a, b] = [
+                    (int(own[i]), int(theirs[j]))
+                    for i, j in enumerate(best)
+                    if back[j] == i and r[i, j] > thresholds.SHIFT_PARTNER_R
+                ]
+    return found
+
+
+def _nearest_state(
+    pool: int,
+    own: Ints,
+    embedding: Floats,
+    state: Ints,
+    profiles: Profiles,
+    place: Floats,
+    likeness: Floats,
+) -> Floats:
+    """Return for each cell which state of the pool is nearest, as ones (cells × its states)."""
+    nearest = np.zeros((len(state), len(own)), dtype=np.float32)
+    inside = np.isin(state, own)
+    spread = embedding[inside] - place[state[inside]]
+    covariance = spread.T @ spread / max(len(spread), 1)
+    nearest[inside, state[inside] - own[0]] = 1
+    for other in range(profiles.n_batches):
+        theirs = np.flatnonzero(profiles.batch == other)
+        if other == pool or not len(theirs):
+            continue
+        cells = np.flatnonzero(np.isin(state, theirs))
+        shift, uncertain = _local_shift(own, theirs, profiles.sizes, place, likeness)
+        moved = embedding[cells] + shift[state[cells] - theirs[0]]
+        metric = covariance + uncertain
+        ridge = 0.05 * np.trace(metric) / len(metric) + 1e-6
+        lower = np.linalg.cholesky(metric + ridge * np.eye(len(metric)))
+        points, targets = np.linalg.solve(lower, moved.T).T, np.linalg.solve(lower, place[own].T).T
+        distance = (targets**2).sum(1) - 2 * points @ targets.T
+        nearest[cells, distance.argmin(1)] = 1
+    return nearest
+
+
+def _local_shift(
+    own: Ints, theirs: Ints, sizes: Ints, place: Floats, likeness: Floats
+) -> tuple[Floats, Floats]:
+    """Estimate what moves each of another pool's states to this one.
+
+    Returns
+    -------
+    Shifts (their states × dimensions), and how far the matching pairs disagree about it
+    (dimensions × dimensions).
+    """
+    r = likeness[np.ix_(own, theirs)]
+    best, back = r.argmax(1), r.argmax(0)
+    pairs = [
+        (i, int(j))
+        for i, j in enumerate(best)
+        if back[j] == i and r[i, j] > thresholds.SHIFT_PARTNER_R
+    ]
+    none = np.zeros((place.shape[1], place.shape[1]))
+    if not pairs:
+        common = place[own].mean(0) - place[theirs].mean(0)
+        return np.tile(common, (len(theirs), 1)), none
+    difference = np.array([place[own[i]] - place[theirs[j]] for i, j in pairs])
+    if len(pairs) < MIN_PAIRS:
+        weight = [min(sizes[own[i]], sizes[theirs[j]], 100) for i, j in pairs]
+        return np.tile(np.average(difference, axis=0, weights=weight), (len(theirs), 1)), none
+    median = np.median(difference, axis=0)
+    around = difference - median
+    alike = np.clip(likeness[np.ix_(theirs, theirs[[j for _, j in pairs]])], 0, 1) ** 2
+    shift = (alike @ difference + median) / (alike.sum(1, keepdims=True) + 1)
+    return shift, around.T @ around / len(pairs)
+
+
+def _smoother(within: Sequence[tuple[Ints, Ints]], n_cells: int) -> sparse.csr_matrix:
+    """Return what averages each cell with its neighbours of the same pool (cells × cells)."""
+    rows, columns, data = [], [], []
+    for cells, neighbors in within:
+        near = np.hstack([np.arange(len(cells))[:, None], neighbors])
+        rows.append(np.repeat(cells, near.shape[1]))
+        columns.append(cells[near].ravel())
+        data.append(np.full(near.size, 1 / max(near.shape[1], 1), dtype=np.float32))
+    parts = (np.concatenate(data), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.csr_matrix(parts, shape=(n_cells, n_cells))
+
+
+def _within(within: Sequence[tuple[Ints, Ints]], n_cells: int) -> Ints:
+    """Return the neighbours within pools as positions of cells; in a lone pool's place, the cell.
+
+    A pool of few cells has fewer neighbours than others; its rows repeat them.
+    """
+    k = thresholds.N_NEIGHBORS_REFERENCE
+    near = np.repeat(np.arange(n_cells, dtype=np.int32)[:, None], k, axis=1)
+    for cells, neighbors in within:
+        if neighbors.shape[1]:
+            near[cells] = cells[neighbors[:, np.arange(k) % neighbors.shape[1]]]
+    return near
+
+
+def _replaced(
+    profiles: Profiles, likeness: Floats, matches: Mapping[Pair, Sequence[Pair]], pairs: Ints
+) -> npt.NDArray[np.bool_]:
+    """Tell the pairs that are two types, each in one pool only, from those that are one.
+
+    Types that replace each other are each other's best match, so borrowed labels don't see them
+    merge. They are outliers among the matching pairs of their pools twice: in what is left of
+    their difference when the other pairs' is taken off, and in correlation.
+    """
+    found: set[Pair] = set()
+    if profiles.are_genes:
+        for (a, b), some in matches.items():
+            if len(some) >= MIN_PAIRS:
+                found |= _outliers(profiles, likeness, a, b, some)
+    return np.array([tuple(pair) in found for pair in pairs.tolist()], dtype=bool)
+
+
+def _outliers(
+    profiles: Profiles, likeness: Floats, a: int, b: int, pairs: Sequence[Pair]
+) -> set[Pair]:
+    own, theirs = (profiles.of_batch(p, min_cells=thresholds.MIN_CELLS_REFERENCE) for p in (a, b))
+    big = [pair for pair in pairs if pair[0] in own and pair[1] in theirs]
+    if len(big) < MIN_PAIRS or len(own) < 2 or len(theirs) < 2:
+        return set()
+    genes = np.union1d(distinctness(profiles, own)[1], distinctness(profiles, theirs)[1])
+    if len(genes) < thresholds.MIN_GENES_CONFLICT:
+        return set()
+    scale = profiles.pooled_sd[genes]
+    mean = profiles.mean[:, genes] / scale
+    noise = (profiles.variance[:, genes] / profiles.sizes[:, None] / scale**2).sum(1)
+    nearest = {x: _nearest_other(mean, noise, x, own) for x, _ in big}
+    nearest |= {y: _nearest_other(mean, noise, y, theirs) for _, y in big}
+    difference = np.array([mean[x] - mean[y] for x, y in big])
+    ratio, r = np.zeros(len(big)), np.array([likeness[pair] for pair in big])
+    for at, (x, y) in enumerate(big):
+        others = np.delete(difference, at, axis=0)
+        common = np.median(others, axis=0) if len(others) >= MIN_PAIRS else others.mean(0)
+        apart = ((difference[at] - common) ** 2).sum() - noise[x] - noise[y]
+        ratio[at] = max(apart, 0) / max(nearest[x], nearest[y], 1e-9)
+    found = set()
+    for at, pair in enumerate(big):
+        usual = float(np.median(np.delete(ratio, at)))
+        least = max(thresholds.REPLACED_DIFFERENCE, thresholds.REPLACED_RATIO * usual)
+        unlike = r[at] < np.median(np.delete(r, at)) - thresholds.REPLACED_R
+        if ratio[at] > least and unlike:
+            found.add(pair)
+    return found
+
+
+def _nearest_other(mean: Floats, noise: Floats, state: int, states: npt.NDArray[np.intp]) -> float:
+    """Squared distance to the nearest other state of the pool, beyond what noise gives."""
+    others = states[states != state]
+    squared = ((mean[others] - mean[state]) ** 2).sum(1) - noise[others] - noise[state]
+    return float(squared.min())
