@@ -48,7 +48,9 @@ def assessed_runs(
     design = prepared(draft)
     batch = Factor(BATCH, design.codes, tuple(np.unique(draft.batch).tolist()))
     label = _noisy_labels(draft)
-    reference = build_reference(design.embedding, design.codes, design.expression, seed=0)
+    reference = build_reference(
+        *(design.embedding, design.codes, design.expression, design.raw.indices), seed=0
+    )
     lisi_before = lisi_numbers(design.raw.indices, design.raw.distances, [batch], label)
     rows = []
     for settings in (

@@ -125,7 +125,10 @@ def make(n_cells: int) -> Material:
         *near,
         expression,
         drawn.genes.tolist(),
-        timed("reference", lambda: build_reference(before, batch.codes, expression, seed=0)),
+        timed(
+            "reference",
+            lambda: build_reference(before, batch.codes, expression, near[0].indices, seed=0),
+        ),
         seconds,
     )
 

@@ -102,7 +102,7 @@ def _mutual_mixing(between: Floats, sizes: Floats) -> Floats:
     """Mixing of each two pools as the less mixed of them sees it; -1 on the diagonal."""
     within = np.diag(between)[:, None]
     fraction = between / np.maximum(between + within, 1)
-    mixing = fraction / (sizes / (sizes + sizes[:, None]))
+    mixing = fraction / np.maximum(sizes / np.maximum(sizes + sizes[:, None], 1), 1e-9)
     mixing = np.minimum(mixing, mixing.T)
     np.fill_diagonal(mixing, -1)
     return np.asarray(mixing)

@@ -85,6 +85,8 @@ class Reference:
     ----------
     codes
         Pool of batches of each cell (`pooling`), or its batch where all are one pool.
+    batch_codes
+        Batch of each cell.
     genes
         Ascending columns of the expression that are compared; empty without expression.
     batch_mean, batch_sd
@@ -100,6 +102,7 @@ class Reference:
     """
 
     codes: Ints
+    batch_codes: Ints
     genes: Ints
     batch_mean: npt.NDArray[np.float32]
     batch_sd: npt.NDArray[np.float32]
@@ -171,7 +174,7 @@ class Reference:
         """Return everything as a flat dict of arrays."""
         flat: dict[str, np.ndarray] = {
             name: getattr(self, name)
-            for name in ("codes", "genes", "batch_mean", "batch_sd", "components")
+            for name in ("codes", "batch_codes", "genes", "batch_mean", "batch_sd", "components")
         }
         flat["notes"] = np.asarray(self.notes, dtype=np.str_)
         flat |= {f"lent_{name}": array for name, array in self.lent.to_arrays().items()}
@@ -189,7 +192,7 @@ class Reference:
             )
             for at in range(len(RESOLUTIONS))
         )
-        plain = ("codes", "genes", "batch_mean", "batch_sd", "components")
+        plain = ("codes", "batch_codes", "genes", "batch_mean", "batch_sd", "components")
         return cls(
             **{name: flat[name] for name in plain},
             partitions=partitions,
@@ -242,12 +245,12 @@ def build_reference(
     if not has_genes:
         values = sparse.csc_matrix(embedding)
         genes = np.arange(embedding.shape[1], dtype=np.int32)
-    pool_of = pool_batches(near, codes)
+    batches, pool_of = codes, pool_batches(near, codes)
     lent = lend_states(
         *(embedding, codes, pool_of, values, genes, near), are_genes=has_genes, seed=seed
     )
     if pool_of.max() > 0:
-        codes = pool_of[codes].astype(np.int32)
+        codes = pool_of[batches].astype(np.int32)
     by_cell = values[:, genes].tocsr()
     batch_mean, batch_sd = _batch_moments(values, genes, codes)
     within = neighbors_within_batches(embedding, codes, seed=seed)
@@ -269,6 +272,7 @@ def build_reference(
         )
     return Reference(
         codes=codes,
+        batch_codes=batches,
         genes=genes if has_genes else np.zeros(0, dtype=np.int32),
         batch_mean=batch_mean.astype(np.float32),
         batch_sd=batch_sd.astype(np.float32),

@@ -45,7 +45,6 @@ def score(
     reference: Reference,
     indices_after: Ints,
     indices_before: Ints,
-    codes: Ints,
     *,
     expression: Expression | None,
     batch_names: Sequence[str],
@@ -63,8 +62,6 @@ def score(
         left out.
     indices_before
         The same in the uncorrected embedding.
-    codes
-        Batch of each cell, as the reference was built with.
     expression
         The matrix that the reference was built from; not looked at where it was built without.
         CSC is used as it is; CSR is converted each time.
@@ -97,9 +94,9 @@ def score(
         gene_names=gene_names,
         condition=condition,
     )
-    return _with_states(
-        clusters, reference, indices_after, indices_before, batch_names, gene_names, codes
-    )
+    if np.count_nonzero(np.bincount(reference.batch_codes)) < 2:
+        return clusters
+    return _with_states(clusters, reference, indices_after, indices_before, batch_names, gene_names)
 
 
 def _with_states(
@@ -109,10 +106,9 @@ def _with_states(
     before: Ints,
     batch_names: Sequence[str],
     gene_names: Sequence[str],
-    codes: Ints,
 ) -> Detection:
     """Add what became of states and batches to what the pre-clusters show."""
-    lent = reference.lent
+    lent, codes = reference.lent, reference.batch_codes
     numbers = measure_states(lent, after, before)
     if found.condition:
         # Between conditions a type differs as types do; what replaces it can't be told.

@@ -135,7 +135,6 @@ def assess(run: RunData) -> Assessment:
             reference,
             run.near_after,
             run.near_before,
-            variable.codes,
             expression=run.expression,
             batch_names=variable.levels,
             gene_names=run.symbols,

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 from scipy import sparse
 
+from harmony_core.detector.reference import Reference, build_reference
 from harmony_core.methods.neighbors import nearest_neighbors
 
 
@@ -39,6 +40,23 @@ def cells(seed: int = 0, n_batches: int = 2, n: int = 900, n_genes: int = 600) -
     u, s, _ = np.linalg.svd(values - values.mean(0), full_matrices=False)
     embedding = np.ascontiguousarray(u[:, :n_pcs] * s[:n_pcs], dtype=np.float32)
     return Cells(values=values, embedding=embedding, labels=labels, codes=codes)
+
+
+def built(
+    data: Cells,
+    *,
+    codes: np.ndarray | None = None,
+    expression: sparse.spmatrix | str | None = "own",
+    seed: int = 0,
+) -> Reference:
+    """The reference of the cells, or of other batches or expression in their place."""
+    return build_reference(
+        data.embedding,
+        data.codes if codes is None else codes,
+        data.expression if isinstance(expression, str) else expression,
+        uncorrected(data),
+        seed=seed,
+    )
 
 
 def merged(data: Cells) -> np.ndarray:

@@ -18,7 +18,7 @@ from harmony_core.detector.reference import EVIDENCE, Reference, build_reference
 from harmony_core.detector.results import Detection
 from harmony_core.detector.scores import score
 from harmony_core.errors import DataError
-from tests.detector.simulated import Cells, cells, clean, merged, uncorrected
+from tests.detector.simulated import Cells, built, cells, clean, merged, uncorrected
 
 PROTOTYPE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "detector.py"
 
@@ -36,7 +36,9 @@ def prototype() -> ModuleType:
 
 
 def detect(data: Cells, after: np.ndarray, **options: object) -> tuple[Reference, Detection]:
-    reference = build_reference(data.embedding, data.codes, data.expression, seed=0)
+    reference = build_reference(
+        data.embedding, data.codes, data.expression, uncorrected(data), seed=0
+    )
     names = [f"gene{i}" for i in range(data.values.shape[1])]
     found = score(
         reference,
@@ -129,7 +131,7 @@ def test_csr_and_csc_give_the_same() -> None:
     csr = sparse.csr_matrix(data.values)
     names = [f"gene{i}" for i in range(data.values.shape[1])]
     same = score(
-        build_reference(data.embedding, data.codes, csr, seed=0),
+        built(data, expression=csr),
         merged(data),
         uncorrected(data),
         expression=csr,
@@ -141,7 +143,7 @@ def test_csr_and_csc_give_the_same() -> None:
 
 def test_without_expression_components_are_judged() -> None:
     data = cells(0)
-    reference = build_reference(data.embedding, data.codes, None, seed=0)
+    reference = built(data, expression=None)
     found = {}
     for name, after in (("merged", merged(data)), ("clean", clean(data))):
         found[name] = score(reference, after, uncorrected(data), expression=None, batch_names="ab")
@@ -153,7 +155,9 @@ def test_without_expression_components_are_judged() -> None:
 
 def test_wrong_matrix_is_refused() -> None:
     data = cells(0)
-    with_genes = build_reference(data.embedding, data.codes, data.expression, seed=0)
+    with_genes = build_reference(
+        data.embedding, data.codes, data.expression, uncorrected(data), seed=0
+    )
     i = uncorrected(data)
     with pytest.raises(DataError, match="that the reference was built from"):
         score(with_genes, i, i, expression=None, batch_names="ab")
@@ -177,7 +181,9 @@ def test_nothing_is_judged_where_batches_do_not_touch() -> None:
 
 def test_matched_mixing_by_brute_force() -> None:
     data = cells(1, 3)
-    reference = build_reference(data.embedding, data.codes, data.expression, seed=0)
+    reference = build_reference(
+        data.embedding, data.codes, data.expression, uncorrected(data), seed=0
+    )
     after = clean(data)
     found = matched_mixing(reference, after)
     partition = reference.matching

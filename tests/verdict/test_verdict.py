@@ -9,7 +9,15 @@ import sys
 
 import pytest
 
-from harmony_core.detector.results import ClusterRow, Detection, LabelRow, MatchedRow
+from harmony_core.detector.results import (
+    BatchMixing,
+    ClusterRow,
+    Detection,
+    LabelMixing,
+    LabelRow,
+    MatchedRow,
+    StateRow,
+)
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.verdict import Verdict, combine, judge
@@ -53,8 +61,23 @@ CLEAN = Detection(
     resolution=1.5,
     matched=(APART,),
     notes=(),
+    assessed_fraction=0.9,
 )
-FLAGGED = dataclasses.replace(CLEAN, flagged=True, score=2.1, conflict=0.2, clusters=(MERGED,))
+LOST = StateRow(
+    name="ctrl · state 2 (LYZ)",
+    kind="state",
+    state=1,
+    batch="ctrl",
+    cells=80,
+    outcome="merged",
+    other="ctrl · state 1 (CD3D)",
+    amount=0.2,
+    q=0.001,
+    genes=("LYZ", "CST3"),
+)
+FLAGGED = dataclasses.replace(
+    CLEAN, flagged=True, conflict_flagged=True, score=2.1, conflict=0.2, clusters=(MERGED,)
+)
 
 
 def facts(**changes: object) -> RunFacts:
@@ -136,11 +159,81 @@ def test_label_loss_decides(loss: float, level: str, kind: str) -> None:
         assert "batch “ctrl”" in verdict.sentences[0]
 
 
-def test_labels_that_do_not_show_what_the_detector_shows_are_mentioned() -> None:
+def test_labels_decide_over_what_is_finer_than_they_are() -> None:
     labels = [LabelRow(name="NK", cells=50, loss=0.0)]
     verdict = judge(FLAGGED, facts(), batch_variable="stim", labels=labels)
-    assert verdict.kind == "suspect"
-    assert any("coarser" in sentence for sentence in verdict.sentences)
+    assert verdict.kind == "good"
+    assert any("finer than your labels" in sentence for sentence in verdict.sentences)
+    assert [row.name for row in verdict.evidence] == [MERGED.name]
+
+
+@pytest.mark.parametrize(("loss", "kind"), [(0.3, "suspect"), (0.1, "good")])
+def test_a_strong_loss_that_conflict_confirms_counts_against_labels(loss: float, kind: str) -> None:
+    strong = dataclasses.replace(FLAGGED, states=(dataclasses.replace(LOST, amount=loss),))
+    labels = [LabelRow(name="NK", cells=50, loss=0.0)]
+    assert judge(strong, facts(), batch_variable="stim", labels=labels).kind == kind
+
+
+def test_a_merged_state_is_named_with_what_it_resembles() -> None:
+    lost = dataclasses.replace(CLEAN, flagged=True, score=4.0, states=(LOST,))
+    verdict = judge(lost, facts(), batch_variable="stim")
+    assert (verdict.level, verdict.kind) == ("amber", "suspect")
+    assert "ctrl · state 2 (LYZ)" in verdict.sentences[0]
+    assert "resemble ctrl · state 1" in verdict.sentences[0]
+    assert verdict.evidence[0].kind == "state"
+
+
+def test_a_loss_within_its_error_is_no_loss() -> None:
+    noisy = [LabelRow(name="NK", cells=20, loss=0.08, error=0.05)]
+    assert judge(CLEAN, facts(), batch_variable="stim", labels=noisy).kind == "good"
+
+
+def test_a_batch_that_stays_apart_is_named_and_never_nothing_to_correct() -> None:
+    batches = (
+        BatchMixing(name="a", cells=1200, before=1.0, after=1.0),
+        BatchMixing(name="s11", cells=40, before=0.0, after=0.01),
+    )
+    apart = dataclasses.replace(CLEAN, batches=batches)
+    verdict = judge(apart, facts(), batch_variable="stim", mixing_before=0.99, mcm_before=0.95)
+    assert verdict.kind == "under"
+    assert "“s11”" in verdict.sentences[0]
+    assert not any("nothing to correct" in sentence for sentence in verdict.sentences)
+
+
+def test_shared_labels_are_asked_for_mixing() -> None:
+    labels = [LabelRow(name="NK", cells=50, loss=0.0, mixing=0.1, apart="ctrl")]
+    shared = LabelMixing(
+        before=0.1, after=0.3, worst_batch="ctrl", worst_before=0.1, worst_after=0.2
+    )
+    verdict = judge(CLEAN, facts(), batch_variable="stim", labels=labels, shared=shared)
+    assert verdict.kind == "under"
+    assert "30 %" in verdict.sentences[0]
+    assert "“NK” stays apart in “ctrl” (10 % mixed)." in verdict.sentences
+
+
+def test_one_batch_that_shrinks_into_the_other_is_under_corrected() -> None:
+    shared = LabelMixing(
+        before=0.0, after=0.52, worst_batch="stim", worst_before=0.0, worst_after=0.03
+    )
+    labels = [LabelRow(name="NK", cells=50, loss=0.0)]
+    assert judge(CLEAN, facts(), batch_variable="b", labels=labels, shared=shared).kind == "under"
+    one_sided = dataclasses.replace(CLEAN, mcm=0.52, state_mixing=0.03)
+    assert judge(one_sided, facts(), batch_variable="b").kind == "under"
+
+
+def test_fallen_mixing_is_said() -> None:
+    fallen = (BatchMixing(name="s1", cells=500, before=0.91, after=0.18),)
+    verdict = judge(
+        dataclasses.replace(CLEAN, batches=fallen), facts(), batch_variable="b", mcm_before=0.95
+    )
+    assert any("fell from 91 % to 18 %" in sentence for sentence in verdict.sentences)
+
+
+def test_nothing_is_green_on_a_few_states() -> None:
+    few = dataclasses.replace(CLEAN, assessed_fraction=0.02)
+    verdict = judge(few, facts(), batch_variable="stim")
+    assert verdict.kind == "unjudged"
+    assert "2 % of the cells" in verdict.sentences[0]
 
 
 def test_under_correction_names_the_pair_and_raises_theta_first() -> None:
