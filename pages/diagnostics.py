@@ -19,6 +19,7 @@ from pages.ui.text import plain
 from pages.ui.tune.run_comparison import settings_in_words
 
 _SECTIONS = {
+    "States": clusters_and_labels.states,
     "Pre-clusters": clusters_and_labels.clusters,
     "Labels": clusters_and_labels.labels,
     "Neighbours": neighbourhoods.draw,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harmony_core.detector.results import StateRow
 from harmony_core.errors import ParameterError, UnfinishedRun
 from harmony_core.io.writing import made_folder, written_whole
 from harmony_core.runs.history import differing, summary
@@ -30,7 +31,8 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
     -------
     ``embedding``, ``layouts``, ``clusters`` and ``cells`` (measures) have a row a cell, with the
     cell's name as index; ``metrics`` a row a batch variable and number; ``markers`` a row a gene of
-    a cluster; ``evidence`` a row a finding of the verdict; ``objective`` a row an iteration, where
+    a cluster; ``evidence`` a row a finding of the verdict; ``states`` a row a label or state and
+    what became of it; ``objective`` a row an iteration, where
     Harmony was run.
 
     Raises
@@ -52,6 +54,7 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
         "metrics": metrics_table(assessment.metrics),
         "markers": _markers(results),
         "evidence": evidence_table(assessment.verdict.evidence),
+        "states": states_table(assessment.states),
     }
     if results.harmony is not None:
         objective = results.harmony["objective"]
@@ -59,6 +62,22 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
             {"iteration": range(len(objective)), "objective": objective}
         )
     return tables
+
+
+def states_table(states: Sequence[StateRow]) -> pd.DataFrame:
+    """Return what became of labels and states as a table.
+
+    Parameters
+    ----------
+    states
+        Rows of the state table.
+    """
+    names = [field.name for field in fields(StateRow) if field.name != "genes"]
+    rows = [
+        {**{name: getattr(row, name) for name in names}, "genes": ", ".join(row.genes)}
+        for row in states
+    ]
+    return pd.DataFrame(rows, columns=[*names, "genes"])
 
 
 def metrics_table(metrics: Mapping[str, Numbers]) -> pd.DataFrame:

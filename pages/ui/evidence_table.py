@@ -82,15 +82,16 @@ def _row(row: Evidence) -> dict[str, Any]:
 
 def _count(cells: npt.NDArray[np.bool_], row: Evidence, results: RunResults) -> int:
     """Return how many of some cells a row is about."""
-    if row.kind == "label":
-        mine = _label_cells(results, results.params.label, row.name)
-    else:
-        mine = (
-            None
-            if row.cluster is None
-            else precluster_cells(results, row.batch_variable, row.cluster)
-        )
+    mine = _cells_of(row, results)
     return 0 if mine is None else int((cells & mine).sum())
+
+
+def _cells_of(row: Evidence, results: RunResults) -> npt.NDArray[np.bool_] | None:
+    if row.kind == "label" or row.cluster is None:
+        return _label_cells(results, results.params.label, row.name)
+    if row.kind == "state":
+        return state_cells(results, row.batch_variable, row.cluster)
+    return precluster_cells(results, row.batch_variable, row.cluster)
 
 
 def _choose(results: RunResults, rows: list[Evidence], key: str) -> None:
@@ -106,6 +107,10 @@ def mark_row(results: RunResults, row: Evidence) -> None:
     if row.kind == "label" or row.cluster is None:
         mark = {"kind": "label", "name": row.name, "label": results.params.label}
         st.session_state[state.key(_MARKED, results.dataset)] = mark
+    elif row.kind == "state":
+        mine = state_cells(results, row.batch_variable, row.cluster)
+        if mine is not None:
+            mark_cells(results, mine, row.name)
     else:
         mark_cluster(results, row.batch_variable, row.cluster, row.name)
     if row.genes:
@@ -174,11 +179,22 @@ def precluster_cells(
     results: RunResults, variable: str, cluster: int
 ) -> npt.NDArray[np.bool_] | None:
     """Return which cells belong to a pre-cluster; None while the run is not judged."""
+    return _members(results, variable, "preclusters", cluster)
+
+
+def state_cells(results: RunResults, variable: str, number: int) -> npt.NDArray[np.bool_] | None:
+    """Return which cells belong to a state; None while the run is not judged."""
+    return _members(results, variable, "states", number)
+
+
+def _members(
+    results: RunResults, variable: str, groups: str, number: int
+) -> npt.NDArray[np.bool_] | None:
     assessment = results.assessment
     if assessment is None:
         return None
-    preclusters = assessment.per_cell["preclusters"][list(assessment.after).index(variable)]
-    return np.asarray(preclusters == cluster)
+    codes = assessment.per_cell[groups][list(assessment.after).index(variable)]
+    return np.asarray(codes == number)
 
 
 def note_on_marks(dataset: Dataset) -> None:

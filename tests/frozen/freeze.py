@@ -135,11 +135,11 @@ def _note_runs(home: Path, fingerprint: str, runs: dict[str, Any]) -> None:
     dataset = places.dataset_in(home, fingerprint)
     for kind in KINDS:
         params = places.params_from(runs[kind]["params"])
-        places.found("note")(dataset, params)
+        places.found("save_settings")(dataset, params)
         if kind in kinds.LABELS:
             name, pinned = kinds.LABELS[kind]
-            label = places.found("Label")(name, pinned)
-            places.found("set_label")(dataset, params, label)
+            label = places.found("RunTag")(name, pinned)
+            places.found("set_tag")(dataset, params, label)
 
 
 def _pack(home: Path, path: Path) -> None:

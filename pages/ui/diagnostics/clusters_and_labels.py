@@ -1,4 +1,4 @@
-"""Every pre-cluster and every label, as the run left it."""
+"""Every state, pre-cluster and label, as the run left it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,70 @@ import streamlit as st
 from harmony_core.categories import Factor
 from harmony_core.detector.results import Detection
 from harmony_core.runs.results import RunResults
-from harmony_core.thresholds import MIN_CELLS_PURITY, PURITY_LOSS_AMBER, PURITY_LOSS_RED
+from harmony_core.thresholds import (
+    FALSE_DISCOVERIES,
+    MIN_CELLS_PURITY,
+    PURITY_LOSS_AMBER,
+    PURITY_LOSS_RED,
+    STATE_APART,
+    STATE_LOSS,
+)
 from pages.ui.diagnostics import explanations
 from pages.ui.tables import decimals, table
 from pages.ui.text import plain
+
+_OUTCOMES = {
+    "merged": "merged with another",
+    "apart": "stays apart from its match",
+    "kept": "kept",
+    "unjudged": "can't be judged",
+}
+
+
+def states(results: RunResults) -> None:
+    """Draw what became of every label and every state."""
+    assessment = results.assessment
+    if assessment is None:
+        return
+    st.caption(
+        "A row a label, where there are labels, and a state: a cluster within one batch of the "
+        "uncorrected data, lent to the cells of the other batches. What a run harmed comes first."
+    )
+    table(
+        pd.DataFrame(
+            [
+                {
+                    "What": row.name,
+                    "Batch": row.batch,
+                    "Cells": row.cells,
+                    "What happened": _OUTCOMES[row.outcome] + (f" ({row.why})" if row.why else ""),
+                    "With, or from": row.other,
+                    "Neighbours changed": None if row.outcome == "apart" else row.amount,
+                    "Mixed with its match": row.amount if row.outcome == "apart" else None,
+                    "False discovery rate": row.q,
+                    "Genes that say so": ", ".join(row.genes),
+                }
+                for row in assessment.states
+            ]
+        ),
+        key="states",
+        file="states",
+        columns={
+            "Neighbours changed": decimals(
+                2,
+                "Part of its 30 nearest neighbours that changed to another label or state; above "
+                f"{STATE_LOSS:g} of a state it was merged.",
+            ),
+            "Mixed with its match": decimals(
+                2, f"1 is as far as sizes allow; below {STATE_APART:g} it stays apart."
+            ),
+            "False discovery rate": decimals(
+                3,
+                "How many of the states called merged at this limit would be so by chance; above "
+                f"{FALSE_DISCOVERIES:g} it is not called merged.",
+            ),
+        },
+    )
 
 
 def clusters(results: RunResults) -> None:
