@@ -50,16 +50,13 @@ def states(
     -------
     ``kind``, ``cells`` and ``outcome`` as the product has them, and the true ``loss``.
     """
-    rows = getattr(assessment, "states", ())
-    state_of = assessment.per_cell.get("states")
+    state_of = np.asarray(assessment.per_cell["states"][-1])
     found = []
-    for place, row in enumerate(rows):
+    for row in assessment.states:
         if row.kind == "label":
             cells = np.zeros(len(measured.labels), bool) if labels is None else labels == row.name
-        elif state_of is None:
-            continue
         else:
-            cells = (np.asarray(state_of) == place)[known]
+            cells = (state_of == row.state)[known]
         loss = measured.state_loss(cells)
         if loss is not None:
             found.append(

@@ -157,8 +157,8 @@ def test_a_batch_is_named_by_its_whole_name(name, sentence, expected):
 
 
 def test_states_of_the_product_find_their_cells():
-    def row(name: str, kind: str, outcome: str) -> SimpleNamespace:
-        return SimpleNamespace(name=name, kind=kind, outcome=outcome, cells=2)
+    def row(name: str, kind: str, outcome: str, state: int | None = None) -> SimpleNamespace:
+        return SimpleNamespace(name=name, kind=kind, outcome=outcome, state=state, cells=2)
 
     state_of = np.array([1, 1, -1, 2, 2])
     known = np.array([True, True, True, True, False])
@@ -172,10 +172,10 @@ def test_states_of_the_product_find_their_cells():
     assessment = SimpleNamespace(
         states=(
             row("T", "label", "kept"),
-            row("s1", "state", "merged"),
-            row("s2", "state", "kept"),
+            row("s1", "state", "merged", 1),
+            row("s2", "state", "kept", 2),
         ),
-        per_cell={"states": state_of},
+        per_cell={"states": state_of[None]},
     )
     measured = SimpleNamespace(labels=labels, state_loss=state_loss)
     found = states(assessment, measured, known, labels)
@@ -185,4 +185,3 @@ def test_states_of_the_product_find_their_cells():
         [False, False, False, True],
     ]
     assert [state["outcome"] for state in found] == ["kept", "merged"]
-    assert states(SimpleNamespace(per_cell={}), measured, known, None) == []
