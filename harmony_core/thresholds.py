@@ -327,11 +327,25 @@ MIXING_SIGMA = _add("mixing_sigma", 0.1, "Sigma that these need to mix.", _OWN)
 MORE_ITERATIONS = _add_count(
     "more_iterations", 2, "Factor on the iterations of a run that had not settled.", "convention"
 )
+FLAT_OBJECTIVE = _add(
+    "flat_objective",
+    1e-3,
+    "Relative change of Harmony's objective up to which it has levelled off: such a fall is not "
+    "worth more iterations, such a rise is not a worse fit. Also the epsilon advised to a run that "
+    "stopped early.",
+    "convention",
+)
 TAU_DIVISOR = _add(
     "tau_divisor",
     0.75,
     "tau = cells of the smallest batch / (this x soft clusters) is the value to try.",
     _OWN,
+)
+TAU_HOLDS = _add(
+    "tau_holds",
+    0.5,
+    "Part of theta that tau leaves to the smallest batch, below which tau keeps it from mixing.",
+    "convention",
 )
 
 # --- Labels ----------------------------------------------------------------------------------

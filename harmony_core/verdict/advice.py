@@ -1,13 +1,14 @@
-"""What to try next, in the order measured to help; each is re-measured on the user's data."""
+"""One thing to try, and what it depends on. Lists of them are made in `what_to_try`."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harmony_core import thresholds
-from harmony_core.params import RANGES, HarmonyParams
+from harmony_core.params import HarmonyParams
+from harmony_core.verdict import steps
 
 StopReason = Literal["converged", "limit", "rose", "none"]
 
@@ -19,7 +20,7 @@ class Advice:
     Parameters
     ----------
     sentence
-        What to do and what it did elsewhere.
+        What to do and what it may do; what it does to these data is only known once it was tried.
     changes
         Settings to replace, as ``HarmonyParams`` (or ``PrepareParams``) names and JSON values;
         empty where there is nothing to click.
@@ -42,10 +43,13 @@ class RunFacts:
         Of the run.
     n_cells, n_pcs
         Size of the embedding.
+    most_pcs
+        Dimensions that the embedding could have had if more were asked for; ``None`` if unknown.
     batch_sizes
         Cells of each level, for each batch variable.
     stop_reason
-        Why Harmony stopped: its objective settled, iterations ran out, the objective rose, or no
+        Why Harmony stopped: its objective fell by less than epsilon, iterations ran out
+        (``rose``: with the objective rising in the last one, which by itself stops nothing), or no
         iteration was asked for.
     iterations
         Done.
@@ -71,150 +75,66 @@ class RunFacts:
     moved: float
     neighbors_kept: float | None = None
     genes_per_batch: bool | None = None
+    most_pcs: int | None = None
 
+    @property
+    def last_fall(self) -> float:
+        """Fall of the objective in the last iteration, relative; negative if it rose."""
+        if len(self.objective) < 2:
+            return 0.0
+        before, after = self.objective[-2:]
+        return (before - after) / max(abs(before), 1e-12)
 
-def too_much(facts: RunFacts, batch_variable: str) -> list[Advice]:
-    """Return what to try against over-correction, gentlest first."""
-    now = facts.settings
-    found = []
-    if facts.iterations > thresholds.GENTLE_ITERATIONS:
-        found.append(
-            Advice(
-                sentence=f"Stop after {thresholds.GENTLE_ITERATIONS} iterations: merges less and "
-                "keeps almost all mixing.",
-                changes={"max_iter": thresholds.GENTLE_ITERATIONS},
-            )
-        )
-    if _theta(facts, batch_variable) > thresholds.GENTLE_THETA:
-        found.append(
-            Advice(
-                sentence=f"Lower theta to {thresholds.GENTLE_THETA:g}: merges less, at a small "
-                "loss of mixing.",
-                changes={"theta": _theta_with(facts, batch_variable, thresholds.GENTLE_THETA)},
-            )
-        )
-    if now.sigma > thresholds.GENTLE_SIGMA:
-        found.append(
-            Advice(
-                sentence=f"Lower sigma to {thresholds.GENTLE_SIGMA:g}: sharper soft clusters "
-                "merged least in our tests, at some loss of mixing.",
-                changes={"sigma": thresholds.GENTLE_SIGMA},
-            )
-        )
-    if now.lamb is None and now.alpha < thresholds.GENTLE_ALPHA:
-        found.append(
-            Advice(
-                sentence=f"Raise alpha to {thresholds.GENTLE_ALPHA:g}: corrects each soft "
-                "cluster less; costs the most mixing.",
-                changes={"alpha": thresholds.GENTLE_ALPHA},
-            )
-        )
-    if facts.n_pcs < thresholds.FEW_PCS:
-        found.append(
-            Advice(
-                sentence=f"Use more components ({thresholds.FEW_PCS:g} or more instead of "
-                f"{facts.n_pcs}): close cell types differ in the later ones.",
-                changes={"n_pcs": int(thresholds.FEW_PCS)},
-                group="prepare",
-            )
-        )
-    return found + _protect_small_batch(facts, batch_variable)
+    @property
+    def best_iteration(self) -> int:
+        """After how many iterations the objective was lowest."""
+        return min(range(len(self.objective)), key=lambda at: self.objective[at])
 
+    @property
+    def rise(self) -> float:
+        """How far the objective ended above its lowest value, relative to that."""
+        lowest = min(self.objective)
+        return (self.objective[-1] - lowest) / max(abs(lowest), 1e-12)
 
-def too_little(facts: RunFacts, batch_variable: str) -> list[Advice]:
-    """Return what to try against under-correction."""
-    now = facts.settings
-    theta = _theta(facts, batch_variable)
-    found = []
-    stronger = [t for t in (thresholds.STRONG_THETA, thresholds.STRONGER_THETA) if t > theta]
-    for value in stronger:
-        changes: dict[str, Any] = {"theta": _theta_with(facts, batch_variable, value)}
-        with_sigma = ""
-        if now.sigma != thresholds.MIXING_SIGMA:
-            changes["sigma"] = thresholds.MIXING_SIGMA
-            with_sigma = f" with sigma {thresholds.MIXING_SIGMA:g}"
-        found.append(
-            Advice(
-                sentence=f"Raise theta to {value:g}{with_sigma}: pushes the batches together "
-                "harder.",
-                changes=changes,
-            )
-        )
-    if not stronger and now.sigma < thresholds.MIXING_SIGMA:
-        found.append(
-            Advice(
-                sentence=f"Set sigma to {thresholds.MIXING_SIGMA:g}: below it, batches often stay "
-                "apart whatever theta is.",
-                changes={"sigma": thresholds.MIXING_SIGMA},
-            )
-        )
-    if facts.iterations >= now.max_iter:
-        found.append(more_iterations(facts))
-    if facts.genes_per_batch is not True:
-        found.append(
-            Advice(
-                sentence="Check that variable genes were chosen within each batch and then "
-                "merged: genes that only tell the batches apart keep them apart."
-            )
-        )
-    return found
+    @property
+    def smallest_batch(self) -> int:
+        """Cells of the smallest batch of any variable corrected for."""
+        sizes = [self.batch_sizes.get(name, {}).values() for name in self.settings.batch]
+        return min((size for of_variable in sizes for size in of_variable), default=self.n_cells)
 
+    @property
+    def theta_left_by_tau(self) -> float:
+        """Fraction of theta in effect for the smallest batch."""
+        tau = self.settings.tau * self.settings.nclust_for(self.n_cells)
+        return 1.0 if tau <= 0 else 1 - math.exp(-((self.smallest_batch / tau) ** 2))
 
-def leave_uncorrected(facts: RunFacts, batch_variable: str) -> Advice:
-    """Return the advice not to correct for a variable."""
-    settings = facts.settings
-    others = [name for name in settings.batch if name != batch_variable]
-    if not others or batch_variable not in settings.batch:
-        return Advice(sentence="Work with the uncorrected embedding.", changes={"max_iter": 0})
-    theta = [t for n, t in zip(settings.batch, settings.theta, strict=True) if n in others]
-    return Advice(
-        sentence=f"Leave “{batch_variable}” out of the correction.",
-        changes={"batch": others, "theta": theta},
-    )
+    def small_batch(self, batch_variable: str) -> tuple[str, int, float | None]:
+        """Return a variable's smallest batch, its cells, and the tau that would protect it."""
+        sizes = self.batch_sizes.get(batch_variable, {})
+        if not sizes:
+            return "", 0, None
+        name = min(sizes, key=lambda level: sizes[level])
+        nclust = self.settings.nclust_for(self.n_cells)
+        return name, sizes[name], steps.protecting_tau(sizes[name], max(sizes.values()), nclust)
 
+    def theta_of(self, batch_variable: str) -> float:
+        """Return a variable's theta; of several variables together, the largest."""
+        settings = self.settings
+        if batch_variable in settings.batch:
+            return settings.theta[settings.batch.index(batch_variable)]
+        return max(settings.theta)
 
-def more_iterations(facts: RunFacts) -> Advice:
-    """Return the advice to let Harmony run longer."""
-    wanted = max(facts.settings.max_iter, 1) * thresholds.MORE_ITERATIONS
-    most = min(wanted, int(RANGES["max_iter"].high))
-    return Advice(
-        sentence=f"Allow {most} iterations: this run was still changing when it stopped.",
-        changes={"max_iter": most},
-    )
+    def theta_with(self, batch_variable: str, value: float) -> list[float]:
+        """Return every variable's theta with this one's moved to a value.
 
-
-def _protect_small_batch(facts: RunFacts, batch_variable: str) -> list[Advice]:
-    sizes = facts.batch_sizes.get(batch_variable, {})
-    if facts.settings.tau > 0 or not sizes:
-        return []
-    name = min(sizes, key=lambda level: sizes[level])
-    if sizes[name] > thresholds.UNEVEN_BATCHES * max(sizes.values()):
-        return []
-    tau = round(sizes[name] / (thresholds.TAU_DIVISOR * facts.settings.nclust_for(facts.n_cells)))
-    if not 1 <= tau <= RANGES["tau"].high:
-        return []
-    return [
-        Advice(
-            sentence=f"Set tau to {tau}: protects the small batch “{name}” "
-            f"({sizes[name]} cells) from being spread over all clusters.",
-            changes={"tau": float(tau)},
-        )
-    ]
-
-
-def _theta(facts: RunFacts, batch_variable: str) -> float:
-    settings = facts.settings
-    if batch_variable in settings.batch:
-        return settings.theta[settings.batch.index(batch_variable)]
-    return max(settings.theta)
-
-
-def _theta_with(facts: RunFacts, batch_variable: str, value: float) -> list[float]:
-    """Return every variable's theta with this one's replaced (all of them, if it is joint)."""
-    settings = facts.settings
-    if batch_variable not in settings.batch:
-        return [value] * len(settings.theta)
-    return [
-        value if name == batch_variable else theta
-        for name, theta in zip(settings.batch, settings.theta, strict=True)
-    ]
+        Where the variables are meant together, each moves that lies on the far side of the value
+        as seen from the largest.
+        """
+        settings = self.settings
+        if batch_variable not in settings.batch:
+            nearer = min if value < max(settings.theta) else max
+            return [nearer(value, theta) for theta in settings.theta]
+        return [
+            value if name == batch_variable else theta
+            for name, theta in zip(settings.batch, settings.theta, strict=True)
+        ]

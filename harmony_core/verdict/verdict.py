@@ -14,13 +14,7 @@ from typing import Any, Literal
 from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelMixing, LabelRow
 from harmony_core.thresholds import Severity
-from harmony_core.verdict.advice import (
-    Advice,
-    RunFacts,
-    leave_uncorrected,
-    too_little,
-    too_much,
-)
+from harmony_core.verdict.advice import Advice, RunFacts
 from harmony_core.verdict.evidence import (
     Evidence,
     cluster_evidence,
@@ -28,7 +22,8 @@ from harmony_core.verdict.evidence import (
     label_evidence,
     state_evidence,
 )
-from harmony_core.verdict.run_outcome import run_advice, run_sentences
+from harmony_core.verdict.run_outcome import run_sentences
+from harmony_core.verdict.what_to_try import advice_for, joined
 from harmony_core.verdict.wording import (
     condition_sentence,
     fallen_sentences,
@@ -172,21 +167,12 @@ def judge(
         sentences.append(good_sentence(detection, labels, shared))
     if detection.condition:
         sentences.append(condition_sentence(batch_variable, suspects))
-    if nothing:
-        advice = [leave_uncorrected(facts, batch_variable)]
-    elif kind in ("over", "suspect"):
-        advice = too_much(facts, batch_variable)
-    elif under:
-        advice = too_little(facts, batch_variable)
-    else:
-        advice = []
-    changes = [a.changes for a in advice]
     return Verdict(
         severity=KINDS[kind].severity,
         kind=kind,
-        sentences=(*sentences, *run_sentences(facts), *detection.notes),
+        sentences=(*sentences, *run_sentences(facts, is_apart=kind == "under"), *detection.notes),
         evidence=(*over, *suspects),
-        advice=(*advice, *(new for new in run_advice(facts) if new.changes not in changes)),
+        advice=advice_for(kind, facts, batch_variable, nothing_to_correct=nothing),
     )
 
 
@@ -280,16 +266,13 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
     Returns
     -------
     The worst severity and kind, all sentences (each with its variable, where there are several),
-    all evidence and each piece of advice once; the worst variable comes first.
+    all evidence, and advice that does not contradict itself; the worst variable comes first.
     """
     if len(verdicts) == 1:
         return next(iter(verdicts.values()))
     worst_first = list(KINDS)
     ordered = sorted(verdicts.items(), key=lambda item: worst_first.index(item[1].kind))
     worst = ordered[0][1]
-    advice: list[Advice] = []
-    for _, verdict in ordered:
-        advice += [new for new in verdict.advice if new not in advice]
     # What is said of every variable alike is about the run, so no variable is named with it.
     of_run = [s for s in worst.sentences if all(s in v.sentences for v in verdicts.values())]
     sentences = [
@@ -303,5 +286,5 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
         kind=worst.kind,
         sentences=(*sentences, *of_run),
         evidence=tuple(row for _, verdict in ordered for row in verdict.evidence),
-        advice=tuple(advice),
+        advice=joined([(verdict.kind, verdict.advice) for _, verdict in ordered]),
     )

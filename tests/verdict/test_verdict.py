@@ -247,8 +247,8 @@ def test_under_correction_names_the_pair_and_raises_theta_first() -> None:
 def test_under_correction_at_low_sigma_goes_back_to_sigma_0_1() -> None:
     apart = dataclasses.replace(CLEAN, mcm=0.3)
     verdict = judge(apart, facts(sigma=0.05, theta=(4.0,)), batch_variable="stim")
-    assert verdict.advice[0].changes == {"theta": [8.0], "sigma": 0.1}
-    verdict = judge(apart, facts(sigma=0.05, theta=(8.0,)), batch_variable="stim")
+    assert [a.changes for a in verdict.advice] == [{"sigma": 0.07}, {"theta": [8.0]}]
+    verdict = judge(apart, facts(sigma=0.04, theta=(8.0,)), batch_variable="stim")
     assert verdict.advice[0].changes == {"sigma": 0.1}
 
 
@@ -267,7 +267,7 @@ def test_advice_against_over_correction_follows_the_measured_order() -> None:
         {"sigma": 0.05},
         {"alpha": 1.0},
     ]
-    few = judge(FLAGGED, facts(n_pcs=20, sigma=0.05), batch_variable="stim")
+    few = judge(FLAGGED, facts(n_pcs=20, most_pcs=60, sigma=0.05), batch_variable="stim")
     assert [a.group for a in few.advice][-1] == "prepare"
     assert {"sigma": 0.05} not in [a.changes for a in few.advice]
     for advice in verdict.advice:
@@ -329,7 +329,7 @@ def test_condition_says_what_is_lost() -> None:
         ({"moved": 0.0, "max_iter": 0, "iterations": 0}, "No iteration was allowed", None),
         ({"moved": 0.0, "lamb": 100.0}, "lambda (100)", None),
         (
-            {"stop_reason": "limit", "max_iter": 10, "iterations": 10},
+            {"stop_reason": "limit", "iterations": 2, "objective": (9.0, 8.0, 7.0)},
             "without settling",
             {"max_iter": 20},
         ),
@@ -364,7 +364,9 @@ def test_json_round_trip() -> None:
 
 
 def test_combined_verdict_is_the_worst_and_says_what_is_common_once() -> None:
-    run = facts(batch=("donor", "stim"), stop_reason="limit", max_iter=6)
+    run = facts(
+        batch=("donor", "stim"), stop_reason="limit", objective=(9.0, 8.0, 7.0), iterations=2
+    )
     one = judge(CLEAN, run, batch_variable="donor")
     two = judge(FLAGGED, run, batch_variable="stim")
     both = combine({"donor": one, "stim": two})

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harmony_core.metrics.movement import distance_moved, neighbors_replaced
+from harmony_core.params import RANGES
 from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import SETTINGS, Side, both_sides, stage
 from harmony_core.verdict.advice import RunFacts
@@ -184,4 +185,14 @@ def _facts_of_harmony(context: Context) -> RunFacts:
         moved=float(farthest / max(radius, 1e-12)),
         neighbors_kept=float(1 - replaced.mean()),
         genes_per_batch=None if context.params.prepare.basis is not None else True,
+        most_pcs=_most_pcs(context),
     )
+
+
+def _most_pcs(context: Context) -> int:
+    """Return how many components preparation could give; all of an embedding are taken."""
+    n_cells, n_pcs = map(int, context.embedding("before").shape)
+    if context.params.prepare.basis is not None:
+        return n_pcs
+    n_variable = int(np.asarray(context.stage("prepare").arrays["variable"]).sum())
+    return int(min(n_variable - 1, n_cells - 1, RANGES["n_pcs"].high))
