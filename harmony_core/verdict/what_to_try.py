@@ -1,6 +1,6 @@
 """What to try next after a run, by its kind of verdict: one direction at a time, never in a circle.
 
-What a piece of advice does to these data is not known before it was tried on them: `trial`.
+What a piece of advice does to these data is not known before it was tried on them.
 """
 
 from __future__ import annotations
