@@ -25,7 +25,7 @@ def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
     from pages.ui import address, faults, presentation, services, state
 
-    not_found = address.was_not_found()
+    not_found = address.is_unknown_page()
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
     address.restore()

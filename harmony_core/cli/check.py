@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import add_inputs, json_text, one_line, request_of
+from harmony_core.inspect.missing import CellTypes
 
 if TYPE_CHECKING:
     from harmony_core.design.confounding import Finding
@@ -107,7 +108,7 @@ def _add_design(
     explained = {c.name: c.explained for c in candidates if c.explained is not None}
     advice = advise(list(variables.values()), candidates, columns, label=label, explained=explained)
     found["advice"] = [_finding_values(finding) for finding in advice]
-    labels = None if label is None else Factor.of(label, obs[label])
+    labels = None if label is None else CellTypes.of(Factor.of(label, obs[label])).factor
     for name, variable in variables.items():
         finer = finer_divisions(variable, candidates, columns)
         found["design"][name] = [

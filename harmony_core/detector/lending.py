@@ -17,7 +17,7 @@ from scipy import sparse
 from harmony_core import thresholds
 from harmony_core._typing import Floats, Ints
 from harmony_core.detector.distinct import merge_alike, merge_connected
-from harmony_core.detector.profiles import Profiles, distinctness, profile
+from harmony_core.detector.profiles import Profiles, distinctness, mutually_best, profile
 from harmony_core.detector.states import leiden_within_batches, neighbors_within_batches
 from harmony_core.metrics.conservation import wrong_label_fraction
 
@@ -261,13 +261,8 @@ def _matches(profiles: Profiles, likeness: Floats) -> dict[Pair, list[Pair]]:
         for b in range(a + 1, len(states)):
             theirs = states[b]
             if len(own) > 1 and len(theirs) > 1:
-                r = likeness[np.ix_(own, theirs)]
-                best, back = r.argmax(1), r.argmax(0)
-                found[a, b] = [
-                    (int(own[i]), int(theirs[j]))
-                    for i, j in enumerate(best)
-                    if back[j] == i and r[i, j] > thresholds.SHIFT_PARTNER_R
-                ]
+                best = mutually_best(likeness[np.ix_(own, theirs)], thresholds.SHIFT_PARTNER_R)
+                found[a, b] = [(int(own[i]), int(theirs[j])) for i, j in best]
     return found
 
 
@@ -312,13 +307,7 @@ def _local_shift(
     Shifts (their states × dimensions), and how far the matching pairs disagree about it
     (dimensions × dimensions).
     """
-    r = likeness[np.ix_(own, theirs)]
-    best, back = r.argmax(1), r.argmax(0)
-    pairs = [
-        (i, int(j))
-        for i, j in enumerate(best)
-        if back[j] == i and r[i, j] > thresholds.SHIFT_PARTNER_R
-    ]
+    pairs = mutually_best(likeness[np.ix_(own, theirs)], thresholds.SHIFT_PARTNER_R)
     none = np.zeros((place.shape[1], place.shape[1]))
     if not pairs:
         common = place[own].mean(0) - place[theirs].mean(0)

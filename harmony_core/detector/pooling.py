@@ -32,7 +32,7 @@ def pool_batches(indices: Ints, codes: Ints) -> Ints:
     """
     n_batches = int(codes.max()) + 1
     sizes = np.bincount(codes, minlength=n_batches).astype(float)
-    between = batch_contacts(indices, codes)
+    between = contacts(indices, codes, n_batches)
     members = [[batch] for batch in range(n_batches)]
     while len(members) > 1:
         mixing = _mutual_mixing(between, sizes)
@@ -55,24 +55,23 @@ def pool_batches(indices: Ints, codes: Ints) -> Ints:
     return pool
 
 
-def batch_contacts(indices: Ints, codes: Ints) -> Floats:
-    """Count neighbours between batches.
+def contacts(indices: Ints, groups: Ints, n_groups: int) -> Floats:
+    """Count neighbours between groups of cells.
 
     Parameters
     ----------
     indices
         Nearest neighbours (cells × k).
-    codes
-        Batch of each cell.
+    groups, n_groups
+        Batch, pool or state of each cell, and how many there are.
 
     Returns
     -------
-    Batches × batches: how many neighbours the cells of one have in the other.
+    Groups × groups: how many neighbours the cells of one have in the other.
     """
-    n_batches = int(codes.max()) + 1
-    keys = codes[:, None].astype(np.int64) * n_batches + codes[indices]
-    counts = np.bincount(keys.ravel(), minlength=n_batches**2)
-    return counts.reshape(n_batches, n_batches).astype(float)
+    keys = groups[:, None].astype(np.int64) * n_groups + groups[indices]
+    counts = np.bincount(keys.ravel(), minlength=n_groups**2)
+    return counts.reshape(n_groups, n_groups).astype(float)
 
 
 def batch_mixing(indices: Ints, codes: Ints) -> Floats:
@@ -90,8 +89,8 @@ def batch_mixing(indices: Ints, codes: Ints) -> Floats:
     For each batch the fraction of its cells' neighbours in other batches, over the fraction that
     sizes let expect, at most 1; NaN for a batch without cells.
     """
-    between = batch_contacts(indices, codes)
-    sizes = np.bincount(codes, minlength=len(between))
+    sizes = np.bincount(codes)
+    between = contacts(indices, codes, len(sizes))
     expected = 1 - sizes / sizes.sum()
     total = between.sum(1)
     outside = (total - np.diag(between)) / np.where(total > 0, total, np.nan)

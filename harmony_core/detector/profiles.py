@@ -251,12 +251,21 @@ def best_pairs(
         return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
     r = unit(centred[first]) @ unit(centred[second]).T
-    to_second, to_first = r.argmax(1), r.argmax(0)
-    return [
-        (int(first[i]), int(second[j]))
-        for i, j in enumerate(to_second)
-        if to_first[j] == i and r[i, j] > min_r
-    ]
+    return [(int(first[i]), int(second[j])) for i, j in mutually_best(r, min_r)]
+
+
+def mutually_best(r: Floats, min_r: float) -> list[tuple[int, int]]:
+    """Find the pairs of row and column that are each other's best.
+
+    Parameters
+    ----------
+    r
+        Likeness (rows × columns).
+    min_r
+        Likeness that a pair must exceed.
+    """
+    to_column, to_row = r.argmax(1), r.argmax(0)
+    return [(i, int(j)) for i, j in enumerate(to_column) if to_row[j] == i and r[i, j] > min_r]
 
 
 def markers(profiles: Profiles, batch_mean: Floats, batch_sd: Floats) -> tuple[Ints, Floats]:

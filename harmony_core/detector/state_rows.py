@@ -17,6 +17,7 @@ from scipy.stats import norm
 from harmony_core import thresholds
 from harmony_core._typing import Flags, Floats, Ints
 from harmony_core.detector.lending import LentStates, wrong_by_state
+from harmony_core.detector.pooling import contacts
 from harmony_core.detector.results import Outcome, StateRow
 
 
@@ -83,9 +84,9 @@ def measure_states(lent: LentStates, after: Ints, before: Ints) -> StateNumbers:
     own_loss = wrong[:, 1] - lent.wrong_before[:, 1]
     p = norm.sf((own_loss - thresholds.NO_LOSS) / np.maximum(error, 1e-6))
     p[np.isnan(loss)] = np.nan
-    contacts = _contacts(lent.state, after, len(sizes))
-    swapped, rival = _swapped(lent, contacts, _contacts(lent.state, before, len(sizes)))
-    mixing, match = _mixing(lent, contacts, sizes)
+    now, then = (contacts(near, lent.state, len(sizes)) for near in (after, before))
+    swapped, rival = _swapped(lent, now, then)
+    mixing, match = _mixing(lent, now, sizes)
     partner = np.where(swapped > thresholds.REPLACED_MERGED, rival, match)
     lost = np.nan_to_num(loss) > thresholds.STATE_LOSS
     for state in np.flatnonzero(lost & (swapped <= thresholds.REPLACED_MERGED)):
@@ -150,8 +151,9 @@ def state_rows(
     One row a state.
     """
     rows = []
+    merged = numbers.is_merged
     for state in range(len(lent.pool)):
-        outcome, why = _outcome(lent, numbers, state)
+        outcome, why = _outcome(lent, numbers, state, is_merged=bool(merged[state]))
         partner = int(numbers.partner[state])
         named = outcome in ("merged", "apart") and partner >= 0
         swapped = float(numbers.swapped[state])
@@ -212,8 +214,11 @@ def _markers(
     return [gene_names[i] for i in best if least[i] > 0]
 
 
-def _outcome(lent: LentStates, numbers: StateNumbers, state: int) -> tuple[Outcome, str]:
-    if numbers.is_merged[state]:
+def _outcome(
+    lent: LentStates, numbers: StateNumbers, state: int, *, is_merged: bool
+) -> tuple[Outcome, str]:
+    """Return what became of a state, and why it can't be judged."""
+    if is_merged:
         return "merged", ""
     if numbers.mixing[state] < thresholds.STATE_APART:
         return "apart", ""
@@ -222,12 +227,6 @@ def _outcome(lent: LentStates, numbers: StateNumbers, state: int) -> tuple[Outco
     if np.isnan(numbers.loss[state]) and np.isnan(numbers.mixing[state]):
         return "unjudged", "the only state of its batch"
     return "kept", ""
-
-
-def _contacts(state: Ints, near: Ints, n: int) -> Floats:
-    """Count neighbours between states (states × states)."""
-    keys = state[:, None].astype(np.int64) * n + state[near]
-    return np.bincount(keys.ravel(), minlength=n * n).reshape(n, n).astype(float)
 
 
 def _swapped(lent: LentStates, after: Floats, before: Floats) -> tuple[Floats, Ints]:
@@ -244,7 +243,7 @@ def _swapped(lent: LentStates, after: Floats, before: Floats) -> tuple[Floats, I
     return swapped, rival
 
 
-def _mixing(lent: LentStates, contacts: Floats, sizes: Ints) -> tuple[Floats, Ints]:
+def _mixing(lent: LentStates, between: Floats, sizes: Ints) -> tuple[Floats, Ints]:
     """Return how far each state mixed with its matches, and the match it is farthest from."""
     n = len(sizes)
     total, weight = np.zeros(n), np.zeros(n)
@@ -254,8 +253,8 @@ def _mixing(lent: LentStates, contacts: Floats, sizes: Ints) -> tuple[Floats, In
         if not enough[pair].all():
             continue
         for x, y in (pair, pair[::-1]):
-            both = max(contacts[x, y] + contacts[x, x], 1.0)
-            mixing = min(contacts[x, y] / both / (sizes[y] / (sizes[x] + sizes[y])), 1.0)
+            both = max(between[x, y] + between[x, x], 1.0)
+            mixing = min(between[x, y] / both / (sizes[y] / (sizes[x] + sizes[y])), 1.0)
             total[x] += mixing * sizes[y]
             weight[x] += sizes[y]
             if mixing < farthest[x]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from harmony_core.errors import BatchError, DataError
+from harmony_core.inspect.missing import is_missing
 from harmony_core.thresholds import MIN_CELLS
 
 MAX_BATCHES = 2_000
 _CELLS_PER_IDENTIFIER = 5
-_MISSING_WORDS = frozenset({"", "nan", "NaN", "NA", "N/A", "<NA>"})
 
 
 def quoted(name: object, *, most: int = 60) -> str:
@@ -139,23 +139,6 @@ def why_no_batch(values: pd.Series[Any]) -> str | None:
             "remove these cells"
         )
     return None
-
-
-def is_missing(values: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Tell which values are missing, also where conversion has turned them into text.
-
-    Parameters
-    ----------
-    values
-        A column of any type (cells).
-    """
-    missing = np.array(values.isna(), dtype=bool)
-    if _is_categorical(values):
-        words = [c for c in values.cat.categories if str(c).strip() in _MISSING_WORDS]
-        return missing | values.isin(words).to_numpy() if words else missing
-    if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
-        missing |= values.astype(str).str.strip().isin(_MISSING_WORDS).to_numpy()
-    return missing
 
 
 def _is_categorical(values: pd.Series[Any]) -> bool:

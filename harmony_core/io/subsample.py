@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from harmony_core.errors import FileError, TooLarge
 from harmony_core.inspect.candidates import rank_batch_columns
-from harmony_core.inspect.columns import is_missing, quoted
+from harmony_core.inspect.columns import quoted
+from harmony_core.inspect.missing import is_missing
 from harmony_core.io.file_data import FileData
 
 _MOST_LEVELS = 2_000

@@ -193,7 +193,7 @@ def _kind(
         return "under"
     if nothing:
         return "null"
-    if not labels and not _is_judged(detection):
+    if not labels and not _has_enough_states(detection):
         return "unjudged"
     return "good"
 
@@ -249,7 +249,7 @@ def is_under(detection: Detection, shared: LabelMixing) -> bool:
     return low or worse
 
 
-def _is_judged(detection: Detection) -> bool:
+def _has_enough_states(detection: Detection) -> bool:
     """Whether enough of the data could be looked at for a verdict without labels."""
     matched = detection.mcm is not None or detection.state_mixing is not None
     return matched and detection.assessed_fraction >= thresholds.LEAST_ASSESSED

@@ -28,7 +28,7 @@ _PROBLEMS = "address-problems"
 _OURS = ("sample", "colour", "gene")
 
 
-def was_not_found() -> bool:
+def is_unknown_page() -> bool:
     """Return whether Streamlit looked for the page among the files of `pages/`, and in vain.
 
     It does so at the first request to a new server, before `st.navigation` has said which pages

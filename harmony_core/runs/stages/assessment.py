@@ -60,7 +60,7 @@ def _references(context: Context) -> list[Reference]:
 @both_sides(
     "lisi",
     "Measuring mixing {side} correction",
-    version=1,
+    version=2,
     needs=("neighbors_{side}",),
     settings=lambda p, data: ((p.harmony.batch, p.label),),
     is_result=False,
@@ -89,7 +89,7 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
 @stage(
     "assess",
     "Judging the correction",
-    version=6,
+    version=7,
     needs=("reference", "lisi_before", "lisi_after"),
     settings=lambda p, data: ((p.harmony.batch, p.label), p.condition),
     keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),
@@ -102,6 +102,9 @@ def assess(context: Context) -> Computed:
         assessment = _assess(context, after, near, mixing, facts)
     else:
         assessment = assess_other_tool(context, near, mixing)
+    if context.cell_types is not None:
+        notes = (*context.cell_types.notes, *assessment.notes)
+        assessment = replace(assessment, notes=notes)
     # In the assessment too, so that evidence can be marked where the reference is gone.
     references = _references(context)
     preclusters = np.stack([reference.evidence.pre for reference in references])

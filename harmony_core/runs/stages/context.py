@@ -17,6 +17,7 @@ from cachetools import LRUCache
 
 from harmony_core.categories import Factor
 from harmony_core.errors import DataError
+from harmony_core.inspect.missing import CellTypes
 from harmony_core.matrices.by_gene import ByGene
 from harmony_core.methods.prepare import log_normalised
 from harmony_core.params import RunParams
@@ -118,9 +119,16 @@ class Context:
         return with_joint([self._factor(name) for name in names])
 
     @cached_property
-    def label(self) -> Factor | None:
+    def cell_types(self) -> CellTypes | None:
+        """The label column, and which of its levels are no type."""
         name = self.params.label
-        return None if name is None else self._factor(name)
+        return None if name is None else CellTypes.of(self._factor(name))
+
+    @property
+    def label(self) -> Factor | None:
+        """The type of each cell; None without a label column, or if no cell has a type in it."""
+        types = self.cell_types
+        return None if types is None or not types.factor.levels else types.factor
 
     def _factor(self, name: str) -> Factor:
         # Stored results number pre-clusters, and settle ties, by this order: it stays.

@@ -14,7 +14,7 @@ from harmony_core.runs.stages.stage import Side, both_sides
 @both_sides(
     "scib",
     "Scoring the {data} data as scIB does",
-    version=1,
+    version=2,
     needs=("clusters_{side}", "other_clusters_{side}"),
     settings=lambda p, data: ((p.harmony.batch, p.label),),
 )
@@ -24,7 +24,7 @@ def scib(context: Context, side: Side) -> Computed:
     from harmony_core.metrics.scib import scib_scores
 
     if context.label is None:
-        raise DataError("The scIB set needs known cell types; choose a label column.")
+        raise DataError("The scIB set needs known cell types; choose a label column that has them.")
     near = context.neighbors(side)
     batch = context.variables[-1]
     clusterings = {

@@ -8,6 +8,7 @@ import streamlit as st
 
 from harmony_core.categories import Factor, categorical_columns
 from harmony_core.design.confounding import Finding, check_design, cramers_v, exclusive_labels
+from harmony_core.inspect.missing import CellTypes
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
 from harmony_core.verdict.alternatives import DataFacts, right_tool
@@ -82,7 +83,7 @@ def _facts(results: RunResults) -> DataFacts:
     batch = Factor.of(" × ".join(params.harmony.batch), joined)
     tied, exclusive, n_labels = "", 0, 0
     if params.label is not None:
-        label = Factor.of(params.label, obs[params.label])
+        label = CellTypes.of(Factor.of(params.label, obs[params.label])).factor
         association = cramers_v(batch.codes, label.codes)
         if association is not None and association > CRAMERS_V_CONFOUNDED:
             tied = params.label
