@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import add_inputs, json_text, one_line, request_of
-from harmony_core.inspect.missing import CellTypes
 
 if TYPE_CHECKING:
     from harmony_core.design.confounding import Finding
@@ -96,6 +95,7 @@ def _add_design(
     from harmony_core.categories import Factor, categorical_columns
     from harmony_core.design.confounding import check_design
     from harmony_core.design.variables import advise, finer_divisions
+    from harmony_core.inspect.missing import CellTypes
 
     batch = named or [c.name for c in candidates[:1]]
     # As a page does where nothing is chosen.
