@@ -40,7 +40,7 @@ def test_labels_that_are_no_type_are_left_out() -> None:
     ]
     types = CellTypes.of(Factor.of("label", pd.Series(labels)))
     assert types.factor.levels == ("B", "T cell")
-    assert types.factor.codes.tolist() == [1, -1, -1, -1, 0, -1, -1, -1]
+    assert types.factor.codes.tolist() == [1, -1, -1, -1, 0, -1, -1, -1, 0]
     assert types.doublets == 2
     assert types.notes[0].startswith("2 cells are labelled as doublets")
 
