@@ -11,17 +11,9 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 
 from harmony_core.errors import DataError
-
-PANEL: Mapping[str, tuple[str, ...]] = {
-    "T cells": ("CD3D", "CD3E", "TRAC"),
-    "B cells": ("MS4A1", "CD79A", "CD19"),
-    "NK cells": ("GNLY", "NKG7", "KLRD1"),
-    "Monocytes": ("LYZ", "CD14", "CST3"),
-    "Dendritic cells": ("FCER1A", "CLEC10A"),
-}
-"""Textbook markers of human blood cells, for a first look."""
 
 UNNAMED = "My genes"
 """Name of a set that has none."""
@@ -31,6 +23,22 @@ _GENE_HEADINGS = frozenset({"gene", "genes", "symbol", "symbols", "marker", "mar
 
 GeneSets = Mapping[str, tuple[str, ...]]
 """Genes by the name of their set, in the order given, each once a set."""
+
+_BLOOD = tuple(
+    csv.DictReader(
+        io.StringIO((resources.files(__package__) / "blood_panel.csv").read_text("utf-8"))
+    )
+)
+
+BLOOD: GeneSets = {
+    name: tuple(row["gene"] for row in _BLOOD if row["set"] == name)
+    for name in dict.fromkeys(row["set"] for row in _BLOOD)
+}
+"""Textbook markers of human blood cells, the best known first. Most of them are also among those
+of the annotated blood reference of Hao et al. 2021 (doi:10.1016/j.cell.2021.04.048)."""
+
+PANEL: GeneSets = {name: genes[:3] for name, genes in list(BLOOD.items())[:5]}
+"""A few of them, for a first look."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,18 @@ def find_genes(
         else:
             found[symbols[position]] = position
     return found, tuple(missing)
+
+
+def readable_symbols(names: Sequence[str]) -> list[str]:
+    """Return names of genes with the symbols of the blood panel's in place of their Ensembl ids.
+
+    Parameters
+    ----------
+    names
+        Symbols or Ensembl ids, also with a version behind a point.
+    """
+    symbols = {row["ensembl"]: row["gene"] for row in _BLOOD}
+    return [symbols.get(name.partition(".")[0], name) for name in names]
 
 
 def find_sets(sets: GeneSets, symbols: Sequence[str]) -> Found:
