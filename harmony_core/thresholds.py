@@ -297,6 +297,28 @@ STATE_APART = _add(
     _REAL,
 )
 
+# --- Risk ------------------------------------------------------------------------------------
+
+RISK_CELLS = _add_count(
+    "risk_cells",
+    20_000,
+    "Cells above which the risk is estimated on a sample.",
+    "each state is a correction of its own",
+)
+RISK_BATCHES = _add_count(
+    "risk_batches",
+    3,
+    "Batches, those with most of its cells, in which a label's risk is estimated.",
+    "each is a correction of its own",
+)
+RISK_HIGH = _add(
+    "risk_high",
+    0.10,
+    "Part of a state's neighbours that would become other cells, from which a setting goes too "
+    "far for it.",
+    "convention: the loss from which benchmarks/real_cells.py calls a run over-corrected",
+)
+
 # --- Suggest ---------------------------------------------------------------------------------
 
 SUGGEST_SCORE_MAX = _add(

@@ -133,6 +133,35 @@ def nearest_neighbors(
     return Neighbors(*without_self(np.arange(n), found, squared))
 
 
+def nearest_of(
+    X: npt.NDArray[np.floating], cells: npt.NDArray[np.integer], k: int = 90
+) -> Neighbors:
+    """Find the ``k`` nearest cells of some cells, exhaustively; of all, `nearest_neighbors`.
+
+    Parameters
+    ----------
+    X
+        Embedding (cells × dimensions).
+    cells
+        Positions of those whose neighbours are wanted.
+    k
+        Neighbours wanted; at most cells - 1 are returned.
+
+    Returns
+    -------
+    Neighbours of each of these cells, nearest first, without the cell itself.
+    """
+    import faiss
+
+    from harmony_core.methods.index_search import search_in_parts
+
+    data = np.ascontiguousarray(X, dtype=np.float32)
+    index = faiss.IndexFlatL2(data.shape[1])
+    index.add(data)
+    found, squared = search_in_parts(index, data[cells], min(k, len(data) - 1) + 1)
+    return Neighbors(*without_self(cells, found, squared))
+
+
 def without_self(
     cells: npt.NDArray[np.integer],
     found: npt.NDArray[np.integer],

@@ -103,7 +103,7 @@ class CLisi:
 
 
 def wrong_label_fraction(
-    indices: Ints, labels: Ints, *, n_neighbors: int = N_NEIGHBORS
+    indices: Ints, labels: Ints, *, n_neighbors: int = N_NEIGHBORS, cells: Ints | None = None
 ) -> NDArray[np.float32]:
     """Fraction of each cell's labelled neighbours that carry another label than the cell.
 
@@ -115,14 +115,17 @@ def wrong_label_fraction(
         Label of each cell, -1 where missing.
     n_neighbors
         Nearest neighbours looked at.
+    cells
+        Positions of the cells that the rows of ``indices`` are of, where they are not all.
 
     Returns
     -------
-    One value a cell, 0 to 1; NaN where the cell, or all of its neighbours, have no label.
+    One value a row, 0 to 1; NaN where the cell, or all of its neighbours, have no label.
     """
     near = labels[indices[:, :n_neighbors]]
-    wrong = ((near != labels[:, None]) & (near >= 0)).sum(axis=1)
-    return _fraction(wrong, (near >= 0).sum(axis=1), labels >= 0)
+    own = labels if cells is None else labels[cells]
+    wrong = ((near != own[:, None]) & (near >= 0)).sum(axis=1)
+    return _fraction(wrong, (near >= 0).sum(axis=1), own >= 0)
 
 
 def wrong_label_fraction_within_batch(

@@ -43,7 +43,7 @@ def reference(context: Context) -> Computed:
     return arrays, {}
 
 
-def _references(context: Context) -> list[Reference]:
+def read_references(context: Context) -> list[Reference]:
     """Return the references that corrections are assessed against, one a batch variable."""
     from harmony_core.detector.reference import Reference
 
@@ -106,7 +106,7 @@ def assess(context: Context) -> Computed:
         notes = (*context.cell_types.notes, *assessment.notes)
         assessment = replace(assessment, notes=notes)
     # In the assessment too, so that evidence can be marked where the reference is gone.
-    references = _references(context)
+    references = read_references(context)
     preclusters = np.stack([reference.evidence.pre for reference in references])
     states = np.stack([reference.lent.state for reference in references])
     arrays = {**assessment.per_cell, "preclusters": preclusters, "states": states}
@@ -147,7 +147,7 @@ def _assess(
             lisi_before=_lisi_numbers(context, "before"),
             lisi_after=mixing,
             variables=context.variables,
-            references=_references(context),
+            references=read_references(context),
             label=context.label,
             expression=genes,
             symbols=symbols,
