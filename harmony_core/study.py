@@ -30,7 +30,7 @@ from harmony_core.errors import DataError, ParameterError
 from harmony_core.export.formats import export_format
 from harmony_core.export.h5ad import write_zarr
 from harmony_core.export.job import ExportJob
-from harmony_core.export.tables import metrics_table, run_tables
+from harmony_core.export.tables import metrics_table, risk_table, run_tables
 from harmony_core.inspect.check import check_embedding
 from harmony_core.params import (
     ClusterParams,
@@ -44,7 +44,9 @@ from harmony_core.runs.history import side_names
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
+from harmony_core.runs.risk import estimate
 from harmony_core.store import Dataset, Store
+from harmony_core.verdict.risk import with_thetas
 from harmony_core.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -290,6 +292,39 @@ class Run:
         """
 
         return run_tables(self.results)
+
+    def risk(self, *thetas: float) -> pd.DataFrame:
+        """Estimate what would become of each state if the other batches lacked it.
+
+        It tells how far one may go before anything is merged: the state's cells are taken out of
+        the other batches, the rest is corrected again at the same settings, and the fraction of its
+        neighbours that are other cells then is its risk.
+
+        Parameters
+        ----------
+        thetas
+            Also at these values of theta, beside the run's own.
+
+        Returns
+        -------
+        A row for each label or, without labels, for each state, and theta: ``fraction`` (missing
+        where ``why`` says that it can't be told), ``other``, what most of those neighbours would
+        be, and how many ``cells`` of which ``batch`` were followed, ``absent`` from the others.
+
+        Raises
+        ------
+        DataError
+            If another tool made the correction.
+
+        Examples
+        --------
+        >>> risk = getfixture("study").correct(max_iter=2).risk(8)
+        >>> risk.groupby("theta").fraction.max().between(0, 1).to_dict()
+        {'2': True, '8': True}
+        """
+        runs = with_thetas(self.results.params, thetas)
+        estimate(self.results.dataset, runs)
+        return risk_table(self.results, runs)
 
     def figure(self, column: str | None = None) -> go.Figure:
         """Return the layouts before and after, to zoom and to filter.

@@ -99,3 +99,13 @@ def test_embeddings_of_other_tools(ours: Study, run: Run) -> None:
         ours.diagnose(np.zeros((3, 2), dtype=np.float32))
     with pytest.raises(DataError, match="no embedding 'X_scVI'"):
         ours.diagnose("X_scVI")
+
+
+def test_the_risk_is_told_by_label_and_theta_and_goes_into_the_states(run: Run) -> None:
+    risk = run.risk(8)
+    assert list(risk.theta.unique()) == ["2", "8"]
+    labels = run.tables["states"].query("kind == 'label'")
+    here = risk[risk.theta == "2"].set_index("name")
+    assert set(here.index) == set(labels.name)
+    assert here.fraction.notna().sum() >= 3
+    np.testing.assert_array_equal(labels.risk, here.fraction[labels.name])

@@ -14,11 +14,14 @@ import pandas as pd
 from harmony_core.detector.results import StateRow
 from harmony_core.errors import ParameterError, UnfinishedRun
 from harmony_core.io.writing import made_folder, written_whole
+from harmony_core.params import RunParams
 from harmony_core.runs.history import differing, summary
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
+from harmony_core.runs.risk import run_risks
 from harmony_core.verdict.assessment import Numbers
 from harmony_core.verdict.evidence import Evidence
+from harmony_core.verdict.risk import Risk, theta_text
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes text that starts with one of these for a formula, or drops it."""
@@ -54,7 +57,7 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
         "metrics": metrics_table(assessment.metrics),
         "markers": _markers(results),
         "evidence": evidence_table(assessment.verdict.evidence),
-        "states": states_table(assessment.states),
+        "states": states_table(assessment.states, run_risks(results)),
     }
     if results.harmony is not None:
         objective = results.harmony["objective"]
@@ -64,20 +67,51 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def states_table(states: Sequence[StateRow]) -> pd.DataFrame:
+def states_table(
+    states: Sequence[StateRow], risks: Mapping[StateRow, Risk] | None = None
+) -> pd.DataFrame:
     """Return what became of labels and states as a table.
 
     Parameters
     ----------
     states
         Rows of the state table.
+    risks
+        Of the rows whose risk was estimated; without any the table has no column ``risk``.
     """
     names = [field.name for field in fields(StateRow) if field.name != "genes"]
     rows = [
         {**{name: getattr(row, name) for name in names}, "genes": ", ".join(row.genes)}
         for row in states
     ]
-    return pd.DataFrame(rows, columns=[*names, "genes"])
+    table = pd.DataFrame(rows, columns=[*names, "genes"])
+    if risks:
+        fractions = [risks[row].fraction if row in risks else None for row in states]
+        table["risk"] = np.asarray(fractions, dtype=np.float64)
+    return table
+
+
+def risk_table(results: RunResults, runs: Sequence[RunParams]) -> pd.DataFrame:
+    """Return the risks that the store has as a table.
+
+    Parameters
+    ----------
+    results
+        The run whose labels or states they are.
+    runs
+        Settings, which differ from the run's by theta.
+
+    Returns
+    -------
+    A row for each setting and each label or state that was estimated at it.
+    """
+    rows = [
+        {"theta": theta_text(params), **asdict(one)}
+        for params in runs
+        for one in run_risks(results, params).values()
+    ]
+    table = pd.DataFrame(rows, columns=["theta", *(field.name for field in fields(Risk))])
+    return table.astype({"fraction": "float64"})
 
 
 def metrics_table(metrics: Mapping[str, Numbers]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Light on purpose: a page describes work many times a second to see how far it is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from harmony_core.io.request import LoadRequest
 from harmony_core.jobs.job_folder import JobFolder
-from harmony_core.jobs.worker import compute, export_run, load_files, rank_selected
+from harmony_core.jobs.worker import compute, estimate_risks, export_run, load_files, rank_selected
 from harmony_core.params import RunParams
-from harmony_core.runs import selected_markers
+from harmony_core.runs import risk, selected_markers
 from harmony_core.runs.history import save_settings
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset, Store, digest
@@ -118,3 +118,23 @@ def selection_work(dataset: Dataset, params: RunParams, selected: npt.NDArray[np
     name = selected_markers.key(dataset, params, selected).folder
     arguments = (dataset.fingerprint, params, np.packbits(selected).tobytes())
     return Work(name, JobFolder(dataset.run_folder(name)), rank_selected, arguments)
+
+
+def risk_work(dataset: Dataset, runs: Sequence[RunParams]) -> Work:
+    """Describe estimating, in the background, the risk of every state at some settings.
+
+    Parameters
+    ----------
+    runs
+        The first is one that was assessed, the others differ in Harmony's settings only.
+    """
+    plans = [Plan(dataset, params).run for params in runs]
+    name = "risk-" + digest(*plans)
+    return Work(
+        name,
+        JobFolder(dataset.run_folder(plans[0], name)),
+        estimate_risks,
+        (dataset.fingerprint, tuple(runs)),
+        is_finished=lambda: risk.has_risks(dataset, runs),
+        background=True,
+    )

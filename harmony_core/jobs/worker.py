@@ -200,3 +200,22 @@ def rank_selected(
     report = functools.partial(reporter.report, "Ranking genes")
     selected_markers.rank(pipeline, bits.astype(bool), report)
     return ""
+
+
+@_job
+def estimate_risks(
+    reporter: Reporter, store: Store, fingerprint: str, runs: Sequence[RunParams]
+) -> str:
+    """Estimate the risk of every state at the settings of some runs.
+
+    Parameters
+    ----------
+    runs
+        See `harmony_core.runs.risk.estimate`.
+    """
+    from harmony_core.runs import risk
+
+    reporter.report("Describing each batch on its own")
+    risk.estimate(store.dataset(fingerprint), runs, reporter.report)
+    store.evict()
+    return ""

@@ -68,6 +68,23 @@ def stored_risks(
     return {row: Risk.from_dict(stage.info) for row, stage in found.items() if stage is not None}
 
 
+def run_risks(results: RunResults, params: RunParams | None = None) -> dict[StateRow, Risk]:
+    """Return the risks of a run's labels or states that the store has, by row.
+
+    Parameters
+    ----------
+    results
+        The run.
+    params
+        Settings at which they were estimated, by default the run's.
+    """
+    assessment = results.assessment
+    if assessment is None or results.params.precomputed is not None:
+        return {}
+    rows = rows_at_risk(assessment.states)
+    return stored_risks(results.dataset, params or results.params, rows)
+
+
 def has_risks(dataset: Dataset, runs: Sequence[RunParams]) -> bool:
     """Return whether the store has every risk at the settings of some runs.
 

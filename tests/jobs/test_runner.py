@@ -25,14 +25,15 @@ from harmony_core.jobs.executors import SCHEDULER_VARIABLE, executor_for, spawne
 from harmony_core.jobs.job_folder import JobFolder
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
-from harmony_core.jobs.work import Work, export_work, run_work, selection_work
+from harmony_core.jobs.work import Work, export_work, risk_work, run_work, selection_work
 from harmony_core.methods import harmony
 from harmony_core.params import RunParams
-from harmony_core.runs import selected_markers
+from harmony_core.runs import risk, selected_markers
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import STAGES
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
+from harmony_core.verdict.risk import rows_at_risk
 from tests.conftest import SMALL
 
 
@@ -543,6 +544,39 @@ def test_marker_genes_of_two_cells_are_refused_in_a_sentence(
     ranking = hands.ask("ada", selection_work(dataset, SMALL, selected))
     hands.run_next()
     assert "Select at least 3 cells" in hands.runner.progress(ranking).message
+
+
+# Risk
+
+
+def test_risks_make_way_for_a_run_and_go_on_where_they_were(
+    hands: Hands, dataset: Dataset, finished: RunParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [with_theta(7.75), with_theta(7.5)]
+    assessed = RunResults(dataset, finished).assessment
+    assert assessed is not None
+    rows = rows_at_risk(assessed.states)
+    estimated: list[int] = []
+    original = risk._risk
+
+    def then_a_slider_moves(*arguments: Any) -> Any:
+        estimated.append(len(estimated))
+        if len(estimated) == 2:
+            hands.runner.submit("bob", run_work(dataset, with_theta(7.25)))
+        return original(*arguments)
+
+    monkeypatch.setattr(risk, "_risk", then_a_slider_moves)
+    work = hands.ask("ada", risk_work(dataset, runs))
+    hands.run_next()
+    assert hands.state(work) == "waiting"
+    assert len(risk.stored_risks(dataset, runs[0], rows)) == 2
+    hands.run_next()  # the slider's run
+    hands.run_next()
+    assert hands.state(work) == "finished"
+    assert len(estimated) == 2 * len(rows)
+    again = hands.ask("ada", risk_work(dataset, runs))
+    assert hands.state(again) == "finished"
+    assert not hands.waiting
 
 
 # Exports

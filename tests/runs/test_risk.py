@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harmony_core import thresholds
 from harmony_core.detector.absence import Absence, measure_absence
 from harmony_core.detector.results import StateRow
 from harmony_core.errors import Cancelled, DataError
@@ -156,3 +157,14 @@ def test_the_risk_depends_on_what_the_correction_depends_on(dataset: Dataset) ->
 def test_another_tools_correction_can_not_be_repeated(dataset: Dataset) -> None:
     with pytest.raises(DataError, match="for Harmony only"):
         risk.estimate(dataset, [replace(SMALL, precomputed="X_other")])
+
+
+def test_a_large_dataset_is_sampled(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = with_theta(9.0)
+    rows = rows_of(dataset, params)
+    monkeypatch.setattr(thresholds, "RISK_CELLS", 300)
+    risk.estimate(dataset, [params])
+    found = risk.stored_risks(dataset, params, rows)
+    followed = [one.cells + one.absent for one in found.values() if one.fraction is not None]
+    of_rows = sum(row.cells for row, one in found.items() if one.fraction is not None)
+    assert 0 < sum(followed) == pytest.approx(of_rows * 300 / 400, rel=0.1)
