@@ -57,9 +57,9 @@ _WHOLE = {
 _HARMONY = {
     "tau": "protection of small batches (0, off)",
     "alpha": "ridge penalty as a share of expected cells (0.2)",
-    "lamb": "fixed ridge penalty instead of alpha",
+    "lamb": "fixed ridge penalty instead of alpha, above 0",
     "block_size": "share of cells updated together (0.05)",
-    "epsilon_cluster": "change at which clustering stops (0.001)",
+    "epsilon_cluster": "change at which clustering stops, from its 5th round on (0.001)",
     "epsilon_harmony": "change at which Harmony stops (0.01)",
 }
 

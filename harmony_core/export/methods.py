@@ -132,7 +132,8 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
     ended = {
         "converged": f"converged after {harmony['iterations']} iterations",
         "limit": f"was stopped at the limit of {harmony['iterations']} iterations",
-        "rose": f"ended after {harmony['iterations']} iterations, when its objective rose",
+        "rose": f"was stopped at the limit of {harmony['iterations']} iterations, its objective "
+        "rising in the last",
         "none": "was allowed no iteration",
     }[harmony["stop_reason"]]
     return (

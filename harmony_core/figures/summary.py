@@ -14,7 +14,7 @@ import numpy.typing as npt
 STOP_REASONS: Mapping[str, str] = {
     "converged": "converged",
     "limit": "reached the limit of iterations",
-    "rose": "stopped because the objective rose",
+    "rose": "reached the limit of iterations, the objective rising",
     "none": "no iteration was asked for",
 }
 """Why Harmony stopped, by `harmony_core.methods.harmony.Correction.stop_reason`, for a title."""

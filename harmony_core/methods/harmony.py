@@ -30,7 +30,8 @@ class Correction:
         Harmony's objective at the start and after each iteration (iterations + 1 values).
     stop_reason
         ``converged``: the objective fell by less than ``epsilon_harmony``. ``limit``: the limit of
-        iterations was reached first. ``rose``: the objective went up in the last iteration.
+        iterations was reached first. ``rose``: it was reached, and the objective went up in the
+        last iteration, which by itself never stops harmonypy 2.1.
         ``none``: no iteration was asked for.
     nclust
         Number of soft clusters used.
@@ -190,6 +191,11 @@ def effective_theta(
 
 
 def _unsolvable(params: HarmonyParams) -> str:
+    if params.lamb == 0:
+        return (
+            "With a ridge penalty lambda of 0 Harmony cannot solve for the shifts of the batches; "
+            "raise lambda or leave it automatic (0.1 already corrects nearly fully)."
+        )
     if params.lamb is not None:
         return (
             f"With a ridge penalty lambda of {params.lamb:g} Harmony cannot solve for these "

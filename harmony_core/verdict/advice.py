@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,6 +31,20 @@ class Advice:
     sentence: str
     changes: dict[str, Any] = field(default_factory=dict)
     group: Literal["harmony", "prepare"] = "harmony"
+
+
+def last_fall(objective: Sequence[float]) -> float:
+    """Return by how much an objective fell in the last iteration, relative; negative if it rose.
+
+    Parameters
+    ----------
+    objective
+        At the start and after each iteration.
+    """
+    if len(objective) < 2:
+        return 0.0
+    before, after = objective[-2:]
+    return (before - after) / max(abs(before), 1e-12)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +94,7 @@ class RunFacts:
     @property
     def last_fall(self) -> float:
         """Fall of the objective in the last iteration, relative; negative if it rose."""
-        if len(self.objective) < 2:
-            return 0.0
-        before, after = self.objective[-2:]
-        return (before - after) / max(abs(before), 1e-12)
+        return last_fall(self.objective)
 
     @property
     def best_iteration(self) -> int:

@@ -7,9 +7,11 @@ its value before, and at the limit of iterations. A rise ends nothing. What chan
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harmony_core import thresholds
 from harmony_core.verdict import steps
-from harmony_core.verdict.advice import Advice, RunFacts
+from harmony_core.verdict.advice import Advice, RunFacts, last_fall
 
 
 def run_sentences(facts: RunFacts, *, is_apart: bool = False) -> list[str]:
@@ -47,6 +49,48 @@ def run_sentences(facts: RunFacts, *, is_apart: bool = False) -> list[str]:
             f"{as_percent(facts.rise)} above that."
         )
     return found
+
+
+def ending_sentence(
+    objective: Sequence[float], stop_reason: str, *, max_iter: int, epsilon: float
+) -> str:
+    """Return in plain words how Harmony ended and what that means, without advice.
+
+    Whether more iterations are worth it depends on the verdict too: see `what_to_try`.
+
+    Parameters
+    ----------
+    objective
+        At the start and after each iteration.
+    stop_reason
+        As `harmony_core.methods.harmony.Correction` has it.
+    max_iter
+        The limit of iterations.
+    epsilon
+        Fall of the objective, relative, below which Harmony stops.
+    """
+    done, fall = len(objective) - 1, last_fall(objective)
+    if done < 1:
+        return "No iteration was allowed, so nothing was corrected."
+    rounds = "1 iteration" if done == 1 else f"{done} iterations"
+    is_flat = abs(fall) <= thresholds.FLAT_OBJECTIVE
+    if stop_reason == "converged":
+        text = (
+            f"Harmony stopped after {rounds} of at most {max_iter}: the last one lowered the "
+            f"objective by {as_percent(fall)}, less than epsilon ({as_percent(epsilon)})."
+        )
+        return f"{text} It has levelled off." if is_flat else text
+    text = (
+        f"Harmony made all of the {rounds} that it was allowed"
+        if done > 1
+        else ("Harmony made the only iteration that it was allowed")
+    )
+    if is_flat:
+        return f"{text}; the objective has levelled off, so more would change little."
+    moved = "fell" if fall > 0 else "rose"
+    return f"{text}; in the last one, the objective {'still ' if fall > 0 else ''}{moved} by " + (
+        f"{as_percent(abs(fall))}."
+    )
 
 
 def run_advice(facts: RunFacts) -> list[Advice]:

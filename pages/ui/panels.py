@@ -12,6 +12,7 @@ from harmony_core.design.confounding import Finding
 from harmony_core.metric_catalog import HEADLINE, METRICS
 from harmony_core.params import RunParams
 from harmony_core.verdict.assessment import Assessment
+from harmony_core.verdict.run_outcome import ending_sentence
 from harmony_core.verdict.verdict import KINDS, Verdict
 from pages.ui.text import number, plain
 
@@ -106,13 +107,10 @@ def headline(found: Assessment, variable: str, *, main_only: bool = False) -> No
 
 def convergence_sentence(harmony: Mapping[str, Any], params: RunParams) -> str:
     """Return in plain words how Harmony ended."""
-    n, reason = harmony["iterations"], harmony["stop_reason"]
-    rounds = "iteration" if n == 1 else "iterations"
-    if reason == "converged":
-        return f"Converged after {n} {rounds}, with {harmony['nclust']} soft clusters."
-    if reason == "rose":
-        return f"Stopped after {n} {rounds} because the objective rose instead of falling."
-    return (
-        f"Stopped at the limit of {params.harmony.max_iter} {rounds} before it had converged; "
-        "allow more iterations to see whether anything still changes."
+    settings = params.harmony
+    return ending_sentence(
+        harmony["objective"],
+        harmony["stop_reason"],
+        max_iter=settings.max_iter,
+        epsilon=settings.epsilon_harmony,
     )

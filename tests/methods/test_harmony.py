@@ -151,3 +151,49 @@ def test_pbmc_agree_with_the_r_package(shared_data: Path) -> None:
         assert np.corrcoef(corrected[:, dim], reference[:, dim])[0, 1] >= 0.95
     assert _mean_lisi(pcs, adata.obs["donor"]) == pytest.approx(1.51, abs=0.01)
     assert _mean_lisi(corrected, adata.obs["donor"]) == pytest.approx(2.27, abs=0.01)
+
+
+def _three_batches() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    batch = np.repeat(["a", "b", "c"], 300)
+    cells = rng.normal(size=(900, 10))
+    cells[:, 0] += 3 * rng.integers(0, 3, 900)
+    cells[batch == "b"] += 1.5
+    cells[batch == "c", 1] += 2
+    return cells, batch
+
+
+def test_a_rise_of_the_objective_never_stops_harmony() -> None:
+    cells, batch = _three_batches()
+    run = correct(cells, [batch], HarmonyParams(batch=("x",), theta=(100.0,), max_iter=15))
+    rises = np.flatnonzero(np.diff(run.objective) > 0)
+    assert rises[0] < 13
+    assert run.iterations == 15
+    assert run.stop_reason == "rose"
+
+
+@pytest.mark.parametrize("rounds", [4, 5, 6])
+def test_epsilon_of_clustering_counts_from_the_fifth_round_on(rounds: int) -> None:
+    cells, batch = _three_batches()
+    first, second = (
+        correct(
+            cells,
+            [batch],
+            HarmonyParams(batch=("x",), max_iter_kmeans=rounds, epsilon_cluster=epsilon),
+        ).embedding
+        for epsilon in (0.0, 0.1)
+    )
+    assert np.array_equal(first, second) is (rounds <= 5)
+
+
+def test_lambda_corrects_nearly_fully_at_a_tenth_and_cannot_be_solved_for_at_zero() -> None:
+    cells, batch = _three_batches()
+    moved = [
+        np.abs(correct(cells, [batch], HarmonyParams(batch=("x",), lamb=lamb)).embedding - cells)
+        for lamb in (1e-6, 0.1, 100.0)
+    ]
+    full, tenth, hundred = (float(m.mean()) for m in moved)
+    assert tenth > 0.95 * full
+    assert hundred < 0.2 * full
+    with pytest.raises(ParameterError, match="lambda of 0 Harmony cannot solve"):
+        correct(cells, [batch], HarmonyParams(batch=("x",), lamb=0.0))

@@ -11,7 +11,7 @@ import pytest
 
 from harmony_core.params import RANGES, HarmonyParams
 from harmony_core.verdict.advice import Advice, RunFacts
-from harmony_core.verdict.run_outcome import run_sentences
+from harmony_core.verdict.run_outcome import ending_sentence, run_sentences
 from harmony_core.verdict.what_to_try import advice_for, joined
 
 KINDS = ("over", "suspect", "under", "good", "unjudged")
@@ -289,3 +289,24 @@ def test_advice_for_several_variables_goes_the_way_of_the_worst() -> None:
     assert joined([("suspect", over), ("suspect", none)]) == over
     assert joined([("suspect", none), ("over", over)]) == none
     assert joined([("null", out), ("null", none)]) == (*out, *none)
+
+
+@pytest.mark.parametrize(
+    ("objective", "reason", "said"),
+    [
+        ((9.0, 8.0, 7.99), "converged", "after 2 iterations of at most 3: the last one lowered"),
+        ((9.0, 8.0, 7.9999), "converged", "It has levelled off"),
+        ((9.0, 8.0, 7.0, 6.0), "limit", "still fell by 14 %"),
+        ((9.0, 8.0, 7.0, 6.999), "limit", "levelled off, so more would change little"),
+        ((9.0, 8.0, 7.0, 7.001), "rose", "levelled off, so more would change little"),
+        ((9.0, 8.0, 7.0, 7.7), "rose", "all of the 3 iterations that it was allowed; in the last"),
+        ((9.0,), "none", "No iteration was allowed"),
+    ],
+)
+def test_how_a_run_ended_is_said_without_advice(
+    objective: tuple[float, ...], reason: str, said: str
+) -> None:
+    sentence = ending_sentence(objective, reason, max_iter=3, epsilon=0.01)
+    assert said in sentence
+    assert "llow more" not in sentence
+    assert "because" not in sentence

@@ -15,16 +15,6 @@ from pages.ui.diagnostics import explanations
 from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 
-_ENDINGS = {
-    "converged": "The last iteration changed the objective by less than epsilon, so more "
-    "iterations would change next to nothing.",
-    "limit": "It still changed when the iterations ran out. Allow more of them and compare: if "
-    "pictures and verdict stay, it had settled for practical purposes.",
-    "rose": "An iteration made the objective worse, which happens when theta or sigma ask for "
-    "more mixing than the clusters allow. Stop where it was lowest, or lower theta.",
-    "none": "No iteration was allowed, so nothing was corrected.",
-}
-
 
 def soft_clusters(results: RunResults) -> None:
     """Draw O against E for each batch variable, with the penalty in effect."""
@@ -70,7 +60,6 @@ def convergence(results: RunResults) -> None:
         key="deep-convergence",
     )
     st.markdown(panels.convergence_sentence(harmony, results.params))
-    st.markdown(_ENDINGS[harmony["stop_reason"]])
     objective = np.asarray(harmony["objective"], dtype=float)
     change = np.diff(objective) / np.maximum(np.abs(objective[:-1]), 1e-12)
     if len(change):

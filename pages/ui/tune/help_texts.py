@@ -31,7 +31,8 @@ ALPHA = (
 )
 LAMBDA = (
     "One fixed ridge penalty instead of the automatic one. **More** holds the correction back; "
-    "**less** corrects further, 0 fully. Default: automatic."
+    "**less** corrects further: 0.1 nearly fully, but 0 itself can't be solved for and ends in an "
+    "error. Default: automatic."
 )
 BLOCK = (
     "Share of cells whose soft clusters are updated together. **More** is faster and rougher; "
@@ -42,8 +43,9 @@ ROUNDS = (
     "**fewer** is faster and corrects from rougher clusters. Default 4."
 )
 EPS_CLUSTER = (
-    "Clustering rounds end when the objective changes by less than this share. **More** ends "
-    "earlier, **less** clusters more finely before cells move. Default 0.001."
+    "Clustering rounds end when the objective changes by less than this share, but never before "
+    "five rounds: with five **k-means rounds** or fewer (the default is 4) it has no effect. With "
+    "more of them, a larger share ends earlier. Default 0.001."
 )
 EPS_HARMONY = (
     "Harmony stops when an iteration lowers the objective by less than this share. **More** stops "
