@@ -17,6 +17,7 @@ from scipy import sparse
 from harmony_core import thresholds
 from harmony_core._typing import Floats, Ints
 from harmony_core.detector.distinct import merge_alike, merge_connected
+from harmony_core.detector.placing import group_means, misplaced_by_chance, nearest_place
 from harmony_core.detector.profiles import Profiles, distinctness, mutually_best, profile
 from harmony_core.detector.states import leiden_within_batches, neighbors_within_batches
 from harmony_core.metrics.conservation import wrong_label_fraction
@@ -46,6 +47,10 @@ class LentStates:
         States × 2: fraction of neighbours of another borrowed label in the uncorrected data (the
         larger of all neighbours and those within pools), over all cells that borrow the state and
         over its own.
+    chance
+        Loss that each state has by chance alone, when mixed evenly with the cells that borrow it:
+        as many of them borrow another state as cells of the pool do when its halves, split at
+        random, lend each other their states.
     mean, error
         Expression of each state: mean and squared standard error (states × compared genes).
     pairs
@@ -59,6 +64,7 @@ class LentStates:
     pool: Ints
     lent: npt.NDArray[np.int16]
     wrong_before: npt.NDArray[np.float32]
+    chance: npt.NDArray[np.float32]
     mean: npt.NDArray[np.float32]
     error: npt.NDArray[np.float32]
     pairs: Ints
@@ -116,18 +122,29 @@ def lend_states(
     state = _distinct(fine, within, values, genes, are_genes=are_genes)
     profiles = profile(values, genes, state, pools, are_genes=are_genes)
     embedding = np.asarray(embedding, dtype=np.float64)
-    place = _group_means(embedding, state, len(profiles.sizes))
+    place = group_means(embedding, state, len(profiles.sizes))
     likeness = _likeness(profiles)
     matches = _matches(profiles, likeness)
     lent = np.full((int(pools.max()) + 1, len(state)), -1, dtype=np.int16)
+    chance = np.zeros(len(profiles.sizes), dtype=np.float32)
     smooth = _smoother(within, len(state))
     for pool in range(len(lent)):
         own = np.flatnonzero(profiles.batch == pool)
         if len(own) > 1:
-            nearest = _nearest_state(pool, own, embedding, state, profiles, place, likeness)
+            mine = np.flatnonzero(pools == pool)
+            spread = embedding[mine] - place[state[mine]]
+            covariance = spread.T @ spread / max(len(spread), 1)
+            nearest = _nearest_state(
+                pool, own, embedding, state, profiles, place, covariance, likeness
+            )
             lent[pool] = own[np.asarray((smooth @ nearest).argmax(1)).ravel()]
-            mine = pools == pool
             lent[pool, mine] = state[mine]
+            misplaced = misplaced_by_chance(
+                embedding[mine], state[mine] - own[0], covariance, smooth[mine][:, mine], seed=seed
+            )
+            # Where all is mixed evenly, so many neighbours are of other pools.
+            borrowers = np.bincount(lent[pool] - own[0], minlength=len(own))
+            chance[own] = misplaced * (1 - profiles.sizes[own] / borrowers)
     pairs = np.array(sorted({p for found in matches.values() for p in found}), dtype=np.int32)
     pairs = pairs.reshape(-1, 2)
     return LentStates(
@@ -136,6 +153,7 @@ def lend_states(
         pool=profiles.batch,
         lent=lent,
         wrong_before=_wrong_before(lent, state, profiles.batch, near, _within(within, len(state))),
+        chance=chance,
         mean=profiles.mean.astype(np.float32),
         error=(profiles.variance / profiles.sizes[:, None]).astype(np.float32),
         pairs=pairs,
@@ -228,13 +246,6 @@ def _distinct(
     return state
 
 
-def _group_means(values: Floats, group: Ints, n: int) -> Floats:
-    member = sparse.csr_matrix(
-        (np.ones(len(group)), (group, np.arange(len(group)))), shape=(n, len(group))
-    )
-    return np.asarray(member @ values) / np.bincount(group, minlength=n)[:, None]
-
-
 def _likeness(profiles: Profiles) -> Floats:
     """Correlate the states' profiles, each minus its pool's mean (states × states).
 
@@ -273,13 +284,12 @@ def _nearest_state(
     state: Ints,
     profiles: Profiles,
     place: Floats,
+    covariance: Floats,
     likeness: Floats,
 ) -> Floats:
     """Return for each cell which state of the pool is nearest, as ones (cells × its states)."""
     nearest = np.zeros((len(state), len(own)), dtype=np.float32)
     inside = np.isin(state, own)
-    spread = embedding[inside] - place[state[inside]]
-    covariance = spread.T @ spread / max(len(spread), 1)
     nearest[inside, state[inside] - own[0]] = 1
     for other in range(profiles.n_batches):
         theirs = np.flatnonzero(profiles.batch == other)
@@ -288,12 +298,7 @@ def _nearest_state(
         cells = np.flatnonzero(np.isin(state, theirs))
         shift, uncertain = _local_shift(own, theirs, profiles.sizes, place, likeness)
         moved = embedding[cells] + shift[state[cells] - theirs[0]]
-        metric = covariance + uncertain
-        ridge = 0.05 * np.trace(metric) / len(metric) + 1e-6
-        lower = np.linalg.cholesky(metric + ridge * np.eye(len(metric)))
-        points, targets = np.linalg.solve(lower, moved.T).T, np.linalg.solve(lower, place[own].T).T
-        distance = (targets**2).sum(1) - 2 * points @ targets.T
-        nearest[cells, distance.argmin(1)] = 1
+        nearest[cells, nearest_place(moved, place[own], covariance + uncertain)] = 1
     return nearest
 
 

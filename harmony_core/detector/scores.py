@@ -109,10 +109,10 @@ def _with_states(
 ) -> Detection:
     """Add what became of states and batches to what the pre-clusters show."""
     lent, codes = reference.lent, reference.batch_codes
-    numbers = measure_states(lent, after, before)
     if found.condition:
-        # Between conditions a type differs as types do; what replaces it can't be told.
-        numbers = replace(numbers, swapped=np.zeros_like(numbers.swapped))
+        # Between conditions a type differs as two types do: every match is taken for one type.
+        lent = replace(lent, replaced=np.zeros_like(lent.replaced))
+    numbers = measure_states(lent, after, before)
     pools = reference.pool_names(batch_names)
     genes = [str(gene_names[i]) for i in reference.genes] if len(gene_names) else []
     names = name_states(lent, pools, genes)

@@ -82,7 +82,7 @@ def measure_states(lent: LentStates, after: Ints, before: Ints) -> StateNumbers:
     loss = np.min(wrong - lent.wrong_before, axis=1)
     loss[sizes < thresholds.MIN_CELLS_STATE] = np.nan
     own_loss = wrong[:, 1] - lent.wrong_before[:, 1]
-    p = norm.sf((own_loss - thresholds.NO_LOSS) / np.maximum(error, 1e-6))
+    p = norm.sf((own_loss - lent.chance) / np.maximum(error, 1e-6))
     p[np.isnan(loss)] = np.nan
     now, then = (contacts(near, lent.state, len(sizes)) for near in (after, before))
     swapped, rival = _swapped(lent, now, then)

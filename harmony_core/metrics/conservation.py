@@ -30,7 +30,7 @@ class LabelPurity:
     loss
         after - the larger of before and within_batch.
     error
-        Standard error of ``after`` over the label's cells.
+        Standard error of ``loss`` over the label's cells.
     """
 
     label: int
@@ -134,7 +134,8 @@ def wrong_label_fraction_within_batch(
     """`wrong_label_fraction` among the nearest neighbours of the cell's own batch.
 
     They are picked from the graph as it is: where a cell has fewer than ``n_neighbors`` of its
-    batch among its neighbours, those count.
+    batch among its neighbours, those count. No more labelled ones are looked at than the batch has
+    other cells of the label, or a label rare in a batch would seem mixed by its number alone.
 
     Parameters
     ----------
@@ -147,11 +148,40 @@ def wrong_label_fraction_within_batch(
 
     Returns
     -------
-    One value a cell, 0 to 1; NaN also where it has no neighbour of its batch.
+    One value a cell, 0 to 1; NaN also where it has no neighbour of its batch, or is the only cell
+    of its label there.
     """
-    codes = np.asarray(labels, dtype=np.int32)
-    counts = _count_within(indices, codes, np.asarray(batch, dtype=np.int32), n_neighbors)
+    codes, batches = (np.asarray(values, dtype=np.int32) for values in (labels, batch))
+    counts = _count_within(indices, codes, batches, _others_alike(codes, batches), n_neighbors)
     return _fraction(counts[:, 0], counts[:, 1], codes >= 0)
+
+
+def without_contradicted(
+    indices: Ints, labels: Ints, batch: Ints, *, n_neighbors: int = N_NEIGHBORS
+) -> NDArray[np.int32]:
+    """Take off the labels that no cell nearby in the same batch carries: errors, most likely.
+
+    They would be wrong before and after any correction, and so hide what their label loses.
+
+    Parameters
+    ----------
+    indices
+        Nearest neighbours in the uncorrected embedding (cells × k).
+    labels, batch
+        Label and batch of each cell, -1 where missing.
+    n_neighbors
+        Nearest neighbours of the own batch looked at.
+
+    Returns
+    -------
+    The labels, -1 where missing or taken off. Cells with fewer than half as many labelled
+    neighbours in their batch keep theirs.
+    """
+    codes, batches = (np.asarray(values, dtype=np.int32) for values in (labels, batch))
+    everyone = np.full(len(codes), n_neighbors, dtype=np.int32)
+    wrong, labelled = _count_within(indices, codes, batches, everyone, n_neighbors).T
+    alone = (wrong == labelled) & (2 * labelled >= n_neighbors)
+    return np.where(alone, np.int32(-1), codes)
 
 
 def purity_loss(
@@ -204,6 +234,7 @@ def purity_loss(
     rows = []
     for label in np.flatnonzero(sizes >= min_cells):
         raw, raw_within, now = (float(m[label]) for m in means)
+        mine = labels == label
         rows.append(
             LabelPurity(
                 label=int(label),
@@ -212,7 +243,7 @@ def purity_loss(
                 within_batch=raw_within,
                 after=now,
                 loss=now - max(raw, raw_within),
-                error=float(np.nanstd(after[labels == label]) / np.sqrt(sizes[label])),
+                error=_error_of_mean(after - (before if raw >= raw_within else within), mine),
             )
         )
     return PurityLoss(
@@ -260,6 +291,17 @@ def clisi(
     )
 
 
+def _error_of_mean(change: Floats, cells: NDArray[np.bool_]) -> float:
+    """Return the standard error of the mean change of some cells."""
+    return float(np.nanstd(change[cells]) / np.sqrt(cells.sum()))
+
+
+def _others_alike(labels: Ints, batch: Ints) -> Ints:
+    """Count the other cells of each cell's label in its batch."""
+    group = (labels + 1) * (int(batch.max(initial=-1)) + 2) + batch + 1
+    return np.asarray(np.bincount(group)[group] - 1, dtype=np.int32)
+
+
 def _fraction(count: Ints, total: Ints, known: NDArray[np.bool_]) -> NDArray[np.float32]:
     fraction = np.full(len(total), np.nan, dtype=np.float32)
     possible = known & (total > 0)
@@ -278,13 +320,19 @@ def _label_means(values: Floats, labels: Ints) -> NDArray[np.float64]:
 
 @parallel
 def _count_within(
-    indices: NDArray[Any], labels: NDArray[Any], batch: NDArray[Any], wanted: int
+    indices: NDArray[Any],
+    labels: NDArray[Any],
+    batch: NDArray[Any],
+    most_labelled: NDArray[Any],
+    wanted: int,
 ) -> NDArray[np.int32]:
     """Wrong-label and all labelled neighbours among the first ``wanted`` of the own batch."""
     counts = np.zeros((indices.shape[0], 2), dtype=np.int32)
     for i in numba.prange(indices.shape[0]):
         taken = 0
         for e in range(indices.shape[1]):
+            if taken == wanted or counts[i, 1] == most_labelled[i]:
+                break
             j = indices[i, e]
             if batch[j] != batch[i]:
                 continue
@@ -293,6 +341,4 @@ def _count_within(
                 if labels[j] != labels[i]:
                     counts[i, 0] += 1
             taken += 1
-            if taken == wanted:
-                break
     return counts

@@ -14,12 +14,12 @@ from harmony_core._typing import Floats, Ints
 from harmony_core.categories import Factor
 from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
-from harmony_core.detector.results import Detection, LabelMixing, LabelRow, StateRow
+from harmony_core.detector.results import Detection, LabelMixing, LabelRow, Outcome, StateRow
 from harmony_core.detector.scores import score
 from harmony_core.metrics import conservation, mixing, movement, shared_labels
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.assessment import Assessment
-from harmony_core.verdict.evidence import is_merged
+from harmony_core.verdict.evidence import is_large, is_merged
 from harmony_core.verdict.verdict import Verdict, combine, judge
 
 
@@ -207,20 +207,30 @@ def label_states(labels: Sequence[LabelRow]) -> tuple[StateRow, ...]:
     """Return the labels as rows of the state table, in their order."""
     rows = []
     for label in labels:
-        merged, apart = is_merged(label), bool(label.apart)
+        outcome = _label_outcome(label)
+        few = f"fewer than {thresholds.N_NEIGHBORS} cells"
         rows.append(
             StateRow(
                 name=label.name,
                 kind="label",
-                batch=label.batch if merged else label.apart,
+                batch=label.batch if outcome == "merged" else label.apart,
                 cells=label.cells,
-                outcome="merged" if merged else "apart" if apart else "kept",
-                other=label.merged_with if merged else "",
-                amount=label.mixing if apart and not merged else label.loss,
+                outcome=outcome,
+                why=few if outcome == "unjudged" else "",
+                other=label.merged_with if outcome == "merged" else "",
+                amount=label.mixing if outcome == "apart" else label.loss,
                 genes=label.genes,
             )
         )
     return tuple(rows)
+
+
+def _label_outcome(label: LabelRow) -> Outcome:
+    if is_merged(label):
+        return "merged"
+    if label.apart:
+        return "apart"
+    return "kept" if is_large(label) else "unjudged"
 
 
 def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
@@ -245,7 +255,9 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
     label = run.label
     if label is None:
         raise ValueError("there are no labels")
-    lost = conservation.purity_loss(run.near_before, run.near_after, label.codes, variable.codes)
+    trusted = conservation.without_contradicted(run.near_before, label.codes, variable.codes)
+    lost = conservation.purity_loss(run.near_before, run.near_after, trusted, variable.codes)
+    sizes = np.bincount(label.codes[label.codes >= 0], minlength=len(label.levels))
     shared = shared_labels.shared_mixing(run.near_after, label.codes, variable.codes)
     rows = []
     for row in lost.labels:
@@ -255,7 +267,7 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
         rows.append(
             LabelRow(
                 name=label.levels[row.label],
-                cells=row.cells,
+                cells=int(sizes[row.label]),
                 loss=row.loss,
                 error=row.error,
                 mixing=shared_labels.mean_shared_mixing(own := _of_label(shared, row.label)),

@@ -10,7 +10,7 @@ from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelRow
 
 _SURE = 1.64
-"""Standard errors by which a loss must exceed what chance gives, one time in twenty by chance."""
+"""Standard errors that a loss must exceed: one time in twenty it does by chance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +55,14 @@ class Evidence:
     resolution: float | None = None
 
 
+def is_large(label: LabelRow) -> bool:
+    """Whether a label has as many cells as neighbours are looked at, to be judged by them."""
+    return label.cells >= thresholds.N_NEIGHBORS
+
+
 def is_merged(label: LabelRow) -> bool:
-    """Whether a label lost more purity than is unsuspicious, and more than by chance."""
-    return label.loss > thresholds.PURITY_LOSS_AMBER and label.loss - _SURE * label.error > (
-        thresholds.NO_LOSS
-    )
+    """Whether a label of enough cells lost more purity than is unsuspicious, or than by chance."""
+    return is_large(label) and label.loss > max(thresholds.PURITY_LOSS_AMBER, _SURE * label.error)
 
 
 def label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evidence]:

@@ -8,6 +8,7 @@ import pytest
 from harmony_core.metrics.conservation import (
     clisi,
     purity_loss,
+    without_contradicted,
     wrong_label_fraction,
     wrong_label_fraction_within_batch,
 )
@@ -79,12 +80,36 @@ def test_picking_within_batches_equals_searching_there(separate):
 def test_a_cell_without_neighbours_of_its_batch_has_no_value_within():
     indices = np.array([[1], [0], [0]])
     found = wrong_label_fraction_within_batch(
-        indices, np.array([0, 1, 0]), np.array([0, 0, 1]), n_neighbors=1
+        indices, np.array([0, 0, 0]), np.array([0, 0, 1]), n_neighbors=1
     )
-    assert found[:2].tolist() == [1, 1]
+    assert found[:2].tolist() == [0, 0]
     assert np.isnan(found[2])
     result = purity_loss(indices, indices, np.zeros(3, int), np.arange(3), min_cells=1)
     assert result.labels[0].loss == 0
+
+
+def test_a_label_rare_in_a_batch_is_not_mixed_there_by_its_number_alone(separate):
+    """Five cells have four others of their label: the nearest four tell whether they lie apart."""
+    X, batch = np.array(separate["X"]), separate["batch"]
+    labels = np.zeros(240, int)
+    rare = np.flatnonzero(batch == 0)[:6]
+    labels[rare[:5]], labels[rare[5]] = 1, 2
+    X[rare[:5]] += 50
+    everyone, _ = neighbours(X, 239)
+    found = wrong_label_fraction_within_batch(everyone, labels, batch)
+    assert (found[rare[:5]] == 0).all()
+    assert np.isnan(found[rare[5]])
+
+
+def test_a_label_that_no_cell_nearby_carries_is_taken_off(separate):
+    labels = separate["labels"]
+    wrong = int(np.flatnonzero(labels == 0)[0])
+    errors = labels.copy()
+    errors[wrong] = 1
+    near, _ = neighbours(separate["X"], 90)
+    cleaned = without_contradicted(near, errors, separate["batch"])
+    assert np.flatnonzero(cleaned < 0).tolist() == [wrong]
+    np.testing.assert_array_equal(without_contradicted(near, labels, separate["batch"]), labels)
 
 
 def test_missing_labels_are_left_out_and_counted(separate):

@@ -20,6 +20,7 @@ from harmony_core.detector.results import (
 )
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.advice import RunFacts
+from harmony_core.verdict.assess import label_states
 from harmony_core.verdict.verdict import Verdict, combine, judge
 
 MERGED = ClusterRow(
@@ -139,8 +140,8 @@ def test_worst_cluster_is_evidence_where_only_other_resolutions_flag() -> None:
 @pytest.mark.parametrize(
     ("loss", "level", "kind"),
     [
-        (0.05, "green", "good"),
-        (0.051, "amber", "suspect"),
+        (0.06, "green", "good"),
+        (0.061, "amber", "suspect"),
         (0.07, "amber", "suspect"),
         (0.071, "red", "over"),
     ],
@@ -184,8 +185,15 @@ def test_a_merged_state_is_named_with_what_it_resembles() -> None:
 
 
 def test_a_loss_within_its_error_is_no_loss() -> None:
-    noisy = [LabelRow(name="NK", cells=20, loss=0.08, error=0.05)]
+    noisy = [LabelRow(name="NK", cells=50, loss=0.08, error=0.05)]
     assert judge(CLEAN, facts(), batch_variable="stim", labels=noisy).kind == "good"
+
+
+def test_a_label_of_fewer_cells_than_neighbours_is_not_judged() -> None:
+    few = LabelRow(name="NK", cells=29, loss=0.2)
+    assert judge(CLEAN, facts(), batch_variable="stim", labels=[few]).kind == "good"
+    (row,) = label_states([few])
+    assert (row.outcome, row.why) == ("unjudged", "fewer than 30 cells")
 
 
 def test_a_batch_that_stays_apart_is_named_and_never_nothing_to_correct() -> None:
