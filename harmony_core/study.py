@@ -133,7 +133,8 @@ class Study:
         else:
             dataset = ingest(store, data, name="data from Python")
         names = (batch,) if isinstance(batch, str) else tuple(batch)
-        return cls(dataset, names, label, condition, input_path=path)
+        start = dataset.info.suggested.prepare
+        return cls(dataset, names, label, condition, start, path)
 
     def prepare(self, **settings: Any) -> Study:
         """Return the study with its cells and genes prepared in another way.
@@ -142,7 +143,8 @@ class Study:
         ----------
         settings
             Of `harmony_core.PrepareParams`: ``n_top_genes``, ``n_pcs``, ``max_mito``, … or
-            ``basis``, the name of an embedding to take instead.
+            ``basis``, the name of an embedding to take instead. What is left out takes its
+            default; ``min_genes`` is lower where the data have few genes a cell.
 
         Examples
         --------
@@ -151,7 +153,7 @@ class Study:
         (400, 10)
         """
 
-        study = replace(self, prepared=PrepareParams.from_dict(settings))
+        study = replace(self, prepared=self.dataset.info.start_of_preparation(settings))
         Pipeline(self.dataset, study._params(HarmonyParams(batch=self.batch))).run("prepare")
         return study
 

@@ -10,8 +10,9 @@ import pytest
 
 from harmony_core import Run, Study
 from harmony_core.errors import DataError, ParameterError
+from harmony_core.export.record import prepared_facts
 from harmony_core.export.settings import read_settings
-from harmony_core.params import ClusterParams, RunParams
+from harmony_core.params import ClusterParams, PrepareParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from tests.conftest import SMALL
@@ -109,3 +110,24 @@ def test_the_risk_is_told_by_label_and_theta_and_goes_into_the_states(run: Run) 
     assert set(here.index) == set(labels.name)
     assert here.fraction.notna().sum() >= 3
     np.testing.assert_array_equal(labels.risk, here.fraction[labels.name])
+
+
+def test_cells_with_few_genes_stay_unless_the_user_says_otherwise(
+    simulated: ad.AnnData, tmp_path: Path
+) -> None:
+    n_genes = np.asarray((simulated.X > 0).sum(axis=1)).ravel()
+    study = Study.read(simulated, batch="batch", home=tmp_path)
+    lowered = simulated.n_vars // 50
+    assert study.prepared.min_genes == study.prepare(n_pcs=10).prepared.min_genes == lowered
+    run = study.prepare(n_pcs=10).correct(max_iter=1)
+    assert len(run.embedding) == (n_genes >= lowered).sum()
+    said = f"Cells need {lowered} genes here rather than 200"
+    assert any(said in note for note in prepared_facts(run.results)["notes"])
+    own = study.prepare(min_genes=lowered + 1).prepared
+    assert own.min_genes == lowered + 1
+    assert study.dataset.info.notes_on(own) == ()
+
+
+def test_what_suits_counts_leaves_an_embedding_alone(simulated: ad.AnnData, tmp_path: Path) -> None:
+    study = Study.read(simulated, batch="batch", home=tmp_path)
+    assert study.dataset.info.start_of_preparation({"basis": "X"}) == PrepareParams(basis="X")

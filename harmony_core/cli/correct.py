@@ -27,7 +27,7 @@ from harmony_core.params import GROUPS, ClusterParams, RunParams
 if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest
     from harmony_core.runs.results import RunResults
-    from harmony_core.store import Dataset
+    from harmony_core.store import Dataset, DatasetInfo
     from harmony_core.verdict.verdict import Verdict
 
 EXAMPLES = """\
@@ -48,7 +48,7 @@ Files named by --out, --report and --figure are replaced if they exist.
 """
 
 _WHOLE = {
-    "min_genes": "fewest genes of a cell (200)",
+    "min_genes": "fewest genes of a cell (200, fewer where the data have few genes a cell)",
     "max_genes": "most genes of a cell (6000)",
     "min_cells": "fewest cells of a gene (3)",
     "n_top_genes": "variable genes (3000)",
@@ -171,7 +171,7 @@ def _add_output(output: _Group) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    params = params_of(args)
+    params_of(args)  # complains before anything is read
     request = request_of(args)
     for source in args.input:
         check_output(args.out, "--out", source=source, endings=(".h5ad", ".zarr"))
@@ -179,15 +179,23 @@ def run(args: argparse.Namespace) -> None:
         check_output(args.figure, "--figure", source=source, endings=(".png", ".svg", ".pdf"))
 
     with terminal_progress() as progress, working_store(args.home) as store:
-        results, seconds = _compute(store, request, params, progress)
+        results, seconds = _compute(store, request, args, progress)
         progress.say("Writing")
         notes = _write(args, results, seconds)
     if progress.is_visible and results.assessment is not None:
-        _print_verdict(args, results.assessment.verdict, notes)
+        start = results.dataset.info.notes_on(results.params.prepare)
+        _print_verdict(args, results.assessment.verdict, (*start, *notes))
 
 
-def params_of(args: argparse.Namespace) -> RunParams:
+def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunParams:
     """Return the settings that the arguments ask for, on top of those of ``--config``.
+
+    Parameters
+    ----------
+    args
+        Of the command.
+    info
+        Of the data once they are read: what is not asked for then takes what suits them.
 
     Raises
     ------
@@ -215,18 +223,20 @@ def params_of(args: argparse.Namespace) -> RunParams:
         values["condition"] = True
     if "batch" not in values["harmony"]:
         raise ParameterError("Say which column of obs holds the batches: --batch KEY.")
+    if info is not None:
+        values["prepare"] = info.start_of_preparation(values["prepare"]).to_dict()
     return RunParams.from_dict(values)
 
 
 def _compute(
-    store: Any, request: LoadRequest, params: RunParams, progress: TerminalProgress
+    store: Any, request: LoadRequest, args: argparse.Namespace, progress: TerminalProgress
 ) -> tuple[RunResults, dict[str, float]]:
     from harmony_core.store.ingest import ingest_request
 
     start = time.perf_counter()
     progress.say("Reading and checking the file")
     dataset = ingest_request(store, request)
-    params = _from_only_embedding(dataset, params)
+    params = _from_only_embedding(dataset, params_of(args, dataset.info))
     read = round(time.perf_counter() - start, 4)
     results = compute_run(dataset, params, progress)
     return results, {"read": read, **results.seconds}

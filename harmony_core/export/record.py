@@ -168,7 +168,11 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
         "dimensions": int(prepared.arrays["embedding"].shape[1]),
         "expression": dataset.info.where,
         "expression_kind": dataset.info.kind,
-        "notes": [*dataset.info.warnings, *results.notes],
+        "notes": [
+            *dataset.info.warnings,
+            *dataset.info.notes_on(results.params.prepare),
+            *results.notes,
+        ],
     }
 
 

@@ -133,6 +133,33 @@ class DatasetInfo:
         """Return what was seen in an embedding; nothing of a layout."""
         return self.embedding_facts.get(embedding, EmbeddingInfo(name=embedding))
 
+    def start_of_preparation(self, settings: Mapping[str, Any]) -> PrepareParams:
+        """Return settings of preparation, with those that suit the data where none are named.
+
+        Parameters
+        ----------
+        settings
+            Those that the user set, by name. An embedding as ``basis`` is taken with every cell,
+            so nothing is suggested beside it.
+
+        Raises
+        ------
+        ParameterError
+            If a setting is unknown or out of its range.
+        """
+        start = {} if settings.get("basis") else self.suggested.prepare.to_dict()
+        return PrepareParams.from_dict({**start, **settings})
+
+    def notes_on(self, prepare: PrepareParams) -> tuple[str, ...]:
+        """Return what is to be said where a run takes a minimum of genes that suits the data."""
+        n, usual = self.suggested.prepare.min_genes, PrepareParams().min_genes
+        if prepare.basis is not None or prepare.min_genes != n or n == usual:
+            return ()
+        return (
+            f"Cells need {n:,} {'gene' if n == 1 else 'genes'} here rather than {usual:,}, as the "
+            "data have few genes a cell.",
+        )
+
     def write(self, folder: Path) -> None:
         """Write it into a dataset's folder."""
         (folder / INFO_FILE).write_text(json.dumps(self.to_dict()), "utf-8")

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from harmony_core.errors import BatchError, HarmonyExplorerError
 from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batch, expression
+from harmony_core.inspect.depth import genes_per_cell, suggested_min_genes
 from harmony_core.inspect.values import check_same_kind
 from harmony_core.io.read import open_dataset
 from harmony_core.io.request import LoadRequest
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 
 RESULT_KEY = "harmony_explorer"
 """Entry of uns by which we know a file that we wrote."""
-
-_PANEL = 1_000
-"""Fewer genes than this are a panel, which whole transcriptomes' thresholds do not fit."""
-_PANEL_SHARE = 50
 
 _KINDS: Mapping[ValueKind, ExpressionKind] = {
     ValueKind.COUNTS: "counts",
@@ -163,7 +160,7 @@ def ingest(
                 recognised,
                 name=name,
                 notes=notes,
-                suggested=suggested or _suggested(recognised),
+                suggested=suggested or _suggested(adata, recognised),
                 reading=reading or Reading(),
                 run=_run_inside(adata, list(embeddings)),
             )
@@ -269,13 +266,15 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(len(obs)))
 
 
-def _suggested(report: DataSummary) -> StartSettings:
+def _suggested(adata: AnnData, report: DataSummary) -> StartSettings:
     first = report.batch_candidates[0] if report.batch_candidates else None
     labels = [c for c in report.label_candidates if first is None or c != first.name]
     prepare = PrepareParams()
-    if report.counts is not None and report.n_genes < _PANEL:
-        # No cell has 200 genes of a panel of 300.
-        prepare = PrepareParams(min_genes=max(1, report.n_genes // _PANEL_SHARE))
+    if report.counts is not None:
+        counts, _ = expression(adata, report.counts.where)
+        prepare = PrepareParams(
+            min_genes=suggested_min_genes(genes_per_cell(counts), report.n_genes)
+        )
     return StartSettings(
         batch=() if first is None else (first.name,),
         label=labels[0] if labels else None,

@@ -24,9 +24,10 @@ from harmony_core.cli.correct import params_of
 from harmony_core.cli.parser import command_parser
 from harmony_core.cli.shared import TerminalProgress, one_line, plain_json
 from harmony_core.export.settings import write_settings
-from harmony_core.params import RunParams
+from harmony_core.params import PrepareParams, RunParams
 from harmony_core.runs.plan import Step
-from harmony_core.store import HOME_VARIABLE, Dataset
+from harmony_core.store import HOME_VARIABLE, Dataset, DatasetInfo
+from harmony_core.store.info import StartSettings
 from tests.conftest import SMALL
 
 QUICK = ("--min-genes", "5", "--n-top-genes", "150", "--n-pcs", "10", "--max-iter", "3")
@@ -337,6 +338,19 @@ def test_arguments_become_params() -> None:
 def test_without_arguments_the_defaults_hold() -> None:
     args = command_parser().parse_args(["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"])
     assert params_of(args) == RunParams.from_dict({"harmony": {"batch": ["a"]}})
+
+
+def test_without_arguments_cells_need_as_many_genes_as_suit_the_data() -> None:
+    info = DatasetInfo(
+        name="panel",
+        n_cells=100,
+        suggested=StartSettings(prepare=PrepareParams(min_genes=7)),
+    )
+    parse = command_parser().parse_args
+    given = ["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"]
+    assert params_of(parse(given), info).prepare == PrepareParams(min_genes=7)
+    assert params_of(parse([*given, "--min-genes", "9"]), info).prepare.min_genes == 9
+    assert params_of(parse([*given, "--basis", "X_pca"]), info).prepare.min_genes == 200
 
 
 def test_a_settings_file_gives_what_arguments_leave_out(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
     ):
         with column:
             now = replace(now, **{name: number(dataset, name, now)})
+    for note in dataset.info.notes_on(now):
+        st.caption(plain(note))
     now = replace(now, max_doublet=_max_doublet(dataset, now))
     found = steps.result(dataset, params, "quality", what="Counting genes and molecules")
     if found is None:
