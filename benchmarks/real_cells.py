@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
             option,
             action="append",
             default=[],
-            type=_column_of_set,
+            type=column_of_set,
             metavar="NAME=COLUMN",
             help=f"column of obs with the {option[2:]} in one set; may be repeated",
         )
@@ -100,7 +100,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _column_of_set(text: str) -> tuple[str, str]:
+def column_of_set(text: str) -> tuple[str, str]:
+    """Read ``NAME=COLUMN``."""
     name, separator, column = text.partition("=")
     if not (name and separator and column):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=COLUMN")

@@ -10,15 +10,19 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from harmony_core.detector.results import StateRow
 from harmony_core.params import RunParams
+from harmony_core.runs import risk
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, examples
 from harmony_core.verdict.evidence import Evidence
+from harmony_core.verdict.risk import Risk, rows_at_risk, with_thetas
 from pages.ui import evidence_table
 from pages.ui.tables import csv
 from tests.app.conftest import Waiting
 
 SECTIONS = (
+    "States",
     *("Pre-clusters", "Labels", "Neighbours", "Soft clusters", "Convergence", "Confounding"),
     *("scIB scores", "Right tool?", "Numbers and limits"),
 )
@@ -177,3 +181,55 @@ def test_formulas_in_a_table_are_text_in_the_csv() -> None:
     rows = pd.DataFrame({"=1+1": ["=cmd()", " +2", "@x", "fine", None], "Change": [-1, 0, 1, 2, 3]})
     text = csv(rows).decode().splitlines()
     assert text == ["'=1+1,Change", "'=cmd(),-1", "' +2,0", "'@x,1", "fine,2", ",3"]
+
+
+def _states(app: AppTest) -> AppTest:
+    app.switch_page("pages/diagnostics.py").run()
+    app.session_state["deep-section"] = "States"
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_the_risk_is_asked_for_in_the_background_and_can_be_cancelled(
+    app: AppTest, runner: Waiting
+) -> None:
+    _states(app).button(key="risk").click().run()
+    assert not app.exception
+    (job,) = runner.wanted
+    assert job.work.background
+    assert [run.harmony.theta[0] for run in job.work.arguments[1]] == [2, 0.5, 1, 4, 8]
+    app.button(key="cancel-risk").click().run()
+    assert not app.exception
+    assert not runner.wanted
+    assert app.button(key="risk")
+
+
+def test_risks_that_exist_are_said_drawn_and_in_the_table(
+    app: AppTest, kang: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assessment = _results(kang).assessment
+    assert assessment is not None
+    rows = rows_at_risk(assessment.states)
+    unknown = rows[-1].name
+
+    def pretended(context: object, row: StateRow, names: object) -> Risk:
+        fraction = None if row.name == unknown else len(row.name) / 100
+        why = "too few cells" if fraction is None else ""
+        return Risk(kind=row.kind, name=row.name, batch="<b>x</b>", fraction=fraction, why=why)
+
+    monkeypatch.setattr(risk, "_risk", pretended)
+    risk.estimate(kang, with_thetas(_results(kang).params, (4,)), rows=rows)
+    _states(app)
+    shown = app.dataframe[0].value
+    np.testing.assert_array_equal(
+        shown["Risk"][: len(rows)], [*(len(row.name) / 100 for row in rows[:-1]), np.nan]
+    )
+    worst = max(rows[:-1], key=lambda row: len(row.name))
+    text = _texts(app)
+    assert f"{len(worst.name)}% of its neighbours would become other cells" in text
+    assert "\\<b\\>x\\<\\/b\\>" in text
+    assert "too few cells" in text
+    assert app.button(key="risk")  # other thetas are not known yet
+    (figure,) = app.get("plotly_chart")
+    assert "risk-map" in figure.proto.id

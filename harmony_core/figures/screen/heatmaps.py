@@ -20,6 +20,9 @@ MOST_LEVELS = 40
 
 _COLORBAR = {"thickness": 12}
 
+_LEAST_TOP_RISK = 0.3
+"""Risk that the darkest colour stands for at least: small ones look small."""
+
 
 def design_heatmap(batch: Factor, other: Factor, *, dark: bool = False) -> go.Figure:
     """Draw how the cells of each batch spread over the levels of another column.
@@ -135,6 +138,39 @@ def composition_heatmap(
     figure.update_xaxes(tickangle=-40)
     figure.update_layout(title=label_text(title))
     return figure
+
+
+def risk_heatmap(
+    fraction: npt.NDArray[np.floating], states: Sequence[str], thetas: Sequence[str]
+) -> go.Figure:
+    """Draw what each state would lose at each theta if the other batches lacked it.
+
+    Parameters
+    ----------
+    fraction
+        Part of a state's neighbours that would become other cells (states × thetas); NaN where it
+        is not known, which stays empty.
+    states, thetas
+        Names of the rows and of the columns.
+    """
+    known = fraction[np.isfinite(fraction)]
+    return _heatmap(
+        states,
+        thetas,
+        height=170 + 24 * len(states),
+        margin_bottom=40,
+        column_title="theta",
+        reverse=True,
+        z=fraction,
+        zmin=0,
+        zmax=known.max(initial=_LEAST_TOP_RISK),
+        texttemplate="%{z:.0%}",
+        colorscale=scale_stops(EXPRESSION_LIGHT),
+        colorbar=_COLORBAR | {"title": "Risk", "tickformat": ".0%"},
+        hovertemplate="%{y}, theta %{x}: %{z:.1%} of its neighbours would become other cells"
+        "<extra></extra>",
+        hoverongaps=False,
+    )
 
 
 def _heatmap(

@@ -11,6 +11,7 @@ import streamlit as st
 from harmony_core.categories import Factor
 from harmony_core.detector.results import Detection
 from harmony_core.runs.results import RunResults
+from harmony_core.runs.risk import run_risks
 from harmony_core.thresholds import (
     FALSE_DISCOVERIES,
     MIN_CELLS_PURITY,
@@ -19,7 +20,7 @@ from harmony_core.thresholds import (
     STATE_APART,
     STATE_LOSS,
 )
-from pages.ui.diagnostics import explanations
+from pages.ui.diagnostics import explanations, risk_section
 from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 
@@ -36,6 +37,7 @@ def states(results: RunResults) -> None:
     assessment = results.assessment
     if assessment is None:
         return
+    risks = run_risks(results)
     st.caption(
         "A row a label, where there are labels, and a state: a cluster within one batch of the "
         "uncorrected data, lent to the cells of the other batches. What a run harmed comes first."
@@ -54,6 +56,7 @@ def states(results: RunResults) -> None:
                     "False discovery rate": row.q,
                     "Genes that say so": ", ".join(row.genes),
                 }
+                | ({"Risk": risks[row].fraction if row in risks else None} if risks else {})
                 for row in assessment.states
             ]
         ),
@@ -73,8 +76,14 @@ def states(results: RunResults) -> None:
                 "How many of the states called merged at this limit would be so by chance; above "
                 f"{FALSE_DISCOVERIES:g} it is not called merged.",
             ),
+            "Risk": decimals(
+                2,
+                "Part of its neighbours that would become other cells at this setting if the other "
+                "batches lacked it.",
+            ),
         },
     )
+    risk_section.draw(results)
 
 
 def clusters(results: RunResults) -> None:
