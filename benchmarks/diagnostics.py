@@ -19,9 +19,8 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,12 @@ from typing import Any
 import numpy as np
 from assessed_runs import assessed_runs
 from designs import Draft, injected, load_kang, simulated, stimulation
+from real_report import QUESTIONS, Figures, rate_text, verdict_figures
+from real_truth import OVER_GREY, UNDER_GREY
 
 from harmony_core.metric_catalog import metric_title
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, best_candidate
-from harmony_core.verdict.verdict import Kind
 
 Row = dict[str, Any]
 
@@ -54,41 +54,13 @@ METRICS = {
 }
 """Numbers of a run that could tell over-correction; a number that is missing counts as 0."""
 
-LABELS = ("with_labels", "without_labels")
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question that a verdict answers.
-
-    Parameters
-    ----------
-    text
-        In the table.
-    truth
-        The true answer for a run; ``None`` where there is none.
-    kinds
-        Kinds of verdict that say yes.
-    """
-
-    text: str
-    truth: Callable[[Row], bool | None]
-    kinds: tuple[Kind, ...]
-
-
-QUESTIONS = {
-    "over_certain": Question("over-corrected for certain", lambda r: r["over"], ("over",)),
-    "over": Question("over-corrected, or suspected", lambda r: r["over"], ("over", "suspect")),
-    "under": Question("under-corrected", lambda r: r["under"], ("under",)),
-    "nothing": Question(
-        "nothing to correct", lambda r: r["scenario"] == "no_batch_effect", ("null",)
-    ),
-    "wrong": Question(
-        "over- or under-corrected",
-        lambda r: None if r["under"] is None else r["over"] or r["under"],
-        ("over", "suspect", "under"),
-    ),
+WAYS: Mapping[str, str] = {
+    "with_labels": "With labels, 5 % of them wrong",
+    "without_labels": "Without labels",
 }
+"""What the verdict sees, by the column of a row that has its kind."""
+
+ASKED = ("right", "over_found", "over_false", "under_found", "under_false", "abstained")
 
 
 def main() -> None:
@@ -117,7 +89,8 @@ def main() -> None:
     print_report(report, rows)
     print(f"\n{len(rows)} runs in {time.time() - started:.0f} s")
     if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n")
+        report["rows"] = rows
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def one_thread() -> None:
@@ -156,27 +129,40 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def answers(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """Count how often the kind of verdict answers each question rightly."""
+def answers(rows: Sequence[Row]) -> dict[str, Figures]:
+    """Count how often the verdict is right, as on real labelled cells, with intervals by design."""
+    runs = [_judged(row) for row in rows]
+    clear = [run for run in runs if run["truth"] and not run["grey"]]
     return {
-        name: {labels: rates(rows, question, labels) for labels in LABELS}
-        for name, question in QUESTIONS.items()
+        "runs": len(runs),
+        "grey": sum(run["grey"] for run in runs),
+        **{way: verdict_figures(runs, clear, way) for way in WAYS},
     }
 
 
-def rates(rows: Sequence[Row], question: Question, labels: str) -> dict[str, Any]:
-    """Compare the verdicts with (or without) labels with the truth."""
-    known = [(truth, row[labels]) for row in rows if (truth := question.truth(row)) is not None]
-    true = np.array([truth for truth, _ in known], dtype=bool)
-    said = np.array([kind in question.kinds for _, kind in known], dtype=bool)
+def _judged(row: Row) -> Row:
+    """Return a run as `real_report` counts it; runs of a design are drawn together."""
+    mixing = row["mixing"]
+    near_under = mixing is not None and UNDER_GREY[0] <= mixing < UNDER_GREY[1]
     return {
-        "tpr": float(said[true].mean()) if true.any() else None,
-        "fpr": float(said[~true].mean()) if (~true).any() else None,
-        "positives": int(true.sum()),
-        "negatives": int((~true).sum()),
-        "true_positives": int((true & said).sum()),
-        "false_positives": int((~true & said).sum()),
+        "set": row["design"],
+        "truth": true_kind(row),
+        "grey": not row["over"] and (row["truth"] > OVER_GREY or near_under),
+        "apart": [],
+        "mixing_after": mixing,
+        "verdicts": {way: {"kind": row[way], "named": [], "states": []} for way in WAYS},
     }
+
+
+def true_kind(row: Row) -> str | None:
+    """Return the one right answer about a run, over-correction first; None if no type is shared."""
+    if row["over"]:
+        return "over"
+    if row["mixing"] is None:
+        return None
+    if row["under"]:
+        return "under"
+    return "null" if row["scenario"] == "no_batch_effect" else "good"
 
 
 def suggested(rows: Sequence[Row]) -> dict[str, Any]:
@@ -230,14 +216,15 @@ def auc(rows: Sequence[Row], metric: str) -> float | None:
 def print_report(report: dict[str, Any], rows: Sequence[Row]) -> None:
     """Print the figures as tables."""
     print(f"{report['seeds']} designs; real cells from the {report['real_source']}")
+    print("Counts are followed by the fraction and its 95 % interval over designs.")
     for name, found in report["verdict"].items():
         _print_answers(f"{name} cells", found)
     for kind in ("injected", "stimulation"):
         _print_answers(kind, answers([row for row in rows if row["kind"] == kind]))
-    print("\nover-corrected or suspected, without labels, by scenario")
+    print("\nover-corrected or suspected, without labels, by scenario: found, false alarms")
     for scenario in dict.fromkeys(row["scenario"] for row in rows if row["kind"] == "simulated"):
-        some = [row for row in rows if row["scenario"] == scenario]
-        print(f"{scenario:34}{_rates_text(rates(some, QUESTIONS['over'], 'without_labels'))}")
+        found = answers([row for row in rows if row["scenario"] == scenario])["without_labels"]
+        print(f"{scenario:34}{rate_text(found['over_found']):34}{rate_text(found['over_false'])}")
     print(f"\n{'setting proposed':34}{'over':>7}{'mixing':>8}{'merging':>9}   proposed")
     for name, found in report["suggest"].items():
         numbers = "".join(
@@ -252,19 +239,12 @@ def print_report(report: dict[str, Any], rows: Sequence[Row]) -> None:
         print(f"{title:42}{simulated:>10}{real:>7}")
 
 
-def _print_answers(title: str, found: dict[str, Any]) -> None:
-    print(f"\n{title:34}{'with labels: TPR, FPR, counts':45}without labels")
-    for name, question in QUESTIONS.items():
-        both = (_rates_text(found[name][labels]) for labels in LABELS)
-        print(f"{question.text:34}{next(both):45}{next(both)}")
-
-
-def _rates_text(found: dict[str, Any]) -> str:
-    return (
-        f"{_text(found['tpr']):>5}{_text(found['fpr']):>6}   "
-        f"{found['true_positives']} of {found['positives']}, "
-        f"{found['false_positives']} of {found['negatives']}"
-    )
+def _print_answers(title: str, found: Figures) -> None:
+    print(f"\n{title}: {found['runs']} runs, {found['grey']} of them too close to call")
+    for way, text in WAYS.items():
+        print(f"  {text}")
+        for name in ASKED:
+            print(f"    {QUESTIONS[name]:56}{rate_text(found[way][name])}")
 
 
 def _text(value: float | None) -> str:

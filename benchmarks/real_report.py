@@ -296,7 +296,7 @@ def report_text(figures: Figures, judges: Mapping[str, Any]) -> str:
     lines += [f"Could not be run: {name} ({why})" for name, why in figures["errors"].items()]
     for way, found in figures["verdict"].items():
         lines += ["", LABELLINGS[way]]
-        lines += [f"  {text:58}{_rate_text(found[name])}" for name, text in QUESTIONS.items()]
+        lines += [f"  {text:58}{rate_text(found[name])}" for name, text in QUESTIONS.items()]
     lines += [
         "",
         "Telling over-corrected runs from others (area under ROC curve, .5 is chance)",
@@ -310,7 +310,7 @@ def report_text(figures: Figures, judges: Mapping[str, Any]) -> str:
     for name, found in figures["settings"].items():
         mixing = "–" if found["mixing"] is None else f"{found['mixing']:.2f}"
         lines.append(
-            f"  {_title(name, judges):46}{_rate_text(found['over']):36}{mixing:14}{found['none']}"
+            f"  {_title(name, judges):46}{rate_text(found['over']):36}{mixing:14}{found['none']}"
         )
     return "\n".join(lines)
 
@@ -331,7 +331,8 @@ def _title(name: str, judges: Mapping[str, Any]) -> str:
     return f"{'Our verdict' if who == 'verdict' else 'Our suggestion'}, {short}"
 
 
-def _rate_text(found: Figures) -> str:
+def rate_text(found: Figures) -> str:
+    """Write what `rate` returns."""
     if not found["of"]:
         return "none to count"
     return (
