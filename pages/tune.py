@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
@@ -13,15 +11,13 @@ from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.figures.screen.genes import gene_grid
 from harmony_core.inspect.gene_sets import PANEL, find_genes
 from harmony_core.jobs.job_folder import Progress
-from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.verdict.advice import Advice
-from harmony_core.verdict.verdict import Verdict
 from pages.ui import address, evidence_table, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
 from pages.ui.text import plain
 from pages.ui.tune import (
+    advice_panel,
     before_after,
     controls,
     replay,
@@ -132,31 +128,9 @@ def _explanation(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> Non
         condition = results.params.harmony.batch[0] if results.params.condition else None
         panels.explanation(verdict, condition=condition)
     with right:
-        _advice(verdict, current)
+        advice_panel.draw(verdict, current.dataset, results)
     if not presentation.is_on():
         evidence_table.table(verdict, results, only=only)
-
-
-def _advice(verdict: Verdict, current: CurrentRun) -> None:
-    if not verdict.advice:
-        return
-    st.subheader("What to try")
-    for i, advice in enumerate(verdict.advice[:3]):
-        text, button = st.columns([3, 1], vertical_alignment="center")
-        text.caption(plain(advice.sentence, longest=500))
-        if advice.changes and advice.changes.get("max_iter") != 0:  # sliders begin at one
-            button.button(
-                "Try it",
-                key=f"advice-{i}",
-                on_click=controls.set_sliders,
-                args=(current.dataset, _with_changes(current.results.params, advice)),
-                width="stretch",
-            )
-
-
-def _with_changes(params: RunParams, advice: Advice) -> RunParams:
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in advice.changes.items()}
-    return replace(params, **{advice.group: replace(getattr(params, advice.group), **changes)})
 
 
 def _genes(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> None:

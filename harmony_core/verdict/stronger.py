@@ -16,8 +16,8 @@ def stronger(facts: RunFacts, batch_variable: str) -> list[Advice]:
     first = [_penalty(facts), _lower_tau(facts), _lower_epsilon(facts)]
     pushes = [_raise_sigma(facts), *_raise_theta(facts, batch_variable)]
     # A run stopped this early was stopped on purpose, perhaps against over-correction.
-    longer = int(facts.settings.max_iter == thresholds.GENTLE_ITERATIONS)
-    pushes.insert(longer, more_iterations(facts))
+    if facts.settings.max_iter != thresholds.GENTLE_ITERATIONS:
+        pushes.insert(0, more_iterations(facts))
     found = [advice for advice in (*first, *pushes) if advice is not None]
     return [*found, *_genes(facts)] + ([] if found else [_NOTHING_LEFT])
 

@@ -397,6 +397,41 @@ def test_advice_that_no_slider_can_follow_has_no_button(
     assert [b.key for b in small.button if b.label == "Try it"] == ["advice-1"]
 
 
+def _advise(monkeypatch: pytest.MonkeyPatch, *advice: Any) -> None:
+    from harmony_core.verdict import verdict
+
+    read = verdict.Verdict.from_dict
+    monkeypatch.setattr(
+        verdict.Verdict, "from_dict", classmethod(lambda cls, v: replace(read(v), advice=advice))
+    )
+
+
+def test_advice_about_components_is_followed_and_tried_in_the_background(
+    small: AppTest, finished: Dataset, runner: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harmony_core.verdict.advice import Advice
+
+    _advise(
+        monkeypatch,
+        Advice(sentence="More components.", changes={"n_pcs": 12}, group="prepare"),
+        Advice(sentence="Raise theta.", changes={"theta": [4.0]}),
+    )
+    small.run()
+    assert _text(small).count("Not tried on your data yet.") == 2
+    small.button(key="try-advice").click().run()
+    assert not small.exception
+    tried = [job.work.arguments[1] for job in runner.wanted if job.work.background]
+    assert [(p.prepare.n_pcs == 12, p.harmony.theta) for p in tried] == [
+        (True, (2.0,)),
+        (False, (4.0,)),
+    ]
+    small.button(key="cancel-advice").click().run()
+    small.button(key="advice-0").click().run()
+    assert not small.exception
+    chosen = small.session_state["settings"][finished.fingerprint]
+    assert chosen["prepare"]["n_pcs"] == 12
+
+
 def test_a_link_holds_a_theta_for_each_of_several_batch_variables(app: AppTest) -> None:
     app.query_params |= {"batch": ["condition", "marker_based_type"], "theta": ["1.5", "3"]}
     app.run()

@@ -310,3 +310,29 @@ def test_how_a_run_ended_is_said_without_advice(
     assert said in sentence
     assert "llow more" not in sentence
     assert "because" not in sentence
+
+
+@pytest.mark.parametrize("course", COURSES)
+def test_theta_is_never_moved_back_to_where_it_was_or_past_it(course: str) -> None:
+    thetas = (*GRID["theta"], 1.2, 1.7, 2.5, 5.0, 6.0, 7.0)
+    for theta, max_iter, epsilon in itertools.product(thetas, (3, 6, 10), (0.0, 1e-2)):
+        now = settings(theta=(theta,), max_iter=max_iter, epsilon_harmony=epsilon)
+        for _, pieces in lists_at(now, course):
+            for moved in (a.changes["theta"][0] for a in pieces if "theta" in a.changes):
+                after = dataclasses.replace(now, theta=(moved,))
+                for _, next_pieces in lists_at(after, course):
+                    for back in (
+                        a.changes["theta"][0] for a in next_pieces if "theta" in a.changes
+                    ):
+                        assert (moved > theta) == (back > theta), (theta, moved, back)
+
+
+@pytest.mark.parametrize("theta", GRID["theta"])
+def test_a_run_stopped_against_over_correction_is_not_allowed_more_right_away(
+    theta: float,
+) -> None:
+    start = settings(theta=(theta,), epsilon_harmony=0.0)
+    early = dict(lists_at(start, "settles slowly"))["over"][0]
+    assert early.changes == {"max_iter": 3}
+    for _, pieces in lists_at(followed(start, early), "settles slowly"):
+        assert not any("max_iter" in a.changes for a in pieces)
