@@ -417,7 +417,7 @@ def test_advice_about_components_is_followed_and_tried_in_the_background(
         Advice(sentence="Raise theta.", changes={"theta": [4.0]}),
     )
     small.run()
-    assert _text(small).count("Not tried on your data yet.") == 2
+    assert _text(small).count("Not tried on your data yet") == 2
     small.button(key="try-advice").click().run()
     assert not small.exception
     tried = [job.work.arguments[1] for job in runner.wanted if job.work.background]
