@@ -28,12 +28,12 @@ _HALFWAY_ALPHA = 0.45
 def gentler_theta(theta: float) -> float | None:
     """Return the theta to try where cell types merge; None where lowering it is no advice."""
     back = _HALFWAY_THETA[thresholds.GENTLE_THETA]
-    if theta <= back:
+    if theta <= thresholds.GENTLE_THETA or theta == back:
         return None
-    if theta == thresholds.STRONG_THETA or theta >= thresholds.STRONGER_THETA:
-        return _HALFWAY_THETA[min(theta, thresholds.STRONGER_THETA)]
-    # Further than half way to where stronger advice leads, which may come next.
-    return thresholds.GENTLE_THETA
+    if theta in (thresholds.STRONG_THETA, thresholds.STRONGER_THETA):
+        return _HALFWAY_THETA[theta]
+    above_default = theta > _DEFAULTS.theta[0] and theta not in _HALFWAY_THETA.values()
+    return _DEFAULTS.theta[0] if above_default else thresholds.GENTLE_THETA
 
 
 def stronger_thetas(theta: float) -> list[float]:
@@ -42,12 +42,9 @@ def stronger_thetas(theta: float) -> list[float]:
         return []
     if theta == thresholds.GENTLE_THETA:
         return [_HALFWAY_THETA[theta]]
-    if theta < thresholds.GENTLE_THETA:
+    if theta < _DEFAULTS.theta[0]:
         return [_DEFAULTS.theta[0]]
-    # Gentler advice may come next and go half way back, which must not lie below this.
-    return [
-        t for t in (thresholds.STRONG_THETA, thresholds.STRONGER_THETA) if _HALFWAY_THETA[t] > theta
-    ]
+    return [t for t in (thresholds.STRONG_THETA, thresholds.STRONGER_THETA) if t > theta]
 
 
 def gentler_sigma(sigma: float) -> float | None:
