@@ -21,7 +21,7 @@ from harmony_core.params import HarmonyParams
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.assess import RunData, assess, lisi_numbers
 from harmony_core.verdict.assessment import Assessment
-from harmony_core.verdict.suggest import SIGMAS, THETAS
+from harmony_core.verdict.grid import SIGMAS, THETAS
 from harmony_core.verdict.verdict import judge
 
 OVER = 0.10
@@ -142,6 +142,7 @@ def _row(run: RunData, found: Assessment) -> dict[str, Any]:
         "gap": after["gap"],
         "lost": max((row.lost or 0.0 for row in detection.clusters), default=0.0),
         "mcm": after["mcm"],
+        "state_mixing": detection.state_mixing,
         "ilisi": after["ilisi"],
         "worst_label_purity_loss": after["worst_label_purity_loss"],
         "clisi_rise": change.after - change.before,

@@ -33,7 +33,9 @@ from real_truth import OVER_GREY, UNDER_GREY
 
 from harmony_core.metric_catalog import metric_title
 from harmony_core.params import HarmonyParams
-from harmony_core.verdict.suggest import SIGMAS, THETAS, Candidate, best_candidate
+from harmony_core.verdict.grid import SIGMAS, THETAS, Candidate
+from harmony_core.verdict.suggest import suggest
+from harmony_core.verdict.verdict import Mixing
 
 Row = dict[str, Any]
 
@@ -173,7 +175,7 @@ def suggested(rows: Sequence[Row]) -> dict[str, Any]:
         if not any(row["mixing"] is not None for row in grid):
             continue  # confounded: there is nothing to mix, so no setting is right
         candidates = {_candidate(row): row for row in grid}
-        best = best_candidate(list(candidates))
+        best = suggest(list(candidates)).best
         choices["ours"].append(candidates[best] if best else None)
         choices["max_ilisi"].append(max(grid, key=lambda row: row["ilisi"]))
         if all(row.get("scib_total") is not None for row in grid):
@@ -183,7 +185,11 @@ def suggested(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _candidate(row: Row) -> Candidate:
     settings = HarmonyParams(batch=("batch",), theta=(row["theta"],), sigma=row["sigma"])
-    return Candidate(settings=settings, mcm=row["mcm"], score=row["score"])
+    return Candidate(
+        settings=settings,
+        kind=row["without_labels"],
+        mixing=Mixing(worst=row["state_mixing"], mean=row["mcm"]),
+    )
 
 
 def _quality(picks: Sequence[Row | None]) -> dict[str, Any]:

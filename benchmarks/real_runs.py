@@ -32,7 +32,7 @@ from harmony_core.detector.states import leiden_within_batches
 from harmony_core.metrics.mixing import lisi
 from harmony_core.metrics.scib import scib_scores
 from harmony_core.runs.history import candidate
-from harmony_core.verdict.suggest import best_candidate
+from harmony_core.verdict.suggest import suggest
 
 if TYPE_CHECKING:
     import anndata as ad
@@ -100,7 +100,7 @@ def _judged(design: RealDesign, grid: Grid, home: str) -> dict[str, Any]:
     settings = list(grid)
     suggested = {}
     for name, tried in candidates.items():
-        best = best_candidate(tried)
+        best = suggest(tried).best
         suggested[name] = None if best is None else list(settings[tried.index(best)])
     return {"runs": rows, "suggested": suggested}
 

@@ -40,13 +40,15 @@ from harmony_core.params import (
     PrepareParams,
     RunParams,
 )
-from harmony_core.runs.history import side_names
+from harmony_core.runs.history import candidate, side_names
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import estimate
 from harmony_core.store import Dataset, Store
+from harmony_core.verdict.grid import grid
 from harmony_core.verdict.risk import with_thetas
+from harmony_core.verdict.suggest import Suggestion, suggest
 from harmony_core.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -197,6 +199,34 @@ class Study:
         params = replace(params, **{k: v for k, v in groups.items() if v is not None})  # type: ignore[arg-type]
         Pipeline(self.dataset, params).run()
         return Run(RunResults(self.dataset, params), self.input_path)
+
+    def suggest(self, **settings: Any) -> Suggestion:
+        """Try a grid of theta and sigma, and say which to use and what more mixing would cost.
+
+        Parameters
+        ----------
+        settings
+            Of `harmony_core.HarmonyParams`, other than ``theta`` and ``sigma``.
+
+        Raises
+        ------
+        ParameterError
+            If a setting is unknown or out of its range.
+        DataError
+            If the data can't be corrected so.
+
+        Examples
+        --------
+        >>> suggestion = getfixture("study").suggest(max_iter=1)
+        >>> len(suggestion.sentences) > 0
+        True
+        """
+        harmony = HarmonyParams.from_dict({"batch": self.batch, **settings})
+        tried = []
+        for params in map(self._params, grid(harmony)):
+            Pipeline(self.dataset, params).run("assess")
+            tried.append(candidate(RunResults(self.dataset, params)))
+        return suggest([run for run in tried if run is not None])
 
     def diagnose(self, corrected: npt.NDArray[np.floating] | str) -> Assessment:
         """Assess an embedding that another tool corrected, with the evidence Harmony's runs get.

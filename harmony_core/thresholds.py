@@ -314,15 +314,6 @@ RISK_HIGH = _add(
     "convention: the loss from which benchmarks/real_cells.py calls a run over-corrected",
 )
 
-# --- Suggest ---------------------------------------------------------------------------------
-
-SUGGEST_SCORE_MAX = _add(
-    "suggest_score_max",
-    0.9,
-    "Largest detector score of a setting that is offered; 1 is flagged.",
-    _OWN,
-)
-
 # --- Advice ----------------------------------------------------------------------------------
 
 FEW_PCS = _add("few_pcs", 40, "Below this many components, more of them preserve more.", _OWN)

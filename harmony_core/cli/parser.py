@@ -6,13 +6,14 @@ import argparse
 from importlib import metadata
 from typing import NoReturn
 
-from harmony_core.cli import check, completion, correct, diagnose, export, report
+from harmony_core.cli import check, completion, correct, diagnose, export, report, suggest
 from harmony_core.cli.shared import PROGRAM, one_line
 
 COMMANDS = {
     "correct": (correct, "correct a file, judge the result and write both"),
     "check": (check, "say what is recognised in a file, before anything runs"),
     "diagnose": (diagnose, "judge an embedding that any tool corrected"),
+    "suggest": (suggest, "try a grid of settings, say which to use and what more mixing costs"),
     "export": (export, "turn a run's file into scripts, figures, tables, settings"),
     "report": (report, "turn a run's file into a self-contained page"),
     "completion": (completion, "print what makes a shell complete these commands"),

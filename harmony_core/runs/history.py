@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, write_json
-from harmony_core.verdict.suggest import Candidate
+from harmony_core.verdict.grid import Candidate, candidate_of
 
 LONGEST_NAME = 60
 
@@ -198,24 +198,6 @@ def summary(results: RunResults, names: Sequence[str] = ()) -> dict[str, Any] | 
 
 
 def candidate(results: RunResults) -> Candidate | None:
-    """Return what *Suggest* needs to know of a run; None if it is not assessed.
-
-    With several batch variables each number is that of the variable (or of their combination)
-    that speaks most against the run.
-    """
+    """Return what *Suggest* needs to know of a run; None if it is not assessed."""
     assessment = results.assessment
-    if assessment is None:
-        return None
-    after = assessment.after.values()
-    scored = [d for d in assessment.detections.values() if d.conflict is not None]
-    return Candidate(
-        settings=results.params.harmony,
-        mcm=min(_known(after, "mcm"), default=None),
-        score=max((d.score for d in scored), default=None),
-        purity_loss=max(_known(after, "worst_label_purity_loss"), default=None),
-    )
-
-
-def _known(metrics: Iterable[Mapping[str, float | None]], name: str) -> list[float]:
-    values = [of_variable.get(name) for of_variable in metrics]
-    return [value for value in values if value is not None]
+    return None if assessment is None else candidate_of(results.params.harmony, assessment)

@@ -128,7 +128,7 @@ def assess(run: RunData) -> Assessment:
     verdicts: dict[str, Verdict] = {}
     labels: tuple[LabelRow, ...] = ()
     notes: tuple[str, ...] = ()
-    shared = LabelMixing()
+    shared: dict[str, LabelMixing] = {}
     for variable, reference in zip(run.variables, run.references, strict=True):
         name = variable.name
         detection = score(
@@ -148,7 +148,7 @@ def assess(run: RunData) -> Assessment:
         after[name] |= {"conflict": detection.conflict, "gap": detection.gap}
         if run.label is not None:
             labels, notes = label_rows(run, variable)
-            shared = label_mixing(run, variable)
+            shared[name] = label_mixing(run, variable)
             before[name]["clisi"] = _mean(run.lisi_before.label)
             after[name]["clisi"] = _mean(run.lisi_after.label)
             after[name]["worst_label_purity_loss"] = labels[0].loss if labels else None
@@ -158,7 +158,7 @@ def assess(run: RunData) -> Assessment:
             run.facts,
             batch_variable=name,
             labels=labels,
-            shared=shared,
+            shared=shared.get(name),
             mixing_before=mixed_before.ratio,
             mcm_before=mcm_before,
         )
@@ -168,6 +168,7 @@ def assess(run: RunData) -> Assessment:
         verdict=combine(verdicts),
         detections=detections,
         labels=labels,
+        shared=shared,
         states=(*label_states(labels), *detections[run.variables[-1].name].states),
         notes=notes,
         per_cell=_per_cell(run),

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from harmony_core._typing import Arrays
-from harmony_core.detector.results import Detection, LabelRow, StateRow
+from harmony_core.detector.results import Detection, LabelMixing, LabelRow, StateRow
 from harmony_core.verdict.verdict import Verdict
 
 Numbers = Mapping[str, Mapping[str, float | None]]
@@ -34,6 +34,8 @@ class Assessment:
         The label-free evidence by batch variable.
     labels
         What became of each label, worst first.
+    shared
+        How far the labels that batches share are mixed, by batch variable; empty without labels.
     states
         What became of each label and state, one row each; states of the last batch variable.
     notes
@@ -48,6 +50,7 @@ class Assessment:
     verdict: Verdict
     detections: Mapping[str, Detection]
     labels: tuple[LabelRow, ...]
+    shared: Mapping[str, LabelMixing]
     states: tuple[StateRow, ...]
     notes: tuple[str, ...]
     per_cell: Arrays = field(compare=False, repr=False)
@@ -72,6 +75,7 @@ class Assessment:
             "verdict": self.verdict.to_dict(),
             "detections": {name: d.to_dict() for name, d in self.detections.items()},
             "labels": [dataclasses.asdict(row) for row in self.labels],
+            "shared": {name: dataclasses.asdict(row) for name, row in self.shared.items()},
             "states": [dataclasses.asdict(row) for row in self.states],
             "notes": list(self.notes),
         }
@@ -84,6 +88,7 @@ class Assessment:
             verdict=Verdict.from_dict(values["verdict"]),
             detections={n: Detection.from_dict(d) for n, d in values["detections"].items()},
             labels=tuple(LabelRow.from_dict(row) for row in values["labels"]),
+            shared={n: LabelMixing(**row) for n, row in values["shared"].items()},
             states=tuple(StateRow.from_dict(row) for row in values["states"]),
             notes=tuple(values["notes"]),
             per_cell=per_cell,

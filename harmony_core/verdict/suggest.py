@@ -1,70 +1,69 @@
-"""Suggest: the best setting of a small grid, from the numbers of finished runs."""
+"""Suggest: of a small grid the setting that mixes most at no state's cost, and what more costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from harmony_core import thresholds
-from harmony_core.params import HarmonyParams
-
-THETAS = (1.0, 2.0, 4.0, 8.0)
-SIGMAS = (0.05, 0.1, 0.2)
+from harmony_core.verdict.grid import Candidate, mixing_rank
+from harmony_core.verdict.suggest_wording import Answer, cost_rows, suggestion_sentences
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """What decides whether a finished run may be suggested.
+class Suggestion:
+    """What is said of a grid.
 
     Parameters
     ----------
-    settings
-        Of the run.
-    mcm
-        Matched-cluster mixing; ``None`` where it could not be computed.
-    score
-        Of the label-free detector, 1 being flagged; ``None`` where nothing could be assessed.
-    purity_loss
-        Of the worst label; ``None`` without labels.
+    answer
+        What kind of answer it is.
+    best
+        The setting that mixes most at no state's cost; ``None`` where there is none.
+    further
+        Settings that mix more than ``best`` (or all, without one), the least mixed first.
     """
 
-    settings: HarmonyParams
-    mcm: float | None
-    score: float | None
-    purity_loss: float | None = None
+    answer: Answer
+    best: Candidate | None = None
+    further: tuple[Candidate, ...] = ()
 
     @property
-    def allowed(self) -> bool:
-        """Whether the run mixes, and nothing speaks against it."""
-        gentle = self.score is not None and self.score <= thresholds.SUGGEST_SCORE_MAX
-        pure = self.purity_loss is None or self.purity_loss <= thresholds.PURITY_LOSS_RED
-        return self.mixes and gentle and pure
+    def sentences(self) -> tuple[str, ...]:
+        """Which setting to use, or why none is right and where to look; then what more costs."""
+        return suggestion_sentences(self.answer, self.best, self.further)
 
     @property
-    def mixes(self) -> bool:
-        """Whether the batches came together: what leaves them apart is no correction."""
-        return self.mcm is not None and self.mcm >= thresholds.MCM_LOW
+    def rows(self) -> list[dict[str, Any]]:
+        """The table of ``best`` and ``further``; see `suggest_wording.cost_rows`."""
+        return cost_rows([self.best, *self.further] if self.best else self.further)
 
 
-def grid(settings: HarmonyParams) -> tuple[HarmonyParams, ...]:
-    """Return the settings to try: every theta with every sigma, the rest unchanged.
+def suggest(candidates: Sequence[Candidate]) -> Suggestion:
+    """Say which of some runs to use, and what the runs that mix more would cost.
 
-    Every batch variable gets the same theta.
-    """
-    values = settings.to_dict()
-    return tuple(
-        HarmonyParams.from_dict({**values, "theta": [theta] * len(settings.batch), "sigma": sigma})
-        for theta in THETAS
-        for sigma in SIGMAS
-    )
-
-
-def best_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Return the best mixed run among those that nothing speaks against.
+    Parameters
+    ----------
+    candidates
+        Runs of the same data; settings other than theta and sigma are equal.
 
     Returns
     -------
-    The run, the first of equals; ``None`` where none is allowed, which is an answer to show too.
+    The run that mixes most among those whose verdict is right, or else among the under-corrected.
+    Mixing is compared to the percent, at the least mixed batch and then on average; of equals the
+    gentlest (least theta, then sigma) is taken.
     """
-    allowed = [candidate for candidate in candidates if candidate.allowed]
-    return max(allowed, key=lambda candidate: candidate.mcm or 0.0, default=None)
+    if any(candidate.nothing_to_correct for candidate in candidates):
+        return Suggestion(answer="nothing")
+    by_mixing = sorted(candidates, key=lambda c: (mixing_rank(c.mixing), c.gentleness))
+    free = [c for c in by_mixing if c.is_right or c.kind == "under"]
+    if not free:
+        costly = any(c.costs_a_state for c in candidates)
+        return Suggestion(answer="costly" if costly else "unjudged", further=tuple(by_mixing))
+    best = max(free, key=lambda c: (c.is_right, mixing_rank(c.mixing), c.gentleness))
+    rank = mixing_rank(best.mixing)
+    return Suggestion(
+        answer="right" if best.is_right else "apart",
+        best=best,
+        further=tuple(c for c in by_mixing if mixing_rank(c.mixing) > rank),
+    )

@@ -241,12 +241,35 @@ def is_under(detection: Detection, shared: LabelMixing) -> bool:
     Labels that batches share are asked where there are any; matching states and pre-clusters
     otherwise, from the worse side as well as on average.
     """
-    if shared.after is not None:
-        worst = shared.worst_after or 0.0
-        return shared.after < thresholds.MCM_LOW or worst < thresholds.STATE_APART
-    low = detection.mcm is not None and detection.mcm < thresholds.MCM_LOW
-    worse = detection.state_mixing is not None and detection.state_mixing < thresholds.STATE_APART
+    mixing = mixing_of(detection, shared)
+    low = mixing.mean is not None and mixing.mean < thresholds.MCM_LOW
+    worse = mixing.worst is not None and mixing.worst < thresholds.STATE_APART
     return low or worse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """How far a run mixed what should mix, 1 being as far as sizes allow.
+
+    Parameters
+    ----------
+    worst, mean
+        Of the least mixed batch (of matching states from the worse side, without labels), and on
+        average; ``None`` where there is nothing to compare.
+    batch
+        The least mixed batch; empty without labels.
+    """
+
+    worst: float | None = None
+    mean: float | None = None
+    batch: str = ""
+
+
+def mixing_of(detection: Detection, shared: LabelMixing) -> Mixing:
+    """Return the mixing that under-correction is read from: of shared labels, or else of states."""
+    if shared.after is not None:
+        return Mixing(worst=shared.worst_after, mean=shared.after, batch=shared.worst_batch)
+    return Mixing(worst=detection.state_mixing, mean=detection.mcm)
 
 
 def _has_enough_states(detection: Detection) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,13 @@ from harmony_core.runs import risk
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, examples
 from harmony_core.verdict.evidence import Evidence
+from harmony_core.verdict.grid import Candidate, Loss
 from harmony_core.verdict.risk import Risk, rows_at_risk, with_thetas
+from harmony_core.verdict.verdict import Mixing
 from pages.ui import evidence_table
+from pages.ui.run_group import Group
 from pages.ui.tables import csv
+from pages.ui.tune import settings_search
 from tests.app.conftest import Waiting
 
 SECTIONS = (
@@ -147,6 +152,45 @@ def test_suggest_begins_in_the_background_and_can_be_cancelled(
     app.button(key="cancel-suggest").click().run()
     assert not runner.wanted
     assert app.button(key="suggest")
+
+
+class Searched(Group):
+    """A group whose runs the store has."""
+
+    def done(self, runs: Sequence[RunParams]) -> list[RunParams]:
+        return list(runs)
+
+
+def test_the_suggestion_says_what_each_step_further_costs(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "<b>NK</b> *x*"
+
+    def candidate(results: RunResults) -> Candidate:
+        harmony = results.params.harmony
+        theta, is_far = harmony.theta[0], harmony.theta[0] > 4
+        return Candidate(
+            settings=harmony,
+            kind="over" if is_far else "good",
+            mixing=Mixing(worst=theta / 10, mean=theta / 10, batch=name),
+            losses=(Loss(name=name, other="=B", amount=0.12),) if is_far else (),
+        )
+
+    monkeypatch.setattr(settings_search, "Group", Searched)
+    monkeypatch.setattr(settings_search.history, "candidate", candidate)
+    app.run()
+    assert not app.exception
+    text = _texts(app)
+    assert "theta 4, sigma 0\\.05 mixes the batches most without cost to a state" in text
+    assert "12 % of the neighbours of" in text
+    assert "<b>NK" not in text
+    steps = next(t.value for t in app.dataframe if "Who pays" in t.value)
+    assert list(steps["theta"]) == [4, 8, 8, 8]
+    assert list(steps["Who pays"]) == ["", name, name, name]
+    assert list(steps["Neighbours lost"].dropna()) == [0.12] * 3
+    app.button(key="use-suggestion").click().run()
+    assert not app.exception
+    assert next(s for s in app.slider if s.label == "sigma").value == 0.05
 
 
 def test_a_slider_does_not_wait_for_the_search(app: AppTest, runner: Waiting) -> None:

@@ -69,10 +69,18 @@ def test_a_candidate_has_the_runs_own_numbers(judged: Dataset) -> None:
     found = runs.candidate(results)
     assert found is not None
     assert results.assessment is not None
-    after = results.assessment["metrics"]["after"]["batch"]
     assert found.settings == SMALL.harmony
-    assert found.mcm == after["mcm"]
-    assert found.purity_loss == after["worst_label_purity_loss"]
+    assert found.kind == results.assessment["verdict"]["kind"]
+    shared = results.assessment["shared"]["batch"]
+    assert found.mixing.mean == shared["after"]
+    assert (found.mixing.worst, found.mixing.batch) == (
+        shared["worst_after"],
+        shared["worst_batch"],
+    )
+    losses = {row["name"]: row["loss"] for row in results.assessment["labels"]}
+    evidence = results.assessment["verdict"]["evidence"]
+    assert {loss.name for loss in found.losses} == {row["name"] for row in evidence}
+    assert all(loss.amount == losses.get(loss.name, loss.amount) for loss in found.losses)
     assert runs.candidate(RunResults(judged, UNJUDGED)) is None
 
 

@@ -89,14 +89,12 @@ def test_the_tool_follows_from_the_data(change: dict[str, object], fits: dict[st
         assert list(found) == ["Harmony"]
 
 
-def test_the_map_marks_what_is_offered_refused_and_on_screen() -> None:
+def test_the_map_marks_what_is_suggested_costly_and_on_screen() -> None:
     points = [
-        Setting(theta=t, sigma=s, mixing=m, risk=r, refused=r > 0.7)
+        Setting(theta=t, sigma=s, mixing=m, loss=r, costly=r > 0.7)
         for t, s, m, r in [(1, 0.1, 0.5, 0.1), (2, 0.1, 0.8, 0.6), (2, 0.2, 0.9, 1.4)]
     ]
-    figure = settings_map(
-        points, risk_title="Risk", limit=0.7, current=points[0], offered=points[1]
-    )
+    figure = settings_map(points, current=points[0], best=points[1])
     assert [trace.name for trace in figure.data] == ["sigma 0.1", "sigma 0.2", "on screen"]
     assert list(figure.data[0].marker.symbol) == ["circle", "star"]
     assert list(figure.data[1].marker.symbol) == ["x"]

@@ -20,7 +20,7 @@ def _assessment(kind: Kind, mcm: float | None) -> Assessment:
     verdict = Verdict(severity=KINDS[kind].severity, kind=kind, sentences=(), evidence=(row,))
     return Assessment(
         before={"b": {}}, after={"b": {"mcm": mcm}}, verdict=verdict,
-        detections={}, labels=(), states=(), notes=(), per_cell={},
+        detections={}, labels=(), shared={}, states=(), notes=(), per_cell={},
     )  # fmt: skip
 
 

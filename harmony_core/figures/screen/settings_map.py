@@ -1,4 +1,4 @@
-"""The map of settings: mixing against what speaks against a run."""
+"""The map of settings: mixing against what it costs a state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from harmony_core.figures.screen.style import styled
-from harmony_core.metric_catalog import METRICS
 from harmony_core.palette import colors_for
 
 
@@ -21,40 +20,34 @@ class Setting:
     theta, sigma
         Its settings; with several batch variables theta is the same for all.
     mixing
-        Matched-cluster mixing, 0 to 1.
-    risk
-        What speaks against the run: the detector's score, the gap, or the worst purity loss.
-    refused
-        Whether something speaks against offering it.
+        Of what is mixed least, 0 to 1.
+    loss
+        Fraction of the neighbours that the state that loses most lost.
+    costly
+        Whether its verdict says that a state pays.
     """
 
     theta: float
     sigma: float
     mixing: float
-    risk: float
-    refused: bool
+    loss: float
+    costly: bool
 
 
 def settings_map(
     settings: Sequence[Setting],
     *,
-    risk_title: str,
-    limit: float | None = None,
     current: Setting | None = None,
-    offered: Setting | None = None,
+    best: Setting | None = None,
 ) -> go.Figure:
-    """Draw runs by how well they mix and what speaks against them; up and to the left is better.
+    """Draw runs by how well they mix and what it costs a state; up and to the left is better.
 
     Parameters
     ----------
     settings
         The runs, labelled with theta and coloured by sigma.
-    risk_title
-        What ``risk`` is.
-    limit
-        Value of ``risk`` above which no run is offered, drawn as a line where there is one.
-    current, offered
-        The run on screen, ringed, and the one offered, marked with a star. The run on screen may
+    current, best
+        The run on screen, ringed, and the one suggested, marked with a star. The run on screen may
         be none of ``settings``.
     """
     figure = go.Figure()
@@ -64,7 +57,7 @@ def settings_map(
         mine = [s for s in settings if s.sigma == sigma]
         figure.add_trace(
             go.Scatter(
-                x=[s.risk for s in mine],
+                x=[s.loss for s in mine],
                 y=[s.mixing for s in mine],
                 mode="markers+text",
                 name=f"sigma {sigma:g}",
@@ -74,18 +67,18 @@ def settings_map(
                     "color": colors[f"{sigma:g}"],
                     "size": 12,
                     "symbol": [
-                        "star" if s == offered else "x" if s.refused else "circle" for s in mine
+                        "star" if s == best else "x" if s.costly else "circle" for s in mine
                     ],
-                    "opacity": [0.55 if s.refused else 1.0 for s in mine],
+                    "opacity": [0.55 if s.costly else 1.0 for s in mine],
                 },
                 hovertemplate="theta %{text}, sigma "
-                f"{sigma:g}<br>mixing %{{y:.2f}}, {risk_title.lower()} %{{x:.3g}}<extra></extra>",
+                f"{sigma:g}<br>least mixing %{{y:.0%}}, neighbours lost %{{x:.0%}}<extra></extra>",
             )
         )
     if current is not None:
         figure.add_trace(
             go.Scatter(
-                x=[current.risk],
+                x=[current.loss],
                 y=[current.mixing],
                 mode="markers",
                 name="on screen",
@@ -93,9 +86,13 @@ def settings_map(
                 hoverinfo="skip",
             )
         )
-    if limit is not None:
-        figure.add_vline(x=limit, line={"dash": "dash", "width": 1, "color": "grey"})
-    figure.update_xaxes(title=f"{risk_title} (less is better)", rangemode="tozero")
-    figure.update_yaxes(title=f"{METRICS['mcm'].title} (more is better)", range=[-0.02, 1.06])
+    figure.update_xaxes(
+        title="Neighbours lost by the worst state (less is better)",
+        tickformat=".0%",
+        rangemode="tozero",
+    )
+    figure.update_yaxes(
+        title="Mixing of what mixes least (more is better)", tickformat=".0%", range=[-0.02, 1.06]
+    )
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"})
     return styled(figure, height=360, margin_bottom=40)

@@ -1,35 +1,36 @@
-"""Suggest: a grid of settings in the background, the map of what they did, and one to offer."""
+"""Suggest: a grid of settings in the background, which to use, and what more mixing costs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import streamlit as st
 
-from harmony_core import thresholds
 from harmony_core.figures.screen.settings_map import Setting, settings_map
-from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from harmony_core.verdict.suggest import Candidate, best_candidate, grid
+from harmony_core.verdict.grid import Candidate, grid
+from harmony_core.verdict.suggest import Suggestion, suggest
 from pages.ui.charts import chart
 from pages.ui.run_group import Group
+from pages.ui.tables import table
+from pages.ui.text import plain
 from pages.ui.tune import controls
 
-_SCORE = "Signs of merging"
-_GAP, _PURITY_LOSS = (METRICS[name].title for name in ("gap", "worst_label_purity_loss"))
-_LIMITS = {
-    _SCORE: thresholds.SUGGEST_SCORE_MAX,
-    _GAP: None,
-    _PURITY_LOSS: thresholds.PURITY_LOSS_RED,
+_COLUMNS = {
+    **{"theta": "theta", "sigma": "sigma", "verdict": "Verdict"},
+    **{"least_mixing": "Least mixing", "least_mixed_batch": "Least mixed batch"},
+    **{"mean_mixing": "Mean mixing", "state": "Who pays", "becomes": "Becomes"},
+    "neighbors_lost": "Neighbours lost",
 }
-"""What the map may show mixing against, and the value above which nothing is offered."""
+"""Headings of the table of steps."""
 
 
 def draw(dataset: Dataset, params: RunParams) -> None:
-    """Draw the offer to search, its progress, the map and what is offered."""
+    """Draw the button to search, its progress, what is suggested and the map."""
     group = Group("suggest", dataset, "assess")
     wanted = [replace(params, harmony=harmony) for harmony in grid(params.harmony)]
     done = group.done(wanted)
@@ -38,8 +39,8 @@ def draw(dataset: Dataset, params: RunParams) -> None:
     if not under_way and len(done) < len(wanted):
         st.caption(
             f"Tries {len(wanted)} settings (theta 1, 2, 4, 8 with sigma 0.05, 0.1, 0.2) in the "
-            "background and offers the one that mixes best without signs of merging. You can go "
-            "on working; every run is kept."
+            "background, names the one that mixes most without cost to a state, and says what "
+            "each step further would cost. You can go on working; every run is kept."
         )
         st.button(
             "Go on" if len(done) > 1 else "Suggest settings",
@@ -52,100 +53,71 @@ def draw(dataset: Dataset, params: RunParams) -> None:
 
 
 def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, complete: bool) -> None:
-    found = {run: history.candidate(RunResults(dataset, run)) for run in done}
-    candidates = {run: candidate for run, candidate in found.items() if candidate is not None}
-    best = best_candidate(list(candidates.values())) if complete else None
-    if complete:
-        _suggestion(dataset, params, list(candidates.values()), best)
-    _map(dataset, params, candidates, best)
+    read = [history.candidate(RunResults(dataset, run)) for run in done]
+    candidates = [candidate for candidate in read if candidate is not None]
+    suggestion = suggest(candidates) if complete else None
+    if suggestion is not None:
+        _suggestion(dataset, params, suggestion)
+    _map(history.candidate(RunResults(dataset, params)), candidates, suggestion)
 
 
-def _suggestion(
-    dataset: Dataset, params: RunParams, candidates: list[Candidate], best: Candidate | None
-) -> None:
-    if best is None:
-        st.markdown("**None of these settings can be offered.** " + _why_none(candidates))
-        return
+def _suggestion(dataset: Dataset, params: RunParams, suggestion: Suggestion) -> None:
     text, button = st.columns([4, 1], vertical_alignment="center")
-    text.markdown(
-        f"**theta {best.settings.theta[0]:g}, sigma {best.settings.sigma:g}**: the best mixing "
-        f"({best.mcm:.0%} of matching clusters) among the settings that nothing speaks against."
-    )
-    if best.settings == params.harmony:
-        button.caption("On screen")
-        return
-    button.button(
-        "Use it",
-        key="use-suggestion",
-        type="primary",
-        on_click=controls.set_sliders,
-        args=(dataset, replace(params, harmony=best.settings)),
-        width="stretch",
-    )
+    first, *others = [plain(s, longest=600) for s in suggestion.sentences]
+    text.markdown(f"**{first}**")
+    for sentence in others:
+        text.markdown(sentence)
+    if (best := suggestion.best) is not None:
+        if best.settings == params.harmony:
+            button.caption("On screen")
+        else:
+            button.button(
+                "Use it",
+                key="use-suggestion",
+                type="primary",
+                on_click=controls.set_sliders,
+                args=(dataset, replace(params, harmony=best.settings)),
+                width="stretch",
+            )
+    if rows := suggestion.rows:
+        _table(pd.DataFrame(rows))
 
 
-def _why_none(candidates: list[Candidate]) -> str:
-    if all(candidate.mcm is None for candidate in candidates):
-        return (
-            "No cluster of one batch has a counterpart in another, so there is no mixing to aim "
-            "for."
-        )
-    if not any(candidate.mixes for candidate in candidates):
-        return (
-            "All of them leave the batches apart. More iterations may help; check too that "
-            "variable genes were chosen per batch."
-        )
-    return (
-        "Each that mixes the batches shows signs of merging, or mixed a label with another. Look "
-        "at the evidence: the batches may differ by cell type, and then no setting is right "
-        "for all."
+def _table(rows: pd.DataFrame) -> None:
+    percent = st.column_config.NumberColumn(format="percent")
+    fractions = ("least_mixing", "mean_mixing", "neighbors_lost")
+    rows = rows.astype({name: float for name in fractions}).rename(columns=_COLUMNS)
+    table(
+        rows,
+        key="suggest-steps",
+        file="suggested_settings",
+        columns={_COLUMNS[name]: percent for name in fractions},
     )
 
 
 def _map(
-    dataset: Dataset,
-    params: RunParams,
-    candidates: dict[RunParams, Candidate],
-    best: Candidate | None,
+    on_screen: Candidate | None, candidates: list[Candidate], suggestion: Suggestion | None
 ) -> None:
-    labelled = any(candidate.purity_loss is not None for candidate in candidates.values())
-    risks = list(_LIMITS) if labelled else list(_LIMITS)[:2]
-    picked = st.segmented_control(
-        "Against", risks, default=risks[0], key="map-risk", label_visibility="collapsed"
-    )
-    risk = picked or risks[0]
-    points = {c: _point(RunResults(dataset, run), c, risk) for run, c in candidates.items()}
-    on_screen = history.candidate(RunResults(dataset, params))
-    known = [point for point in points.values() if point is not None]
-    if not known:
-        return
+    best = None if suggestion is None else suggestion.best
     chart(
         settings_map(
-            known,
-            risk_title=risk,
-            limit=_LIMITS[risk],
-            current=on_screen and _point(RunResults(dataset, params), on_screen, risk),
-            offered=best and points[best],
+            [_point(candidate) for candidate in candidates],
+            current=on_screen and _point(on_screen),
+            best=best and _point(best),
         ),
         key="suggest-map",
     )
     st.caption(
-        "Numbers are theta. A star is offered, crosses are settings that something speaks "
-        "against, the ring is on screen."
+        "Numbers are theta. A star is suggested, crosses are settings at which a state pays, the "
+        "ring is on screen."
     )
 
 
-def _point(results: RunResults, candidate: Candidate, risk: str) -> Setting | None:
-    value = {_SCORE: candidate.score, _PURITY_LOSS: candidate.purity_loss}.get(risk)
-    if risk == _GAP and results.assessment is not None:
-        gaps = [v.get("gap") for v in results.assessment.after.values()]
-        value = max((gap for gap in gaps if gap is not None), default=None)
-    if value is None or candidate.mcm is None:
-        return None
+def _point(candidate: Candidate) -> Setting:
     return Setting(
         theta=candidate.settings.theta[0],
         sigma=candidate.settings.sigma,
-        mixing=candidate.mcm,
-        risk=value,
-        refused=not candidate.allowed,
+        mixing=candidate.least_mixing,
+        loss=max((loss.amount or 0.0 for loss in candidate.losses), default=0.0),
+        costly=candidate.costs_a_state,
     )
