@@ -278,7 +278,7 @@ def build_reference(
         batch_sd=batch_sd.astype(np.float32),
         components=np.zeros((0, 0), dtype=np.float32) if has_genes else embedding,
         partitions=tuple(partitions),
-        notes=tuple(_notes(codes, partitions[EVIDENCE], has_genes)),
+        notes=tuple(_notes(codes, partitions[EVIDENCE], has_genes, pooled=bool(pool_of.max()))),
         lent=lent,
     )
 
@@ -321,8 +321,8 @@ def _batch_moments(
     return mean, np.sqrt(np.maximum(squares / sizes - mean**2, 0.0))
 
 
-def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:
-    notes = []
+def _notes(codes: Ints, evidence: Partition, has_genes: bool, *, pooled: bool) -> list[str]:
+    notes, groups = [], "pools of batches" if pooled else "batches"
     if not has_genes:
         notes.append(
             "There is no expression of variable genes, so the judgement rests on components and "
@@ -337,7 +337,7 @@ def _notes(codes: Ints, evidence: Partition, has_genes: bool) -> list[str]:
     missing = int(((sizes > 0) & ~assessed).sum())
     if missing:
         notes.append(
-            f"{missing} of {present} batches have no cluster of "
+            f"{missing} of {present} {groups} have no cluster of "
             f"{thresholds.MIN_CELLS_REFERENCE} cells or more, so they are not judged."
         )
     small = int((evidence.sizes < thresholds.MIN_CELLS_REFERENCE).sum())

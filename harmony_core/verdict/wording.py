@@ -121,12 +121,25 @@ def unjudged_sentence(detection: Detection, batch_variable: str) -> str:
     """Say that nothing can be said, and why."""
     text = f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
     if detection.mcm is None and detection.state_mixing is None:
-        return text + (
-            "no cluster of one batch has a counterpart in another, and there are no labels."
-        )
+        return text + f"{_unmatched(detection)}, and there are no labels."
     return text + (
         f"only {_percent(detection.assessed_fraction)} of the cells are in states large enough to "
         "look at, and there are no labels."
+    )
+
+
+def _unmatched(detection: Detection) -> str:
+    """Say that no clusters match, and whether the batches are mixed all the same."""
+    text = "no cluster of one batch could be matched with one of another"
+    if not detection.batches:
+        return text
+    least = min(detection.batches, key=lambda batch: batch.after)
+    if least.after < thresholds.MCM_LOW:
+        return text
+    smallest = min(detection.batches, key=lambda batch: batch.cells)
+    return (
+        f"{text}, though the batches lie among each other (the smallest, “{smallest.name}”, has "
+        f"{smallest.cells:,} cells)"
     )
 
 

@@ -322,6 +322,21 @@ def test_without_partners_and_labels_it_cannot_be_judged() -> None:
     assert judge(alone, facts(), batch_variable="stim", labels=labels).kind == "good"
 
 
+@pytest.mark.parametrize(("after", "said"), [(0.95, True), (0.3, False)])
+def test_without_partners_it_is_said_that_batches_are_mixed_where_they_are(
+    after: float, said: bool
+) -> None:
+    batches = (
+        BatchMixing(name="ctrl", cells=900, before=0.5, after=0.97),
+        BatchMixing(name="stim", cells=24, before=0.5, after=after),
+    )
+    none = dataclasses.replace(CLEAN, mcm=None, matched=(), batches=batches)
+    sentence = judge(none, facts(), batch_variable="stim").sentences[0]
+    assert "could be matched" in sentence
+    mixed = "though the batches lie among each other (the smallest, “stim”, has 24 cells)"
+    assert (mixed in sentence) is said
+
+
 def test_condition_says_what_is_lost() -> None:
     condition = dataclasses.replace(FLAGGED, condition=True)
     verdict = judge(condition, facts(), batch_variable="stim")

@@ -52,7 +52,7 @@ def states(results: RunResults) -> None:
                     "What happened": _OUTCOMES[row.outcome] + (f" ({row.why})" if row.why else ""),
                     "With, or from": row.other,
                     "Neighbours changed": None if row.outcome == "apart" else row.amount,
-                    "Mixed with its match": row.amount if row.outcome == "apart" else None,
+                    "Mixed between batches": assessment.mixing_of(row),
                     "False discovery rate": row.q,
                     "Genes that say so": ", ".join(row.genes),
                 }
@@ -68,8 +68,10 @@ def states(results: RunResults) -> None:
                 "Part of its 30 nearest neighbours that changed to another label or state; above "
                 f"{STATE_LOSS:g} of a state it was merged.",
             ),
-            "Mixed with its match": decimals(
-                2, f"1 is as far as sizes allow; below {STATE_APART:g} it stays apart."
+            "Mixed between batches": decimals(
+                2,
+                "Of a label that batches share, and of a state that stays apart: 1 is as far as "
+                f"sizes allow; below {STATE_APART:g} it stays apart.",
             ),
             "False discovery rate": decimals(
                 3,
