@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harmony_core.categories import Factor
-from harmony_core.figures.screen.heatmaps import MOST_LEVELS, design_heatmap
+from harmony_core.figures.screen.heatmaps import MOST_LEVELS, design_heatmap, risk_heatmap
 from harmony_core.figures.screen.preparation_charts import gene_overlap, scree
 
 HTML = "<b>x</b>"
@@ -33,3 +33,16 @@ def test_components_and_genes() -> None:
     np.testing.assert_allclose(line.y, [20, 10])
     np.testing.assert_allclose(line.customdata, [20, 30])
     assert list(gene_overlap(np.array([5, 2, 1])).data[0].x) == [1, 2, 3]
+
+
+def test_risks_are_drawn_by_state_and_theta_and_the_unknown_stays_empty() -> None:
+    fraction = np.array([[0.4, np.nan], [0.0, 0.1]])
+    figure = risk_heatmap(fraction, [HTML, "T"], ["2", "8"])
+    heat = figure.data[0]
+    np.testing.assert_array_equal(heat.z, fraction)
+    assert list(heat.y) == ["&lt;b&gt;x&lt;/b&gt;", "T"]
+    assert figure.layout.xaxis.type == "category"
+    assert (heat.zmin, heat.zmax) == (0, 0.4)
+    # Small risks must not fill the scale.
+    assert risk_heatmap(fraction[1:], ["T"], ["2", "8"]).data[0].zmax == 0.3
+    assert risk_heatmap(np.full((1, 1), np.nan), ["T"], ["2"]).data[0].zmax == 0.3
