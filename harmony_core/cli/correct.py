@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from harmony_core.cli.shared import (
 )
 from harmony_core.errors import ParameterError
 from harmony_core.params import GROUPS, ClusterParams, RunParams
+from harmony_core.verdict.risk import Risk, risk_sentence, worst_risk
 
 if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest
@@ -166,6 +168,11 @@ def _add_output(output: _Group) -> None:
     output.add_argument(
         "--figure", type=Path, metavar="FILE", help="evaluation figure, .png, .svg or .pdf"
     )
+    output.add_argument(
+        "--risk",
+        action="store_true",
+        help="also estimate what each label or state would lose if other batches lacked it",
+    )
     add_home(output, "keep results here, so that no stage is computed twice")
 
 
@@ -180,11 +187,14 @@ def run(args: argparse.Namespace) -> None:
 
     with terminal_progress() as progress, working_store(args.home) as store:
         results, seconds = _compute(store, request, args, progress)
+        risks = _risks(results, progress) if args.risk else None
         progress.say("Writing")
-        notes = _write(args, results, seconds)
+        notes = _write(args, results, seconds, risks)
     if progress.is_visible and results.assessment is not None:
         start = results.dataset.info.notes_on(results.params.prepare)
         _print_verdict(args, results.assessment.verdict, (*start, *notes))
+        if risks and (worst := worst_risk(risks)) is not None:
+            print(one_line(risk_sentence(worst)))
 
 
 def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunParams:
@@ -242,6 +252,16 @@ def _compute(
     return results, {"read": read, **results.seconds}
 
 
+def _risks(results: RunResults, progress: TerminalProgress) -> list[Risk]:
+    """Estimate the risk of every label or state at the settings of a run."""
+    from harmony_core.runs.risk import estimate, run_risks
+
+    estimate(
+        results.dataset, [results.params], lambda step, fraction: progress.say(f"Risk: {step}")
+    )
+    return list(run_risks(results).values())
+
+
 def _from_only_embedding(dataset: Dataset, params: RunParams) -> RunParams:
     """Start from the embedding where there is nothing else to start from."""
     ready = dataset.info.uncorrected
@@ -252,7 +272,10 @@ def _from_only_embedding(dataset: Dataset, params: RunParams) -> RunParams:
 
 
 def _write(
-    args: argparse.Namespace, results: RunResults, seconds: dict[str, float]
+    args: argparse.Namespace,
+    results: RunResults,
+    seconds: dict[str, float],
+    risks: Sequence[Risk] | None,
 ) -> tuple[str, ...]:
     from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
     from harmony_core.export.json_report import report_values
@@ -267,7 +290,10 @@ def _write(
         evaluation_figure(results, args.figure)
     if args.report is not None:
         seconds = seconds | {"write": round(time.perf_counter() - start, 4)}
-        write_report(args.report, report_values(results, seconds=seconds, notes=notes))
+        report = report_values(results, seconds=seconds, notes=notes)
+        if risks is not None:
+            report["risk"] = list(map(dataclasses.asdict, risks))
+        write_report(args.report, report)
     return notes
 
 

@@ -104,6 +104,18 @@ def test_the_report_has_every_part(report: dict[str, Any]) -> None:
     assert {"read", "prepare", "correct", "write"} <= set(report["seconds"])
 
 
+def test_the_risk_is_reported_where_it_is_asked_for(counts: Path, tmp_path: Path) -> None:
+    outputs = ("--out", str(tmp_path / "out.h5ad"), "--report", str(tmp_path / "report.json"))
+    asked = ("--batch", "batch", "--label", "true_type", "--risk", *QUICK)
+    assert cli.main(["correct", str(counts), *asked, *outputs]) == 0
+    risks = json.loads((tmp_path / "report.json").read_text("utf-8"))["risk"]
+    assert {risk["kind"] for risk in risks} == {"label"}
+    known = [risk for risk in risks if risk["fraction"] is not None]
+    assert len(known) >= 3
+    assert all(0 <= risk["fraction"] <= 1 and risk["cells"] >= 25 for risk in known)
+    assert all(risk["why"] for risk in risks if risk["fraction"] is None)
+
+
 def test_the_metrics_are_keyed_by_batch_variable(report: dict[str, Any]) -> None:
     before, after = report["metrics"]["before"]["batch"], report["metrics"]["after"]["batch"]
     assert {"mcm", "ilisi", "ilisi_vs_null", "clisi"} <= set(before)
