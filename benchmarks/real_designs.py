@@ -153,6 +153,11 @@ def real_sets(
     ]
 
 
+def is_blood(name: str) -> bool:
+    """Return whether a data set is human blood, by real_cells.toml."""
+    return name in tomllib.loads(SIDES_FILE.read_text(encoding="utf-8"))["blood"]
+
+
 def designs(source: RealSet, *, remove: bool) -> list[RealDesign]:
     """Return the data set as a design and, where asked, with labels taken out of it.
 

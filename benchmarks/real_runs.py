@@ -18,6 +18,7 @@ from real_designs import (
     RealDesign,
     coarse_labels,
     components,
+    is_blood,
     is_type,
     log_expression,
     noisy_labels,
@@ -29,8 +30,10 @@ from real_verdicts import is_named, states
 
 from harmony_core import Run, Study
 from harmony_core.detector.states import leiden_within_batches
+from harmony_core.inspect.gene_sets import BLOOD_PANEL
 from harmony_core.metrics.mixing import lisi
 from harmony_core.metrics.scib import scib_scores
+from harmony_core.params import MARKER_LABEL
 from harmony_core.runs.history import candidate
 from harmony_core.verdict.suggest import suggest
 
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 Labels = NDArray[np.str_]
 Scores = dict[str, float | None]
 
-NO_LABELS = "without"
+NO_LABELS, MARKERS = "without", "markers"
 COLUMN = "label_of_benchmark_"
 """Start of the names of columns with labels that the verdict sees."""
 RESOLUTIONS = (0.5, 1.0, 1.5)
@@ -91,6 +94,8 @@ def _judged(design: RealDesign, grid: Grid, home: str) -> dict[str, Any]:
         NO_LABELS: unlabelled,
         **{n: dataclasses.replace(unlabelled, label=COLUMN + n) for n in cells.labellings},
     }
+    if is_blood(design.source.name):
+        studies[MARKERS] = dataclasses.replace(unlabelled, panel=BLOOD_PANEL)
     rows, candidates = [], {name: [] for name in studies}
     for theta, sigma in grid:
         runs = {n: study.correct(theta=theta, sigma=sigma) for n, study in studies.items()}
@@ -166,12 +171,19 @@ class DesignCells:
                         run.results.assessment,
                         measured,
                         known,
-                        self.labellings[name][cells] if name in self.labellings else None,
+                        self._seen(name, run)[known],
                     ),
                 }
                 for name, run in runs.items()
             },
         }
+
+    def _seen(self, name: str, run: Run) -> Labels:
+        """Return the labels that the verdict saw of each prepared cell; empty words without."""
+        if name == MARKERS:
+            return words(run.results.obs[MARKER_LABEL])
+        prepared = np.asarray(run.results.cells)
+        return self.labellings.get(name, np.full(len(self.labels), ""))[prepared]
 
     def _other_judges(
         self,

@@ -333,6 +333,9 @@ class ClusterParams(_Group):
         return tuple(r for r in self.resolutions if r != self.shown)
 
 
+MARKER_LABEL = "marker genes (Harmony Explorer)"
+"""Name of the labels that are made here from marker genes."""
+
 GROUPS: Mapping[str, type[_Group]] = {
     "harmony": HarmonyParams,
     "prepare": PrepareParams,
@@ -356,6 +359,9 @@ class RunParams(_Group):
     precomputed
         Name of an embedding of the data that another tool corrected. It is judged in place of
         Harmony's, which is then not run: of ``harmony`` only the batch variables count.
+    panel
+        Marker genes that labels are made from where the data have none: ``"blood"``, or a line a
+        cell type, such as ``T cells: CD3D, CD3E``. The label is then `MARKER_LABEL`.
     """
 
     written_as: ClassVar[Mapping[str, str]] = {"precomputed": "given"}
@@ -368,8 +374,11 @@ class RunParams(_Group):
     label: str | None = None
     condition: bool = False
     precomputed: str | None = None
+    panel: str | None = None
 
     def __post_init__(self) -> None:
+        if self.panel is not None:
+            self._name_labels_of_panel()
         if self.precomputed is not None:
             if self.precomputed == self.prepare.basis:
                 raise ParameterError(
@@ -383,6 +392,22 @@ class RunParams(_Group):
                 f"{self.label!r} is chosen both as batch variable and as label; "
                 "a label says what to keep, so choose another column for it or none."
             )
+
+    def _name_labels_of_panel(self) -> None:
+        if not isinstance(self.panel, str) or not self.panel.strip():
+            raise ParameterError("A panel of marker genes is blood, or a line a cell type.")
+        if self.label not in (None, MARKER_LABEL):
+            raise ParameterError(
+                f"Labels are asked for both from the column {self.label!r} and from marker genes; "
+                "choose one of the two."
+            )
+        object.__setattr__(self, "label", MARKER_LABEL)
+
+    def to_dict(self) -> dict[str, Any]:
+        values = super().to_dict()
+        if self.panel is None:  # names of runs from before there were panels stay
+            del values["panel"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunParams:

@@ -32,6 +32,7 @@ from harmony_core.export.h5ad import write_zarr
 from harmony_core.export.job import ExportJob
 from harmony_core.export.tables import metrics_table, risk_table, run_tables
 from harmony_core.inspect.check import check_embedding
+from harmony_core.inspect.gene_sets import GeneSets, panel_text
 from harmony_core.params import (
     ClusterParams,
     GraphParams,
@@ -91,6 +92,9 @@ class Study:
         Settings of quality control, normalisation, variable genes and PCA.
     input_path
         Where the data came from, for the files that say it.
+    panel
+        Marker genes to make labels from where there is no label column: ``"blood"``, or a line a
+        cell type as in ``RunParams.panel``.
     """
 
     dataset: Dataset
@@ -99,6 +103,7 @@ class Study:
     condition: bool = False
     prepared: PrepareParams = field(default_factory=PrepareParams)
     input_path: str = ""
+    panel: str | None = None
 
     @classmethod
     def read(
@@ -108,6 +113,7 @@ class Study:
         batch: str | Sequence[str],
         label: str | None = None,
         condition: bool = False,
+        panel: str | GeneSets | None = None,
         home: Path | str | None = None,
     ) -> Study:
         """Take a file, or data in memory, into the store.
@@ -118,6 +124,8 @@ class Study:
             Path of a file in any format that the dashboard opens, or AnnData.
         batch, label, condition
             See `Study`.
+        panel
+            See `Study`; also marker genes by cell type, as ``{"T cells": ("CD3D", "CD3E"), …}``.
         home
             Folder of the store; by default the dashboard's.
 
@@ -135,8 +143,10 @@ class Study:
         else:
             dataset = ingest(store, data, name="data from Python")
         names = (batch,) if isinstance(batch, str) else tuple(batch)
+        if panel is not None and not isinstance(panel, str):
+            panel = panel_text(panel)
         start = dataset.info.suggested.prepare
-        return cls(dataset, names, label, condition, start, path)
+        return cls(dataset, names, label, condition, start, path, panel)
 
     def prepare(self, **settings: Any) -> Study:
         """Return the study with its cells and genes prepared in another way.
@@ -264,7 +274,11 @@ class Study:
 
     def _params(self, harmony: HarmonyParams) -> RunParams:
         return RunParams(
-            harmony=harmony, prepare=self.prepared, label=self.label, condition=self.condition
+            harmony=harmony,
+            prepare=self.prepared,
+            label=self.label,
+            condition=self.condition,
+            panel=self.panel,
         )
 
 

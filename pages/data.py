@@ -75,10 +75,17 @@ def _with(current: RunParams | None, variables: Variables, dataset: Dataset) -> 
             prepare=dataset.info.suggested.prepare,
             label=variables.label,
             condition=variables.condition,
+            panel=variables.panel,
         )
     theta = dict(zip(current.harmony.batch, current.harmony.theta, strict=True))
     harmony = replace(current.harmony, batch=batch, theta=tuple(theta.get(b, 2.0) for b in batch))
-    return replace(current, harmony=harmony, label=variables.label, condition=variables.condition)
+    return replace(
+        current,
+        harmony=harmony,
+        label=variables.label,
+        condition=variables.condition,
+        panel=variables.panel,
+    )
 
 
 main()

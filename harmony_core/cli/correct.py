@@ -17,6 +17,7 @@ from harmony_core.cli.shared import (
     check_output,
     compute_run,
     one_line,
+    panel_of,
     request_of,
     terminal_progress,
     working_store,
@@ -229,6 +230,9 @@ def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunP
         clusters["shown"] = args.resolution
     if args.label is not None:
         values["label"] = args.label
+        values.pop("panel", None)
+    if args.marker_labels is not None:
+        values["label"], values["panel"] = args.label, panel_of(args.marker_labels)
     if args.condition:
         values["condition"] = True
     if "batch" not in values["harmony"]:

@@ -14,6 +14,7 @@ from harmony_core.cli.shared import (
     compute_run,
     json_text,
     one_line,
+    panel_of,
     terminal_progress,
     working_store,
     write_report,
@@ -102,6 +103,7 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
         label=args.label,
         condition=args.condition,
         precomputed=args.basis_after,
+        panel=panel_of(args.marker_labels),
     )
     stages = () if args.out is not None else ("assess",)
     with terminal_progress() as progress, working_store(args.home) as store:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from harmony_core.store import Dataset
 
 PROGRAM = "harmony-explorer"
+LARGEST_PANEL = 1_000_000
+"""Bytes beyond which a file can't be a table of marker genes."""
 
 
 @contextlib.contextmanager
@@ -108,10 +110,47 @@ def add_batch_meaning(parser: argparse._ActionsContainer) -> None:
     """Describe the arguments that say what is known of the cells and of the batch variable."""
     parser.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
     parser.add_argument(
+        "--marker-labels",
+        nargs="?",
+        const="blood",
+        metavar="PANEL",
+        help="without --label: make labels from marker genes, the panel of blood or those of a "
+        "CSV file with a column for the gene and one for the cell type (blood)",
+    )
+    parser.add_argument(
         "--condition",
         action="store_true",
         help="the batch variable is a treatment, a disease or the like",
     )
+
+
+def panel_of(asked: str | None) -> str | None:
+    """Return the panel of marker genes that ``--marker-labels`` asks for.
+
+    Raises
+    ------
+    ParameterError, FileError, DataError
+        If it is neither blood nor a table of marker genes that can be read.
+    """
+    from harmony_core.inspect.gene_sets import BLOOD_PANEL, panel_sets, panel_text, parse_table
+
+    if asked is None or asked == BLOOD_PANEL:
+        return asked
+    path = Path(asked)
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+        raise ParameterError(
+            f"--marker-labels {asked!r} is neither {BLOOD_PANEL} nor a .csv file of marker genes."
+        )
+    check_input(path)
+    try:
+        if path.stat().st_size > LARGEST_PANEL:
+            raise FileError(f"{path.name!r} is too large for a table of marker genes.")
+        panel = panel_text(parse_table(path.read_bytes()))
+    except OSError as error:
+        reason = error.strerror or "disk error"
+        raise FileError(f"{path.name!r} could not be read: {reason}.") from error
+    panel_sets(panel)
+    return panel
 
 
 def add_home(parser: argparse._ActionsContainer, text: str = "keep computed results here") -> None:

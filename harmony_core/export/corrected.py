@@ -23,9 +23,11 @@ from harmony_core.export.entries import Entries
 from harmony_core.export.record import RECORD_KEY, run_record
 from harmony_core.figures.summary import cluster_names
 from harmony_core.palette import colors_for
+from harmony_core.params import MARKER_LABEL
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
+from harmony_core.runs.stages.context import marker_label_column
 from harmony_core.store import Arrays
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def corrected_adata(
         _add_graph(entries, results, side)
         _add_markers(entries, source, results, side)
     _add_measures(entries, results)
+    _add_marker_labels(entries, results)
     _add_colors(entries, results)
     record |= {
         # Where this very file has the embedding to start from when it is opened again.
@@ -216,6 +219,16 @@ def _add_measures(entries: Entries, results: RunResults) -> None:
         entries.add("obs", "harmony_soft_cluster", soft)
 
 
+def _add_marker_labels(entries: Entries, results: RunResults) -> None:
+    if results.params.panel is None:
+        return
+    labels = results.stage("marker_labels")
+    if labels is None:
+        raise ExportError("This run's results are no longer in the store; compute it again.")
+    entries.add("obs", MARKER_LABEL, marker_label_column(labels).array)
+    entries.add("obs", "harmony_marker_confidence", np.array(labels.arrays["confidence"]))
+
+
 def _add_colors(entries: Entries, results: RunResults) -> None:
     """Give scanpy the colours of the screen, for columns that came without any."""
     adata, p, cells = entries.adata, results.params, results.obs
@@ -226,7 +239,7 @@ def _add_colors(entries: Entries, results: RunResults) -> None:
         # HDF5 takes a slash for a folder.
         if key in adata.uns or "/" in key:
             continue
-        values = adata.obs[name]
+        values = adata.obs[entries.name("obs", name) if p.panel and name == p.label else name]
         if not isinstance(values.dtype, pd.CategoricalDtype):
             continue
         categories = [str(c) for c in values.cat.categories]

@@ -160,4 +160,10 @@ def _graph(p: RunParams, n_cells: int, cite: Callable[[str], str], used: dict[st
 
 
 def _with_labels(results: RunResults) -> str:
-    return f" and by purity of the labels in {results.params.label}" if results.params.label else ""
+    p = results.params
+    if p.panel is not None:
+        return (
+            " and by purity of cell types that Harmony Explorer made from marker genes within each "
+            "batch, before correction"
+        )
+    return f" and by purity of the labels in {p.label}" if p.label else ""

@@ -76,7 +76,8 @@ def run_record(
 def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]:
     dataset, params = results.dataset, results.params
     where = dataset.info.where
-    columns = [*params.harmony.batch, *([params.label] if params.label else [])]
+    label = params.label if params.panel is None else None  # else it is none of the file's columns
+    columns = [*params.harmony.batch, *([label] if label else [])]
     embeddings = [name for name in (params.prepare.basis, params.precomputed) if name is not None]
     var = expression(adata, where)[1] if where else adata.var
     return {
@@ -137,8 +138,9 @@ def original_record(results: RunResults, source: AnnData) -> dict[str, Any] | No
     if resumed is None or earlier is None:
         return None
     now = results.params
-    same = (now.prepare, now.harmony.batch, now.label, now.precomputed) == (
-        *(resumed.prepare, resumed.harmony.batch, resumed.label, resumed.precomputed),
+    same = (now.prepare, now.harmony.batch, now.label, now.panel, now.precomputed) == (
+        *(resumed.prepare, resumed.harmony.batch, resumed.label),
+        *(resumed.panel, resumed.precomputed),
     )
     return earlier if same else None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.errors import DataError, FileError, ParameterError
+from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
 from harmony_core.params import GROUPS, RunParams
 
@@ -23,6 +24,7 @@ _LISTS = {("harmony", "batch"), ("harmony", "theta"), ("clusters", "resolutions"
 _TEXTS = {
     ("", "label"),
     ("", "given"),
+    ("", "panel"),
     ("harmony", "batch"),
     ("prepare", "basis"),
     ("clusters", "flavor"),
@@ -127,7 +129,9 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     obs, basis = dataset.obs, params.prepare.basis
     for column in params.harmony.batch:
         batch_column(obs, column)
-    if params.label is not None and params.label not in obs:
+    if params.panel is not None:
+        panel_sets(params.panel)
+    elif params.label is not None and params.label not in obs:
         available = ", ".join(map(str, obs.columns))
         raise DataError(f"There is no column {params.label!r} for labels; available: {available}.")
     if params.precomputed is not None:

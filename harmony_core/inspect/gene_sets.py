@@ -41,6 +41,40 @@ PANEL: GeneSets = {name: genes[:3] for name, genes in list(BLOOD.items())[:5]}
 """A few of them, for a first look."""
 
 
+BLOOD_PANEL = "blood"
+"""Name of the panel that is shipped, where a panel is asked for."""
+
+
+def panel_sets(panel: str) -> GeneSets:
+    """Return the marker sets that a run's setting ``panel`` asks for.
+
+    Parameters
+    ----------
+    panel
+        `BLOOD_PANEL`, or sets as they are pasted.
+
+    Raises
+    ------
+    DataError
+        If it holds no genes, too many, or fewer than two types.
+    """
+    sets = BLOOD if panel.strip() == BLOOD_PANEL else parse_pasted(panel)
+    if len(sets) < 2:
+        raise DataError(
+            "Labels need marker genes of at least two cell types: write a line for each, such as "
+            "T cells: CD3D, CD3E."
+        )
+    return sets
+
+
+def panel_text(sets: GeneSets) -> str:
+    """Return sets as `panel_sets` reads them, a line each."""
+    return "\n".join(
+        f"{' '.join(name.replace(':', ' ').split())}: {', '.join(genes)}"
+        for name, genes in sets.items()
+    )
+
+
 @dataclass(frozen=True)
 class Found:
     """Which genes of some sets the data have.

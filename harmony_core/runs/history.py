@@ -59,7 +59,7 @@ def comparable_runs(dataset: Dataset, params: RunParams) -> list[RunParams]:
         for run in assessed_runs(dataset)
         if run.prepare == params.prepare
         and run.harmony.batch == params.harmony.batch
-        and (run.label, run.condition) == (params.label, params.condition)
+        and (run.label, run.panel, run.condition) == (params.label, params.panel, params.condition)
     ]
 
 
@@ -98,7 +98,7 @@ def differing(runs: Iterable[RunParams]) -> list[str]:
 
 def flat(params: RunParams) -> dict[str, Any]:
     """Return all settings of a run as plain values by ``group.name``."""
-    plain: dict[str, Any] = {}
+    plain: dict[str, Any] = {"panel": None}  # files say it only where there is one
     for group, values in params.to_dict().items():
         if isinstance(values, dict):
             plain |= {f"{group}.{name}": value for name, value in values.items()}

@@ -14,6 +14,7 @@ from typing import Any
 
 from harmony_core.errors import InputError, ParameterError
 from harmony_core.inspect.columns import batch_column
+from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.history import flat
 from harmony_core.store import Dataset
@@ -38,6 +39,8 @@ def to_parameters(params: RunParams, start: RunParams) -> dict[str, list[str]]:
     now, then = flat(params), flat(_for_batch(start, params.harmony.batch))
     parameters = {_BATCH: list(params.harmony.batch)}
     for name, value in now.items():
+        if name == "label" and params.panel is not None:
+            continue  # it follows from the panel
         if value != then[name] and name not in _NOT_IN_LINKS:
             values = value if isinstance(value, list) else [value]
             parameters[_short(name)] = [_text(v) for v in values]
@@ -97,6 +100,9 @@ def _with(
         raise ParameterError(f"There is no column {texts[0]!r} for labels in these data.")
     if setting == "prepare.basis" and texts[0] not in dataset.info.embeddings:
         raise ParameterError(f"There is no embedding {texts[0]!r} in these data.")
+    if setting == "panel":
+        panel_sets(texts[0])
+        return replace(params, label=None, panel=texts[0])
     group, _, last = setting.rpartition(".")
     then = flat(params)[setting]
     if isinstance(then, list):

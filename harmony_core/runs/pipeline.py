@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from harmony_core.errors import DataError
 from harmony_core.inspect.check import check_embedding, check_matrix
 from harmony_core.inspect.columns import batch_column
+from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.stages.context import Computed, Context, Report, memoised
@@ -90,7 +91,8 @@ class Pipeline:
                 "choose fewer soft clusters or leave it automatic."
             )
         # Data in the store never change: what passed once need not be read again at every move.
-        asked = (str(self.dataset.folder), p.harmony.batch, p.label, p.prepare.basis, p.precomputed)
+        columns = (p.harmony.batch, p.label, p.panel)
+        asked = (str(self.dataset.folder), *columns, p.prepare.basis, p.precomputed)
         memoised(_CHECKED, asked, self._check_data)
 
     def _check_data(self) -> None:
@@ -99,7 +101,9 @@ class Pipeline:
             batch_column(obs, name)
             if p.prepare.basis is None and self.dataset.by_gene is not None:
                 check_matrix(self.dataset.by_gene, obs, name)
-        if p.label is not None and p.label not in obs:
+        if p.panel is not None:
+            panel_sets(p.panel)
+        elif p.label is not None and p.label not in obs:
             available = ", ".join(map(str, obs.columns))
             raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
         for embedding in (p.prepare.basis, p.precomputed):

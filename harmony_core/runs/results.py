@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from harmony_core.methods.prepare import log_normalised_gene
-from harmony_core.params import RunParams
+from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.plan import STAGES, Plan, Side
+from harmony_core.runs.stages.context import marker_label_column
 from harmony_core.store import Arrays, Dataset, StageResult
 from harmony_core.verdict.assessment import Assessment
 
@@ -68,8 +69,19 @@ class RunResults:
 
     @cached_property
     def obs(self) -> pd.DataFrame | None:
-        """Metadata of the prepared cells."""
-        return None if self.cells is None else self.dataset.obs.iloc[self.cells]
+        """Metadata of the prepared cells, with labels from marker genes where they are asked for.
+
+        None until all of it is there.
+        """
+        if self.cells is None:
+            return None
+        obs = self.dataset.obs.iloc[self.cells]
+        if self.params.panel is None:
+            return obs
+        labels = self.stage("marker_labels")
+        if labels is None:
+            return None
+        return obs.assign(**{MARKER_LABEL: marker_label_column(labels).array})
 
     def embedding(self, side: Side) -> npt.NDArray[np.float32] | None:
         """Return the embedding before or after correction.
@@ -86,9 +98,9 @@ class RunResults:
 
         Returns
         -------
-        Prepared cells × 2; None until it is computed.
+        Prepared cells × 2; None until it, and the labels of its cells, are computed.
         """
-        arrays = self._arrays(f"layout_{side}")
+        arrays = None if self.obs is None else self._arrays(f"layout_{side}")
         return None if arrays is None else arrays["positions"]
 
     def layout_or_preview(self, side: Side) -> npt.NDArray[np.float32] | None:
@@ -99,7 +111,7 @@ class RunResults:
         Prepared cells × 2; None until either is computed.
         """
         full = self.layout(side)
-        if full is not None or side == "before":
+        if full is not None or side == "before" or self.obs is None:
             return full
         arrays = self._arrays("preview_after")
         return None if arrays is None else arrays["positions"]

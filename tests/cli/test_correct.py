@@ -23,6 +23,7 @@ from harmony_core import cli
 from harmony_core.cli.correct import params_of
 from harmony_core.cli.parser import command_parser
 from harmony_core.cli.shared import TerminalProgress, one_line, plain_json
+from harmony_core.errors import InputError
 from harmony_core.export.settings import write_settings
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.runs.plan import Step
@@ -589,3 +590,26 @@ def test_a_crash_of_a_library_is_a_sentence(
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == (1 if says else 0)
+
+
+def test_marker_labels_are_of_blood_or_of_a_table(tmp_path: Path) -> None:
+    def params(*options: str) -> RunParams:
+        asked = ("correct", "x.h5ad", *options, "--batch", "b", "--out", "y.h5ad")
+        return params_of(command_parser().parse_args(asked))
+
+    assert params("--marker-labels").panel == "blood"
+    file = tmp_path / "sets.csv"
+    file.write_text("T cells,B cells\nCD3D,MS4A1\nCD3E,CD79A\n")
+    assert (
+        params("--marker-labels", str(file)).panel == "T cells: CD3D, CD3E\nB cells: MS4A1, CD79A"
+    )
+    assert params().panel is None
+    file.write_text("one set\nCD3D\n")
+    for wrong, sentence in (
+        (("--marker-labels", str(file)), "at least two cell types"),
+        (("--marker-labels", "x.h5ad"), "neither blood nor a .csv"),
+        (("--marker-labels", str(tmp_path / "none.csv")), "There is no file"),
+        (("--marker-labels", "blood", "--label", "type"), "choose one of the two"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            params(*wrong)

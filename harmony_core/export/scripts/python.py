@@ -171,7 +171,8 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
     harmony, prepare = params.harmony, params.prepare
     by_file = _search(record) == "inverted file"
     probes = neighbors.PROBES_OF_FILE if by_file else neighbors.PROBES
-    columns = [*harmony.batch, *([params.label] if params.label else [])]
+    label = params.label if params.panel is None else None  # else it is none of the file's columns
+    columns = [*harmony.batch, *([label] if label else [])]
     values: dict[str, Any] = {
         "INPUT": record["input"],
         "NAME": record["name"],

@@ -103,7 +103,7 @@ def assess(context: Context) -> Computed:
     else:
         assessment = assess_other_tool(context, near, mixing)
     if context.cell_types is not None:
-        notes = (*context.cell_types.notes, *assessment.notes)
+        notes = (*_marker_notes(context), *context.cell_types.notes, *assessment.notes)
         assessment = replace(assessment, notes=notes)
     # In the assessment too, so that evidence can be marked where the reference is gone.
     references = read_references(context)
@@ -111,6 +111,23 @@ def assess(context: Context) -> Computed:
     states = np.stack([reference.lent.state for reference in references])
     arrays = {**assessment.per_cell, "preclusters": preclusters, "states": states}
     return arrays, assessment.to_dict()
+
+
+def _marker_notes(context: Context) -> list[str]:
+    """Return what has to be known of labels that were made here from marker genes."""
+    if context.params.panel is None:
+        return []
+    labels = context.stage("marker_labels")
+    unsure = float((np.asarray(labels.arrays["codes"]) < 0).mean())
+    notes = [
+        "The labels were made by Harmony Explorer from marker genes within each batch, before "
+        f"correction; they are not the data's own. {unsure:.0%} of the cells are unsure and have "
+        "none."
+    ]
+    if labels.info["left_out"]:
+        names = ", ".join(labels.info["left_out"])
+        notes.append(f"Without labels, as the data lack their marker genes: {names}.")
+    return notes
 
 
 def assess_other_tool(context: Context, near: Neighbors, mixing: LisiNumbers) -> Assessment:

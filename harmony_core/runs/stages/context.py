@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import scipy.sparse as sp
 from cachetools import LRUCache
 
@@ -20,13 +21,16 @@ from harmony_core.errors import DataError
 from harmony_core.inspect.missing import CellTypes
 from harmony_core.matrices.by_gene import ByGene
 from harmony_core.methods.prepare import log_normalised
-from harmony_core.params import RunParams
+from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.store import Arrays, Dataset, StageKey, StageResult
 
 if TYPE_CHECKING:
     from harmony_core.methods.neighbors import Neighbors
 
 T = TypeVar("T")
+
+UNSURE = "unsure"
+"""Level of cells whose marker genes tell no type; a word for none in `inspect.missing`."""
 
 Report = Callable[[str, float], None]
 """Called with the name of the stage under way and its fraction done; may raise Cancelled."""
@@ -104,6 +108,8 @@ class Context:
         -------
         Its value in each prepared cell.
         """
+        if self.params.panel is not None and name == MARKER_LABEL:
+            return marker_label_column(self.stage("marker_labels")).to_numpy()
         return memoised(
             _COLUMNS,
             (self.identity("prepare"), name),
@@ -224,6 +230,19 @@ class Context:
     def symbols(self) -> npt.NDArray[np.str_]:
         """Gene symbols of the data as they came."""
         return self.dataset.symbols.to_numpy(dtype=str)
+
+
+def marker_label_column(stage: StageResult) -> pd.Series[Any]:
+    """Return labels that were made from marker genes as a column, unsure cells as such.
+
+    Parameters
+    ----------
+    stage
+        Result of the stage that made them.
+    """
+    levels = [*stage.info["types"], UNSURE]  # the code -1 is the last of them
+    names = np.array(levels, dtype=object)[np.asarray(stage.arrays["codes"])]
+    return pd.Series(pd.Categorical(names, categories=list(dict.fromkeys(levels))))
 
 
 def memoised(cache: LRUCache[Any, T], key: object, make: Callable[[], T]) -> T:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harmony_core.params import RunParams
 from harmony_core.runs.stages import (
     assessment,
     clusters,
     correction,
+    labels,
     layouts,
     neighbors,
     preparation,
@@ -47,6 +50,9 @@ ON_DEMAND: tuple[Stage, ...] = (
 )
 """Computed only where somebody asks."""
 
+_JUDGE_BY_LABELS = ("lisi", "assess", "scib")
+"""Names in the store of the stages that need labels."""
+
 LOADING: tuple[Step, ...] = (
     Step("read", "Reading the file"),
     Step("check", "Looking at what it holds"),
@@ -60,4 +66,19 @@ def stages_of(params: RunParams) -> dict[str, Stage]:
     stages = {stage.name: stage for stage in (*STAGES, *ON_DEMAND)}
     if params.precomputed is not None:
         stages["correct"] = correction.precomputed
-    return stages
+    return stages if params.panel is None else _with_marker_labels(stages)
+
+
+def _with_marker_labels(stages: dict[str, Stage]) -> dict[str, Stage]:
+    """Return the stages with labels made after preparation, for those that judge by labels."""
+    made = labels.marker_labels
+    first, *others = stages.values()
+    return {stage.name: stage for stage in (first, made, *map(_judging_by, others))}
+
+
+def _judging_by(stage: Stage) -> Stage:
+    if stage.store_name not in _JUDGE_BY_LABELS:
+        return stage
+    name = labels.marker_labels.name
+    keyed_by = (*stage.keyed_by, name) if stage.keyed_by else ()
+    return replace(stage, needs=(*stage.needs, name), keyed_by=keyed_by)

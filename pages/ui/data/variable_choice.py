@@ -12,13 +12,15 @@ import streamlit as st
 from harmony_core.errors import InputError
 from harmony_core.inspect.candidates import variance_explained
 from harmony_core.inspect.columns import batch_column, why_no_batch
-from harmony_core.params import RunParams
+from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
 from pages.ui import state
+from pages.ui.data import marker_panel
 from pages.ui.text import plain
 
 _NO_LABEL = "(none)"
+_MAKE = "Make labels from marker genes"
 _MOST_LABELS = 1000
 
 
@@ -29,6 +31,7 @@ class Variables:
     batch: tuple[str, ...]
     label: str | None
     condition: bool
+    panel: str | None = None
 
 
 def choose(dataset: Dataset) -> Variables:
@@ -52,6 +55,7 @@ def choose(dataset: Dataset) -> Variables:
         )
     with middle:
         label = _label(dataset, current, batch)
+    panel = None
     with right:
         condition = st.toggle(
             "The batch variable is a condition",
@@ -61,21 +65,26 @@ def choose(dataset: Dataset) -> Variables:
             "Aligning it is a choice, and the verdict then says what is lost.",
             persist_state="session",
         )
-    return Variables(tuple(batch), label, bool(condition))
+    if label == MARKER_LABEL and label not in dataset.obs:
+        panel = marker_panel.choose(dataset, current)
+        label = None if panel is None else label
+    return Variables(tuple(batch), label, bool(condition), panel)
 
 
 def _label(dataset: Dataset, current: RunParams | None, batch: Sequence[str]) -> str | None:
     suggested, levels = dataset.info.labels, _levels(dataset.fingerprint, dataset)
     usable = [c for c, n in levels.items() if c not in batch and n <= _MOST_LABELS]
-    labels = [_NO_LABEL, *sorted(usable, key=lambda c: c not in suggested)]
+    made = [MARKER_LABEL] if marker_panel.is_possible(dataset) else []
+    labels = [_NO_LABEL, *made, *sorted(usable, key=lambda c: c not in suggested)]
     now = current.label if current and current.label in labels else _NO_LABEL
     chosen = st.selectbox(
         "Label column",
         labels,
         labels.index(now),
         key=f"{dataset.fingerprint}:label",
+        format_func=lambda name: _MAKE if name == MARKER_LABEL and made else name,
         help="Known cell types, if there are any. They are never given to Harmony; they only judge "
-        "what it did.",
+        "what it did. Where there are none, they can be made from marker genes.",
         persist_state="session",
     )
     return None if chosen == _NO_LABEL else str(chosen)
