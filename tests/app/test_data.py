@@ -19,12 +19,12 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.export import write_h5ad
 from harmony_core.io import memory
 from harmony_core.jobs.runner import Runner
-from harmony_core.params import RunParams
+from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest, ingest_file
-from pages.ui import services
+from pages.ui import services, state
 from tests.conftest import SMALL
 from tests.io import formats
 
@@ -459,3 +459,25 @@ def test_names_from_files_are_text(app: AppTest, simulated: ad.AnnData, tmp_path
     assert HTML not in shown
     assert "](javascript" not in shown
     assert "<img" not in shown.replace("\\<img", "")
+
+
+def test_labels_can_be_made_from_marker_genes_of_one_s_own(
+    app: AppTest, store: Store, simulated: ad.AnnData
+) -> None:
+    dataset = ingest(store, simulated, name="simulated")
+    _open(app, dataset)
+    _widget(app.multiselect, "Batch variable(s)").set_value(["batch"]).run()
+    _widget(app.selectbox, "Label column").set_value(MARKER_LABEL).run()
+    assert not app.exception
+    assert "They are not those of the data's authors" in _text(app)
+    assert "The data have none of these genes" in _text(app)  # blood, in simulated cells
+    _widget(app.button_group, "Marker genes of").set_value("Paste my own").run()
+    assert not app.exception
+    box = _widget(app.text_area, "One cell type a line: its name, a colon, its marker genes")
+    box.set_value(f"{HTML}: {simulated.var_names[0]}").run()
+    assert "at least two cell types" in _text(app)
+    panel = f"one: {simulated.var_names[0]}\ntwo: {simulated.var_names[3]}"
+    _widget(app.text_area, box.label).set_value(panel).run()
+    assert not app.exception
+    chosen = RunParams.from_dict(app.session_state[state.SETTINGS][dataset.fingerprint])
+    assert (chosen.label, chosen.panel) == (MARKER_LABEL, panel)
