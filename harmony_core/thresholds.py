@@ -63,7 +63,7 @@ CONFLICT_MAX = _add(
 )
 CONFLICT_MAX_CONDITION = _add(
     "conflict_max_condition",
-    0.14,
+    0.2,
     "The same where the batch variable is a condition, which changes cells by itself.",
     _OWN,
 )
@@ -71,7 +71,7 @@ CONFLICT_MAX_PC = _add(
     "conflict_max_pc", 0.055, "Transfer conflict flagged without expression.", _OWN
 )
 CONFLICT_MAX_PC_CONDITION = _add(
-    "conflict_max_pc_condition", 0.085, "The same under a condition.", _OWN
+    "conflict_max_pc_condition", 0.12, "The same under a condition.", _OWN
 )
 LOST_MARKERS = _add(
     "lost_markers", 0.10, "Lost markers above this support a flag and name genes.", _OWN
