@@ -112,6 +112,17 @@ def test_the_risk_is_told_by_label_and_theta_and_goes_into_the_states(run: Run) 
     np.testing.assert_array_equal(labels.risk, here.fraction[labels.name])
 
 
+def test_the_states_say_how_far_shared_labels_are_mixed(run: Run) -> None:
+    assert run.results.assessment is not None
+    states = run.tables["states"]
+    labels = states.query("kind == 'label'").set_index("name").mixing
+    expected = {row.name: row.mixing for row in run.results.assessment.labels}
+    assert labels.notna().sum() >= 3
+    assert {name: None if np.isnan(x) else x for name, x in labels.items()} == expected
+    own = states.query("kind == 'state'")
+    assert (own.mixing.notna() == (own.outcome == "apart")).all()
+
+
 def test_cells_with_few_genes_stay_unless_the_user_says_otherwise(
     simulated: ad.AnnData, tmp_path: Path
 ) -> None:

@@ -286,7 +286,7 @@ def build_reference(
 def _joined(names: Sequence[str]) -> str:
     if len(names) <= _NAMED:
         return ", ".join(names)
-    return f"{names[0]} and {len(names) - 1} more"
+    return f"pool of {len(names)} batches ({names[0]}, …)"
 
 
 def _check(

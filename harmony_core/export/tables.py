@@ -19,7 +19,7 @@ from harmony_core.runs.history import differing, summary
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import run_risks
-from harmony_core.verdict.assessment import Numbers
+from harmony_core.verdict.assessment import Assessment, Numbers
 from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.risk import Risk, theta_text
 
@@ -57,7 +57,7 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
         "metrics": metrics_table(assessment.metrics),
         "markers": _markers(results),
         "evidence": evidence_table(assessment.verdict.evidence),
-        "states": states_table(assessment.states, run_risks(results)),
+        "states": states_table(assessment, run_risks(results)),
     }
     if results.harmony is not None:
         objective = results.harmony["objective"]
@@ -68,23 +68,31 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
 
 
 def states_table(
-    states: Sequence[StateRow], risks: Mapping[StateRow, Risk] | None = None
+    assessment: Assessment, risks: Mapping[StateRow, Risk] | None = None
 ) -> pd.DataFrame:
     """Return what became of labels and states as a table.
 
     Parameters
     ----------
-    states
-        Rows of the state table.
+    assessment
+        Of the run.
     risks
         Of the rows whose risk was estimated; without any the table has no column ``risk``.
+
+    Returns
+    -------
+    The fields of `StateRow`, ``mixing`` (1 is as far as sizes allow; of labels that batches share
+    and of states that stay apart) and ``risk``.
     """
+    states = assessment.states
     names = [field.name for field in fields(StateRow) if field.name != "genes"]
     rows = [
         {**{name: getattr(row, name) for name in names}, "genes": ", ".join(row.genes)}
         for row in states
     ]
     table = pd.DataFrame(rows, columns=[*names, "genes"])
+    mixing = [assessment.mixing_of(row) for row in states]
+    table["mixing"] = np.asarray(mixing, dtype=np.float64)
     if risks:
         fractions = [risks[row].fraction if row in risks else None for row in states]
         table["risk"] = np.asarray(fractions, dtype=np.float64)

@@ -8,6 +8,7 @@ from scipy.stats import false_discovery_control
 
 from harmony_core.detector.lending import LentStates, wrong_by_state
 from harmony_core.detector.pooling import batch_mixing, pool_batches
+from harmony_core.detector.reference import _joined
 from harmony_core.detector.results import StateRow
 from harmony_core.detector.scores import score
 from harmony_core.detector.state_rows import _false_discovery_rates, measure_states
@@ -169,3 +170,8 @@ def test_the_least_mixed_batch_is_found() -> None:
     assert mean_shared_mixing(rows) == pytest.approx(np.mean([r.mixing for r in rows]))
     assert least_mixed_batch(()) is None
     assert mean_shared_mixing(()) is None
+
+
+def test_a_pool_of_many_batches_is_called_one() -> None:
+    assert _joined(["s1", "s2", "s3"]) == "s1, s2, s3"
+    assert _joined([f"s{i}" for i in range(1, 11)]) == "pool of 10 batches (s1, …)"
