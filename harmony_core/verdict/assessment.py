@@ -14,7 +14,7 @@ from typing import Any
 
 from harmony_core._typing import Arrays
 from harmony_core.detector.results import Detection, LabelMixing, LabelRow, StateRow
-from harmony_core.verdict.verdict import Verdict
+from harmony_core.verdict.verdict import Mixing, Verdict, mixing_of
 
 Numbers = Mapping[str, Mapping[str, float | None]]
 """Batch variable → metric → value; None where it can't be computed."""
@@ -59,6 +59,14 @@ class Assessment:
     def metrics(self) -> dict[str, Numbers]:
         """The numbers by side, as files and tables have them."""
         return {"before": self.before, "after": self.after}
+
+    @property
+    def mixing(self) -> dict[str, Mixing]:
+        """How far each batch variable (and their combination) is mixed after correction."""
+        return {
+            name: mixing_of(detection, self.shared.get(name, LabelMixing()))
+            for name, detection in self.detections.items()
+        }
 
     def mixing_of(self, row: StateRow) -> float | None:
         """Return how far a row of ``states`` is mixed between batches; 1 is as far as sizes allow.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harmony_core.detector.results import LabelMixing
 from harmony_core.params import HarmonyParams
-from harmony_core.verdict.verdict import Kind, Mixing, mixing_of, nothing_to_correct
+from harmony_core.verdict.verdict import Kind, Mixing, nothing_to_correct
 
 if TYPE_CHECKING:
     from harmony_core.verdict.assessment import Assessment
@@ -100,8 +100,7 @@ def mixing_rank(mixing: Mixing) -> tuple[int, int]:
 def candidate_of(settings: HarmonyParams, assessment: Assessment) -> Candidate:
     """Return what *Suggest* needs to know of an assessed run."""
     names = list(assessment.detections)
-    mixings = [mixing_of(assessment.detections[n], _shared(assessment, n)) for n in names]
-    known = [m for m in mixings if m != Mixing()]
+    known = [mixing for mixing in assessment.mixing.values() if mixing != Mixing()]
     return Candidate(
         settings=settings,
         kind=assessment.verdict.kind,
@@ -111,15 +110,11 @@ def candidate_of(settings: HarmonyParams, assessment: Assessment) -> Candidate:
     )
 
 
-def _shared(assessment: Assessment, name: str) -> LabelMixing:
-    return assessment.shared.get(name, LabelMixing())
-
-
 def _nothing_to_correct(assessment: Assessment, name: str) -> bool:
     before = assessment.before[name]
     return nothing_to_correct(
         assessment.detections[name],
-        _shared(assessment, name),
+        assessment.shared.get(name, LabelMixing()),
         before["ilisi_vs_null"],
         before["mcm"],
     )

@@ -8,7 +8,7 @@ from typing import Any
 from harmony_core.params import RunParams
 from harmony_core.verdict.advice import Advice
 from harmony_core.verdict.assessment import Assessment
-from harmony_core.verdict.verdict import KINDS, Verdict
+from harmony_core.verdict.verdict import KINDS, Mixing, Verdict
 
 
 def with_changes(params: RunParams, advice: Advice) -> RunParams:
@@ -40,13 +40,21 @@ def outcome(now: Assessment, tried: Assessment) -> str:
     A sentence with names of the data in it, raw.
     """
     parts = [f"Tried on your data: {KINDS[tried.verdict.kind].heading.lower()}"]
-    for variable, numbers in tried.after.items():
-        before, after = now.after.get(variable, {}).get("mcm"), numbers.get("mcm")
-        if before is not None and after is not None:
-            of = f" of {variable}" if len(tried.after) > 1 else ""
-            parts.append(f"mixing{of} {before:.2f} → {after:.2f}")
+    for variable, mixing in tried.mixing.items():
+        of = f" of {variable}" if len(tried.mixing) > 1 else ""
+        parts += _change(f"mixing{of}", now.mixing.get(variable, Mixing()), mixing)
     if tried.verdict.kind in ("over", "suspect") and tried.verdict.evidence:
         parts.append(f"worst: {tried.verdict.evidence[0].name}")
     if is_worse(now.verdict, tried.verdict):
         parts.append("worse than now, so better not")
     return ", ".join(parts) + "."
+
+
+def _change(what: str, now: Mixing, tried: Mixing) -> list[str]:
+    """Say how far batches were mixed and are; nothing where there is nothing to compare."""
+    pairs = {what: (now.mean, tried.mean), "least mixed": (now.worst, tried.worst)}
+    return [
+        f"{name} {100 * before:.0f} → {100 * after:.0f} %"
+        for name, (before, after) in pairs.items()
+        if before is not None and after is not None
+    ]

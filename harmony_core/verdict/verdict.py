@@ -289,11 +289,12 @@ def combine(verdicts: Mapping[str, Verdict]) -> Verdict:
     Returns
     -------
     The worst severity and kind, all sentences (each with its variable, where there are several),
-    all evidence, and advice that does not contradict itself; the worst variable comes first.
+    all evidence, and advice that does not contradict itself; the worst variable comes first. There
+    is nothing to correct only if this is so for all variables.
     """
     if len(verdicts) == 1:
         return next(iter(verdicts.values()))
-    worst_first = list(KINDS)
+    worst_first = [*(kind for kind in KINDS if kind != "null"), "null"]
     ordered = sorted(verdicts.items(), key=lambda item: worst_first.index(item[1].kind))
     worst = ordered[0][1]
     # What is said of every variable alike is about the run, so no variable is named with it.

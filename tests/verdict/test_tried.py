@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harmony_core.detector.results import Detection, LabelMixing
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.verdict.advice import Advice
 from harmony_core.verdict.assessment import Assessment
@@ -11,24 +12,30 @@ from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.tried import is_worse, outcome, with_changes
 from harmony_core.verdict.verdict import KINDS, Kind, Verdict
 
+DETECTION = Detection(
+    conflict=None, gap=None, gap_basis="genes", condition=False, flagged=False, score=0.0,
+    mcm=None, clusters=(), resolution=1.0, matched=(), notes=(),
+)  # fmt: skip
+"""Of data whose states have no counterpart; without labels their mixing is not known."""
 
-def _assessment(kind: Kind, mcm: float | None) -> Assessment:
+
+def _assessment(kind: Kind, mixing: LabelMixing) -> Assessment:
     row = Evidence(
         kind="label", name="NK", batch_variable="b", batch="", merged_with="T",
         share=None, score=2.0, genes=(), cells=50,
     )  # fmt: skip
     verdict = Verdict(severity=KINDS[kind].severity, kind=kind, sentences=(), evidence=(row,))
     return Assessment(
-        before={"b": {}}, after={"b": {"mcm": mcm}}, verdict=verdict,
-        detections={}, labels=(), shared={}, states=(), notes=(), per_cell={},
+        before={}, after={}, verdict=verdict, detections={"b": DETECTION}, labels=(),
+        shared={"b": mixing}, states=(), notes=(), per_cell={},
     )  # fmt: skip
 
 
 def test_the_outcome_names_verdict_mixing_and_who_pays() -> None:
-    under = _assessment("under", 0.41)
-    good = outcome(under, _assessment("good", 0.63))
-    assert good == "Tried on your data: looks right, mixing 0.41 → 0.63."
-    over = outcome(under, _assessment("over", None))
+    under = _assessment("under", LabelMixing(after=0.41, worst_after=0.1))
+    good = outcome(under, _assessment("good", LabelMixing(after=0.63, worst_after=0.5)))
+    assert good == "Tried on your data: looks right, mixing 41 → 63 %, least mixed 10 → 50 %."
+    over = outcome(under, _assessment("over", LabelMixing()))
     assert over == "Tried on your data: over-corrected, worst: NK, worse than now, so better not."
 
 
@@ -43,7 +50,9 @@ def test_the_outcome_names_verdict_mixing_and_who_pays() -> None:
     ],
 )
 def test_worse_follows_the_order_of_verdicts(now: Kind, tried: Kind, worse: bool) -> None:
-    found = is_worse(_assessment(now, 0.5).verdict, _assessment(tried, 0.5).verdict)
+    found = is_worse(
+        _assessment(now, LabelMixing()).verdict, _assessment(tried, LabelMixing()).verdict
+    )
     assert found is worse
 
 

@@ -400,6 +400,16 @@ def test_combined_verdict_is_the_worst_and_says_what_is_common_once() -> None:
     assert combine({"donor": one}) is one
 
 
+def test_nothing_is_to_correct_only_if_this_is_so_for_all_variables() -> None:
+    null = judge(CLEAN, facts(), batch_variable="donor", mcm_before=0.95)
+    good = judge(CLEAN, facts(), batch_variable="stim", mcm_before=0.1)
+    assert (null.kind, good.kind) == ("null", "good")
+    both = combine({"donor": null, "stim": good})
+    assert (both.level, both.kind) == ("green", "good")
+    assert both.sentences[0].startswith("stim: ")
+    assert combine({"donor": null, "stim": null}).kind == "null"
+
+
 def test_loading_a_stored_verdict_imports_nothing_heavy() -> None:
     code = (
         "import sys, harmony_core.verdict.verdict, harmony_core.verdict.suggest;"
