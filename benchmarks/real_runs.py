@@ -166,6 +166,7 @@ class DesignCells:
             "verdicts": {
                 name: {
                     "kind": run.verdict.kind,
+                    "says": run.verdict.sentences[0],
                     "named": [b for b in truth.apart if is_named(b, run.verdict.sentences)],
                     "states": states(
                         run.results.assessment,
