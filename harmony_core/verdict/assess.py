@@ -97,6 +97,8 @@ class RunData:
         Batch variables (with their combination, see `with_joint`) and a reference for each.
     expression, symbols
         Log-normalised variable genes (CSC) and their names; None without expression.
+    labels_decide
+        Whether the labels are the data's own, see `judge`.
     """
 
     before: Floats
@@ -112,6 +114,7 @@ class RunData:
     symbols: Sequence[str]
     condition: bool
     facts: RunFacts
+    labels_decide: bool = True
 
 
 def assess(run: RunData) -> Assessment:
@@ -161,6 +164,7 @@ def assess(run: RunData) -> Assessment:
             shared=shared.get(name),
             mixing_before=mixed_before.ratio,
             mcm_before=mcm_before,
+            labels_decide=run.labels_decide,
         )
     return Assessment(
         before=before,

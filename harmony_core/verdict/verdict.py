@@ -116,6 +116,7 @@ def judge(
     shared: LabelMixing | None = None,
     mixing_before: float | None = None,
     mcm_before: float | None = None,
+    labels_decide: bool = True,
 ) -> Verdict:
     """Judge one run for one batch variable.
 
@@ -136,6 +137,9 @@ def judge(
         where it is not known.
     mcm_before
         Matched-cluster mixing of the uncorrected data; ``None`` likewise.
+    labels_decide
+        Whether the labels are the data's own. Labels made from marker genes say what they see
+        beside the label-free numbers: they outvote none of those, and prove nothing.
 
     Returns
     -------
@@ -152,9 +156,11 @@ def judge(
     nothing = nothing_to_correct(detection, shared, mixing_before, mcm_before)
     apart = apart_batches(detection, shared)
     under = not nothing and (bool(apart) or is_under(detection, shared))
-    kind = _kind(detection, labels, over, suspects, nothing=nothing, under=under)
+    known = labels if labels_decide else ()
+    kind = _kind(detection, known, over, suspects, nothing=nothing, under=under)
 
-    sentences = [*label_sentences(labels, over), *suspect_sentences(suspects, labels, over)]
+    sentences = label_sentences(labels, over, prove=labels_decide)
+    sentences += suspect_sentences(suspects, known, over)
     sentences += lost_sentences(detection, suspects)
     if under:
         sentences += under_sentences(detection, labels, shared, apart, batch_variable)
@@ -164,7 +170,7 @@ def judge(
         sentences.append(nothing_sentence(batch_variable))
     sentences += fallen_sentences(detection, shared)
     if kind == "good":
-        sentences.append(good_sentence(detection, labels, shared))
+        sentences.append(good_sentence(detection, known, shared))
     if detection.condition:
         sentences.append(condition_sentence(batch_variable, suspects))
     return Verdict(

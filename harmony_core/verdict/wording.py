@@ -15,12 +15,14 @@ _NAMED = 3
 """Batches or labels that a sentence names."""
 
 
-def label_sentences(labels: Sequence[LabelRow], over: Sequence[Evidence]) -> list[str]:
-    """Say what became of each label that lost purity."""
+def label_sentences(
+    labels: Sequence[LabelRow], over: Sequence[Evidence], *, prove: bool
+) -> list[str]:
+    """Say what became of each label that lost purity, and whether that proves it."""
     loss = {label.name: label.loss for label in labels}
     sentences = []
     for row in over:
-        sure = loss[row.name] > thresholds.PURITY_LOSS_RED
+        sure = prove and loss[row.name] > thresholds.PURITY_LOSS_RED
         partner = f" with “{row.merged_with}”" if row.merged_with else " with other labels"
         where = f" (most in batch “{row.batch}”)" if row.batch else ""
         sentences.append(

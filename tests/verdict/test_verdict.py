@@ -168,6 +168,17 @@ def test_labels_decide_over_what_is_finer_than_they_are() -> None:
     assert [row.name for row in verdict.evidence] == [MERGED.name]
 
 
+def test_labels_made_from_marker_genes_prove_nothing_and_outvote_nothing() -> None:
+    kept = [LabelRow(name="NK", cells=50, loss=0.0)]
+    lost = [LabelRow(name="NK", cells=50, loss=0.3)]
+    finer = judge(FLAGGED, facts(), batch_variable="stim", labels=kept, labels_decide=False)
+    assert finer.kind == "suspect"
+    assert not any("finer than your labels" in sentence for sentence in finer.sentences)
+    alone = judge(CLEAN, facts(), batch_variable="stim", labels=lost, labels_decide=False)
+    assert (alone.kind, alone.level) == ("suspect", "amber")
+    assert "may have been mixed" in alone.sentences[0]
+
+
 @pytest.mark.parametrize(("loss", "kind"), [(0.3, "suspect"), (0.1, "good")])
 def test_a_strong_loss_that_conflict_confirms_counts_against_labels(loss: float, kind: str) -> None:
     strong = dataclasses.replace(FLAGGED, states=(dataclasses.replace(LOST, amount=loss),))

@@ -170,6 +170,7 @@ def _assess(
             symbols=symbols,
             condition=context.params.condition,
             facts=facts,
+            labels_decide=context.params.panel is None,
         )
     )
 
