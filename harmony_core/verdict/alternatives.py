@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harmony_core import thresholds
+from harmony_core.verdict.wording import percent
 
 Fit = Literal["yes", "consider", "no"]
 
@@ -93,7 +94,7 @@ def _harmony(facts: DataFacts) -> Tool:
     elif facts.mcm is not None and facts.mcm < thresholds.MCM_LOW:
         fit = "consider"
         sentence = (
-            f"Matching clusters reach {facts.mcm:.0%} of their possible mixing at theta "
+            f"Matching clusters reach {percent(facts.mcm)} of their possible mixing at theta "
             f"{facts.theta:g}. Try the stronger settings first; where they fail too, a method "
             "that does not shift clusters linearly may do better."
         )
@@ -105,8 +106,8 @@ def _harmony(facts: DataFacts) -> Tool:
         )
     else:
         sentence = (
-            f"Harmony fits: clusters match between batches and mix ({facts.mcm:.0%}). It is fast, "
-            "and leaves expression alone."
+            f"Harmony fits: clusters match between batches and mix ({percent(facts.mcm)}). It is "
+            "fast, and leaves expression alone."
         )
     return Tool(name="Harmony", fit=fit, sentence=sentence, source="10.1038/s41592-019-0619-0")
 

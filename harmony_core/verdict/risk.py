@@ -13,6 +13,7 @@ from typing import Any, Literal
 from harmony_core import thresholds
 from harmony_core.detector.results import StateRow
 from harmony_core.params import RunParams
+from harmony_core.verdict.wording import percent
 
 THETAS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Of the map, beside the run's own."""
@@ -112,7 +113,7 @@ def risk_sentence(risk: Risk) -> str:
     others = f", most of them “{risk.other}”" if risk.other and risk.fraction else ""
     return (
         f"If “{risk.name}”{of_batch} were missing from the other batches, "
-        f"{risk.fraction or 0.0:.0%} of its neighbours would become other cells at this "
+        f"{percent(risk.fraction or 0.0)} of its neighbours would become other cells at this "
         f"setting{others}."
     )
 
@@ -132,12 +133,12 @@ def reach_sentence(by_theta: Mapping[float, Sequence[Risk]]) -> str:
     worst = {t: risk for t in sorted(by_theta) if (risk := worst_risk(by_theta[t])) is not None}
     if not worst:
         return ""
-    limit = f"{thresholds.RISK_HIGH:.0%} of its neighbours"
+    limit = f"{percent(thresholds.RISK_HIGH)} of its neighbours"
     too_far = [t for t, risk in worst.items() if (risk.fraction or 0.0) > thresholds.RISK_HIGH]
     if not too_far:
         return f"Up to theta {max(worst):g} no state would lose more than {limit} this way."
     first = worst[too_far[0]]
-    lost = f"“{first.name}” would lose {first.fraction:.0%}"
+    lost = f"“{first.name}” would lose {percent(first.fraction or 0.0)}"
     below = [t for t in worst if t < too_far[0]]
     if not below:
         return f"Even at theta {too_far[0]:g}, the lowest tried, {lost} of its neighbours."

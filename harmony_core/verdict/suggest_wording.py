@@ -11,6 +11,7 @@ from typing import Any, Literal
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.grid import SIGMAS, THETAS, Candidate, Loss
 from harmony_core.verdict.verdict import KINDS
+from harmony_core.verdict.wording import percent
 
 Answer = Literal["right", "apart", "costly", "unjudged", "nothing"]
 """Whether a setting is right; the best leaves batches apart; each costs a state; none can be
@@ -88,8 +89,8 @@ def _towards_more(more_is_costly: bool) -> str:
 def _mixing(candidate: Candidate) -> str:
     worst, mean = candidate.mixing.worst, candidate.mixing.mean
     what = f"“{candidate.mixing.batch}” is" if candidate.mixing.batch else "matching states are"
-    parts = [] if worst is None else [f"{what} mixed least, to {_percent(worst)}"]
-    parts += [] if mean is None else [f"mixing is {_percent(mean)} on average"]
+    parts = [] if worst is None else [f"{what} mixed least, to {percent(worst)}"]
+    parts += [] if mean is None else [f"mixing is {percent(mean)} on average"]
     return "; ".join(parts) or "how far they mix can't be measured"
 
 
@@ -105,7 +106,7 @@ def _step(candidate: Candidate, best: Candidate) -> str:
     if round(100 * old) == round(100 * new):
         what, old, new = "mean mixing", best.mixing.mean or 0.0, candidate.mixing.mean or 0.0
     return (
-        f"{setting_words(candidate.settings)}: {what} {_percent(old)} → {_percent(new)}, but "
+        f"{setting_words(candidate.settings)}: {what} {percent(old)} → {percent(new)}, but "
         f"{cost_words(candidate)}."
     )
 
@@ -126,7 +127,7 @@ def _loss(loss: Loss) -> str:
     other = f"“{loss.other}”" if loss.other else "other cells"
     if loss.amount is None:
         return f"“{loss.name}” may merge with {other}"
-    return f"{_percent(loss.amount)} of the neighbours of “{loss.name}” become {other}"
+    return f"{percent(loss.amount)} of the neighbours of “{loss.name}” become {other}"
 
 
 def cost_rows(runs: Sequence[Candidate]) -> list[dict[str, Any]]:
@@ -152,7 +153,3 @@ def cost_rows(runs: Sequence[Candidate]) -> list[dict[str, Any]]:
         for run in runs
         for loss in run.losses or (Loss(name=""),)
     ]
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %"

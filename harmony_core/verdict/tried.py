@@ -9,6 +9,7 @@ from harmony_core.params import RunParams
 from harmony_core.verdict.advice import Advice
 from harmony_core.verdict.assessment import Assessment
 from harmony_core.verdict.verdict import KINDS, Mixing, Verdict
+from harmony_core.verdict.wording import percent
 
 
 def with_changes(params: RunParams, advice: Advice) -> RunParams:
@@ -54,7 +55,7 @@ def _change(what: str, now: Mixing, tried: Mixing) -> list[str]:
     """Say how far batches were mixed and are; nothing where there is nothing to compare."""
     pairs = {what: (now.mean, tried.mean), "least mixed": (now.worst, tried.worst)}
     return [
-        f"{name} {100 * before:.0f} → {100 * after:.0f} %"
+        f"{name} {percent(before)} → {percent(after)}"
         for name, (before, after) in pairs.items()
         if before is not None and after is not None
     ]

@@ -31,7 +31,7 @@ def label_sentences(
             else f"“{row.name}” may have been mixed{partner}{where}; "
         )
         sentences[-1] += (
-            f"{_percent(loss[row.name])} of its nearest neighbours changed to another label."
+            f"{percent(loss[row.name])} of its nearest neighbours changed to another label."
         )
     return sentences
 
@@ -81,27 +81,22 @@ def under_sentences(
     """Say what stayed apart: batches, labels or states, and how far."""
     found = []
     if apart:
-        names = ", ".join(f"“{name}”" for name in apart[:_NAMED])
-        more = f" and {len(apart) - _NAMED} more" if len(apart) > _NAMED else ""
-        found.append(
-            f"Under-corrected: {names}{more} of “{batch_variable}” lies apart from all other "
-            "batches. Either it shares no cell type with them, or the correction did not reach it."
-        )
+        found.append(_apart_sentence(apart, batch_variable))
     if shared.after is not None:
         found.append(
             f"{_start(found)}cells of the labels that batches share reach "
-            f"{_percent(shared.after)} of the mixing that their sizes allow; least mixed is "
-            f"“{shared.worst_batch}” ({_percent(shared.worst_after or 0.0)})."
+            f"{percent(shared.after)} of the mixing that their sizes allow; least mixed is "
+            f"“{shared.worst_batch}” ({percent(shared.worst_after or 0.0)})."
         )
         rows = sorted((r for r in labels if r.apart), key=lambda r: r.mixing or 0.0)
         found += [
-            f"“{row.name}” stays apart in “{row.apart}” ({_percent(row.mixing or 0.0)} mixed)."
+            f"“{row.name}” stays apart in “{row.apart}” ({percent(row.mixing or 0.0)} mixed)."
             for row in rows[:_NAMED]
         ]
     elif detection.mcm is not None:
         text = (
             f"{_start(found)}clusters that match between the batches of “{batch_variable}” reach "
-            f"{_percent(detection.mcm)} of the mixing that their sizes allow"
+            f"{percent(detection.mcm)} of the mixing that their sizes allow"
         )
         if detection.matched:
             worst = detection.matched[0]
@@ -110,9 +105,24 @@ def under_sentences(
     elif detection.state_mixing is not None:
         found.append(
             f"{_start(found)}states that match between the batches of “{batch_variable}” reach "
-            f"{_percent(detection.state_mixing)} of the mixing that their sizes allow."
+            f"{percent(detection.state_mixing)} of the mixing that their sizes allow."
         )
     return found
+
+
+def _apart_sentence(apart: Sequence[str], batch_variable: str) -> str:
+    """Name the batches that no other batch mixes with."""
+    names = ", ".join(f"“{name}”" for name in apart[:_NAMED])
+    if len(apart) == 1:
+        return (
+            f"Under-corrected: {names} of “{batch_variable}” lies apart from all other batches. "
+            "Either it shares no cell type with them, or the correction did not reach it."
+        )
+    more = f" and {len(apart) - _NAMED} more" if len(apart) > _NAMED else ""
+    return (
+        f"Under-corrected: {names}{more} of “{batch_variable}” each lie apart from all other "
+        "batches. Either they share no cell type with others, or the correction did not reach them."
+    )
 
 
 def _start(found: Sequence[str]) -> str:
@@ -125,7 +135,7 @@ def unjudged_sentence(detection: Detection, batch_variable: str) -> str:
     if detection.mcm is None and detection.state_mixing is None:
         return text + f"{_unmatched(detection)}, and there are no labels."
     return text + (
-        f"only {_percent(detection.assessed_fraction)} of the cells are in states large enough to "
+        f"only {percent(detection.assessed_fraction)} of the cells are in states large enough to "
         "look at, and there are no labels."
     )
 
@@ -151,12 +161,12 @@ def fallen_sentences(detection: Detection, shared: LabelMixing) -> list[str]:
         if shared.before - shared.after <= thresholds.MIXING_FALLEN:
             return []
         return [
-            f"Mixing of shared labels fell from {_percent(shared.before)} to "
-            f"{_percent(shared.after)}: this correction moved batches apart."
+            f"Mixing of shared labels fell from {percent(shared.before)} to "
+            f"{percent(shared.after)}: this correction moved batches apart."
         ]
     fallen = [b for b in detection.batches if b.before - b.after > thresholds.MIXING_FALLEN]
     return [
-        f"Mixing of “{b.name}” fell from {_percent(b.before)} to {_percent(b.after)}: this "
+        f"Mixing of “{b.name}” fell from {percent(b.before)} to {percent(b.after)}: this "
         "correction moved it away from the others."
         for b in fallen[:1]
     ]
@@ -179,13 +189,13 @@ def good_sentence(detection: Detection, labels: Sequence[LabelRow], shared: Labe
         mixing = "How well matching clusters mixed can't be said: none match between batches."
     else:
         how = "well mixed" if reached >= thresholds.MCM_GOOD else "partly mixed"
-        mixing = f"{what} are {how} ({_percent(reached)})."
+        mixing = f"{what} are {how} ({percent(reached)})."
     if labels:
         return f"No label lost its neighbours to another, so nothing was over-corrected. {mixing}"
     return (
         f"No sign of over-correction found. {mixing} This rests on "
-        f"{_percent(detection.assessed_fraction)} of the cells. Without labels this check misses "
-        f"about {_percent(thresholds.MISS_RATE_REAL)} of over-corrected runs on real cells."
+        f"{percent(detection.assessed_fraction)} of the cells. Without labels this check misses "
+        f"about {percent(thresholds.MISS_RATE_REAL)} of over-corrected runs on real cells."
     )
 
 
@@ -199,5 +209,6 @@ def condition_sentence(batch_variable: str, suspects: Sequence[Evidence]) -> str
     return text + (f", for example {', '.join(genes[:3])}." if genes else ".")
 
 
-def _percent(fraction: float) -> str:
+def percent(fraction: float) -> str:
+    """Return a fraction in whole percent, as every sentence about a run writes it."""
     return f"{100 * fraction:.0f} %"

@@ -21,4 +21,4 @@ def plain(name: object, *, longest: int = 80) -> str:
 
 def number(value: float | None, digits: int = 2) -> str:
     """Return a number for reading, or a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{value:z.{digits}f}"

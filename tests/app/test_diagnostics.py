@@ -271,7 +271,7 @@ def test_risks_that_exist_are_said_drawn_and_in_the_table(
     )
     worst = max(rows[:-1], key=lambda row: len(row.name))
     text = _texts(app)
-    assert f"{len(worst.name)}% of its neighbours would become other cells" in text
+    assert f"{len(worst.name)} % of its neighbours would become other cells" in text
     assert "\\<b\\>x\\<\\/b\\>" in text
     assert "too few cells" in text
     assert app.button(key="risk")  # other thetas are not known yet

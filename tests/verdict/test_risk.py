@@ -51,10 +51,10 @@ def test_the_worst_is_said_in_words() -> None:
     worst = worst_risk(risks)
     assert worst == risks[1]
     assert risk_sentence(risks[1]) == (
-        "If “CD8 T” of “stim” were missing from the other batches, 40% of its neighbours would "
+        "If “CD8 T” of “stim” were missing from the other batches, 40 % of its neighbours would "
         "become other cells at this setting, most of them “CD4 T”."
     )
-    assert "0% of its neighbours would become other cells at this setting." in risk_sentence(
+    assert "0 % of its neighbours would become other cells at this setting." in risk_sentence(
         risk("B", 0.0, other="T")
     )
     assert worst_risk([risks[2]]) is None
@@ -64,11 +64,11 @@ def test_the_worst_is_said_in_words() -> None:
 def test_how_far_one_may_go_ends_at_the_first_theta_that_costs_a_state_too_much() -> None:
     fine, lost = [risk("B", 0.1)], [risk("B", 0.02), risk("T", 0.31)]
     assert reach_sentence({2.0: fine, 1.0: fine, 4.0: lost, 8.0: fine}) == (
-        "Up to theta 2 no state would lose more than 10% of its neighbours this way; at theta 4 "
-        "“T” would lose 31%."
+        "Up to theta 2 no state would lose more than 10 % of its neighbours this way; at theta 4 "
+        "“T” would lose 31 %."
     )
     assert "Up to theta 8 no state" in reach_sentence({8.0: fine, 4.0: fine})
-    assert "Even at theta 4, the lowest tried, “T” would lose 31%" in reach_sentence({4.0: lost})
+    assert "Even at theta 4, the lowest tried, “T” would lose 31 %" in reach_sentence({4.0: lost})
     assert reach_sentence({1.0: [risk("B", None)]}) == ""
 
 

@@ -34,7 +34,7 @@ def _assessment(kind: Kind, mixing: LabelMixing) -> Assessment:
 def test_the_outcome_names_verdict_mixing_and_who_pays() -> None:
     under = _assessment("under", LabelMixing(after=0.41, worst_after=0.1))
     good = outcome(under, _assessment("good", LabelMixing(after=0.63, worst_after=0.5)))
-    assert good == "Tried on your data: looks right, mixing 41 → 63 %, least mixed 10 → 50 %."
+    assert good == "Tried on your data: looks right, mixing 41 % → 63 %, least mixed 10 % → 50 %."
     over = outcome(under, _assessment("over", LabelMixing()))
     assert over == "Tried on your data: over-corrected, worst: NK, worse than now, so better not."
 

@@ -397,6 +397,21 @@ def test_json_round_trip() -> None:
     assert Detection.from_dict(json.loads(json.dumps(FLAGGED.to_dict()))) == FLAGGED
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("s1",), "“s1” of “stim” lies apart from all other batches. Either it shares"),
+        (("s1", "s2"), "“s1”, “s2” of “stim” each lie apart from all other batches. Either they"),
+    ],
+)
+def test_batches_apart_are_named_in_a_sentence_of_their_number(
+    names: tuple[str, ...], said: str
+) -> None:
+    batches = tuple(BatchMixing(name=name, cells=100, before=0.0, after=0.0) for name in names)
+    found = judge(dataclasses.replace(CLEAN, batches=batches), facts(), batch_variable="stim")
+    assert said in found.sentences[0]
+
+
 def test_combined_verdict_is_the_worst_and_says_what_is_common_once() -> None:
     run = facts(
         batch=("donor", "stim"), stop_reason="limit", objective=(9.0, 8.0, 7.0), iterations=2

@@ -63,6 +63,7 @@ def settings_map(
                 name=f"sigma {sigma:g}",
                 text=[f"{s.theta:g}" for s in mine],
                 textposition="middle right",
+                cliponaxis=False,
                 marker={
                     "color": colors[f"{sigma:g}"],
                     "size": 12,
@@ -83,6 +84,7 @@ def settings_map(
                 mode="markers",
                 name="on screen",
                 marker={"size": 24, "color": "#8a8f98", "symbol": "circle-open"},
+                cliponaxis=False,
                 hoverinfo="skip",
             )
         )

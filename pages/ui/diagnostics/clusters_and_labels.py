@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.categories import Factor
-from harmony_core.detector.results import Detection
+from harmony_core.detector.results import Detection, StateRow
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import run_risks
 from harmony_core.thresholds import (
@@ -51,7 +51,7 @@ def states(results: RunResults) -> None:
                     "Cells": row.cells,
                     "What happened": _OUTCOMES[row.outcome] + (f" ({row.why})" if row.why else ""),
                     "With, or from": row.other,
-                    "Neighbours changed": None if row.outcome == "apart" else row.amount,
+                    "Neighbours changed": _changed(row),
                     "Mixed between batches": assessment.mixing_of(row),
                     "False discovery rate": row.q,
                     "Genes that say so": ", ".join(row.genes),
@@ -63,6 +63,7 @@ def states(results: RunResults) -> None:
         key="states",
         file="states",
         columns={
+            "What happened": st.column_config.TextColumn(width="medium"),
             "Neighbours changed": decimals(
                 2,
                 "Part of its 30 nearest neighbours that changed to another label or state; above "
@@ -86,6 +87,13 @@ def states(results: RunResults) -> None:
         },
     )
     risk_section.draw(results)
+
+
+def _changed(row: StateRow) -> float | None:
+    """Return the part of a row's neighbours that changed; a label that grew purer lost none."""
+    if row.outcome == "apart" or row.amount is None:
+        return None
+    return max(row.amount, 0.0)
 
 
 def clusters(results: RunResults) -> None:
