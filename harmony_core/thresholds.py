@@ -246,6 +246,13 @@ STATE_CONTACT = _add(
     "state.",
     _REAL,
 )
+SHARED_BATCHES = _add(
+    "shared_batches",
+    0.1,
+    "Part of two states' cells in the same batches of a pool, below which batch alone may tell "
+    "them apart.",
+    _RULE,
+)
 MIN_CELLS_STATE = _add_count(
     "min_cells_state", 25, "Cells from which a state's neighbours are judged.", _RULE
 )

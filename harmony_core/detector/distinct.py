@@ -76,6 +76,36 @@ def merge_alike(group: Ints, cells: Floats, total: Floats, squares: Floats) -> I
     return _merge(group, None, likeness, -float(thresholds.DE_MIN_GENES))
 
 
+def join_across_batches(state: Ints, pool: Ints, part: Floats, likeness: Floats) -> Ints:
+    """Join states of one pool that only their batches tell apart.
+
+    Where a pool's batches are not wholly mixed, one cell type may fall into two clusters, one a
+    batch. Two states that share no batch and are each other's most alike are taken for one.
+
+    Parameters
+    ----------
+    state, pool
+        State of each cell, and pool of each state.
+    part
+        Part of each state's cells that each batch has (states × batches).
+    likeness
+        Correlation of each two states, each minus its batches' means (states × states).
+
+    Returns
+    -------
+    State of each cell, numbered through the pools as before.
+    """
+    alike = np.where(pool[:, None] == pool, likeness, -np.inf)
+    np.fill_diagonal(alike, -np.inf)
+    best, to = alike.argmax(1), np.arange(len(pool))
+    for one, other in enumerate(best):
+        shared = np.minimum(part[one], part[other]).sum()
+        mutual = best[other] == one and alike[one, other] > thresholds.PARTNER_R
+        if one < other and mutual and shared < thresholds.SHARED_BATCHES:
+            to[other] = one
+    return np.asarray(np.unique(to[state], return_inverse=True)[1], dtype=np.int32)
+
+
 def differing_genes(mean: Floats, error: Floats) -> Ints:
     """Count the genes that tell each two states apart by Welch's t and fold change.
 

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from harmony_core import thresholds
 from harmony_core._typing import Floats, Ints
-from harmony_core.detector.distinct import merge_alike, merge_connected
+from harmony_core.detector.distinct import join_across_batches, merge_alike, merge_connected
 from harmony_core.detector.placing import group_means, misplaced_by_chance, nearest_place
 from harmony_core.detector.profiles import Profiles, distinctness, mutually_best, profile
 from harmony_core.detector.states import leiden_within_batches, neighbors_within_batches
@@ -120,7 +120,7 @@ def lend_states(
     within = neighbors_within_batches(embedding, pools, seed=seed)
     fine = leiden_within_batches(within, (thresholds.RESOLUTION_FINE,), seed=seed)[0]
     state = _distinct(fine, within, values, genes, are_genes=are_genes)
-    profiles = profile(values, genes, state, pools, are_genes=are_genes)
+    state, profiles = _joined(state, codes, pools, values, genes, are_genes=are_genes)
     embedding = np.asarray(embedding, dtype=np.float64)
     place = group_means(embedding, state, len(profiles.sizes))
     likeness = _likeness(profiles)
@@ -246,6 +246,41 @@ def _distinct(
     return state
 
 
+def _joined(
+    state: Ints,
+    codes: Ints,
+    pools: Ints,
+    values: sparse.csc_matrix,
+    genes: Ints,
+    *,
+    are_genes: bool,
+) -> tuple[Ints, Profiles]:
+    """Join the states that only their batches tell apart, and describe what there is then."""
+    batches = np.unique(codes, return_inverse=True)[1].astype(np.int32)
+    batch_mean = profile(values, genes, batches, batches, are_genes=are_genes).mean
+    while True:
+        profiles = profile(values, genes, state, pools, are_genes=are_genes)
+        part = _parts(state, batches)
+        alike = _correlation((profiles.mean - part @ batch_mean) / profiles.pooled_sd)
+        joined = join_across_batches(state, profiles.batch, part, alike)
+        if joined.max() == state.max():
+            return state, profiles
+        state = joined
+
+
+def _parts(state: Ints, batches: Ints) -> Floats:
+    """Return which part of each state's cells each batch has (states × batches)."""
+    n, n_batches = int(state.max()) + 1, int(batches.max()) + 1
+    held = np.bincount(state * n_batches + batches, minlength=n * n_batches).reshape(n, n_batches)
+    return np.asarray(held / held.sum(1, keepdims=True))
+
+
+def _correlation(rows: Floats) -> Floats:
+    rows = rows - rows.mean(1, keepdims=True)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9
+    return np.asarray(rows @ rows.T)
+
+
 def _likeness(profiles: Profiles) -> Floats:
     """Correlate the states' profiles, each minus its pool's mean (states × states).
 
@@ -258,10 +293,7 @@ def _likeness(profiles: Profiles) -> Floats:
         if len(own):
             weight = np.minimum(profiles.sizes[own], np.median(profiles.sizes[own]))
             centred[own] -= np.average(profiles.mean[own], axis=0, weights=weight)
-    unit = centred / profiles.pooled_sd
-    unit -= unit.mean(1, keepdims=True)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True) + 1e-9
-    return np.asarray(unit @ unit.T)
+    return _correlation(centred / profiles.pooled_sd)
 
 
 def _matches(profiles: Profiles, likeness: Floats) -> dict[Pair, list[Pair]]:

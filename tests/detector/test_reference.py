@@ -107,7 +107,7 @@ def test_tiny_batches_are_left_out_and_said() -> None:
     codes[1:4] = 3
     codes[4:12] = 5  # and no cell at all in batch 4
     reference = built(data, codes=codes)
-    assert any("2 of 4 batches" in note for note in reference.notes)
+    assert any("2 of 4 pools of batches" in note for note in reference.notes)
     assert any("fewer than 20 cells" in note for note in reference.notes)
     found = score(
         reference,
