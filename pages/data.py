@@ -35,7 +35,10 @@ def _choose() -> bool:
     st.divider()
     variables = variable_choice.choose(dataset)
     if not variables.batch:
-        st.info("Choose at least one batch variable to go on.")
+        st.info(
+            "Choose at least one batch variable to go on: the column that names each cell's "
+            "sample, donor or library."
+        )
         return False
     if (problem := variable_choice.problem(dataset, variables)) is not None:
         st.error(plain(problem, longest=1000))

@@ -61,7 +61,7 @@ def _print_summary(data: FileData, args: argparse.Namespace) -> None:
     for name in args.batch:
         batch_column(obs, name)
     recognised = check(data.adata)
-    likeliest = [c.name for c in recognised.batch_candidates[:1]]
+    likeliest = [c.name for c in recognised.batch_candidates[:1] if not c.is_label]
     _refuse_unusable(data.adata, recognised, args.batch or likeliest)
     found = recognised.to_dict()
     found["warnings"] = [*data.notes, *found["warnings"]]
@@ -97,7 +97,7 @@ def _add_design(
     from harmony_core.design.variables import advise, finer_divisions
     from harmony_core.inspect.missing import CellTypes
 
-    batch = named or [c.name for c in candidates[:1]]
+    batch = named or [c.name for c in candidates[:1] if not c.is_label]
     # As a page does where nothing is chosen.
     label = label or next((c for c in found["label_candidates"] if c not in batch), None)
     found["batch"], found["advice"], found["design"] = batch, [], {}

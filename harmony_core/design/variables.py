@@ -42,6 +42,15 @@ def advise(
         facts = known.get(variable.name)
         if (facts is not None and facts.is_condition) or (condition and len(batch) == 1):
             found += _about_condition(variable, candidates, others, label)
+        if facts is not None and facts.is_label:
+            found.append(
+                _advice(
+                    "amber",
+                    f"“{variable.name}” looks like cell types: correcting it removes the "
+                    "differences between them. Choose the column that names each cell's sample, "
+                    "donor or library.",
+                )
+            )
         fraction = (explained or {}).get(variable.name)
         if fraction is not None and fraction < LITTLE_VARIANCE:
             found.append(

@@ -19,6 +19,9 @@ from harmony_core.inspect.columns import as_numbers, why_no_batch
 
 SMALL_BATCH = 20
 
+_LEAST_SCORE = -1.0
+"""Only a column of cell types scores less."""
+
 _BATCH_WORDS = (
     *(
         "batch",
@@ -68,6 +71,11 @@ class BatchCandidate:
     explained: float | None = None
     is_condition: bool = False
     reasons: tuple[str, ...] = ()
+
+    @property
+    def is_label(self) -> bool:
+        """Whether its name speaks of cell types and of nothing else, so it is never suggested."""
+        return self.score < _LEAST_SCORE
 
 
 def rank_batch_columns(

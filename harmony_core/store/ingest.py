@@ -267,7 +267,7 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _suggested(adata: AnnData, report: DataSummary) -> StartSettings:
-    first = report.batch_candidates[0] if report.batch_candidates else None
+    first = next((c for c in report.batch_candidates if not c.is_label), None)
     labels = [c for c in report.label_candidates if first is None or c != first.name]
     prepare = PrepareParams()
     if report.counts is not None:

@@ -165,6 +165,7 @@ def assess(run: RunData) -> Assessment:
             mixing_before=mixed_before.ratio,
             mcm_before=mcm_before,
             labels_decide=run.labels_decide,
+            shows_merging=variable is run.variables[-1],
         )
     return Assessment(
         before=before,

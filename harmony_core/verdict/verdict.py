@@ -18,6 +18,7 @@ from harmony_core.verdict.advice import Advice, RunFacts
 from harmony_core.verdict.evidence import (
     Evidence,
     cluster_evidence,
+    is_large,
     is_merged,
     label_evidence,
     state_evidence,
@@ -30,6 +31,7 @@ from harmony_core.verdict.wording import (
     good_sentence,
     label_sentences,
     lost_sentences,
+    mixing_sentence,
     nothing_sentence,
     suspect_sentences,
     under_sentences,
@@ -117,6 +119,7 @@ def judge(
     mixing_before: float | None = None,
     mcm_before: float | None = None,
     labels_decide: bool = True,
+    shows_merging: bool = True,
 ) -> Verdict:
     """Judge one run for one batch variable.
 
@@ -140,6 +143,10 @@ def judge(
     labels_decide
         Whether the labels are the data's own. Labels made from marker genes say what they see
         beside the label-free numbers: they outvote none of those, and prove nothing.
+    shows_merging
+        Whether states that came together speak of over-correction. Of several batch variables they
+        do only for the combination: within a batch of one variable, the batches of another make
+        states of their own, which the correction is meant to bring together.
 
     Returns
     -------
@@ -153,6 +160,7 @@ def judge(
         *state_evidence(detection, batch_variable),
         *cluster_evidence(detection, batch_variable),
     ]
+    suspects = suspects if shows_merging else []
     nothing = nothing_to_correct(detection, shared, mixing_before, mcm_before)
     apart = apart_batches(detection, shared)
     under = not nothing and (bool(apart) or is_under(detection, shared))
@@ -165,12 +173,14 @@ def judge(
     if under:
         sentences += under_sentences(detection, labels, shared, apart, batch_variable)
     if kind == "unjudged":
-        sentences.append(unjudged_sentence(detection, batch_variable))
+        sentences.append(unjudged_sentence(detection, known, batch_variable))
     if nothing:
         sentences.append(nothing_sentence(batch_variable))
     sentences += fallen_sentences(detection, shared)
     if kind == "good":
-        sentences.append(good_sentence(detection, known, shared))
+        has_looked = known or shows_merging
+        mixed = mixing_sentence(detection, shared)
+        sentences.append(good_sentence(detection, known, shared) if has_looked else mixed)
     if detection.condition:
         sentences.append(condition_sentence(batch_variable, suspects))
     return Verdict(
@@ -199,7 +209,7 @@ def _kind(
         return "under"
     if nothing:
         return "null"
-    if not labels and not _has_enough_states(detection):
+    if not (_has_enough_labels(labels) or _has_enough_states(detection)):
         return "unjudged"
     return "good"
 
@@ -276,6 +286,12 @@ def mixing_of(detection: Detection, shared: LabelMixing) -> Mixing:
     if shared.after is not None:
         return Mixing(worst=shared.worst_after, mean=shared.after, batch=shared.worst_batch)
     return Mixing(worst=detection.state_mixing, mean=detection.mcm)
+
+
+def _has_enough_labels(labels: Sequence[LabelRow]) -> bool:
+    """Whether enough of the labelled cells have a label large enough for a verdict."""
+    judged = sum(label.cells for label in labels if is_large(label))
+    return judged > 0 and judged >= thresholds.LEAST_ASSESSED * sum(x.cells for x in labels)
 
 
 def _has_enough_states(detection: Detection) -> bool:

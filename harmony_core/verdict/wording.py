@@ -129,14 +129,17 @@ def _start(found: Sequence[str]) -> str:
     return "All in all, " if found else "Under-corrected: "
 
 
-def unjudged_sentence(detection: Detection, batch_variable: str) -> str:
+def unjudged_sentence(detection: Detection, labels: Sequence[LabelRow], batch_variable: str) -> str:
     """Say that nothing can be said, and why."""
+    lacking = (
+        f"too few labels have {thresholds.N_NEIGHBORS} cells" if labels else "there are no labels"
+    )
     text = f"Whether “{batch_variable}” was corrected too far or not far enough can't be judged: "
     if detection.mcm is None and detection.state_mixing is None:
-        return text + f"{_unmatched(detection)}, and there are no labels."
+        return text + f"{_unmatched(detection)}, and {lacking}."
     return text + (
         f"only {percent(detection.assessed_fraction)} of the cells are in states large enough to "
-        "look at, and there are no labels."
+        f"look at, and {lacking}."
     )
 
 
@@ -183,13 +186,7 @@ def nothing_sentence(batch_variable: str) -> str:
 
 def good_sentence(detection: Detection, labels: Sequence[LabelRow], shared: LabelMixing) -> str:
     """Say that nothing was found, and how much this check misses."""
-    reached = shared.after if shared.after is not None else detection.mcm
-    what = "Shared labels" if shared.after is not None else "Matching clusters"
-    if reached is None:
-        mixing = "How well matching clusters mixed can't be said: none match between batches."
-    else:
-        how = "well mixed" if reached >= thresholds.MCM_GOOD else "partly mixed"
-        mixing = f"{what} are {how} ({percent(reached)})."
+    mixing = mixing_sentence(detection, shared)
     if labels:
         return f"No label lost its neighbours to another, so nothing was over-corrected. {mixing}"
     return (
@@ -197,6 +194,16 @@ def good_sentence(detection: Detection, labels: Sequence[LabelRow], shared: Labe
         f"{percent(detection.assessed_fraction)} of the cells. Without labels this check misses "
         f"about {percent(thresholds.MISS_RATE_REAL)} of over-corrected runs on real cells."
     )
+
+
+def mixing_sentence(detection: Detection, shared: LabelMixing) -> str:
+    """Say how far batches mixed where they should."""
+    reached = shared.after if shared.after is not None else detection.mcm
+    what = "Shared labels" if shared.after is not None else "Matching clusters"
+    if reached is None:
+        return "How well matching clusters mixed can't be said: none match between batches."
+    how = "well mixed" if reached >= thresholds.MCM_GOOD else "partly mixed"
+    return f"{what} are {how} ({percent(reached)})."
 
 
 def condition_sentence(batch_variable: str, suspects: Sequence[Evidence]) -> str:

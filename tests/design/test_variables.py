@@ -54,6 +54,11 @@ def test_a_condition_has_a_technical_alternative_unless_that_is_tied_to_it() -> 
     assert "looks like a condition" not in said("study")
 
 
+def test_cell_types_are_no_batch_variable() -> None:
+    assert "looks like cell types: correcting it removes" in said("cell_type")
+    assert "looks like cell types" not in said("donor", "stim")
+
+
 def test_nesting_of_several_variables() -> None:
     text = said("study", "donor")
     assert "correcting “donor” alone removes both" in text

@@ -125,6 +125,16 @@ def test_a_panel_of_genes_gets_a_threshold_of_its_own(store: Store, simulated: a
     assert suggested.prepare == PrepareParams()
 
 
+def test_cell_types_are_never_suggested_as_batches(store: Store, simulated: ad.AnnData) -> None:
+    from harmony_core.store.ingest import ingest
+
+    alone = simulated.copy()
+    alone.obs = alone.obs[["true_type"]].rename(columns={"true_type": "cell_type"})
+    info = ingest(store, alone, name="types").info
+    assert [c.name for c in info.candidates] == ["cell_type"]
+    assert (info.suggested.batch, info.suggested.label) == ((), "cell_type")
+
+
 def test_a_mixture_is_laid_to_the_column_that_tells_whichever_is_chosen(store: Store) -> None:
     adata = formats.dataset()
     adata.obs["study"] = ["s1", "s2"] * (adata.n_obs // 2)

@@ -412,6 +412,24 @@ def test_batches_apart_are_named_in_a_sentence_of_their_number(
     assert said in found.sentences[0]
 
 
+def test_of_several_variables_only_the_combination_shows_merging() -> None:
+    lost = dataclasses.replace(FLAGGED, states=(LOST,))
+    alone = judge(lost, facts(), batch_variable="stim", shows_merging=False)
+    assert (alone.kind, alone.evidence) == ("good", ())
+    assert alone.sentences[0].startswith("Matching clusters are")
+    assert judge(lost, facts(), batch_variable="stim").kind == "suspect"
+
+
+def test_labels_too_small_to_be_judged_make_nothing_green() -> None:
+    few = [LabelRow(name=name, cells=25, loss=0.0) for name in "AB"]
+    unmatched = dataclasses.replace(CLEAN, mcm=None, matched=(), assessed_fraction=0.0)
+    found = judge(unmatched, facts(), batch_variable="stim", labels=few)
+    assert (found.level, found.kind) == ("amber", "unjudged")
+    assert "too few labels have 30 cells" in found.sentences[0]
+    large = [dataclasses.replace(few[0], cells=300), few[1]]
+    assert judge(unmatched, facts(), batch_variable="stim", labels=large).kind == "good"
+
+
 def test_combined_verdict_is_the_worst_and_says_what_is_common_once() -> None:
     run = facts(
         batch=("donor", "stim"), stop_reason="limit", objective=(9.0, 8.0, 7.0), iterations=2
