@@ -1,8 +1,9 @@
-"""How far advice moves each setting, so that following it never leads in a circle.
+"""How far advice moves each setting: never past a value that a verdict spoke against.
 
 From its default, a setting goes to a gentle or to a strong value. Back from there it goes half way
-(in the geometric mean, on values at which no slider stops), and from half way never back again: by
-its value alone a setting then tells how it was come by. Nothing heavy is imported.
+(in the geometric mean, on values at which no slider stops), and from half way never on: by its
+value alone a setting then tells how it was come by. From any other value it goes only where the
+steps that may follow stay on the same side of it. Nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ _HALFWAY_ALPHA = 0.45
 
 def gentler_theta(theta: float) -> float | None:
     """Return the theta to try where cell types merge; None where lowering it is no advice."""
-    back = _HALFWAY_THETA[thresholds.GENTLE_THETA]
-    if theta <= thresholds.GENTLE_THETA or theta == back:
+    if theta in _HALFWAY_THETA.values():
         return None
     if theta in (thresholds.STRONG_THETA, thresholds.STRONGER_THETA):
         return _HALFWAY_THETA[theta]
-    above_default = theta > _DEFAULTS.theta[0] and theta not in _HALFWAY_THETA.values()
-    return _DEFAULTS.theta[0] if above_default else thresholds.GENTLE_THETA
+    if theta > thresholds.STRONGER_THETA:
+        return _DEFAULTS.theta[0]
+    back = _HALFWAY_THETA[thresholds.GENTLE_THETA]
+    return thresholds.GENTLE_THETA if theta > back else None
 
 
 def stronger_thetas(theta: float) -> list[float]:
@@ -42,37 +44,34 @@ def stronger_thetas(theta: float) -> list[float]:
         return []
     if theta == thresholds.GENTLE_THETA:
         return [_HALFWAY_THETA[theta]]
-    if theta < _DEFAULTS.theta[0]:
+    if theta < thresholds.GENTLE_THETA:
         return [_DEFAULTS.theta[0]]
-    return [t for t in (thresholds.STRONG_THETA, thresholds.STRONGER_THETA) if t > theta]
+    strong = (thresholds.STRONG_THETA, thresholds.STRONGER_THETA)
+    return [t for t in strong if _HALFWAY_THETA[t] > theta]
 
 
 def gentler_sigma(sigma: float) -> float | None:
     """Return the sigma to try where cell types merge."""
-    return _unless(sigma <= thresholds.GENTLE_SIGMA, sigma, _HALFWAY_SIGMA, thresholds.GENTLE_SIGMA)
+    return thresholds.GENTLE_SIGMA if sigma > _HALFWAY_SIGMA else None
 
 
 def stronger_sigma(sigma: float) -> float | None:
     """Return the sigma to try where batches stay apart."""
-    if sigma == thresholds.GENTLE_SIGMA:
-        return _HALFWAY_SIGMA
-    return _unless(sigma >= thresholds.MIXING_SIGMA, sigma, _HALFWAY_SIGMA, thresholds.MIXING_SIGMA)
+    if sigma < thresholds.GENTLE_SIGMA:
+        return thresholds.MIXING_SIGMA
+    return _HALFWAY_SIGMA if sigma < _HALFWAY_SIGMA else None
 
 
 def gentler_alpha(alpha: float) -> float | None:
     """Return the alpha to try where cell types merge."""
-    return _unless(alpha >= thresholds.GENTLE_ALPHA, alpha, _HALFWAY_ALPHA, thresholds.GENTLE_ALPHA)
+    return thresholds.GENTLE_ALPHA if alpha < _HALFWAY_ALPHA else None
 
 
 def stronger_alpha(alpha: float) -> float | None:
     """Return the alpha to try where batches stay apart."""
-    if alpha == thresholds.GENTLE_ALPHA:
-        return _HALFWAY_ALPHA
-    return _unless(alpha <= _DEFAULTS.alpha, alpha, _HALFWAY_ALPHA, _DEFAULTS.alpha)
-
-
-def _unless(there: bool, value: float, halfway: float, wanted: float) -> float | None:
-    return None if there or value == halfway else wanted
+    if alpha > thresholds.GENTLE_ALPHA:
+        return _DEFAULTS.alpha
+    return _HALFWAY_ALPHA if alpha > _HALFWAY_ALPHA else None
 
 
 def fewer_iterations(max_iter: int, done: int) -> int | None:
@@ -86,27 +85,25 @@ def fewer_iterations(max_iter: int, done: int) -> int | None:
         Iterations that it made.
     """
     few = thresholds.GENTLE_ITERATIONS
-    return None if done <= few or _is_multiple_of_few(max_iter) else few
+    return None if done <= few or _may_be_raised(max_iter) else few
 
 
 def more_iterations(max_iter: int) -> int | None:
     """Return the limit of iterations to try where a run had not settled at its limit."""
+    most, default = int(RANGES["max_iter"].high), _DEFAULTS.max_iter
     if max_iter == 0:
-        return _DEFAULTS.max_iter
-    most, wanted = int(RANGES["max_iter"].high), max_iter * thresholds.MORE_ITERATIONS
-    if _is_multiple_of_few(max_iter) and wanted > most:
-        return None
+        return default
+    wanted = max_iter * thresholds.MORE_ITERATIONS
+    wanted -= thresholds.MORE_ITERATIONS if wanted == default else 0  # which stands for no step
     return None if max_iter == most else min(wanted, most)
 
 
-def _is_multiple_of_few(max_iter: int) -> bool:
-    """Whether a limit may be that of a run stopped early which then was allowed more again."""
-    limit = thresholds.GENTLE_ITERATIONS
-    while limit < max_iter:
-        limit *= thresholds.MORE_ITERATIONS
-        if limit == max_iter:
-            return True
-    return False
+def _may_be_raised(max_iter: int) -> bool:
+    """Whether a limit may be one that was raised from at least the gentle one."""
+    is_multiple = max_iter % thresholds.MORE_ITERATIONS == 0
+    least = (thresholds.GENTLE_ITERATIONS + 1) * thresholds.MORE_ITERATIONS
+    is_raised = is_multiple and max_iter >= least and max_iter != _DEFAULTS.max_iter
+    return is_raised or max_iter == RANGES["max_iter"].high
 
 
 def protecting_tau(smallest: int, largest: int, nclust: int) -> float | None:
@@ -137,4 +134,4 @@ def stronger_tau(tau: float, protecting: Collection[float]) -> float | None:
     """
     if tau in protecting:
         return tau / 2
-    return None if 2 * tau in protecting else 0.0
+    return 0.0 if all(value < tau for value in protecting) else None

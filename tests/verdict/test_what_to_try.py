@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 from harmony_core.params import RANGES, HarmonyParams
@@ -199,9 +201,9 @@ def test_a_flat_run_is_settled() -> None:
 
 
 def test_a_limit_is_raised_only_where_the_objective_still_fell() -> None:
-    falling = facts_of(settings(max_iter=5, epsilon_harmony=0.0), "settles slowly")
-    assert advice_for("under", falling, "donor")[0].changes == {"max_iter": 10}
-    assert advice_for("good", falling, "donor")[0].changes == {"max_iter": 10}
+    falling = facts_of(settings(max_iter=6, epsilon_harmony=0.0), "settles slowly")
+    assert advice_for("under", falling, "donor")[0].changes == {"max_iter": 12}
+    assert advice_for("good", falling, "donor")[0].changes == {"max_iter": 12}
     level = facts_of(settings(max_iter=10, epsilon_harmony=0.0), "settles fast")
     assert advice_for("good", level, "donor") == ()
 
@@ -327,6 +329,36 @@ def test_theta_at_a_value_of_advice_is_never_moved_back_to_where_it_was_or_past_
                         a.changes["theta"][0] for a in next_pieces if "theta" in a.changes
                     ):
                         assert (moved > theta) == (back > theta), (theta, moved, back)
+
+
+STRENGTHS = {
+    "theta": (1, [0.0, 0.3, *np.arange(0.5, 20, 0.1).round(1)]),
+    "sigma": (1, np.arange(0.01, 0.3, 0.005).round(3)),
+    "alpha": (-1, np.arange(0.05, 5.01, 0.05).round(2)),
+    "tau": (-1, np.arange(0.5, 30, 0.25)),
+    "max_iter": (1, range(1, 51)),
+}
+"""Values of each setting, on and off those that advice leads to; 1 where more is stronger."""
+
+
+@pytest.mark.parametrize("name", STRENGTHS)
+def test_no_chain_of_advice_goes_past_a_value_that_a_verdict_spoke_against(name: str) -> None:
+    sign, values = STRENGTHS[name]
+
+    def walk(value: float, weakest: float, strongest: float) -> None:
+        now = settings(**{"epsilon_harmony": 0.0, name: (value,) if name == "theta" else value})
+        lists = dict(lists_at(now, "settles slowly"))
+        for kind, low, high in (
+            ("over", weakest, min(strongest, sign * value)),
+            ("under", max(weakest, sign * value), strongest),
+        ):
+            for change in (a.changes[name] for a in lists[kind] if name in a.changes):
+                then = change[0] if isinstance(change, list) else change
+                assert low < sign * then < high, (value, kind, then)
+                walk(then, low, high)
+
+    for value in values:
+        walk(type(GRID[name][0])(value), -math.inf, math.inf)
 
 
 @pytest.mark.parametrize("theta", GRID["theta"])
