@@ -18,6 +18,9 @@ from harmony_core.verdict.wording import percent
 THETAS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Of the map, beside the run's own."""
 
+_ONE_PERCENT = 0.005
+"""The least that is written as one percent: of nothing there is no most."""
+
 _NAMED = 3
 """States that a sentence names."""
 
@@ -110,7 +113,7 @@ def risk_sentence(risk: Risk) -> str:
         One that could be estimated.
     """
     of_batch = f" of “{risk.batch}”" if risk.kind == "label" and risk.batch else ""
-    others = f", most of them “{risk.other}”" if risk.other and risk.fraction else ""
+    others = f", most of them “{risk.other}”" if risk.other and (risk.fraction or 0.0) >= _ONE_PERCENT else ""
     return (
         f"If “{risk.name}”{of_batch} were missing from the other batches, "
         f"{percent(risk.fraction or 0.0)} of its neighbours would become other cells at this "

@@ -55,7 +55,7 @@ def test_the_worst_is_said_in_words() -> None:
         "become other cells at this setting, most of them “CD4 T”."
     )
     assert "0 % of its neighbours would become other cells at this setting." in risk_sentence(
-        risk("B", 0.0, other="T")
+        risk("B", 0.004, other="T")
     )
     assert worst_risk([risks[2]]) is None
     assert Risk.from_dict(asdict(risks[1]) | {"seconds": 1.0}) == risks[1]
