@@ -107,20 +107,20 @@ def _percent(value: float) -> str:
 
 
 def wrong_calls(real: dict[str, Any], way: str = "without") -> str:
-    """Write the runs on which the verdict was wrong as a table of Markdown."""
-    lines = ["| data | theta | sigma | truly | said | in its words |", "|---|---|---|---|---|---|"]
+    """Write on which data the verdict was wrong as a table of Markdown, with one run's words."""
+    runs: dict[tuple[str, str, str], list[str]] = {}
     for design in real["designs"]:
         for run in design["runs"]:
             verdict = run["verdicts"].get(way)
             if verdict is None or run["truth"] is None or run["grey"]:
                 continue
             if not is_right(run["truth"], verdict["kind"]):
-                said = KINDS[verdict["kind"]].heading
-                cells = (design["design"], run["theta"], run["sigma"])
-                truth = TRUTH_WORDS[run["truth"]]
-                lines.append(
-                    "| " + " | ".join(map(str, (*cells, truth, said, verdict["says"]))) + " |"
-                )
+                case = design["design"], TRUTH_WORDS[run["truth"]], KINDS[verdict["kind"]].heading
+                runs.setdefault(case, []).append(verdict["says"])
+    lines = ["| data | truly | said | runs | in its words |", "|---|---|---|---|---|"]
+    for case, words in runs.items():
+        cells = (*case, len(words), words[0].replace("|", "\\|"))
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
@@ -133,7 +133,7 @@ def draw(rows: dict[str, Figures], picture: Path) -> None:
     for ax, (key, panel) in zip(axes, PANELS.items(), strict=True):
         _draw_panel(ax, [found[key] for found in rows.values()], panel)
     axes[0].set_yticks(range(len(rows)), list(rows))
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(rows) - 0.5, -0.7)
     figure.savefig(picture, dpi=110)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/trust.md")
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 _PATH = re.compile(
     r"(?<![\w/])((?:harmony_core|pages|tests|benchmarks|sample_data|docs)/[\w./-]*\w\.?\w*)"
