@@ -113,7 +113,8 @@ def risk_sentence(risk: Risk) -> str:
         One that could be estimated.
     """
     of_batch = f" of “{risk.batch}”" if risk.kind == "label" and risk.batch else ""
-    others = f", most of them “{risk.other}”" if risk.other and (risk.fraction or 0.0) >= _ONE_PERCENT else ""
+    any_lost = (risk.fraction or 0.0) >= _ONE_PERCENT
+    others = f", most of them “{risk.other}”" if risk.other and any_lost else ""
     return (
         f"If “{risk.name}”{of_batch} were missing from the other batches, "
         f"{percent(risk.fraction or 0.0)} of its neighbours would become other cells at this "
