@@ -152,15 +152,15 @@ def reach_sentence(by_theta: Mapping[float, Sequence[Risk]]) -> str:
     )
 
 
-def untold_sentence(risks: Sequence[Risk]) -> str:
+def missing_risk_sentence(risks: Sequence[Risk]) -> str:
     """Say which risks could not be estimated, and why; empty where all could."""
-    untold: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for risk in risks:
         if risk.fraction is None:
-            untold.setdefault(risk.why, []).append(f"“{risk.name}”")
+            missing.setdefault(risk.why, []).append(f"“{risk.name}”")
     parts = [
         f"{', '.join(names[:_NAMED])}{_more(len(names) - _NAMED)} ({why})"
-        for why, names in untold.items()
+        for why, names in missing.items()
     ]
     return f"Their risk can't be told: {'; '.join(parts)}." if parts else ""
 

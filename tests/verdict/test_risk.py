@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any, Literal
 
 from harmony_core.detector.results import StateRow
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.verdict.risk import (
     Risk,
+    missing_risk_sentence,
     reach_sentence,
     risk_sentence,
     rows_at_risk,
     sample_sentence,
     theta_text,
-    untold_sentence,
     with_thetas,
     worst_risk,
 )
 
 
-def risk(name: str, fraction: float | None, **values: object) -> Risk:
-    return Risk(kind="label", name=name, fraction=fraction, **values)  # type: ignore[arg-type]
+def risk(name: str, fraction: float | None, **values: Any) -> Risk:
+    return Risk(kind="label", name=name, fraction=fraction, **values)
 
 
-def row(kind: str, name: str) -> StateRow:
-    return StateRow(kind=kind, name=name, cells=30, outcome="kept")  # type: ignore[arg-type]
+def row(kind: Literal["label", "state"], name: str) -> StateRow:
+    return StateRow(kind=kind, name=name, cells=30, outcome="kept")
 
 
 def test_labels_decide_where_there_are_any() -> None:
@@ -75,10 +76,10 @@ def test_how_far_one_may_go_ends_at_the_first_theta_that_costs_a_state_too_much(
 def test_what_can_not_be_told_is_named_with_the_reason() -> None:
     risks = [risk(name, None, why="too few cells") for name in "abcd"]
     risks += [risk("e", None, why="it is alone"), risk("f", 0.5)]
-    assert untold_sentence(risks) == (
+    assert missing_risk_sentence(risks) == (
         "Their risk can't be told: “a”, “b”, “c” and 1 more (too few cells); “e” (it is alone)."
     )
-    assert untold_sentence([risk("f", 0.5)]) == ""
+    assert missing_risk_sentence([risk("f", 0.5)]) == ""
 
 
 def test_a_sample_is_said() -> None:

@@ -15,11 +15,11 @@ from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import has_risks, run_risks
 from harmony_core.verdict.risk import (
     Risk,
+    missing_risk_sentence,
     reach_sentence,
     risk_sentence,
     sample_sentence,
     theta_text,
-    untold_sentence,
     with_thetas,
     worst_risk,
 )
@@ -88,7 +88,7 @@ def _in_words(results: RunResults, found: Found) -> None:
     }
     sentences = [
         reach_sentence(complete) if len(complete) > 1 else "",
-        untold_sentence(here),
+        missing_risk_sentence(here),
         sample_sentence(0 if results.cells is None or not here else len(results.cells)),
     ]
     for sentence in filter(None, sentences):
