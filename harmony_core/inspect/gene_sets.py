@@ -34,8 +34,12 @@ BLOOD: GeneSets = {
     name: tuple(row["gene"] for row in _BLOOD if row["set"] == name)
     for name in dict.fromkeys(row["set"] for row in _BLOOD)
 }
-"""Textbook markers of human blood cells, the best known first. Most of them are also among those
-of the annotated blood reference of Hao et al. 2021 (doi:10.1016/j.cell.2021.04.048)."""
+"""Textbook markers of human blood cells, the best known first.
+
+All but four (CD19, XBP1, IGHG1, ITGA2B) are also among the markers that Azimuth's human blood
+reference (Hao et al. 2021, doi:10.1016/j.cell.2021.04.048) lists for the type or a part of it. The
+Ensembl ids, for data that name their genes by nothing else, are those of HGNC.
+"""
 
 PANEL: GeneSets = {name: genes[:3] for name, genes in list(BLOOD.items())[:5]}
 """A few of them, for a first look."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from importlib import resources
+from pathlib import Path
+
+import anndata as ad
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +15,7 @@ from hypothesis import strategies as st
 from harmony_core.errors import DataError
 from harmony_core.inspect.gene_sets import MOST_GENES, UNNAMED, find_sets, parse_pasted, parse_table
 
+SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 SETS = {"T cells": ("CD3D", "CD3E"), "B cells": ("MS4A1",)}
 
 
@@ -64,3 +71,30 @@ def test_any_file_is_read_or_refused(content: bytes) -> None:
     except DataError:
         return
     assert all(genes for genes in sets.values())
+
+
+@pytest.fixture(scope="module")
+def ensembl_ids() -> dict[str, str]:
+    """Ensembl id of each gene of the blood panel."""
+    text = (resources.files("harmony_core.inspect") / "blood_panel.csv").read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    ids = {row["gene"]: row["ensembl"] for row in rows}
+    assert len(ids) == len(rows)  # no gene in two sets, where it would tell neither
+    return ids
+
+
+def test_each_gene_of_the_panel_has_an_ensembl_id_of_its_own(ensembl_ids: dict[str, str]) -> None:
+    assert len(set(ensembl_ids.values())) == len(ensembl_ids)
+    assert all(re.fullmatch(r"ENSG\d{11}", found) for found in ensembl_ids.values())
+
+
+def test_ensembl_ids_of_the_panel_are_those_of_annotated_data(ensembl_ids: dict[str, str]) -> None:
+    path = SHARED / "sc_mixology_5batches.h5ad"
+    if not path.is_file():
+        pytest.skip("the real data are not beside the checkout")
+    annotated = ad.read_h5ad(path, backed="r").var["ensembl_id"]
+    both = [gene for gene in ensembl_ids if gene in annotated.index]
+    assert len(both) > 10
+    assert {gene: annotated[gene].partition(".")[0] for gene in both} == {
+        gene: ensembl_ids[gene] for gene in both
+    }
