@@ -135,6 +135,6 @@ def risk_work(dataset: Dataset, runs: Sequence[RunParams]) -> Work:
         JobFolder(dataset.run_folder(plans[0], name)),
         estimate_risks,
         (dataset.fingerprint, tuple(runs)),
-        is_finished=lambda: risk.has_risks(dataset, runs),
+        is_finished=lambda: len(risk.runs_with_risks(dataset, runs)) == len(runs),
         background=True,
     )

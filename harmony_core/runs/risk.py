@@ -85,8 +85,8 @@ def run_risks(results: RunResults, params: RunParams | None = None) -> dict[Stat
     return stored_risks(results.dataset, params or results.params, rows)
 
 
-def has_risks(dataset: Dataset, runs: Sequence[RunParams]) -> bool:
-    """Return whether the store has every risk at the settings of some runs.
+def runs_with_risks(dataset: Dataset, runs: Sequence[RunParams]) -> tuple[RunParams, ...]:
+    """Return those of some runs at whose settings the store has every risk.
 
     Parameters
     ----------
@@ -95,10 +95,11 @@ def has_risks(dataset: Dataset, runs: Sequence[RunParams]) -> bool:
     """
     assessment = RunResults(dataset, runs[0]).assessment
     if assessment is None:
-        return False
+        return ()
     rows = rows_at_risk(assessment.states)
-    keys = (key for run in runs for key in risk_keys(dataset, run, rows).values())
-    return all(map(dataset.is_finished, keys))
+    return tuple(
+        run for run in runs if all(map(dataset.is_finished, risk_keys(dataset, run, rows).values()))
+    )
 
 
 def estimate(

@@ -20,7 +20,8 @@ from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.grid import Candidate, Loss
 from harmony_core.verdict.risk import Risk, rows_at_risk, with_thetas
 from harmony_core.verdict.verdict import Mixing
-from pages.ui import evidence_table
+from pages.ui import evidence_table, state
+from pages.ui.diagnostics.risk_section import RiskTask
 from pages.ui.run_group import Group
 from pages.ui.tables import csv
 from pages.ui.tune import settings_search
@@ -274,6 +275,26 @@ def test_risks_that_exist_are_said_drawn_and_in_the_table(
     assert f"{len(worst.name)} % of its neighbours would become other cells" in text
     assert "\\<b\\>x\\<\\/b\\>" in text
     assert "too few cells" in text
-    assert app.button(key="risk")  # other thetas are not known yet
     (figure,) = app.get("plotly_chart")
     assert "risk-map" in figure.proto.id
+    app.button(key="risk").click().run()  # other thetas are not known yet
+    assert app.button(key="cancel-risk")
+    (figure,) = app.get("plotly_chart")  # while the job goes on
+    assert "risk-map" in figure.proto.id
+
+
+def test_each_setting_of_the_risk_is_drawn_when_it_is_there(
+    kang: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = with_thetas(_results(kang).params, (4, 8))
+    monkeypatch.setattr(
+        risk, "_risk", lambda context, row, names: Risk(kind=row.kind, name=row.name, fraction=0.5)
+    )
+    monkeypatch.setattr(st, "session_state", {state.VIEWER: "me"})
+    task = RiskTask(kang, runs)
+    assert task.n_drawable == 0
+    for n in range(len(runs)):
+        assert not task.work.is_finished()
+        risk.estimate(kang, runs[: n + 1])
+        assert task.n_drawable == n + 1
+    assert task.work.is_finished()

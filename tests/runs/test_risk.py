@@ -120,18 +120,25 @@ def test_each_is_computed_once_and_what_is_finished_outlives_a_cancel(
     with pytest.raises(Cancelled):
         risk.estimate(dataset, runs, stop_at_the_third)
     assert list(risk.stored_risks(dataset, runs[0], rows)) == list(rows[:2])
-    assert not risk.has_risks(dataset, runs)
+    assert risk.runs_with_risks(dataset, runs) == ()
 
     computed = []
     original = risk._risk
     monkeypatch.setattr(risk, "_risk", lambda *a: computed.append(a) or original(*a))
     steps: list[float] = []
-    risk.estimate(dataset, runs, lambda step, fraction: steps.append(fraction))
+    ready: list[int] = []
+
+    def note(step: str, fraction: float) -> None:
+        steps.append(fraction)
+        ready.append(len(risk.runs_with_risks(dataset, runs)))
+
+    risk.estimate(dataset, runs, note)
+    assert ready == [i // len(rows) for i in range(3 * len(rows))]
     assert len(computed) == 3 * len(rows) - 2
     assert steps == sorted(steps)
     assert 0 <= steps[0] < steps[-1] < 1
     assert heard[0][0] == f"State 1 of {len(rows)} at theta 3"
-    assert risk.has_risks(dataset, runs)
+    assert risk.runs_with_risks(dataset, runs) == runs
     risk.estimate(dataset, runs)
     assert len(computed) == 3 * len(rows) - 2
 

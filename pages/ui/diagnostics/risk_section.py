@@ -12,7 +12,8 @@ from harmony_core.figures.screen.heatmaps import risk_heatmap
 from harmony_core.jobs.work import risk_work
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.runs.risk import has_risks, run_risks
+from harmony_core.runs.risk import run_risks, runs_with_risks
+from harmony_core.store import Dataset
 from harmony_core.verdict.risk import (
     Risk,
     missing_risk_sentence,
@@ -34,6 +35,19 @@ _MOST_STATES = 40
 Found = Mapping[RunParams, Mapping[StateRow, Risk]]
 
 
+class RiskTask(Task):
+    """The risk at some settings, each of which is drawn as soon as it is there."""
+
+    def __init__(self, dataset: Dataset, runs: Sequence[RunParams]) -> None:
+        viewer = state.key(f"{state.viewer()}:risk", dataset)
+        super().__init__("risk", viewer, risk_work(dataset, runs))
+        self.dataset, self.runs = dataset, runs
+
+    @property
+    def n_drawable(self) -> int:
+        return len(runs_with_risks(self.dataset, self.runs))
+
+
 def draw(results: RunResults) -> None:
     """Draw the offer to estimate the risk, its progress, and what was found so far."""
     if results.params.precomputed is not None:
@@ -50,7 +64,7 @@ def _follow(results: RunResults, runs: Sequence[RunParams]) -> None:
     """Draw the button that begins, or how far the job is, or why it failed."""
     dataset = results.dataset
     key = state.key("risk", dataset)
-    task = Task("risk", state.key(f"{state.viewer()}:risk", dataset), risk_work(dataset, runs))
+    task = RiskTask(dataset, runs)
     if st.session_state.get(key) == task.work.name:
         progress = task.progress
         if not progress.is_over:
@@ -58,7 +72,7 @@ def _follow(results: RunResults, runs: Sequence[RunParams]) -> None:
             return
         if progress.state == "failed":
             st.warning(plain(progress.message, longest=500))
-    if has_risks(dataset, runs):
+    if task.work.is_finished():
         return
     st.caption(
         "Where all batches have a state, nothing shows how hard a setting pulls. This takes each "
