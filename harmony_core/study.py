@@ -30,7 +30,7 @@ from harmony_core.errors import DataError, ParameterError
 from harmony_core.export.formats import export_format
 from harmony_core.export.h5ad import write_zarr
 from harmony_core.export.job import ExportJob
-from harmony_core.export.tables import metrics_table, risk_table, run_tables
+from harmony_core.export.tables import advice_table, metrics_table, risk_table, run_tables
 from harmony_core.inspect.check import check_embedding
 from harmony_core.inspect.gene_sets import GeneSets, panel_text
 from harmony_core.params import (
@@ -46,6 +46,7 @@ from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import estimate
+from harmony_core.runs.tried_advice import advice_outcomes, untried
 from harmony_core.store import Dataset, Store
 from harmony_core.verdict.grid import grid
 from harmony_core.verdict.risk import with_thetas
@@ -338,6 +339,40 @@ class Run:
         """
 
         return run_tables(self.results)
+
+    @property
+    def advice(self) -> pd.DataFrame:
+        """What to try next, with what it did to these data or that it was not tried on them.
+
+        Returns
+        -------
+        A row a piece of advice; see `harmony_core.export.tables.advice_table`.
+        """
+        return advice_table(advice_outcomes(self.results))
+
+    def try_advice(self) -> pd.DataFrame:
+        """Try every piece of advice on these data, a run each, and say what it did.
+
+        Returns
+        -------
+        ``advice``, in which what made the verdict worse comes last.
+
+        Raises
+        ------
+        DataError
+            If the data can't be corrected so.
+
+        Examples
+        --------
+        >>> run = getfixture("study").correct(max_iter=1)
+        >>> run.advice.outcome[0]
+        'Not tried on your data yet.'
+        >>> run.try_advice().outcome[0][:31]
+        'Tried on your data: looks right'
+        """
+        for params in untried(advice_outcomes(self.results)):
+            Pipeline(self.results.dataset, params).run("assess")
+        return self.advice
 
     def risk(self, *thetas: float) -> pd.DataFrame:
         """Estimate what would become of each state if the other batches lacked it.

@@ -14,6 +14,7 @@ from pages.ui.diagnostics import (
     neighbourhoods,
     scib_scores,
     soft_clusters,
+    what_to_try,
 )
 from pages.ui.text import plain
 from pages.ui.tune.run_comparison import settings_in_words
@@ -27,10 +28,11 @@ _SECTIONS = {
     "Convergence": soft_clusters.convergence,
     "Confounding": design_section.confounding,
     "scIB scores": scib_scores.draw,
+    "What to try": what_to_try.draw,
     "Right tool?": design_section.tools,
 }
 # They tell nothing where another tool made the correction.
-_OF_HARMONY = ("Soft clusters", "Convergence")
+_OF_HARMONY = ("Soft clusters", "Convergence", "What to try")
 _GLOSSARY = "Numbers and limits"
 
 

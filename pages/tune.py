@@ -12,12 +12,11 @@ from harmony_core.figures.screen.genes import gene_grid
 from harmony_core.inspect.gene_sets import PANEL, find_genes
 from harmony_core.jobs.job_folder import Progress
 from harmony_core.runs.results import RunResults
-from pages.ui import address, evidence_table, panels, presentation, state
+from pages.ui import address, advice_panel, evidence_table, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
 from pages.ui.text import plain
 from pages.ui.tune import (
-    advice_panel,
     before_after,
     controls,
     replay,
@@ -128,7 +127,7 @@ def _explanation(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> Non
         condition = results.params.harmony.batch[0] if results.params.condition else None
         panels.explanation(verdict, condition=condition)
     with right:
-        advice_panel.draw(verdict, current.dataset, results)
+        advice_panel.draw(results)
     if not presentation.is_on():
         evidence_table.table(verdict, results, only=only)
 

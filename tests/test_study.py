@@ -15,6 +15,7 @@ from harmony_core.export.settings import read_settings
 from harmony_core.params import ClusterParams, PrepareParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
+from harmony_core.verdict.tried import outcome
 from tests.conftest import SMALL
 
 
@@ -100,6 +101,24 @@ def test_embeddings_of_other_tools(ours: Study, run: Run) -> None:
         ours.diagnose(np.zeros((3, 2), dtype=np.float32))
     with pytest.raises(DataError, match="no embedding 'X_scVI'"):
         ours.diagnose("X_scVI")
+
+
+def test_advice_that_was_tried_is_said_as_its_own_run_says(
+    run: Run, ours: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(run.advice) >= 3
+    assert set(run.advice.outcome) == {"Not tried on your data yet."}
+    assert "Not tried on your data yet." in run._repr_html_()
+    tried = run.try_advice().set_index("advice")
+    followed = ours.correct(alpha=1, max_iter=3)
+    row = next(row for sentence, row in tried.iterrows() if sentence.startswith("Raise alpha to 1"))
+    assert row.verdict == followed.verdict.kind
+    now, then = (each.results.assessment for each in (run, followed))
+    assert now is not None
+    assert row.outcome == outcome(now, then)
+    assert row.outcome in run._repr_html_()
+    monkeypatch.setattr(Pipeline, "run", lambda *_: pytest.fail("tried again"))
+    assert run.try_advice().equals(run.advice)
 
 
 def test_the_risk_is_told_by_label_and_theta_and_goes_into_the_states(run: Run) -> None:

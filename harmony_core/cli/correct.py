@@ -30,6 +30,7 @@ from harmony_core.verdict.risk import Risk, risk_sentence, worst_risk
 if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest
     from harmony_core.runs.results import RunResults
+    from harmony_core.runs.tried_advice import AdviceOutcome
     from harmony_core.store import Dataset, DatasetInfo
     from harmony_core.verdict.verdict import Verdict
 
@@ -174,6 +175,11 @@ def _add_output(output: _Group) -> None:
         action="store_true",
         help="also estimate what each label or state would lose if other batches lacked it",
     )
+    output.add_argument(
+        "--try-advice",
+        action="store_true",
+        help="also run each piece of advice on these data and say what it did; a run each",
+    )
     add_home(output, "keep results here, so that no stage is computed twice")
 
 
@@ -189,13 +195,16 @@ def run(args: argparse.Namespace) -> None:
     with terminal_progress() as progress, working_store(args.home) as store:
         results, seconds = _compute(store, request, args, progress)
         risks = _risks(results, progress) if args.risk else None
+        advice = _tried_advice(results, progress) if args.try_advice else None
         progress.say("Writing")
-        notes = _write(args, results, seconds, risks)
+        notes = _write(args, results, seconds, risks, advice)
     if progress.is_visible and results.assessment is not None:
         start = results.dataset.info.notes_on(results.params.prepare)
         _print_verdict(args, results.assessment.verdict, (*start, *notes))
         if risks and (worst := worst_risk(risks)) is not None:
             print(one_line(risk_sentence(worst)))
+        for one in advice or ():
+            print(one_line(f"What to try: {one.advice.sentence} {one.sentence}"))
 
 
 def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunParams:
@@ -266,6 +275,15 @@ def _risks(results: RunResults, progress: TerminalProgress) -> list[Risk]:
     return list(run_risks(results).values())
 
 
+def _tried_advice(results: RunResults, progress: TerminalProgress) -> tuple[AdviceOutcome, ...]:
+    """Try every piece of advice on the data, a run each."""
+    from harmony_core.runs.tried_advice import advice_outcomes, untried
+
+    for params in untried(advice_outcomes(results)):
+        compute_run(results.dataset, params, progress, "assess")
+    return advice_outcomes(results)
+
+
 def _from_only_embedding(dataset: Dataset, params: RunParams) -> RunParams:
     """Start from the embedding where there is nothing else to start from."""
     ready = dataset.info.uncorrected
@@ -280,9 +298,11 @@ def _write(
     results: RunResults,
     seconds: dict[str, float],
     risks: Sequence[Risk] | None,
+    advice: Sequence[AdviceOutcome] | None,
 ) -> tuple[str, ...]:
     from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
     from harmony_core.export.json_report import report_values
+    from harmony_core.export.tables import advice_table
 
     start = time.perf_counter()
     came_from = str(args.input[0].resolve()) if len(args.input) == 1 else ""
@@ -297,6 +317,8 @@ def _write(
         report = report_values(results, seconds=seconds, notes=notes)
         if risks is not None:
             report["risk"] = list(map(dataclasses.asdict, risks))
+        if advice is not None:
+            report["advice"] = advice_table(advice).to_dict("records")
         write_report(args.report, report)
     return notes
 

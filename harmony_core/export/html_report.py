@@ -22,6 +22,7 @@ from harmony_core.io.writing import write_text_whole
 from harmony_core.metric_catalog import metric_title
 from harmony_core.runs.history import differing, summary
 from harmony_core.runs.results import RunResults
+from harmony_core.runs.tried_advice import advice_outcomes
 
 REPORT_NAME = "harmony_report.html"
 Row = tuple[Any, ...]
@@ -88,6 +89,7 @@ def report_page(
         "report.html",
         title=f"Harmony report: {data['name']}",
         verdict=verdict,
+        advice=[f"{a.advice.sentence} {a.sentence}".strip() for a in advice_outcomes(results)],
         data=data,
         most_levels=MOST_GROUPS,
         condition=p.condition,

@@ -19,6 +19,7 @@ from harmony_core.runs.history import differing, summary
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import run_risks
+from harmony_core.runs.tried_advice import AdviceOutcome
 from harmony_core.verdict.assessment import Assessment, Numbers
 from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.risk import Risk, theta_text
@@ -120,6 +121,31 @@ def risk_table(results: RunResults, runs: Sequence[RunParams]) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["theta", *(field.name for field in fields(Risk))])
     return table.astype({"fraction": "float64"})
+
+
+def advice_table(outcomes: Sequence[AdviceOutcome]) -> pd.DataFrame:
+    """Return advice and what it did to the data as a table.
+
+    Parameters
+    ----------
+    outcomes
+        From `harmony_core.runs.tried_advice.advice_outcomes`.
+
+    Returns
+    -------
+    A row a piece: ``advice``, ``outcome`` (a sentence), ``verdict``, the kind of verdict that it
+    led to, missing where it was not tried, and ``is_worse``, whether that is worse than the run's.
+    """
+    rows = [
+        {
+            "advice": one.advice.sentence,
+            "outcome": one.sentence,
+            "verdict": None if one.verdict is None else one.verdict.kind,
+            "is_worse": one.is_worse,
+        }
+        for one in outcomes
+    ]
+    return pd.DataFrame(rows, columns=["advice", "outcome", "verdict", "is_worse"])
 
 
 def metrics_table(metrics: Mapping[str, Numbers]) -> pd.DataFrame:

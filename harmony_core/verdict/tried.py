@@ -26,7 +26,7 @@ def is_worse(now: Verdict, tried: Verdict) -> bool:
     return tried.severity != "green" and ranks.index(tried.kind) < ranks.index(now.kind)
 
 
-def outcome(now: Assessment, tried: Assessment) -> str:
+def outcome(now: Assessment, tried: Assessment | None) -> str:
     """Say what a piece of advice did to these data.
 
     Parameters
@@ -34,12 +34,14 @@ def outcome(now: Assessment, tried: Assessment) -> str:
     now
         Of the run that the advice is about.
     tried
-        Of the run with its changes.
+        Of the run with its changes; ``None`` where it was not tried.
 
     Returns
     -------
     A sentence with names of the data in it, raw.
     """
+    if tried is None:
+        return "Not tried on your data yet."
     parts = [f"Tried on your data: {KINDS[tried.verdict.kind].heading.lower()}"]
     for variable, mixing in tried.mixing.items():
         of = f" of {variable}" if len(tried.mixing) > 1 else ""

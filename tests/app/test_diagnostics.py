@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,25 @@ from harmony_core.params import RunParams
 from harmony_core.runs import risk
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, examples
+from harmony_core.verdict import verdict
+from harmony_core.verdict.advice import Advice
 from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.grid import Candidate, Loss
 from harmony_core.verdict.risk import Risk, rows_at_risk, with_thetas
+from harmony_core.verdict.tried import outcome
 from harmony_core.verdict.verdict import Mixing
 from pages.ui import evidence_table, state
 from pages.ui.diagnostics.risk_section import RiskTask
 from pages.ui.run_group import Group
 from pages.ui.tables import csv
+from pages.ui.text import plain
 from pages.ui.tune import settings_search
 from tests.app.conftest import Waiting
 
 SECTIONS = (
     "States",
     *("Pre-clusters", "Labels", "Neighbours", "Soft clusters", "Convergence", "Confounding"),
-    *("scIB scores", "Right tool?", "Numbers and limits"),
+    *("scIB scores", "What to try", "Right tool?", "Numbers and limits"),
 )
 
 
@@ -226,6 +231,35 @@ def test_formulas_in_a_table_are_text_in_the_csv() -> None:
     rows = pd.DataFrame({"=1+1": ["=cmd()", " +2", "@x", "fine", None], "Change": [-1, 0, 1, 2, 3]})
     text = csv(rows).decode().splitlines()
     assert text == ["'=1+1,Change", "'=cmd(),-1", "' +2,0", "'@x,1", "fine,2", ",3"]
+
+
+def test_advice_stands_beside_what_it_did_or_is_said_not_to_be_tried(
+    app: AppTest, kang: Dataset, runner: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = _results(kang).assessment
+    assert now is not None
+    read = verdict.Verdict.from_dict
+    advice = (
+        Advice(sentence="As it is.", changes={"theta": [2.0]}),  # the one run of the store
+        Advice(sentence="Raise theta.", changes={"theta": [4.0]}),
+        Advice(sentence="Look at the genes."),
+    )
+    monkeypatch.setattr(
+        verdict.Verdict, "from_dict", classmethod(lambda _, v: replace(read(v), advice=advice))
+    )
+    app.switch_page("pages/diagnostics.py").run()
+    app.session_state["deep-section"] = "What to try"
+    app.run()
+    assert not app.exception
+    text = _texts(app)
+    positions = [text.index(plain(s)) for s in ("As it is.", outcome(now, now), "Raise theta.")]
+    assert positions == sorted(positions)
+    assert text.count("Not tried on your data yet") == 1
+    assert not [b for b in app.button if b.label == "Try it"]
+    app.button(key="try-advice").click().run()
+    assert not app.exception
+    (job,) = runner.wanted
+    assert job.work.arguments[1].harmony.theta == (4.0,)
 
 
 def _states(app: AppTest) -> AppTest:

@@ -473,6 +473,30 @@ def test_a_terminal_hears_the_verdict(
     assert stdout.getvalue().endswith(f"Written to {out}.\n")
 
 
+def test_advice_is_tried_where_it_is_asked_for(
+    counts: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = io.StringIO()
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr("sys.stdout", stdout)
+    arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
+    arguments += ["--home", str(done / "home"), "--try-advice"]
+    outputs = ["--out", str(tmp_path / "out.h5ad"), "--report", str(tmp_path / "report.json")]
+    assert cli.main([*arguments, *outputs]) == 0
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    pieces = {row["advice"]: row for row in report["advice"]}
+    assert set(pieces) == {advice["sentence"] for advice in report["verdict"]["advice"]}
+    alpha = next(row for sentence, row in pieces.items() if sentence.startswith("Raise alpha to 1"))
+    again = [*arguments[:-1], "--alpha", "1", "--out", str(tmp_path / "2.h5ad")]
+    assert cli.main([*again, "--report", str(tmp_path / "2.json")]) == 0
+    followed = json.loads((tmp_path / "2.json").read_text("utf-8"))
+    assert alpha["verdict"] == followed["verdict"]["kind"]
+    assert "advice" not in followed
+    for row in pieces.values():
+        assert row["outcome"].startswith("Tried on your data: ")
+        assert f"What to try: {row['advice']} {row['outcome']}\n" in stdout.getvalue()
+
+
 def test_zarr_comes_out_where_it_is_asked_for(counts: Path, done: Path, tmp_path: Path) -> None:
     arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
     out = tmp_path / "out.zarr"
