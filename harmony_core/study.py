@@ -365,8 +365,6 @@ class Run:
         Examples
         --------
         >>> run = getfixture("study").correct(max_iter=1)
-        >>> run.advice.outcome[0]
-        'Not tried on your data yet.'
         >>> run.try_advice().outcome[0][:31]
         'Tried on your data: looks right'
         """
