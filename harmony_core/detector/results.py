@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 GapBasis = Literal["genes", "components"]
-Outcome = Literal["kept", "merged", "apart", "unjudged"]
+Outcome = Literal["kept", "merged", "apart", "partly", "unjudged"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +33,15 @@ class StateRow:
     cells
         Number of cells.
     outcome
-        ``kept``; ``merged`` with another state; ``apart`` from its match in another batch;
-        ``unjudged``.
+        ``kept``; ``merged`` with another state; ``apart`` from its match in another batch, or
+        less than half mixed with it (``partly``); ``unjudged``.
     other
         What it merged with, or stayed apart from.
     amount
-        Of what was kept or merged, the fraction of its neighbours that changed to other states;
-        of what is apart, its mixing (1 is as far as sizes allow). ``None`` where not judged.
+        Fraction of its neighbours that changed to other states. ``None`` where not judged.
+    mixing
+        With its matches in other batches, 1 being as far as sizes allow; of a label the mean of
+        its batches. ``None`` without match.
     q
         False discovery rate at which it counts as merged; ``None`` where not tested.
     genes
@@ -56,6 +58,7 @@ class StateRow:
     outcome: Outcome
     other: str = ""
     amount: float | None = None
+    mixing: float | None = None
     q: float | None = None
     genes: tuple[str, ...] = ()
     why: str = ""
@@ -169,8 +172,9 @@ class LabelRow:
         Standard error of the loss over its cells.
     mixing
         Mixing with its cells in other batches, 1 being fully; ``None`` where no other has it.
-    apart
-        Batch in which it stays apart from the others; empty where there is none.
+    least_mixed, least_mixing
+        The batch in which it is mixed least with the others, and how far; empty and ``None`` where
+        none has enough of its cells.
     """
 
     name: str
@@ -178,7 +182,8 @@ class LabelRow:
     loss: float
     error: float = 0.0
     mixing: float | None = None
-    apart: str = ""
+    least_mixed: str = ""
+    least_mixing: float | None = None
     merged_with: str = ""
     merged_part: float = 0.0
     batch: str = ""

@@ -155,10 +155,10 @@ def state_rows(
     for state in range(len(lent.pool)):
         outcome, why = _outcome(lent, numbers, state, is_merged=bool(merged[state]))
         partner = int(numbers.partner[state])
-        named = outcome in ("merged", "apart") and partner >= 0
+        named = outcome in ("merged", "apart", "partly") and partner >= 0
         swapped = float(numbers.swapped[state])
         loss = np.nan_to_num(numbers.loss[state])
-        amount = numbers.mixing[state] if outcome == "apart" else max(loss, swapped)
+        mixing = numbers.mixing[state]
         rows.append(
             StateRow(
                 name=names[state],
@@ -168,17 +168,28 @@ def state_rows(
                 cells=int(lent.sizes[state]),
                 outcome=outcome,
                 other=names[partner] if named else "",
-                amount=float(amount) if outcome != "unjudged" else None,
+                amount=float(max(loss, swapped)) if outcome != "unjudged" else None,
+                mixing=None if np.isnan(mixing) else float(mixing),
                 q=None if np.isnan(numbers.q[state]) else float(numbers.q[state]),
                 genes=distinguishing_genes(lent, state, partner, gene_names) if named else (),
                 why=why,
             )
         )
-    worst = {"merged": 0, "apart": 1, "unjudged": 3, "kept": 2}
-    order = {"apart": 1.0, "merged": -1.0, "kept": -1.0, "unjudged": 0.0}
-    return tuple(
-        sorted(rows, key=lambda r: (worst[r.outcome], order[r.outcome] * (r.amount or 0.0)))
-    )
+    return tuple(sorted(rows, key=_harm))
+
+
+def mixing_outcome(mixing: float | None) -> Outcome:
+    """Return what became of a state or label by its mixing with its matches alone."""
+    if mixing is None or not mixing < thresholds.MCM_LOW:
+        return "kept"
+    return "apart" if mixing < thresholds.STATE_APART else "partly"
+
+
+def _harm(row: StateRow) -> tuple[int, float]:
+    """Sort rows by what happened, the most harmed first."""
+    order = ("merged", "apart", "partly", "kept", "unjudged").index(row.outcome)
+    is_apart = row.outcome in ("apart", "partly")
+    return order, (row.mixing or 0.0) if is_apart else -(row.amount or 0.0)
 
 
 def distinguishing_genes(
@@ -220,8 +231,8 @@ def _outcome(
     """Return what became of a state, and why it can't be judged."""
     if is_merged:
         return "merged", ""
-    if numbers.mixing[state] < thresholds.STATE_APART:
-        return "apart", ""
+    if (mixed := mixing_outcome(float(numbers.mixing[state]))) != "kept":
+        return mixed, ""
     if lent.sizes[state] < thresholds.MIN_CELLS_STATE:
         return "unjudged", f"fewer than {thresholds.MIN_CELLS_STATE} cells"
     if np.isnan(numbers.loss[state]) and np.isnan(numbers.mixing[state]):

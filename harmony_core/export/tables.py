@@ -82,8 +82,7 @@ def states_table(
 
     Returns
     -------
-    The fields of `StateRow`, ``mixing`` (1 is as far as sizes allow; of labels that batches share
-    and of states that stay apart) and ``risk``.
+    The fields of `StateRow`, and ``risk``.
     """
     states = assessment.states
     names = [field.name for field in fields(StateRow) if field.name != "genes"]
@@ -92,8 +91,7 @@ def states_table(
         for row in states
     ]
     table = pd.DataFrame(rows, columns=[*names, "genes"])
-    mixing = [assessment.mixing_of(row) for row in states]
-    table["mixing"] = np.asarray(mixing, dtype=np.float64)
+    table["mixing"] = table["mixing"].astype(np.float64)
     if risks:
         fractions = [risks[row].fraction if row in risks else None for row in states]
         table["risk"] = np.asarray(fractions, dtype=np.float64)

@@ -16,6 +16,7 @@ from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
 from harmony_core.detector.results import Detection, LabelMixing, LabelRow, Outcome, StateRow
 from harmony_core.detector.scores import score
+from harmony_core.detector.state_rows import mixing_outcome
 from harmony_core.metrics import conservation, mixing, movement, shared_labels
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.assessment import Assessment
@@ -219,12 +220,13 @@ def label_states(labels: Sequence[LabelRow]) -> tuple[StateRow, ...]:
             StateRow(
                 name=label.name,
                 kind="label",
-                batch=label.batch if outcome == "merged" else label.apart,
+                batch=_batch_of(label, outcome),
                 cells=label.cells,
                 outcome=outcome,
                 why=few if outcome == "unjudged" else "",
                 other=label.merged_with if outcome == "merged" else "",
-                amount=label.mixing if outcome == "apart" else label.loss,
+                amount=label.loss if is_large(label) else None,
+                mixing=label.mixing,
                 genes=label.genes,
             )
         )
@@ -234,9 +236,15 @@ def label_states(labels: Sequence[LabelRow]) -> tuple[StateRow, ...]:
 def _label_outcome(label: LabelRow) -> Outcome:
     if is_merged(label):
         return "merged"
-    if label.apart:
-        return "apart"
-    return "kept" if is_large(label) else "unjudged"
+    mixed = mixing_outcome(label.least_mixing)
+    return mixed if mixed != "kept" or is_large(label) else "unjudged"
+
+
+def _batch_of(label: LabelRow, outcome: Outcome) -> str:
+    """Return the batch where a label fared worst; empty where none stands out."""
+    if outcome == "merged":
+        return label.batch
+    return label.least_mixed if outcome in ("apart", "partly") else ""
 
 
 def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tuple[str, ...]]:
@@ -270,14 +278,17 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
         mine = np.flatnonzero(label.codes == row.label)
         partner, fraction = _largest_other(run.near_after, label.codes, mine)
         suspicious = row.loss > thresholds.PURITY_LOSS_AMBER and partner >= 0
+        own = _of_label(shared, row.label)
+        least = _least_mixed(own)
         rows.append(
             LabelRow(
                 name=label.levels[row.label],
                 cells=int(sizes[row.label]),
                 loss=row.loss,
                 error=row.error,
-                mixing=shared_labels.mean_shared_mixing(own := _of_label(shared, row.label)),
-                apart=_apart(own, variable),
+                mixing=shared_labels.mean_shared_mixing(own),
+                least_mixed=variable.levels[least.batch] if least else "",
+                least_mixing=least.mixing if least else None,
                 merged_with=label.levels[partner] if suspicious else "",
                 merged_part=fraction,
                 batch=_worst_batch(run, label.codes, mine, variable) if suspicious else "",
@@ -303,12 +314,10 @@ def _of_label(
     return [row for row in rows if row.label == label]
 
 
-def _apart(rows: Sequence[shared_labels.SharedMixing], variable: Factor) -> str:
-    """Return the batch in which a label stays apart, the farthest of them."""
+def _least_mixed(rows: Sequence[shared_labels.SharedMixing]) -> shared_labels.SharedMixing | None:
+    """Return the batch in which a label is mixed least, of those with enough of its cells."""
     enough = [row for row in rows if row.cells >= thresholds.MIN_CELLS_STATE]
-    worst = min(enough, key=lambda row: row.mixing, default=None)
-    is_apart = worst is not None and worst.mixing < thresholds.STATE_APART
-    return variable.levels[worst.batch] if worst is not None and is_apart else ""
+    return min(enough, key=lambda row: row.mixing, default=None)
 
 
 def _largest_other(near: Ints, labels: Ints, mine: npt.NDArray[np.intp]) -> tuple[int, float]:

@@ -68,15 +68,6 @@ class Assessment:
             for name, detection in self.detections.items()
         }
 
-    def mixing_of(self, row: StateRow) -> float | None:
-        """Return how far a row of ``states`` is mixed between batches; 1 is as far as sizes allow.
-
-        None of a label that no batches share, and of a state that is not apart.
-        """
-        if row.kind == "label":
-            return next((label.mixing for label in self.labels if label.name == row.name), None)
-        return row.amount if row.outcome == "apart" else None
-
     def __getitem__(self, name: str) -> Any:
         return self._plain[name]
 

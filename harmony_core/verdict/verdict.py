@@ -30,6 +30,7 @@ from harmony_core.verdict.wording import (
     fallen_sentences,
     good_sentence,
     label_sentences,
+    least_mixed_sentences,
     lost_sentences,
     mixing_sentence,
     nothing_sentence,
@@ -181,6 +182,7 @@ def judge(
         has_looked = known or shows_merging
         mixed = mixing_sentence(detection, shared)
         sentences.append(good_sentence(detection, known, shared) if has_looked else mixed)
+        sentences += least_mixed_sentences(detection, labels, shared)
     if detection.condition:
         sentences.append(condition_sentence(batch_variable, suspects))
     return Verdict(

@@ -88,11 +88,7 @@ def under_sentences(
             f"{percent(shared.after)} of the mixing that their sizes allow; least mixed is "
             f"“{shared.worst_batch}” ({percent(shared.worst_after or 0.0)})."
         )
-        rows = sorted((r for r in labels if r.apart), key=lambda r: r.mixing or 0.0)
-        found += [
-            f"“{row.name}” stays apart in “{row.apart}” ({percent(row.mixing or 0.0)} mixed)."
-            for row in rows[:_NAMED]
-        ]
+        found += least_mixed_sentences(detection, labels, shared)
     elif detection.mcm is not None:
         text = (
             f"{_start(found)}clusters that match between the batches of “{batch_variable}” reach "
@@ -108,6 +104,32 @@ def under_sentences(
             f"{percent(detection.state_mixing)} of the mixing that their sizes allow."
         )
     return found
+
+
+def least_mixed_sentences(
+    detection: Detection, labels: Sequence[LabelRow], shared: LabelMixing
+) -> list[str]:
+    """Name the types that stay apart or mix less than half, though all in all batches may mix.
+
+    Labels that batches share are asked where there are any; states that match otherwise.
+    """
+    if shared.after is not None:
+        known = [(row.least_mixing, row) for row in labels if row.least_mixing is not None]
+        low = sorted((x for x in known if x[0] < thresholds.MCM_LOW), key=lambda x: x[0])
+        return [
+            f"“{row.name}” {_how_apart(mixing)} in “{row.least_mixed}” ({percent(mixing)} mixed)."
+            for mixing, row in low[:_NAMED]
+        ]
+    states = [row for row in detection.states if row.outcome in ("apart", "partly") and row.other]
+    return [
+        f"{row.name} {_how_apart(row.mixing or 0.0)} ({percent(row.mixing or 0.0)} mixed with its "
+        f"match, {row.other})."
+        for row in states[:1]
+    ]
+
+
+def _how_apart(mixing: float) -> str:
+    return "stays apart" if mixing < thresholds.STATE_APART else "mixes less than half"
 
 
 def _apart_sentence(apart: Sequence[str], batch_variable: str) -> str:

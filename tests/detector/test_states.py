@@ -88,7 +88,28 @@ def test_uncorrected_batches_are_apart() -> None:
     assert {row.outcome for row in rows} <= {"apart", "kept"}
     apart = [row for row in rows if row.outcome == "apart"]
     assert apart
-    assert all(row.amount == 0.0 and row.other for row in apart)
+    assert all(row.mixing == 0.0 and row.other for row in apart)
+
+
+def test_a_state_that_mixes_less_than_half_is_said_and_one_that_mixes_is_not() -> None:
+    data = cells(0, 2, 1500, 900)
+    lent, near = built(data).lent, clean(data)
+    types = np.array(main_types(data, lent))
+    held = near.copy()
+    # Of one type, all neighbours but a third of those of the other batch become the cell itself's.
+    same = data.labels == types[0]
+    rng = np.random.default_rng(0)
+    cross = data.codes[near] != data.codes[:, None]
+    drop = cross & same[:, None] & (rng.random(near.shape) > 0.3)
+    rows, _ = np.nonzero(drop)
+    held[drop] = rows
+    before = {row.state: row for row in rows_of(data, near)}
+    after = {row.state: row for row in rows_of(data, held)}
+    low = {s for s, row in after.items() if row.outcome == "partly"}
+    assert low
+    assert {types[s] for s in low if s is not None} == {types[0]}
+    for s in low:
+        assert 0.25 <= (after[s].mixing or 0) < 0.5 <= (before[s].mixing or 0)
 
 
 def test_wrong_fraction_by_brute_force() -> None:

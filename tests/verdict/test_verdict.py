@@ -220,7 +220,9 @@ def test_a_batch_that_stays_apart_is_named_and_never_nothing_to_correct() -> Non
 
 
 def test_shared_labels_are_asked_for_mixing() -> None:
-    labels = [LabelRow(name="NK", cells=50, loss=0.0, mixing=0.1, apart="ctrl")]
+    labels = [
+        LabelRow(name="NK", cells=50, loss=0.0, mixing=0.3, least_mixed="ctrl", least_mixing=0.1)
+    ]
     shared = LabelMixing(
         before=0.1, after=0.3, worst_batch="ctrl", worst_before=0.1, worst_after=0.2
     )
@@ -228,6 +230,41 @@ def test_shared_labels_are_asked_for_mixing() -> None:
     assert verdict.kind == "under"
     assert "30 %" in verdict.sentences[0]
     assert "“NK” stays apart in “ctrl” (10 % mixed)." in verdict.sentences
+
+
+@pytest.mark.parametrize(
+    ("mixing", "outcome", "said"),
+    [(0.6, "kept", ""), (0.48, "partly", "mixes less than half"), (0.1, "apart", "stays apart")],
+)
+def test_a_type_that_mixes_half_is_named_though_all_in_all_batches_mix(
+    mixing: float, outcome: str, said: str
+) -> None:
+    low = LabelRow(name="B", cells=50, loss=0, mixing=0.7, least_mixed="ctrl", least_mixing=mixing)
+    shared = LabelMixing(after=0.75, before=0.1, worst_batch="b", worst_before=0.1, worst_after=0.7)
+    verdict = judge(CLEAN, facts(), batch_variable="stim", labels=[low], shared=shared)
+    named = [s for s in verdict.sentences if "“B”" in s]
+    assert verdict.kind == "good"
+    assert bool(named) == bool(said)
+    assert all(said in s and "“ctrl”" in s for s in named)
+    assert label_states([low])[0].outcome == outcome
+
+
+def test_without_labels_the_state_that_mixes_least_is_named_with_its_match() -> None:
+    row = StateRow(
+        name="ctrl · state 1",
+        kind="state",
+        cells=90,
+        outcome="partly",
+        other="stim · state 2",
+        amount=0.0,
+        mixing=0.4,
+    )
+    verdict = judge(dataclasses.replace(CLEAN, states=(row,)), facts(), batch_variable="stim")
+    assert verdict.kind == "good"
+    assert (
+        "ctrl · state 1 mixes less than half (40 % mixed with its match, stim · state 2)."
+        in verdict.sentences
+    )
 
 
 def test_one_batch_that_shrinks_into_the_other_is_under_corrected() -> None:

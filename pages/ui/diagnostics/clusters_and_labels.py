@@ -14,6 +14,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import run_risks
 from harmony_core.thresholds import (
     FALSE_DISCOVERIES,
+    MCM_LOW,
     MIN_CELLS_PURITY,
     PURITY_LOSS_AMBER,
     PURITY_LOSS_RED,
@@ -27,6 +28,7 @@ from pages.ui.text import plain
 _OUTCOMES = {
     "merged": "merged with another",
     "apart": "stays apart from its match",
+    "partly": "mixes less than half with its match",
     "kept": "kept",
     "unjudged": "can't be judged",
 }
@@ -52,7 +54,7 @@ def states(results: RunResults) -> None:
                     "What happened": _OUTCOMES[row.outcome] + (f" ({row.why})" if row.why else ""),
                     "With, or from": row.other,
                     "Neighbours changed": _changed(row),
-                    "Mixed between batches": assessment.mixing_of(row),
+                    "Mixed between batches": row.mixing,
                     "False discovery rate": row.q,
                     "Genes that say so": ", ".join(row.genes),
                 }
@@ -71,8 +73,9 @@ def states(results: RunResults) -> None:
             ),
             "Mixed between batches": decimals(
                 2,
-                "Of a label that batches share, and of a state that stays apart: 1 is as far as "
-                f"sizes allow; below {STATE_APART:g} it stays apart.",
+                "Of a label that batches share, and of a state that has a match in other batches: "
+                "1 is as far as sizes allow. In the batch where it is mixed least, below "
+                f"{MCM_LOW:g} it mixes less than half, below {STATE_APART:g} it stays apart.",
             ),
             "False discovery rate": decimals(
                 3,
@@ -91,9 +94,7 @@ def states(results: RunResults) -> None:
 
 def _changed(row: StateRow) -> float | None:
     """Return the part of a row's neighbours that changed; a label that grew purer lost none."""
-    if row.outcome == "apart" or row.amount is None:
-        return None
-    return max(row.amount, 0.0)
+    return None if row.amount is None else max(row.amount, 0.0)
 
 
 def clusters(results: RunResults) -> None:
