@@ -7,7 +7,7 @@ the state, with control of false discoveries among all states of a run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,7 +175,7 @@ def state_rows(
                 why=why,
             )
         )
-    return tuple(sorted(rows, key=_harm))
+    return most_harmed_first(rows)
 
 
 def mixing_outcome(mixing: float | None) -> Outcome:
@@ -185,11 +185,15 @@ def mixing_outcome(mixing: float | None) -> Outcome:
     return "apart" if mixing < thresholds.STATE_APART else "partly"
 
 
-def _harm(row: StateRow) -> tuple[int, float]:
-    """Sort rows by what happened, the most harmed first."""
-    order = ("merged", "apart", "partly", "kept", "unjudged").index(row.outcome)
-    is_apart = row.outcome in ("apart", "partly")
-    return order, (row.mixing or 0.0) if is_apart else -(row.amount or 0.0)
+def most_harmed_first(rows: Iterable[StateRow]) -> tuple[StateRow, ...]:
+    """Sort rows by what happened to their cells, and by how much."""
+
+    def harm(row: StateRow) -> tuple[int, float]:
+        order = ("merged", "apart", "partly", "kept", "unjudged").index(row.outcome)
+        is_apart = row.outcome in ("apart", "partly")
+        return order, (row.mixing or 0.0) if is_apart else -(row.amount or 0.0)
+
+    return tuple(sorted(rows, key=harm))
 
 
 def distinguishing_genes(

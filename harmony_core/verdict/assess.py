@@ -16,7 +16,7 @@ from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
 from harmony_core.detector.results import Detection, LabelMixing, LabelRow, Outcome, StateRow
 from harmony_core.detector.scores import score
-from harmony_core.detector.state_rows import mixing_outcome
+from harmony_core.detector.state_rows import mixing_outcome, most_harmed_first
 from harmony_core.metrics import conservation, mixing, movement, shared_labels
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.assessment import Assessment
@@ -211,7 +211,7 @@ def label_mixing(run: RunData, variable: Factor) -> LabelMixing:
 
 
 def label_states(labels: Sequence[LabelRow]) -> tuple[StateRow, ...]:
-    """Return the labels as rows of the state table, in their order."""
+    """Return the labels as rows of the state table, what a run harmed first."""
     rows = []
     for label in labels:
         outcome = _label_outcome(label)
@@ -230,7 +230,7 @@ def label_states(labels: Sequence[LabelRow]) -> tuple[StateRow, ...]:
                 genes=label.genes,
             )
         )
-    return tuple(rows)
+    return most_harmed_first(rows)
 
 
 def _label_outcome(label: LabelRow) -> Outcome:

@@ -182,6 +182,7 @@ def judge(
         has_looked = known or shows_merging
         mixed = mixing_sentence(detection, shared)
         sentences.append(good_sentence(detection, known, shared) if has_looked else mixed)
+    if not under and kind not in ("null", "unjudged"):
         sentences += least_mixed_sentences(detection, labels, shared)
     if detection.condition:
         sentences.append(condition_sentence(batch_variable, suspects))
