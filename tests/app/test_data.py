@@ -481,3 +481,11 @@ def test_labels_can_be_made_from_marker_genes_of_one_s_own(
     assert not app.exception
     chosen = RunParams.from_dict(app.session_state[state.SETTINGS][dataset.fingerprint])
     assert (chosen.label, chosen.panel) == (MARKER_LABEL, panel)
+    # What can't be used leaves what is in use, as does a table that is no longer there.
+    _widget(app.text_area, box.label).set_value("one: NOGENE").run()
+    assert "at least two cell types" in _text(app)
+    _widget(app.button_group, "Marker genes of").set_value("Table of my own (CSV)").run()
+    assert not app.exception
+    assert "stay in use until there are others" in _text(app)
+    kept = RunParams.from_dict(app.session_state[state.SETTINGS][dataset.fingerprint])
+    assert (kept.label, kept.panel) == (MARKER_LABEL, panel)

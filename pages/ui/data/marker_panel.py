@@ -37,7 +37,7 @@ def is_possible(dataset: Dataset) -> bool:
 
 
 def choose(dataset: Dataset, current: RunParams | None) -> str | None:
-    """Draw the choice of marker genes; None until there is a panel that can be used."""
+    """Draw the choice of marker genes; until there is one that can be used, the panel in use."""
     now, key = current.panel if current else None, f"{dataset.fingerprint}:panel"
     own = now is not None and now != BLOOD_PANEL
     st.caption(_SAYS)
@@ -49,22 +49,35 @@ def choose(dataset: Dataset, current: RunParams | None) -> str | None:
         required=True,
         persist_state="session",
     )
+    panel = None
     try:
-        panel = _panel(picked or _BLOOD, now if own and now else "", key)
-        if panel is None:
-            return None
-        found = find_sets(panel_sets(panel), readable_symbols(list(dataset.symbols)))
+        panel = _usable(dataset, _panel(picked or _BLOOD, now if own and now else "", key))
     except DataError as error:
         st.error(plain(error, longest=300))
-        return None
-    if not found.sets:
-        st.error(
+    if panel is None and now is not None:
+        st.caption("The marker genes in use stay in use until there are others.")
+        panel = now
+    if current is not None and panel is not None and panel == now:
+        _made(RunResults(dataset, current))
+    return panel
+
+
+def _usable(dataset: Dataset, panel: str | None) -> str | None:
+    """Return a panel of which the data have genes.
+
+    Raises
+    ------
+    DataError
+        If they have none, or it is no panel.
+    """
+    if (
+        panel is not None
+        and not find_sets(panel_sets(panel), readable_symbols(list(dataset.symbols))).sets
+    ):
+        raise DataError(
             "The data have none of these genes. Give marker sets of your own, with genes named as "
             "the data name them."
         )
-        return None
-    if current is not None and current.panel == panel:
-        _made(RunResults(dataset, current))
     return panel
 
 
