@@ -58,7 +58,9 @@ def test_labels_are_made_from_blood_and_from_a_table_of_one_s_own(
     give_table(page, tmp_path / "own.csv")
     expect(refused).to_have_count(0, timeout=SOON)
     expect(in_use).to_have_count(0, timeout=SOON)
-    expect(page.get_by_text("The labels are made with the first run on Tune")).to_be_visible()
+    expect(page.get_by_text("The labels are made with the first run on Tune")).to_be_visible(
+        timeout=SOON
+    )
     shoot(page, "labels-of-ones-own")
 
 

@@ -17,7 +17,7 @@ from harmony_core.inspect.gene_sets import (
 )
 from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.store import Dataset
+from harmony_core.store import Dataset, StageResult
 from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 
@@ -57,8 +57,9 @@ def choose(dataset: Dataset, current: RunParams | None) -> str | None:
     if panel is None and now is not None:
         st.caption("The marker genes in use stay in use until there are others.")
         panel = now
-    if current is not None and panel is not None and panel == now:
-        _made(RunResults(dataset, current))
+    if panel is not None:
+        run = current if panel == now else None
+        _made(None if run is None else RunResults(dataset, run).stage("marker_labels"))
     return panel
 
 
@@ -103,9 +104,8 @@ def _panel(picked: str, now: str, key: str) -> str | None:
     return None if uploaded is None else panel_text(parse_table(uploaded.getvalue()))
 
 
-def _made(results: RunResults) -> None:
+def _made(labels: StageResult | None) -> None:
     """Draw the labels by type once a run has made them."""
-    labels = results.stage("marker_labels")
     if labels is None:
         st.caption("The labels are made with the first run on Tune, and are listed here then.")
         return
