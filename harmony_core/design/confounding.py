@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harmony_core._typing import Ints
 from harmony_core.categories import Factor
+from harmony_core.counting import counted
 from harmony_core.thresholds import (
     CLOSE_LABEL,
     CRAMERS_V_CONFOUNDED,
@@ -206,7 +207,9 @@ def check_design(
     n_batches = len(np.unique(batch.codes[batch.codes >= 0]))
     findings = []
     if missing := int((batch.codes < 0).sum()):
-        sentence = f"{missing} cells have no value in “{batch.name}”; they count for no diagnostic."
+        one = f"cell has no value in “{batch.name}”; it counts for no diagnostic."
+        several = f"cells have no value in “{batch.name}”; they count for no diagnostic."
+        sentence = counted(missing, one, several)
         findings.append(_finding("missing", "amber", sentence, column=batch.name, cells=missing))
     if n_batches < 2:
         sentence = (
@@ -319,7 +322,7 @@ def _exclusive(
         name, where = label.levels[code], batch.levels[home]
         cells = int((label.codes == code).sum())
         details: dict[str, str | float | int] = {"label": name, "batch": where, "cells": cells}
-        sentence = f"“{name}” ({cells} cells) lives only in “{where}”"
+        sentence = f"“{name}” ({counted(cells, 'cell')}) lives only in “{where}”"
         severity: Severity = "green"
         relative = (
             None

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from harmony_core import thresholds
 from harmony_core._typing import Ints
+from harmony_core.counting import counted
 from harmony_core.detector.lending import LentStates, lend_states
 from harmony_core.detector.pooling import pool_batches
 from harmony_core.detector.profiles import (
@@ -335,15 +336,15 @@ def _notes(codes: Ints, evidence: Partition, has_genes: bool, *, pooled: bool) -
     if present < 2:
         notes.append("There is only one batch, so there is no mixing to judge.")
     missing = int(((sizes > 0) & ~assessed).sum())
+    least = f"{thresholds.MIN_CELLS_REFERENCE} cells"
     if missing:
-        notes.append(
-            f"{missing} of {present} {groups} have no cluster of "
-            f"{thresholds.MIN_CELLS_REFERENCE} cells or more, so they are not judged."
-        )
+        none = f"no cluster of {least} or more, so"
+        one = f"of {present} {groups} has {none} it is"
+        several = f"of {present} {groups} have {none} they are"
+        notes.append(f"{counted(missing, one, several)} not judged.")
     small = int((evidence.sizes < thresholds.MIN_CELLS_REFERENCE).sum())
     if small:
-        notes.append(
-            f"{small} of {len(evidence.sizes)} pre-clusters have fewer than "
-            f"{thresholds.MIN_CELLS_REFERENCE} cells and are not judged."
-        )
+        of_all, few = f"of {len(evidence.sizes)} pre-clusters", f"fewer than {least} and"
+        one, several = f"{of_all} has {few} is", f"{of_all} have {few} are"
+        notes.append(f"{counted(small, one, several)} not judged.")
     return notes

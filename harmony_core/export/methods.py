@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harmony_core.counting import counted
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.methods.neighbors import search_for
@@ -129,11 +130,11 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
     assert harmony is not None
     theta = ", ".join(f"{value:g} for {name}" for name, value in zip(p.batch, p.theta, strict=True))
     ridge = f"lambda estimated with alpha {p.alpha:g}" if p.lamb is None else f"lambda {p.lamb:g}"
+    iterations = counted(harmony["iterations"], "iteration")
     ended = {
-        "converged": f"converged after {harmony['iterations']} iterations",
-        "limit": f"was stopped at the limit of {harmony['iterations']} iterations",
-        "rose": f"was stopped at the limit of {harmony['iterations']} iterations, its objective "
-        "rising in the last",
+        "converged": f"converged after {iterations}",
+        "limit": f"was stopped at the limit of {iterations}",
+        "rose": f"was stopped at the limit of {iterations}, its objective rising in the last",
         "none": "was allowed no iteration",
     }[harmony["stop_reason"]]
     return (

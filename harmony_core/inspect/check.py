@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmony_core.counting import counted
 from harmony_core.errors import BatchError, DataError
 from harmony_core.inspect.candidates import BatchCandidate, rank_batch_columns, rank_label_columns
 from harmony_core.inspect.columns import batch_column, check_batch, check_n_cells, quoted
@@ -165,8 +166,8 @@ def check_matrix(matrix: Any, obs: pd.DataFrame, name: str) -> None:
     n_bad = _n_not_finite(matrix)
     if n_bad:
         raise DataError(
-            f"The expression matrix has {n_bad:,} missing or infinite values; replace them, or "
-            "take another layer."
+            f"The expression matrix has {counted(n_bad, 'missing or infinite value')}; replace "
+            "what is missing, or take another layer."
         )
     kinds = value_kind_per_batch(matrix, obs[name].astype(str))
     if ValueKind.MIXED in kinds.values():

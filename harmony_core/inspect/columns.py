@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from harmony_core.counting import counted
 from harmony_core.errors import BatchError, DataError
 from harmony_core.inspect.missing import is_missing
 from harmony_core.thresholds import MIN_CELLS
@@ -36,7 +37,7 @@ def listed(names: Sequence[object], *, most: int = 12) -> str:
 def check_n_cells(n_cells: int) -> None:
     """Raise DataError for fewer cells than a correction can be judged on."""
     if n_cells < MIN_CELLS:
-        cells = "1 cell" if n_cells == 1 else f"{n_cells} cells"
+        cells = counted(n_cells, "cell")
         raise DataError(
             f"The data have {cells}; at least {MIN_CELLS} are needed to correct batches and to "
             "judge the result."
@@ -134,10 +135,9 @@ def why_no_batch(values: pd.Series[Any]) -> str | None:
             "choose a coarser column"
         )
     if missing.any():
-        return (
-            f"{int(missing.sum()):,} of {n_cells:,} cells have no value in it; fill them in, or "
-            "remove these cells"
-        )
+        of_all = f"of {n_cells:,} cells"
+        lacking = counted(int(missing.sum()), f"{of_all} has", f"{of_all} have")
+        return f"{lacking} no value in it; fill in what is missing, or remove these cells"
     return None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from harmony_core.counting import counted
 from harmony_core.inspect.candidates import BatchCandidate, columns_that_say_the_same
 from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.comparable import warn_about_batches
@@ -131,11 +132,11 @@ def warn_about(
             yield from warn_about_batches(matrix, chosen.kind, batch)
         n_repeated = int(symbols.duplicated().sum())
         if n_repeated:
-            names = _several(n_repeated, "gene name repeats", "gene names repeat")
+            names = counted(n_repeated, "gene name repeats", "gene names repeat")
             yield f"{names} another; a number is added."
     n_repeated = int(obs.index.duplicated().sum())
     if n_repeated:
-        names = _several(n_repeated, "cell name repeats", "cell names repeat")
+        names = counted(n_repeated, "cell name repeats", "cell names repeat")
         yield f"{names} another; a number is added."
     yield from warn_about_embeddings(embeddings)
     if not candidates:
@@ -165,12 +166,12 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
         yield f"The batches of {quoted(column)} hold different kinds of values: {levels}."
     n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
     if n_bad:
-        values = _several(n_bad, "value is", "values are")
+        values = counted(n_bad, "value is", "values are")
         yield f"{values} missing or infinite; replace them before a run."
     if n_empty_cells:
-        yield f"{_several(n_empty_cells, 'cell has', 'cells have')} no counts at all."
+        yield f"{counted(n_empty_cells, 'cell has', 'cells have')} no counts at all."
     if n_empty_genes:
-        yield f"{_several(n_empty_genes, 'gene has', 'genes have')} no counts in any cell."
+        yield f"{counted(n_empty_genes, 'gene has', 'genes have')} no counts in any cell."
 
 
 def _warn_about_names(cells: pd.Index, symbols: pd.Series[Any], n_mito: int) -> Iterator[str]:
@@ -186,10 +187,6 @@ def _warn_about_names(cells: pd.Index, symbols: pd.Series[Any], n_mito: int) -> 
         )
     elif n_mito == 0:
         yield "No mitochondrial genes were found, so cells cannot be judged by them."
-
-
-def _several(n: int, one: str, more: str) -> str:
-    return f"{n:,} {one if n == 1 else more}"
 
 
 def count_problems(matrix: Any) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmony_core.counting import counted
 from harmony_core.errors import DataError
 from harmony_core.inspect.columns import quoted
 
@@ -132,8 +133,8 @@ def warn_about_embeddings(embeddings: tuple[EmbeddingInfo, ...]) -> Iterator[str
         name = quoted(embedding.name)
         if embedding.n_bad:
             yield (
-                f"The embedding {name} has missing or infinite values in {embedding.n_bad:,} cells "
-                "and cannot be corrected."
+                f"The embedding {name} has missing or infinite values in "
+                f"{counted(embedding.n_bad, 'cell')} and cannot be corrected."
             )
         if embedding.is_corrected and not embedding.is_layout:
             yield (

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harmony_core.categories import Factor
+from harmony_core.counting import counted
 
 MISSING_WORDS = frozenset(
     {
@@ -107,10 +108,10 @@ class CellTypes:
         """Sentences on what is left out of judging."""
         notes = []
         if self.doublets:
-            notes.append(
-                f"{self.doublets:,} cells are labelled as doublets. They stay in the data and were "
-                "left out of judging by labels."
-            )
+            one = "cell is labelled as a doublet. It stays in the data and was"
+            several = "cells are labelled as doublets. They stay in the data and were"
+            doublets = counted(self.doublets, one, several)
+            notes.append(f"{doublets} left out of judging by labels.")
         if not self.factor.levels:
             notes.append(
                 f"No cell has a type in “{self.factor.name}”, so the verdict was made without "

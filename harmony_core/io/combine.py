@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from harmony_core.counting import counted
 from harmony_core.errors import FileError
 from harmony_core.inspect.check import best_matrix, expression
 from harmony_core.inspect.columns import quoted
@@ -124,7 +125,7 @@ def _with_common_names(parts: list[ad.AnnData]) -> list[ad.AnnData]:
         first = dict.fromkeys(part.var_names[0] for part in parts)
         examples = ", ".join(quoted(name) for name in list(first)[:3])
         n_common = len(_common(parts))
-        genes = f"{n_common or 'no'} gene{'s' if n_common > 1 else ''}"
+        genes = counted(n_common, "gene") if n_common else "no gene"
         raise FileError(
             f"The files have {genes} in common (the first ones are {examples}); bring them to the "
             "same species and the same kind of gene names."

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmony_core.counting import counted
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.io.tables import Table
@@ -80,14 +81,15 @@ def attach(adata: ad.AnnData, table: Table) -> tuple[ad.AnnData, tuple[str, ...]
                 f"data have {quoted(adata.obs_names[0])}; give the cells the same names in both."
             )
     if not found.all():
-        notes.append(
-            f"{int((~found).sum()):,} of {len(found):,} cells have no line in {table.name} and are "
-            "left out."
-        )
+        of_all, no_line = f"of {len(found):,} cells", f"no line in {table.name} and"
+        one, several = f"{of_all} has {no_line} is", f"{of_all} have {no_line} are"
+        notes.append(f"{counted(int((~found).sum()), one, several)} left out.")
         adata = adata[found].copy()
     unused = len(table.names) - len(np.unique(rows[found]))
     if unused:
-        notes.append(f"{unused:,} lines of {table.name} match no cell.")
+        of_table = f"of {table.name}"
+        lines = counted(unused, f"line {of_table} matches", f"lines {of_table} match")
+        notes.append(f"{lines} no cell.")
     add_columns(adata, table, rows[found])
     return adata, tuple(notes)
 

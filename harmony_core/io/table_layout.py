@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from harmony_core.counting import counted
 from harmony_core.errors import FileError
 from harmony_core.io.text import lines_of, open_text
 
@@ -131,7 +132,7 @@ def check_widths(path: Path, layout: Layout, name: str) -> None:
             if fields != layout.width:
                 raise FileError(
                     f"{name} is no whole table: line {number:,} has "
-                    f"{fields:,} column{'' if fields == 1 else 's'} where the others have "
+                    f"{counted(fields, 'column')} where the others have "
                     f"{layout.width:,}; mend it, or copy it again."
                 )
 

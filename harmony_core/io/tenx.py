@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from harmony_core.counting import counted
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.io.file_data import FileData
@@ -197,5 +198,7 @@ def make_dataset(
         columns: NDArray[np.intp] = np.flatnonzero(types == other)
         adata.obsm[other] = matrix[:, columns]
         adata.uns[f"{other} names"] = var["name"].to_numpy(dtype=object)[columns]
-        notes.append(f"{len(columns):,} features of the kind {quoted(other)} are kept aside.")
+        kind_of = f"of the kind {quoted(other)}"
+        features = counted(len(columns), f"feature {kind_of} is", f"features {kind_of} are")
+        notes.append(f"{features} kept aside.")
     return FileData(adata, kind, tuple(notes))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from harmony_core.counting import counted
 from harmony_core.errors import BatchError, DataError, ParameterError
 from harmony_core.params import HarmonyParams
 from harmony_core.thresholds import MIN_CELLS
@@ -259,8 +260,8 @@ def _coded(
     codes, levels = pd.factorize(column, sort=True)
     if (codes < 0).any():
         raise BatchError(
-            f"{name!r} has no value for {int((codes < 0).sum()):,} cells; "
-            "fill them in, remove those cells, or choose another column."
+            f"{name!r} has no value for {counted(int((codes < 0).sum()), 'cell')}; "
+            "fill in what is missing, remove those cells, or choose another column."
         )
     if len(levels) < 2:
         raise BatchError(

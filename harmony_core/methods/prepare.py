@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from harmony_core.counting import counted
 from harmony_core.errors import DataError
 from harmony_core.matrices.by_gene import ByGene
 from harmony_core.methods.hvg import SMALLEST_BATCH, moments, variable_genes
@@ -108,7 +109,9 @@ def prepare(
         keep, keep_genes = _passing(matrix, symbols, params, doublets)
         totals = _totals(matrix, keep_genes)
         if not keep.all():
-            notes.append(f"{n_cells - int(keep.sum()):,} of {n_cells:,} cells were left out.")
+            of_all = f"of {n_cells:,} cells"
+            out = counted(n_cells - int(keep.sum()), f"{of_all} was", f"{of_all} were")
+            notes.append(f"{out} left out.")
     else:
         keep, keep_genes = np.ones(n_cells, dtype=bool), np.ones(n_genes, dtype=bool)
         totals = np.ones(n_cells, dtype=np.float32)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from harmony_core.counting import counted
 from harmony_core.errors import ParameterError
 from harmony_core.inspect.candidates import BatchCandidate
 from harmony_core.inspect.embeddings import EmbeddingInfo
@@ -156,7 +157,7 @@ class DatasetInfo:
         if prepare.basis is not None or prepare.min_genes != n or n == usual:
             return ()
         return (
-            f"Cells need {n:,} {'gene' if n == 1 else 'genes'} here rather than {usual:,}, as the "
+            f"Cells need {counted(n, 'gene')} here rather than {usual:,}, as the "
             "data have few genes a cell.",
         )
 

@@ -135,6 +135,14 @@ class RunFacts:
             return settings.theta[settings.batch.index(batch_variable)]
         return max(settings.theta)
 
+    def theta_words(self, batch_variable: str, value: float) -> str:
+        """Return what to call the theta that `theta_with` moves: of which variables, if several."""
+        settings, moved = self.settings, self.theta_with(batch_variable, value)
+        if len(settings.batch) == 1:
+            return "theta"
+        changes = zip(settings.batch, settings.theta, moved, strict=True)
+        return f"theta of {' and '.join(f'“{name}”' for name, old, new in changes if new != old)}"
+
     def theta_with(self, batch_variable: str, value: float) -> list[float]:
         """Return every variable's theta with this one's moved to a value.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harmony_core import thresholds
+from harmony_core.counting import counted
 from harmony_core.verdict.wording import percent
 
 Fit = Literal["yes", "consider", "no"]
@@ -131,13 +132,18 @@ def _scvi(facts: DataFacts) -> Tool:
     return Tool(name="scVI", fit="consider" if large else "no", sentence=sentence, source=source)
 
 
+def _exclusive(facts: DataFacts) -> str:
+    labels = f"of {facts.labels} labels"
+    return counted(facts.exclusive, f"{labels} lives", f"{labels} live")
+
+
 def _bbknn(facts: DataFacts) -> Tool:
     shared = facts.labels == 0 or facts.exclusive == 0
     sentence = (
         "Enough if all you need is a graph for a picture and clusters: it gives every cell "
         "neighbours in every batch, at almost no cost, but no corrected embedding."
         if shared
-        else f"Not here: {facts.exclusive} of {facts.labels} labels live in one batch, and it "
+        else f"Not here: {_exclusive(facts)} in one batch, and it "
         "gives every cell neighbours in every batch, also where there are no relatives."
     )
     source = "10.1093/bioinformatics/btz625"
@@ -148,7 +154,7 @@ def _seurat(facts: DataFacts) -> Tool:
     name, source = "Seurat’s CCA anchors", "10.1016/j.cell.2019.05.031"
     if facts.labels and facts.exclusive / facts.labels > thresholds.MANY_EXCLUSIVE:
         sentence = (
-            f"Not with CCA: {facts.exclusive} of {facts.labels} labels live in one batch, and CCA "
+            f"Not with CCA: {_exclusive(facts)} in one batch, and CCA "
             "tends to align those too. Its reciprocal-PCA variant is the cautious choice where few "
             "cell types are shared."
         )

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from harmony_core import thresholds
 from harmony_core._typing import Floats, Ints
 from harmony_core.categories import Factor
+from harmony_core.counting import counted
 from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
 from harmony_core.detector.results import Detection, LabelMixing, LabelRow, Outcome, StateRow
@@ -299,7 +300,8 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
         )
     notes = []
     if lost.cells_without_label:
-        notes.append(f"{lost.cells_without_label:,} cells have no label and were left out of it.")
+        one, several = "cell has no label and was", "cells have no label and were"
+        notes.append(f"{counted(lost.cells_without_label, one, several)} left out of it.")
     if lost.too_small:
         names = ", ".join(label.levels[i] for i in lost.too_small[:5])
         notes.append(f"Labels of too few cells to be judged: {names}.")

@@ -44,7 +44,8 @@ def _lower_theta(facts: RunFacts, batch_variable: str) -> Advice | None:
     if theta is None:
         return None
     return Advice(
-        sentence=f"Lower theta to {theta:g}: may merge less, at some loss of mixing.",
+        sentence=f"Lower {facts.theta_words(batch_variable, theta)} to {theta:g}: may merge less, "
+        "at some loss of mixing.",
         changes={"theta": facts.theta_with(batch_variable, theta)},
     )
 

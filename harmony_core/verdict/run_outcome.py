@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harmony_core import thresholds
+from harmony_core.counting import counted
 from harmony_core.verdict import steps
 from harmony_core.verdict.advice import Advice, RunFacts, last_fall
 
@@ -39,8 +40,9 @@ def run_sentences(facts: RunFacts, *, is_apart: bool = False) -> list[str]:
         found += _early_stop(facts)
     if is_unsettled(facts):
         found.append(
-            f"Harmony stopped after {facts.iterations} iterations, the most allowed, without "
-            f"settling; its objective still fell by {as_percent(facts.last_fall)} in the last one."
+            f"Harmony stopped after {counted(facts.iterations, 'iteration')}, the most allowed, "
+            "without settling; its objective still fell by "
+            f"{as_percent(facts.last_fall)} in the last one."
         )
     if has_risen(facts):
         found.append(
@@ -72,7 +74,7 @@ def ending_sentence(
     done, fall = len(objective) - 1, last_fall(objective)
     if done < 1:
         return "No iteration was allowed, so nothing was corrected."
-    rounds = "1 iteration" if done == 1 else f"{done} iterations"
+    rounds = counted(done, "iteration")
     is_flat = abs(fall) <= thresholds.FLAT_OBJECTIVE
     if stop_reason == "converged":
         text = (
@@ -100,8 +102,8 @@ def run_advice(facts: RunFacts) -> list[Advice]:
     if has_risen(facts) and best < facts.settings.max_iter / thresholds.MORE_ITERATIONS:
         return [
             Advice(
-                sentence=f"Stop after {best} iterations, where the objective was lowest; the "
-                "result may change little.",
+                sentence=f"Stop after {counted(best, 'iteration')}, where the objective was "
+                "lowest; the result may change little.",
                 changes={"max_iter": best},
             )
         ]

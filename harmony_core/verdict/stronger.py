@@ -102,8 +102,8 @@ def _raise_sigma(facts: RunFacts) -> Advice | None:
 def _raise_theta(facts: RunFacts, batch_variable: str) -> list[Advice]:
     return [
         Advice(
-            sentence=f"Raise theta to {theta:g}: pushes the batches together harder, and may merge "
-            "cell types.",
+            sentence=f"Raise {facts.theta_words(batch_variable, theta)} to {theta:g}: pushes the "
+            "batches together harder, and may merge cell types.",
             changes={"theta": facts.theta_with(batch_variable, theta)},
         )
         for theta in steps.stronger_thetas(facts.theta_of(batch_variable))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from harmony_core.counting import counted
 from harmony_core.params import HarmonyParams
 from harmony_core.verdict.grid import SIGMAS, THETAS, Candidate, Loss
 from harmony_core.verdict.verdict import KINDS
@@ -119,7 +120,7 @@ def cost_words(candidate: Candidate) -> str:
             "unjudged": "what it costs can't be judged",
         }.get(candidate.kind, "no state pays")
     more = len(candidate.losses) - 1
-    tail = f", and {more} more pay{'s' if more == 1 else ''}" if more else ""
+    tail = f", and {counted(more, 'more pays', 'more pay')}" if more else ""
     return _loss(candidate.losses[0]) + tail
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harmony_core import thresholds
+from harmony_core.counting import counted
 from harmony_core.detector.results import Detection, LabelMixing, LabelRow
 from harmony_core.verdict.evidence import Evidence
 
@@ -176,7 +177,7 @@ def _unmatched(detection: Detection) -> str:
     smallest = min(detection.batches, key=lambda batch: batch.cells)
     return (
         f"{text}, though the batches lie among each other (the smallest, “{smallest.name}”, has "
-        f"{smallest.cells:,} cells)"
+        f"{counted(smallest.cells, 'cell')})"
     )
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from harmony_core.counting import counted
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.evidence import Evidence
@@ -43,7 +44,9 @@ def table(
         counts = [_count(only, row, results) for row in verdict.evidence]
         rows = [{"Selected": n, **row} for n, row in zip(counts, rows, strict=True)]
         places = [place for place in places if counts[place]]
-        st.caption(f"{len(places)} of {len(rows)} rows are about selected cells.")
+        of_all = f"of {len(rows)} rows"
+        about = counted(len(places), f"{of_all} is", f"{of_all} are")
+        st.caption(f"{about} about selected cells.")
     if not places:
         return
     st.caption(

@@ -120,6 +120,18 @@ def test_tiny_batches_are_left_out_and_said() -> None:
     assert {row.batch for row in found.clusters if row.judged} == {"a", "b, c"}
 
 
+def test_what_is_not_judged_agrees_with_its_number() -> None:
+    data = cells(0)
+    codes = data.codes.copy()
+    codes[:1] = 2
+    codes[1:4] = 3
+    one, several = built(data, codes=codes).notes
+    assert one == (
+        "1 of 3 pools of batches has no cluster of 20 cells or more, so it is not judged."
+    )
+    assert several == "3 of 14 pre-clusters have fewer than 20 cells and are not judged."
+
+
 def test_one_batch_is_said() -> None:
     data = cells(0)
     codes = np.zeros(len(data.codes), dtype=np.int32)

@@ -48,7 +48,8 @@ def repeat(*values: object) -> pd.Series:
     ("values", "sentence"),
     [
         (repeat("a"), r"'x' cannot be the batch variable: it has one level only, 'a'"),
-        (repeat("a", "b", None), r"40 of 120 cells have no value in it; fill them in"),
+        (repeat("a", "b", None), r"40 of 120 cells have no value in it; fill in"),
+        (pd.Series([None, *["a", "b"] * 59, "a"]), r"1 of 120 cells has no value in it"),
         (repeat("a", "b", "nan", "b"), r"30 of 120 cells have no value in it"),
         (repeat("a", "b", " ", "b"), r"30 of 120 cells have no value in it"),
         (repeat(None), r"it is empty; choose another column"),

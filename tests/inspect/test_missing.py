@@ -45,6 +45,13 @@ def test_labels_that_are_no_type_are_left_out() -> None:
     assert types.notes[0].startswith("2 cells are labelled as doublets")
 
 
+def test_one_doublet_is_said_as_one() -> None:
+    types = CellTypes.of(Factor.of("label", pd.Series(["B", "doublet", "T"])))
+    assert types.notes[0].startswith(
+        "1 cell is labelled as a doublet. It stays in the data and was"
+    )
+
+
 def test_a_column_without_any_type_is_said() -> None:
     types = CellTypes.of(Factor.of("label", pd.Series(["unknown", "NA"])))
     assert types.factor.levels == ()

@@ -104,7 +104,7 @@ def test_automatic_nclust_is_harmonypys() -> None:
         (X[:39], BATCH[:39], "39 cells; at least 40"),
         (X[:, :1], BATCH, "single dimension"),
         (X, np.repeat("a", 180), "single batch"),
-        (X, np.where(np.arange(180) == 3, None, BATCH), "no value for 1 cells"),
+        (X, np.where(np.arange(180) == 3, None, BATCH), "no value for 1 cell;"),
         (X, BATCH[:100], "100 values for 180 cells"),
     ],
 )

@@ -139,6 +139,23 @@ def test_two_variables_and_their_combination_never_lead_back() -> None:
         assert_no_way_back(settings(**both), nexts)
 
 
+def test_theta_is_of_the_batch_variables_that_it_moves() -> None:
+    def of_theta(kind: str, variable: str, **changes: object) -> tuple[str, list[float]]:
+        pieces = advice_for(kind, facts_of(settings(**changes), "settles fast"), variable)
+        piece = next(piece for piece in pieces if "theta" in piece.changes)
+        return piece.sentence.split(":")[0], piece.changes["theta"]
+
+    two = {"batch": ("donor", "chemistry"), "theta": (2.0, 2.0)}
+    assert of_theta("under", "donor") == ("Raise theta to 4", [4])
+    assert of_theta("under", "chemistry", **two) == ("Raise theta of “chemistry” to 4", [2, 4])
+    assert of_theta("over", "donor", **two) == ("Lower theta of “donor” to 1", [1, 2])
+    both = ("Lower theta of “donor” and “chemistry” to 1", [1, 1])
+    assert of_theta("over", "donor × chemistry", **two) == both
+    low = {**two, "theta": (2.0, 0.5)}
+    one = ("Lower theta of “donor” to 1", [1, 0.5])
+    assert of_theta("over", "donor × chemistry", **low) == one
+
+
 @pytest.mark.parametrize("course", COURSES)
 def test_what_a_piece_changes_is_not_undone_by_the_first_piece_of_the_other_verdict(
     course: str,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from harmony_core.counting import counted
 from harmony_core.errors import UnfinishedRun
 from harmony_core.figures.paper.layouts import save, short_name, short_names
 from harmony_core.figures.summary import MOST_LOG2, STOP_REASONS, largest_levels, log2_of_even
@@ -52,7 +53,8 @@ def convergence_figure(results: RunResults, path: Path, *, dpi: int = 150) -> No
     axes.plot(range(len(objective)), objective, marker="o", markersize=4, color=AFTER)
     axes.set_xlabel("Iteration")
     axes.set_ylabel("Objective")
-    axes.set_title(f"{len(objective) - 1} iterations, {STOP_REASONS[reason]}", fontsize=10)
+    iterations = counted(len(objective) - 1, "iteration")
+    axes.set_title(f"{iterations}, {STOP_REASONS[reason]}", fontsize=10)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     save(figure, path, dpi=dpi)

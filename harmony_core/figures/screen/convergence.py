@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from harmony_core.counting import counted
 from harmony_core.figures.screen.style import styled
 from harmony_core.figures.summary import STOP_REASONS
 from harmony_core.palette import AFTER
@@ -28,7 +29,7 @@ def convergence_curve(
         Iteration to mark.
     """
     n = len(objective) - 1
-    rounds = "1 iteration" if n == 1 else f"{n} iterations"
+    rounds = counted(n, "iteration")
     figure = go.Figure(
         go.Scatter(
             x=list(range(len(objective))),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from harmony_core.counting import counted
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store import Dataset
 from pages.ui.data import components, quality
@@ -60,8 +61,8 @@ def _skipped(dataset: Dataset, basis: str, now: PrepareParams) -> int:
     facts = dataset.info.facts(basis)
     if facts.n_bad:
         st.error(
-            f"{plain(basis)} has missing or infinite values in {facts.n_bad:,} cells and cannot "
-            "be corrected; choose another start."
+            f"{plain(basis)} has missing or infinite values in {counted(facts.n_bad, 'cell')} and "
+            "cannot be corrected; choose another start."
         )
     if facts.is_corrected:
         st.warning(

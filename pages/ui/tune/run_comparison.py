@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from harmony_core.counting import counted
 from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
@@ -157,7 +158,7 @@ def what_changed(current: CurrentRun) -> None:
     farthest = change.farthest()
     if farthest.any():
         st.button(
-            f"Mark the {int(farthest.sum()):,} cells that moved most",
+            f"Mark the {counted(int(farthest.sum()), 'cell')} that moved most",
             key="compare-mark",
             on_click=evidence_table.mark_cells,
             args=(current.results, farthest, "the cells that moved most"),

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from harmony_core.counting import counted
 from harmony_core.jobs.work import selection_work
 from harmony_core.runs import selected_markers
 from harmony_core.runs.neighbor_change import NeighborChange, neighbor_change
@@ -64,7 +65,7 @@ def forget(dataset: Dataset) -> None:
 
 
 def _composition(results: RunResults, selected: npt.NDArray[np.bool_]) -> str:
-    parts = [f"**{int(selected.sum()):,} cells selected**"]
+    parts = [f"**{counted(int(selected.sum()), 'cell')} selected**"]
     for name in (*results.params.harmony.batch, results.params.label):
         if name is not None and results.obs is not None:
             counts = results.obs[name].astype("string")[selected].value_counts()
