@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 
 from harmony_core.categories import Factor
@@ -46,3 +48,15 @@ def test_risks_are_drawn_by_state_and_theta_and_the_unknown_stays_empty() -> Non
     # Small risks must not fill the scale.
     assert risk_heatmap(fraction[1:], ["T"], ["2", "8"]).data[0].zmax == 0.3
     assert risk_heatmap(np.full((1, 1), np.nan), ["T"], ["2"]).data[0].zmax == 0.3
+
+
+def test_names_that_begin_alike_keep_rows_of_their_own() -> None:
+    start = "<CD4>-positive, alpha-beta memory T cell of "
+    middle = f"{start}{'x' * 40}1{'y' * 40}", f"{start}{'x' * 40}2{'y' * 40}"
+    names = [f"{start}blood", f"{start}lung", *middle, "T", "T"]
+    rows = list(risk_heatmap(np.zeros((6, 1)), names, ["2"]).data[0].y)
+    assert len(set(rows)) == 6
+    assert rows[0].startswith("&lt;CD4&gt;-positive")
+    assert [row[-5:] for row in rows[:2]] == ["blood", " lung"]
+    assert rows[4:] == ["T", "T (2)"]
+    assert all(len(html.unescape(row)) <= 44 for row in rows)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harmony_core.figures.screen.layouts import MOST_POINTS, cell_points
-from harmony_core.figures.screen.style import FAINT, label_text, styled
+from harmony_core.figures.screen.style import FAINT, label_text, label_texts, styled
 from harmony_core.figures.summary import (
     MOST_IN_VIOLIN,
     clip_limit,
@@ -49,8 +49,7 @@ def gene_dots(
         Whether the page has a dark background.
     """
     table = dots(expression, codes, levels)
-    names = [label_text(g) for g in table.genes]
-    groups = [label_text(level) for level in levels]
+    names, groups = label_texts(table.genes), label_texts(levels)
     figure = go.Figure(
         go.Scatter(
             x=np.repeat(names, len(groups)).tolist(),
@@ -226,12 +225,11 @@ def violins_by_batch(
     """
     highest = float(np.max(values, initial=0.0))
     bandwidth = violin_bandwidth(highest)
-    figure = go.Figure()
+    figure, names = go.Figure(), label_texts(levels)
     for batch, color in enumerate(colors_for(batch_levels).values()):
         cells = [np.flatnonzero((codes == g) & (batches == batch)) for g in range(len(levels))]
         cells = [c[sampled_cells(len(c), MOST_IN_VIOLIN)] for c in cells]
         groups = np.repeat(np.arange(len(levels)), [len(c) for c in cells])
-        names = [label_text(level) for level in levels]
         figure.add_trace(
             go.Violin(
                 x=[names[g] for g in groups],
@@ -245,9 +243,7 @@ def violins_by_batch(
                 hoveron="violins",
             )
         )
-    figure.update_xaxes(
-        type="category", categoryorder="array", categoryarray=[label_text(n) for n in levels]
-    )
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=names)
     # A violin of equal values would reach below zero, where no expression is.
     figure.update_yaxes(title="Expression", range=[0, max(1.05 * highest, 1.0)])
     figure.update_layout(

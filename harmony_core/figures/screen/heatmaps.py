@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from harmony_core.categories import Factor
 from harmony_core.design.confounding import crosstab
-from harmony_core.figures.screen.style import label_text, styled
+from harmony_core.figures.screen.style import label_text, label_texts, styled
 from harmony_core.figures.summary import MOST_LOG2, largest_levels, log2_of_even
 from harmony_core.palette import DIVERGING, EXPRESSION_DARK, EXPRESSION_LIGHT, scale_stops
 
@@ -193,13 +193,9 @@ def _heatmap(
     cells
         Of `plotly.graph_objects.Heatmap`.
     """
-    figure = go.Figure(go.Heatmap(x=_labels(columns), y=_labels(rows), **cells))
+    figure = go.Figure(go.Heatmap(x=label_texts(columns), y=label_texts(rows), **cells))
     figure.update_xaxes(type="category", title=label_text(column_title), showgrid=False)
     figure.update_yaxes(type="category", title=label_text(row_title), showgrid=False)
     if reverse:
         figure.update_yaxes(autorange="reversed")
     return styled(figure, height=height, margin_bottom=margin_bottom)
-
-
-def _labels(names: Sequence[str]) -> list[str]:
-    return [label_text(name) for name in names]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from harmony_core.figures.screen.style import FAINT, label_text, styled
+from harmony_core.figures.screen.style import FAINT, label_text, label_texts, styled
 from harmony_core.figures.summary import sampled_cells
 from harmony_core.palette import AFTER, colors_for
 
@@ -26,7 +26,7 @@ def batch_bars(
         Cells per batch that passed quality control; drawn over the bars.
     """
     levels = list(sizes)
-    names = [label_text(level) for level in levels]
+    names = label_texts(levels)
     colors = list(colors_for(levels).values())
     drawn = sizes if kept is None else {level: kept.get(level, 0) for level in levels}
     figure = go.Figure()
