@@ -16,7 +16,7 @@ from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.verdict import Verdict
 from pages.ui import state
 from pages.ui.linked_view.selection_state import pack_bits, unpack_bits
-from pages.ui.tables import decimals
+from pages.ui.tables import EMPTY, decimals
 from pages.ui.text import plain
 
 OWN_PANEL = "My own genes"
@@ -62,6 +62,7 @@ def table(
         key=key,
         on_select=lambda: _choose(results, [verdict.evidence[place] for place in places], key),
         selection_mode="single-row",
+        placeholder=EMPTY,
         column_config={
             "What": st.column_config.TextColumn(width="medium"),
             "Merged with": st.column_config.TextColumn(width="medium"),

@@ -8,6 +8,9 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+EMPTY = "–"
+"""In a cell for which there is no value."""
+
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -49,6 +52,7 @@ def table(
         height=height,
         on_select="ignore" if on_choose is None else choose,
         selection_mode="single-row",
+        placeholder=EMPTY,
     )
     st.download_button(
         "Download table (CSV)",

@@ -178,7 +178,7 @@ def test_the_suggestion_says_what_each_step_further_costs(
         return Candidate(
             settings=harmony,
             kind="over" if is_far else "good",
-            mixing=Mixing(worst=theta / 10, mean=theta / 10, batch=name),
+            mixing=Mixing(worst=theta / 11, mean=theta / 11, batch=name),
             losses=(Loss(name=name, other="=B", amount=0.12),) if is_far else (),
         )
 
@@ -193,7 +193,9 @@ def test_the_suggestion_says_what_each_step_further_costs(
     steps = next(t.value for t in app.dataframe if "Who pays" in t.value)
     assert list(steps["theta"]) == [4, 8, 8, 8]
     assert list(steps["Who pays"]) == ["", name, name, name]
-    assert list(steps["Neighbours lost"].dropna()) == [0.12] * 3
+    assert list(steps["Neighbours lost (%)"].dropna()) == [12] * 3
+    assert "mixed least, to 36 %" in text
+    assert list(steps["Least mixing (%)"]) == [36, 73, 73, 73]
     app.button(key="use-suggestion").click().run()
     assert not app.exception
     assert next(s for s in app.slider if s.label == "sigma").value == 0.05
@@ -301,6 +303,7 @@ def test_risks_that_exist_are_said_drawn_and_in_the_table(
     risk.estimate(kang, with_thetas(_results(kang).params, (4,)), rows=rows)
     _states(app)
     shown = app.dataframe[0].value
+    assert app.dataframe[0].proto.placeholder == "–"
     np.testing.assert_array_equal(
         shown["Risk"][: len(rows)], [*(len(row.name) / 100 for row in rows[:-1]), np.nan]
     )

@@ -17,6 +17,7 @@ from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.data import marker_panel
+from pages.ui.tables import EMPTY
 from pages.ui.text import plain
 
 _NO_LABEL = "(none)"
@@ -132,6 +133,7 @@ def _candidates(dataset: Dataset, explained: Mapping[str, float]) -> None:
         hide_index=True,
         height=min(36 + 35 * len(rows), 260),
         key=f"candidates-{dataset.fingerprint}",
+        placeholder=EMPTY,
         column_config={
             "Share of variance": st.column_config.ProgressColumn(
                 format="percent",

@@ -19,7 +19,7 @@ from harmony_core.verdict.verdict import KINDS
 from pages.ui import state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
-from pages.ui.tables import decimals
+from pages.ui.tables import EMPTY, decimals
 from pages.ui.tune import controls, run_comparison
 
 MOST_LAYOUTS = 8
@@ -49,6 +49,7 @@ def draw(current: CurrentRun) -> None:
             hide_index=True,
             key=f"runs-{dataset.fingerprint}",
             column_config={title: decimals(3) for title in TITLES.values()},
+            placeholder=EMPTY,
         )
         _small_layouts(dataset, by_name, titles)
         _selected_run(dataset, by_name, titles)

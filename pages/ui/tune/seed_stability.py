@@ -12,7 +12,7 @@ from harmony_core.store import Dataset
 from harmony_core.verdict.stability import Stability, compare, with_seeds
 from harmony_core.verdict.verdict import KINDS
 from pages.ui.run_group import Group
-from pages.ui.tables import decimals
+from pages.ui.tables import EMPTY, decimals
 
 _SHOWN = ("mcm", "ilisi", "gap", "conflict", "worst_label_purity_loss", "clisi")
 
@@ -80,4 +80,5 @@ def _table(found: Stability) -> None:
             "Highest": decimals(3),
         },
         key="stability-table",
+        placeholder=EMPTY,
     )

@@ -16,15 +16,15 @@ from harmony_core.verdict.grid import Candidate, grid
 from harmony_core.verdict.suggest import Suggestion, suggest
 from pages.ui.charts import chart
 from pages.ui.run_group import Group
-from pages.ui.tables import table
+from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 from pages.ui.tune import controls
 
 _COLUMNS = {
     **{"theta": "theta", "sigma": "sigma", "verdict": "Verdict"},
-    **{"least_mixing": "Least mixing", "least_mixed_batch": "Least mixed batch"},
-    **{"mean_mixing": "Mean mixing", "state": "Who pays", "becomes": "Becomes"},
-    "neighbors_lost": "Neighbours lost",
+    **{"least_mixing": "Least mixing (%)", "least_mixed_batch": "Least mixed batch"},
+    **{"mean_mixing": "Mean mixing (%)", "state": "Who pays", "becomes": "Becomes"},
+    "neighbors_lost": "Neighbours lost (%)",
 }
 """Headings of the table of steps."""
 
@@ -84,14 +84,14 @@ def _suggestion(dataset: Dataset, params: RunParams, suggestion: Suggestion) -> 
 
 
 def _table(rows: pd.DataFrame) -> None:
-    percent = st.column_config.NumberColumn(format="percent")
-    fractions = ("least_mixing", "mean_mixing", "neighbors_lost")
-    rows = rows.astype({name: float for name in fractions}).rename(columns=_COLUMNS)
+    fractions = ["least_mixing", "mean_mixing", "neighbors_lost"]
+    rows[fractions] = (100 * rows[fractions].astype(float)).round()  # as the sentences say them
+    rows = rows.rename(columns=_COLUMNS)
     table(
         rows,
         key="suggest-steps",
         file="suggested_settings",
-        columns={_COLUMNS[name]: percent for name in fractions},
+        columns={_COLUMNS[name]: decimals(0) for name in fractions},
     )
 
 
