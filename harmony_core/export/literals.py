@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pprint
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -26,6 +26,9 @@ def r_literal(value: Any) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):
         return '"' + "".join(map(_r_character, value)) + '"'
+    if isinstance(value, Mapping):
+        values = ", ".join(map(r_literal, value.values()))
+        return f"setNames(list({values}), {r_literal(list(value))})"
     if isinstance(value, Sequence):
         return f"c({', '.join(map(r_literal, value))})"
     return repr(value)

@@ -26,6 +26,7 @@ from harmony_core.export.scripts.python import (
     write_notebook,
     write_python_script,
 )
+from harmony_core.inspect.gene_sets import panel_sets, panel_text
 from harmony_core.methods import neighbors
 from harmony_core.params import (
     ClusterParams,
@@ -320,3 +321,21 @@ def test_another_seed_is_another_script(cases: dict[str, Case]) -> None:
     params = replace(case.results.params, layout=other)
     about = run_record(RunResults(case.results.dataset, params))
     assert "LAYOUT_SEED = 7" in python_script(about)
+
+
+def test_marker_genes_that_labels_were_made_from_are_said_and_change_nothing(
+    cases: dict[str, Case],
+) -> None:
+    case = cases["counts"]
+    plain = replace(case.results.params, label=None)
+    panel = panel_text({HOSTILE: ("CD3D", "CD3E"), "B cells": ("MS4A1", "CD79A")})
+    ours, other = (
+        python_script(run_record(RunResults(case.results.dataset, params)))
+        for params in (replace(plain, panel=panel), plain)
+    )
+    before, after = ours.split("# The run was judged by cell types that Harmony Explorer made")
+    comment, assigned = after.split("MARKER_GENES = ")
+    assert "before any correction" in comment
+    literal = assigned[: assigned.index("\n\n")]
+    assert ast.literal_eval(literal) == panel_sets(panel)
+    assert before + assigned[len(literal) + 1 :] == other

@@ -14,7 +14,8 @@ import pytest
 
 from harmony_core.export.literals import r_literal
 from harmony_core.export.scripts.seurat import r_script, write_r_script
-from harmony_core.params import HarmonyParams, PrepareParams, RunParams
+from harmony_core.inspect.gene_sets import panel_sets, panel_text
+from harmony_core.params import MARKER_LABEL, HarmonyParams, PrepareParams, RunParams
 
 HOSTILE = 'a"b\\c\n"; system("id") # é 😀'
 
@@ -47,6 +48,7 @@ def record(params: RunParams, **values: Any) -> dict[str, Any]:
     }
 
 
+PANEL = {HOSTILE: ("CD3D", 'x"y'), "B cells": ("MS4A1",)}
 PLAIN = RunParams(harmony=HarmonyParams(batch=("donor",)))
 CASES: Mapping[str, dict[str, Any]] = {
     "counts": record(PLAIN),
@@ -57,6 +59,7 @@ CASES: Mapping[str, dict[str, Any]] = {
     "logged in raw": record(
         replace(PLAIN, harmony=replace(PLAIN.harmony, alpha=2.0)), where="raw", kind="log"
     ),
+    "marker labels": record(replace(PLAIN, panel=panel_text(PANEL))),
     "embedding": record(
         replace(PLAIN, prepare=PrepareParams(basis="X_mine")), where="", kind="none"
     ),
@@ -117,6 +120,16 @@ def test_the_script_says_where_r_differs() -> None:
     assert "tau:" not in plain
 
 
+def test_it_says_how_labels_were_made_and_reads_them() -> None:
+    script = r_script(CASES["marker labels"])
+    assert "made from these marker genes, within each" in script
+    expected = r_literal(panel_sets(panel_text(PANEL)))
+    assert f"marker_genes <- {expected}\n" in script
+    assert f"marker_labels <- {r_literal(MARKER_LABEL)}\n" in script
+    assert "read_column(marker_labels)" in script
+    assert "marker" not in r_script(CASES["counts"])
+
+
 def test_where_the_data_are() -> None:
     assert 'matrix <- "layers/my counts"' in r_script(CASES["layer"])
     assert 'genes <- "raw/var"' in r_script(CASES["logged in raw"])
@@ -130,6 +143,7 @@ def test_where_the_data_are() -> None:
 def test_literals() -> None:
     assert r_literal("é\n😀\0") == '"\\u{e9}\\u{a}\\U{1f600}"'
     assert r_literal([1, 2.5, False]) == "c(1, 2.5, FALSE)"
+    assert r_literal({"b c": ("x", "y")}) == 'setNames(list(c("x", "y")), c("b c"))'
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +174,14 @@ def test_r_reads_the_names_as_they_are(rscript: str, tmp_path: Path) -> None:
     check = tmp_path / "check.R"
     check.write_text(f"cat(utf8ToInt({r_literal(HOSTILE)}))")
     assert [int(n) for n in run_r(rscript, check).split()] == [ord(c) for c in HOSTILE]
+
+
+def test_r_reads_marker_sets_as_they_are(rscript: str, tmp_path: Path) -> None:
+    check = tmp_path / "check.R"
+    check.write_text(
+        f"sets <- {r_literal(PANEL)}\n"
+        "cat(lengths(sets), utf8ToInt(names(sets)[1]), utf8ToInt(sets[[1]][2]))"
+    )
+    (first, _), text = PANEL, PANEL[HOSTILE][1]
+    expected = [2, 1, *map(ord, first), *map(ord, text)]
+    assert [int(n) for n in run_r(rscript, check).split()] == expected

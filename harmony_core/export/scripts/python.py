@@ -16,6 +16,7 @@ from typing import Any
 from harmony_core.export.digest import content_digest
 from harmony_core.export.rendering import render
 from harmony_core.export.scripts.untyped import untyped_source
+from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
 from harmony_core.methods import index_search, neighbors, neighbors_kernel, umap_kernel
 from harmony_core.methods.umap import (
@@ -115,6 +116,7 @@ def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[S
         purpose=_PURPOSE,
         pinned=_pinned(record),
         settings=_settings(record, params),
+        panel={} if params.panel is None else panel_sets(params.panel),
         where=record["where"],
         kind=record["kind"],
         harmony=params.precomputed is None,

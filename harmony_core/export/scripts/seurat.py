@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harmony_core.export.rendering import render
+from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
-from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.params import MARKER_LABEL, HarmonyParams, RunParams
 
 SCRIPT_NAME = "harmony_seurat.R"
 _SMALLEST_LAMBDA = 1e-6
@@ -68,6 +69,8 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         harmony=harmony,
         harmonypy=record["versions"].get("harmonypy"),
         effective_theta=effective,
+        panel={} if params.panel is None else panel_sets(params.panel),
+        marker_label=MARKER_LABEL,
         smallest_lambda=f"{_SMALLEST_LAMBDA:g}",
     )
 
