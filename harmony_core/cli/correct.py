@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import (
     TerminalProgress,
-    add_batch_meaning,
+    add_data,
     add_home,
-    add_inputs,
+    came_from,
     check_output,
     compute_run,
     one_line,
@@ -81,20 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_data(main: _Group) -> None:
-    add_inputs(main, "the data in any known format; several files become one dataset")
-    main.add_argument(
-        "--batch",
-        action="append",
-        metavar="KEY",
-        help="batch variable, a column of obs; repeat it for several",
-    )
+    add_data(main, needs_batch=False)
     main.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help="settings of a run, .toml or .json; other arguments go before them",
     )
-    add_batch_meaning(main)
     main.add_argument(
         "--basis",
         metavar="NAME",
@@ -187,10 +180,9 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     params_of(args)  # complains before anything is read
     request = request_of(args)
-    for source in args.input:
-        check_output(args.out, "--out", source=source, endings=(".h5ad", ".zarr"))
-        check_output(args.report, "--report", source=source, endings=(".json",))
-        check_output(args.figure, "--figure", source=source, endings=(".png", ".svg", ".pdf"))
+    check_output(args.out, "--out", *args.input, endings=(".h5ad", ".zarr"))
+    check_output(args.report, "--report", *args.input, endings=(".json",))
+    check_output(args.figure, "--figure", *args.input, endings=(".png", ".svg", ".pdf"))
 
     with terminal_progress() as progress, working_store(args.home) as store:
         results, seconds = _compute(store, request, args, progress)
@@ -305,11 +297,11 @@ def _write(
     from harmony_core.export.tables import advice_table
 
     start = time.perf_counter()
-    came_from = str(args.input[0].resolve()) if len(args.input) == 1 else ""
+    path = came_from(args)
     if args.out.suffix.lower() == ".zarr":
-        notes = write_zarr(results, args.out, input_path=came_from)
+        notes = write_zarr(results, args.out, input_path=path)
     else:
-        notes = write_h5ad(results, args.out, compression=args.compression, input_path=came_from)
+        notes = write_h5ad(results, args.out, compression=args.compression, input_path=path)
     if args.figure is not None:
         evaluation_figure(results, args.figure)
     if args.report is not None:

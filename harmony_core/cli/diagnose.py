@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import (
-    add_batch_meaning,
+    add_data,
     add_home,
-    check_input,
+    came_from,
     check_output,
     compute_run,
     json_text,
     one_line,
-    panel_of,
+    params_of_data,
+    request_of,
     terminal_progress,
     working_store,
     write_report,
 )
 from harmony_core.errors import ParameterError
-from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.runs.results import RunResults
@@ -46,15 +47,7 @@ exit status:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("input", type=Path, metavar="INPUT", help="the data in any known format")
-    parser.add_argument(
-        "--batch",
-        action="append",
-        required=True,
-        metavar="KEY",
-        help="batch variable, a column of obs; repeat it for several",
-    )
-    add_batch_meaning(parser)
+    add_data(parser)
     parser.add_argument(
         "--basis-before",
         metavar="NAME",
@@ -76,9 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_input(args.input)
-    check_output(args.out, "--out", source=args.input, endings=(".h5ad",))
-    check_output(args.report, "--report", source=args.input, endings=(".json",))
+    check_output(args.out, "--out", *args.input, endings=(".h5ad",))
+    check_output(args.report, "--report", *args.input, endings=(".json",))
     if args.basis_before == args.basis_after:
         raise ParameterError(
             f"--basis-before and --basis-after are both {args.basis_after!r}; "
@@ -95,24 +87,19 @@ def run(args: argparse.Namespace) -> None:
 
 def _assess(args: argparse.Namespace) -> dict[str, Any]:
     from harmony_core.export import write_h5ad
-    from harmony_core.store.ingest import ingest_file
+    from harmony_core.store.ingest import ingest_request
 
-    params = RunParams(
-        harmony=HarmonyParams(batch=tuple(args.batch)),
-        prepare=PrepareParams(basis=args.basis_before),
-        label=args.label,
-        condition=args.condition,
-        precomputed=args.basis_after,
-        panel=panel_of(args.marker_labels),
-    )
+    params, request = params_of_data(args, basis=args.basis_before), request_of(args)
     stages = () if args.out is not None else ("assess",)
     with terminal_progress() as progress, working_store(args.home) as store:
         progress.say("Reading and checking the file")
-        dataset = ingest_file(store, args.input, name=args.input.name)
+        dataset = ingest_request(store, request)
+        prepare = dataset.info.start_of_preparation({"basis": args.basis_before})
+        params = replace(params, prepare=prepare, precomputed=args.basis_after)
         results = compute_run(dataset, params, progress, *stages)
         if args.out is not None:
             progress.say("Writing")
-            write_h5ad(results, args.out, input_path=str(args.input.resolve()))
+            write_h5ad(results, args.out, input_path=came_from(args))
         return _report(results)
 
 

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_input(args.input)
     for name, (_, endings) in _FILES.items():
-        check_output(getattr(args, name), f"--{name}", source=args.input, endings=endings)
+        check_output(getattr(args, name), f"--{name}", args.input, endings=endings)
     check_output_folder(args.figures, "--figures")
     check_output_folder(args.tables, "--tables")
     if not 30 <= args.dpi <= 2400:

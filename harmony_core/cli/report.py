@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from harmony_core.export.html_report import write_report
 
     check_input(args.input)
-    check_output(args.out, "--out", source=args.input, endings=(".html",))
+    check_output(args.out, "--out", args.input, endings=(".html",))
     record = record_in(args.input)
     with working_store(args.home) as store:
         write_report(opened_run(store, args.input), args.out, original=record)

@@ -18,9 +18,9 @@ import platformdirs
 from harmony_core.errors import FileError, ParameterError
 from harmony_core.io.request import LoadRequest
 from harmony_core.io.writing import is_zarr, write_text_whole
+from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 
 if TYPE_CHECKING:
-    from harmony_core.params import RunParams
     from harmony_core.runs.plan import Step
     from harmony_core.runs.results import RunResults
     from harmony_core.store import Dataset
@@ -106,8 +106,22 @@ def compute_run(
     return RunResults(dataset, params)
 
 
-def add_batch_meaning(parser: argparse._ActionsContainer) -> None:
-    """Describe the arguments that say what is known of the cells and of the batch variable."""
+def add_data(parser: argparse._ActionsContainer, *, needs_batch: bool = True) -> None:
+    """Describe the arguments of the data: files, batch variables, what is known of the cells.
+
+    Parameters
+    ----------
+    needs_batch
+        Whether the batch variable comes from nowhere else, such as a settings file.
+    """
+    add_inputs(parser, "the data in any known format; several files become one dataset")
+    parser.add_argument(
+        "--batch",
+        action="append",
+        required=needs_batch,
+        metavar="KEY",
+        help="batch variable, a column of obs; repeat it for several",
+    )
     parser.add_argument("--label", metavar="KEY", help="column of known cell types, to judge with")
     parser.add_argument(
         "--marker-labels",
@@ -121,6 +135,28 @@ def add_batch_meaning(parser: argparse._ActionsContainer) -> None:
         "--condition",
         action="store_true",
         help="the batch variable is a treatment, a disease or the like",
+    )
+
+
+def params_of_data(args: argparse.Namespace, *, basis: str | None) -> RunParams:
+    """Return the settings that `add_data` describes, all else at its defaults.
+
+    Parameters
+    ----------
+    basis
+        Uncorrected embedding; without it the counts are prepared.
+
+    Raises
+    ------
+    ParameterError, FileError, DataError
+        If a setting can't be used.
+    """
+    return RunParams(
+        harmony=HarmonyParams(batch=tuple(args.batch)),
+        prepare=PrepareParams(basis=basis),
+        label=args.label,
+        condition=args.condition,
+        panel=panel_of(args.marker_labels),
     )
 
 
@@ -211,13 +247,18 @@ def request_of(args: argparse.Namespace) -> LoadRequest:
     )
 
 
+def came_from(args: argparse.Namespace) -> str:
+    """Return where the data came from, for the files that say it; empty where from several."""
+    return str(args.input[0].resolve()) if len(args.input) == 1 else ""
+
+
 def check_input(path: Path) -> None:
     """Raise FileError unless there is such a file."""
     if not path.exists():
         raise FileError(f"There is no file {str(path)!r}.")
 
 
-def check_output(path: Path | None, option: str, *, source: Path, endings: tuple[str, ...]) -> None:
+def check_output(path: Path | None, option: str, *sources: Path, endings: tuple[str, ...]) -> None:
     """Raise before anything is computed if a file could not be written in the end.
 
     Parameters
@@ -226,8 +267,8 @@ def check_output(path: Path | None, option: str, *, source: Path, endings: tuple
         The file asked for; None where it was not.
     option
         How the user asked for it, for the message.
-    source
-        The input, which must not be replaced.
+    sources
+        The inputs, which must not be replaced.
     endings
         Endings that are known.
     """
@@ -241,7 +282,7 @@ def check_output(path: Path | None, option: str, *, source: Path, endings: tuple
     if not folder.is_dir():
         raise FileError(f"{option} {str(path)!r}: there is no folder {str(folder)!r}.")
     _check_protection(path, option, folder)
-    if path.exists() and source.exists() and path.samefile(source):
+    if path.exists() and any(each.exists() and path.samefile(each) for each in sources):
         raise ParameterError(f"{option} {str(path)!r} is the input itself; give another name.")
 
 

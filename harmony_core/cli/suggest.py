@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.cli.shared import (
-    add_batch_meaning,
+    add_data,
     add_home,
-    check_input,
     check_output,
     compute_run,
     json_text,
     one_line,
+    params_of_data,
+    request_of,
     terminal_progress,
     working_store,
     write_report,
 )
-from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.verdict.suggest import Suggestion
@@ -41,15 +41,7 @@ exit status:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("input", type=Path, metavar="INPUT", help="the data in any known format")
-    parser.add_argument(
-        "--batch",
-        action="append",
-        required=True,
-        metavar="KEY",
-        help="batch variable, a column of obs; repeat it for several",
-    )
-    add_batch_meaning(parser)
+    add_data(parser)
     parser.add_argument(
         "--basis", metavar="NAME", help="correct this embedding instead of preparing the counts"
     )
@@ -62,8 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_input(args.input)
-    check_output(args.report, "--report", source=args.input, endings=(".json",))
+    check_output(args.report, "--report", *args.input, endings=(".json",))
     suggestion = _search(args)
     report = _report(suggestion)
     if args.report is not None:
@@ -76,19 +67,16 @@ def run(args: argparse.Namespace) -> None:
 
 def _search(args: argparse.Namespace) -> Suggestion:
     from harmony_core.runs.history import candidate
-    from harmony_core.store.ingest import ingest_file
+    from harmony_core.store.ingest import ingest_request
     from harmony_core.verdict.grid import grid
     from harmony_core.verdict.suggest import suggest
 
-    params = RunParams(
-        harmony=HarmonyParams(batch=tuple(args.batch)),
-        prepare=PrepareParams(basis=args.basis),
-        label=args.label,
-        condition=args.condition,
-    )
+    params, request = params_of_data(args, basis=args.basis), request_of(args)
     with terminal_progress() as progress, working_store(args.home) as store:
         progress.say("Reading and checking the file")
-        dataset = ingest_file(store, args.input, name=args.input.name)
+        dataset = ingest_request(store, request)
+        prepare = dataset.info.start_of_preparation({"basis": args.basis})
+        params = replace(params, prepare=prepare)
         runs = [replace(params, harmony=harmony) for harmony in grid(params.harmony)]
         tried = [candidate(compute_run(dataset, each, progress, "assess")) for each in runs]
         return suggest([each for each in tried if each is not None])

@@ -22,10 +22,10 @@ import pytest
 from harmony_core import cli
 from harmony_core.cli.correct import params_of
 from harmony_core.cli.parser import command_parser
-from harmony_core.cli.shared import TerminalProgress, one_line, plain_json
+from harmony_core.cli.shared import TerminalProgress, one_line, params_of_data, plain_json
 from harmony_core.errors import InputError
 from harmony_core.export.settings import write_settings
-from harmony_core.params import PrepareParams, RunParams
+from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.plan import Step
 from harmony_core.store import HOME_VARIABLE, Dataset, DatasetInfo
 from harmony_core.store.info import StartSettings
@@ -614,6 +614,22 @@ def test_a_crash_of_a_library_is_a_sentence(
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == (1 if says else 0)
+
+
+def test_correct_suggest_and_diagnose_take_the_same_data() -> None:
+    data = ["a.h5ad", "b.h5ad", "--batch", "x", "--batch", "y", "--marker-labels", "--condition"]
+    data += ["--max-cells", "90", "--sample-by", "x"]
+    expected = RunParams(harmony=HarmonyParams(batch=("x", "y")), panel="blood", condition=True)
+    for command in (
+        ["suggest"],
+        ["diagnose", "--basis-after", "X"],
+        ["correct", "--out", "o.h5ad"],
+    ):
+        args = command_parser().parse_args([*command, *data])
+        assert [path.name for path in args.input] == ["a.h5ad", "b.h5ad"]
+        assert (args.max_cells, args.sample_by) == (90, "x")
+        assert params_of_data(args, basis=None) == expected
+    assert params_of(args) == expected
 
 
 def test_marker_labels_are_of_blood_or_of_a_table(tmp_path: Path) -> None:
