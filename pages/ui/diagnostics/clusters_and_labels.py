@@ -65,6 +65,7 @@ def states(results: RunResults) -> None:
         key="states",
         file="states",
         columns={
+            "What": st.column_config.TextColumn(width="medium"),
             "What happened": st.column_config.TextColumn(width="medium"),
             "Neighbours changed": decimals(
                 2,
