@@ -270,18 +270,36 @@ FALSE_DISCOVERIES = _add(
 )
 REPLACED_RATIO = _add(
     "replaced_ratio",
-    3.0,
+    3.5,
     "How many times the other pairs' difference two matching states differ by to be two types.",
     _REAL,
 )
 REPLACED_DIFFERENCE = _add(
     "replaced_difference",
-    0.15,
+    0.1,
     "Least difference of such a pair, over that of the nearest two states of a batch.",
     _REAL,
 )
 REPLACED_R = _add(
     "replaced_r", 0.06, "How far its correlation lies below that of the other pairs.", _REAL
+)
+REPLACED_ALONE = _add(
+    "replaced_alone",
+    0.06,
+    "The same where no other pair is as far apart in difference, correlation and markers.",
+    _REAL,
+)
+REPLACED_LOST = _add(
+    "replaced_lost",
+    2.0,
+    "How many times the markers that any other pair lost such a pair lost.",
+    _REAL,
+)
+REPLACED_LOST_MIN = _add(
+    "replaced_lost_min",
+    0.03,
+    "Part of the markers that any pair may lose by noise: of thirty, one.",
+    "the number of markers",
 )
 REPLACED_MERGED = _add(
     "replaced_merged", 0.2, "Part of its neighbours that two types hold of each other.", _REAL

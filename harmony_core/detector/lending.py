@@ -18,14 +18,10 @@ from harmony_core import thresholds
 from harmony_core._typing import Floats, Ints
 from harmony_core.detector.distinct import join_across_batches, merge_alike, merge_connected
 from harmony_core.detector.placing import group_means, misplaced_by_chance, nearest_place
-from harmony_core.detector.profiles import Profiles, distinctness, mutually_best, profile
+from harmony_core.detector.profiles import Profiles, mutually_best, profile
+from harmony_core.detector.replaced import MIN_PAIRS, Pair, replaced_pairs
 from harmony_core.detector.states import leiden_within_batches, neighbors_within_batches
 from harmony_core.metrics.conservation import wrong_label_fraction
-
-Pair = tuple[int, int]
-
-MIN_PAIRS = 3
-"""Matching states of two pools from which their local difference, or an outlier, can be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +143,7 @@ def lend_states(
             chance[own] = misplaced * (1 - profiles.sizes[own] / borrowers)
     pairs = np.array(sorted({p for found in matches.values() for p in found}), dtype=np.int32)
     pairs = pairs.reshape(-1, 2)
+    replaced = replaced_pairs(profiles, likeness, matches)
     return LentStates(
         pool_of=pool_of,
         state=state,
@@ -157,7 +154,7 @@ def lend_states(
         mean=profiles.mean.astype(np.float32),
         error=(profiles.variance / profiles.sizes[:, None]).astype(np.float32),
         pairs=pairs,
-        replaced=_replaced(profiles, likeness, matches, pairs),
+        replaced=np.array([tuple(p) in replaced for p in pairs.tolist()], dtype=bool),
     )
 
 
@@ -383,59 +380,3 @@ def _within(within: Sequence[tuple[Ints, Ints]], n_cells: int) -> Ints:
         if neighbors.shape[1]:
             near[cells] = cells[neighbors[:, np.arange(k) % neighbors.shape[1]]]
     return near
-
-
-def _replaced(
-    profiles: Profiles, likeness: Floats, matches: Mapping[Pair, Sequence[Pair]], pairs: Ints
-) -> npt.NDArray[np.bool_]:
-    """Tell the pairs that are two types, each in one pool only, from those that are one.
-
-    Types that replace each other are each other's best match, so borrowed labels don't see them
-    merge. They are outliers among the matching pairs of their pools twice: in what is left of
-    their difference when the other pairs' is taken off, and in correlation.
-    """
-    found: set[Pair] = set()
-    if profiles.are_genes:
-        for (a, b), some in matches.items():
-            if len(some) >= MIN_PAIRS:
-                found |= _outliers(profiles, likeness, a, b, some)
-    return np.array([tuple(pair) in found for pair in pairs.tolist()], dtype=bool)
-
-
-def _outliers(
-    profiles: Profiles, likeness: Floats, a: int, b: int, pairs: Sequence[Pair]
-) -> set[Pair]:
-    own, theirs = (profiles.of_batch(p, min_cells=thresholds.MIN_CELLS_REFERENCE) for p in (a, b))
-    big = [pair for pair in pairs if pair[0] in own and pair[1] in theirs]
-    if len(big) < MIN_PAIRS or len(own) < 2 or len(theirs) < 2:
-        return set()
-    genes = np.union1d(distinctness(profiles, own)[1], distinctness(profiles, theirs)[1])
-    if len(genes) < thresholds.MIN_GENES_CONFLICT:
-        return set()
-    scale = profiles.pooled_sd[genes]
-    mean = profiles.mean[:, genes] / scale
-    noise = (profiles.variance[:, genes] / profiles.sizes[:, None] / scale**2).sum(1)
-    nearest = {x: _nearest_other(mean, noise, x, own) for x, _ in big}
-    nearest |= {y: _nearest_other(mean, noise, y, theirs) for _, y in big}
-    difference = np.array([mean[x] - mean[y] for x, y in big])
-    ratio, r = np.zeros(len(big)), np.array([likeness[pair] for pair in big])
-    for at, (x, y) in enumerate(big):
-        others = np.delete(difference, at, axis=0)
-        common = np.median(others, axis=0) if len(others) >= MIN_PAIRS else others.mean(0)
-        apart = ((difference[at] - common) ** 2).sum() - noise[x] - noise[y]
-        ratio[at] = max(apart, 0) / max(nearest[x], nearest[y], 1e-9)
-    found = set()
-    for at, pair in enumerate(big):
-        usual = float(np.median(np.delete(ratio, at)))
-        least = max(thresholds.REPLACED_DIFFERENCE, thresholds.REPLACED_RATIO * usual)
-        unlike = r[at] < np.median(np.delete(r, at)) - thresholds.REPLACED_R
-        if ratio[at] > least and unlike:
-            found.add(pair)
-    return found
-
-
-def _nearest_other(mean: Floats, noise: Floats, state: int, states: npt.NDArray[np.intp]) -> float:
-    """Squared distance to the nearest other state of the pool, beyond what noise gives."""
-    others = states[states != state]
-    squared = ((mean[others] - mean[state]) ** 2).sum(1) - noise[others] - noise[state]
-    return float(squared.min())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @stage(
     "reference",
     "Describing each batch on its own",
-    version=6,
+    version=7,
     needs=("prepare",),
     settings=lambda p, data: (p.harmony.batch,),
     is_result=False,
