@@ -15,10 +15,10 @@ MARKERS = 12
 def pools(
     *, unlike: float = 0.0, shifted: float = 0.0, are_genes: bool = True, n_types: int = N_TYPES
 ) -> tuple[Profiles, np.ndarray, dict[tuple[int, int], list[tuple[int, int]]]]:
-    """Two pools of the same types with markers of their own; of the first type of the second pool,
+    """Two pools of the same types, each type with markers of its own, but for one.
 
-    a part of the markers is other genes (``unlike``), or all genes are shifted by noise
-    (``shifted``), as a batch effect of this type does.
+    Of the first type of the second pool, a part of the markers is other genes (``unlike``), or all
+    genes are changed (``shifted``), as a batch effect of this type does.
     """
     rng = np.random.default_rng(0)
     base = rng.uniform(0.5, 1.5, N_GENES)
