@@ -24,6 +24,7 @@ from typing import Any
 
 from harmony_core.errors import HarmonyExplorerError
 from harmony_core.jobs import executors
+from harmony_core.jobs.hints import Hint, Watcher
 from harmony_core.jobs.job_folder import Progress
 from harmony_core.jobs.queue import NOTHING_WRITTEN, Job, JobQueue
 from harmony_core.jobs.warmup import warm_up
@@ -69,6 +70,7 @@ class Runner:
         self._lock = threading.RLock()
         # A pool reports finished jobs while it may hold locks that its `submit` needs.
         self._settler = ThreadPoolExecutor(1, thread_name_prefix="jobs")
+        self._hints = Watcher(self.progress, self._names_under_way)
         self._closed = False
 
     def start(self, delay: float = 0.0) -> None:
@@ -99,6 +101,7 @@ class Runner:
             self._withdraw(viewer, keep={work.name for work in works})
             for work in works:
                 if not work.is_finished():
+                    self._hints.expect(work)
                     self.queue.add(work, viewer)
                 elif work.folder.progress.state != "finished":
                     with contextlib.suppress(OSError):  # disk full: what was written before stands
@@ -136,6 +139,24 @@ class Runner:
         if job.is_waiting and warming and not progress.is_over:
             return replace(progress, step=_GETTING_READY)
         return progress
+
+    def listen(self, heard: Callable[[Hint], None]) -> Callable[[], None]:
+        """Hear soon, from any thread, of stages stored, progress, and the end of each job.
+
+        Parameters
+        ----------
+        heard
+            Called with each hint. Some may be lost; the store is the truth.
+
+        Returns
+        -------
+        What ends it.
+        """
+        return self._hints.listen(heard)
+
+    def _names_under_way(self) -> set[str]:
+        with self._lock:
+            return {name for name, job in self.queue.jobs.items() if not job.lost}
 
     def close(self) -> None:
         """Cancel everything and end the worker."""

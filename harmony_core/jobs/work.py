@@ -41,6 +41,10 @@ class Work:
         Whether the results exist already.
     background
         Whether it makes way for everything else.
+    plan
+        Of a run.
+    stages
+        Names of the stages of the run that it computes, in order.
     """
 
     name: str
@@ -50,6 +54,14 @@ class Work:
     prepare: Callable[[], object] = lambda: None
     is_finished: Callable[[], bool] = lambda: False
     background: bool = False
+    plan: Plan | None = None
+    stages: tuple[str, ...] = ()
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Those of its stages that the store has."""
+        plan = self.plan
+        return () if plan is None else tuple(name for name in self.stages if plan.has(name))
 
 
 def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
@@ -71,6 +83,8 @@ def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
         prepare=lambda: save_settings(dataset, params),
         is_finished=lambda: plan.has(*stages) if stages else plan.is_finished,
         background=bool(stages),
+        plan=plan,
+        stages=tuple(stage.name for stage in plan.stages_for(*stages)),
     )
 
 
