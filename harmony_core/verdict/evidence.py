@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harmony_core import thresholds
-from harmony_core.detector.results import Detection, LabelRow
+from harmony_core.detector.results import Detection, LabelRow, StateRow
 
 _SURE = 1.64
 """Standard errors that a loss must exceed: one time in twenty it does by chance."""
@@ -119,7 +119,7 @@ def state_evidence(detection: Detection, batch_variable: str) -> list[Evidence]:
             batch=row.batch,
             merged_with=row.other,
             share=None,
-            score=(row.amount or 0.0) / thresholds.STATE_LOSS,
+            score=(row.amount or 0.0) / _limit(row),
             genes=row.genes,
             cells=row.cells,
             cluster=row.state,
@@ -127,3 +127,9 @@ def state_evidence(detection: Detection, batch_variable: str) -> list[Evidence]:
         for row in detection.states
         if row.outcome == "merged"
     ]
+
+
+def _limit(row: StateRow) -> float:
+    """Return the limit that a merged state exceeds: of loss, or of mixing with a replacing type."""
+    has_lost = row.q is not None and row.q < thresholds.FALSE_DISCOVERIES
+    return thresholds.STATE_LOSS if has_lost else thresholds.REPLACED_MERGED

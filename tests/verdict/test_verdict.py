@@ -186,6 +186,18 @@ def test_a_strong_loss_that_conflict_confirms_counts_against_labels(loss: float,
     assert judge(strong, facts(), batch_variable="stim", labels=labels).kind == kind
 
 
+@pytest.mark.parametrize(("part", "score"), [(0.3, 1.5), (0.9, 4.5)])
+def test_a_type_that_replaces_another_is_held_against_its_own_limit(
+    part: float, score: float
+) -> None:
+    swapped = dataclasses.replace(LOST, amount=part, q=0.9)
+    found = dataclasses.replace(FLAGGED, states=(swapped,))
+    labels = [LabelRow(name="NK", cells=50, loss=0.0)]
+    verdict = judge(found, facts(), batch_variable="stim", labels=labels)
+    assert verdict.evidence[0].score == pytest.approx(score)
+    assert verdict.kind == ("suspect" if score > 3 else "good")
+
+
 def test_a_merged_state_is_named_with_what_it_resembles() -> None:
     lost = dataclasses.replace(CLEAN, flagged=True, score=4.0, states=(LOST,))
     verdict = judge(lost, facts(), batch_variable="stim")

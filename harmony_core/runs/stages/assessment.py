@@ -89,7 +89,7 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
 @stage(
     "assess",
     "Judging the correction",
-    version=14,
+    version=15,
     needs=("reference", "lisi_before", "lisi_after"),
     settings=lambda p, data: ((p.harmony.batch, p.label), p.condition),
     keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),
