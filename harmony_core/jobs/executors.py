@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
@@ -42,7 +43,7 @@ def spawned_worker(store: Store) -> Executor:
     # Read by numba when the worker imports it; a second start then compiles nothing.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_lower_priority)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
 
 
 def dask_cluster(address: str) -> Executor:
@@ -136,7 +137,13 @@ def close(executor: Executor) -> None:
     executor.shutdown(wait=False, cancel_futures=isinstance(executor, ProcessPoolExecutor))
 
 
-def _lower_priority() -> None:
-    """Let the page process go first: what it draws is seen at once."""
-    if hasattr(os, "nice"):
-        os.nice(5)
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # it is called in workers only
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
