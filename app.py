@@ -23,8 +23,9 @@ def _moved(old_address: str, page: StreamlitPage) -> StreamlitPage:
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
-    from pages.ui import address, faults, presentation, services, state
+    from pages.ui import address, faults, garbage, presentation, services, state
 
+    garbage.collect_soon()
     not_found = address.is_unknown_page()
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
@@ -56,6 +57,11 @@ def main() -> None:
         faults.stop(error)
 
 
-# The worker is spawned, and a spawned process runs this file again under another name.
+# Streamlit runs this file for each page run, and imports it once as a server of its own. A worker,
+# which is spawned, runs it again under a third name.
 if __name__ == "__main__":
     main()
+elif __name__ == "app":
+    from pages.ui import serving
+
+    app = st.App(__file__, lifespan=serving.lifespan)

@@ -23,3 +23,8 @@ def runner() -> Runner:
     started = Runner(store())
     started.start(WARM_UP_DELAY)
     return started
+
+
+def close() -> None:
+    """End the runner and its worker, if there are any."""
+    runner.clear()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.server import ROOT, start_server
+
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,9 +21,6 @@ CHROMIUM_ARGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-START_SECONDS = 60
-KEPT = {"NUMBA_CACHE_DIR": str(ROOT / ".pytest_cache" / "numba")}
-"""What workers compile is kept between servers, which all start with an empty home."""
 
 Serve = Callable[..., str]
 
@@ -85,7 +79,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         key = (str(script), *sorted(environment.items()))
         if key not in servers:
             homes.append(tmp_path_factory.mktemp("home"))
-            servers[key] = _start(ROOT / script, homes[-1], environment)
+            servers[key] = start_server(ROOT / script, homes[-1], **environment)
         return servers[key][1]
 
     yield start
@@ -96,41 +90,3 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     logs = [folder / "server.log" for folder in homes]
     faults = [text for log in logs if "Traceback" in (text := log.read_text("utf-8"))]
     assert not faults, "\n".join(faults)
-
-
-def _start(
-    script: Path, home: Path, environment: dict[str, str]
-) -> tuple[subprocess.Popen[bytes], str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    log = home / "server.log"
-    options = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(script)]
-            + [f"--{name}={value}" for name, value in options.items()],
-            # `python -m` puts the working folder on the path, so `pages` can be imported.
-            cwd=ROOT,
-            env=os.environ | KEPT | {"HARMONY_EXPLORER_HOME": str(home)} | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            # Streamlit answers 200 on any path, so only the body says that it is ready.
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
-                if answer.read() == b"ok":
-                    return process, url
-        except OSError:
-            time.sleep(0.1)
-    process.terminate()
-    raise RuntimeError(f"The server for {script.name} did not start:\n{log.read_text()}")

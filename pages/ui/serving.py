@@ -1,0 +1,31 @@
+"""What the server does before its first page and after its last."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+
+import pages.ui
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    """Import what pages need, and close what they have started when the server ends."""
+    from pages.ui import garbage, services
+
+    _import_parts()
+    garbage.freeze()
+    try:
+        yield
+    finally:
+        services.close()
+
+
+def _import_parts() -> None:
+    """Import everything that pages use, while nobody waits for a page yet."""
+    for module in pkgutil.walk_packages(pages.ui.__path__, f"{pages.ui.__name__}."):
+        importlib.import_module(module.name)

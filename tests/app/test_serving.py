@@ -1,0 +1,48 @@
+"""The end of a server, with a page open and its worker there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server import ROOT, is_running, open_page, processes_below, start_server, wait_until
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+
+END_SECONDS = 5
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], set[int]]]:
+    """A server with a page open, and its worker's processes."""
+    process, url = start_server(ROOT / "app.py", tmp_path)
+    started: set[int] = set()
+    try:
+        with open_page(url):
+            wait_until(lambda: len(processes_below(process.pid)) >= 2, "it started no worker")
+            started = processes_below(process.pid)
+            yield process, started
+    finally:
+        for number in (process.pid, *started):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_servers_end_ends_its_worker(
+    server: tuple[subprocess.Popen[bytes], set[int]], how: signal.Signals
+) -> None:
+    process, started = server
+    begun = time.monotonic()
+    process.send_signal(how)
+    process.wait(END_SECONDS)
+    left = END_SECONDS - (time.monotonic() - begun)
+    wait_until(lambda: not any(map(is_running, started)), "its worker is left", left)
