@@ -24,6 +24,7 @@ def _moved(old_address: str, page: StreamlitPage) -> StreamlitPage:
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
     from pages.ui import address, faults, garbage, presentation, services, state
+    from pages.ui.line import components as line
 
     garbage.collect_soon()
     not_found = address.is_unknown_page()
@@ -49,6 +50,7 @@ def main() -> None:
         address.open_again()
     st.html(Path(__file__).parent / "pages" / "ui" / "style.css")
     presentation.apply()
+    line.place()
     try:
         page.run()
     except FragmentHandledException:
@@ -63,5 +65,6 @@ if __name__ == "__main__":
     main()
 elif __name__ == "app":
     from pages.ui import serving
+    from pages.ui.line.route import route
 
-    app = st.App(__file__, lifespan=serving.lifespan)
+    app = st.App(__file__, routes=[route()], lifespan=serving.lifespan)

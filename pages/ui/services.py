@@ -6,6 +6,7 @@ import streamlit as st
 
 from harmony_core.jobs.runner import Runner
 from harmony_core.store import Store
+from pages.ui.line import listeners
 
 WARM_UP_DELAY = 2.5
 """Seconds before the worker starts: its imports would slow the first picture down."""
@@ -22,6 +23,7 @@ def runner() -> Runner:
     """Return the runner, its worker about to warm up."""
     started = Runner(store())
     started.start(WARM_UP_DELAY)
+    started.listen(listeners.hear)
     return started
 
 

@@ -1,0 +1,108 @@
+"""What of the line is on a page: the line itself, the ear in each part, and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import streamlit as st
+
+from harmony_core.jobs.work import Work
+from pages.ui import services
+from pages.ui.line.listeners import Listener
+from pages.ui.line.route import address
+
+ASSETS = Path(__file__).parent / "assets"
+_LISTENER = "listener"
+
+
+def _script(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+# The line's own message never changes, so that its script is sent once; an ear's is sent with each
+# drawing of its part and is therefore short.
+_line = st.components.v2.component(
+    "harmony_line", js=_script("line.js"), css=_script("line.css"), isolate_styles=False
+)
+_ear = st.components.v2.component("harmony_ear", js=_script("ear.js"), isolate_styles=False)
+_bar = st.components.v2.component("harmony_bar", js=_script("bar.js"), isolate_styles=False)
+
+
+def listener() -> Listener:
+    """Return what is known of this session's line."""
+    if _LISTENER not in st.session_state:
+        st.session_state[_LISTENER] = Listener(services.runner().progress)
+    found: Listener = st.session_state[_LISTENER]
+    return found
+
+
+def place() -> None:
+    """Open this page's line; in each page run, outside of all parts."""
+    with st.container(key="line"):
+        _line(key="harmony-line", data={"address": address(listener().name)}, height="content")
+
+
+def say(name: str) -> None:
+    """Have all parts of this session drawn again that hear of what has this name.
+
+    From a part or a callback, which otherwise could redraw nothing but its own part. What is said
+    is a name, never a value: that belongs into the session's state, before this is called.
+    """
+    listener().say({"name": name})
+
+
+def ear(
+    part: str,
+    *,
+    works: Mapping[str, Iterable[str]],
+    waits: bool,
+    hears: Iterable[str],
+    drawn: int,
+    setting: str,
+) -> None:
+    """Place what hears for a part, inside its fragment.
+
+    Parameters
+    ----------
+    works
+        The stages that each work has not stored yet though the part shows them.
+    waits
+        Whether anything more is to come.
+    hears
+        Names that others may `say`.
+    drawn
+        Another number at each drawing, by which the page knows that it has arrived.
+    setting
+        Name of what is drawn, for tests and measurements.
+    """
+    data = {
+        "part": part,
+        "works": {name: list(missing) for name, missing in works.items()},
+        "waits": waits,
+        "hears": list(hears),
+        "drawn": drawn,
+        "setting": setting,
+    }
+    with st.container(key=f"ear-{part}"):
+        _ear(key=f"harmony-ear-{part}", data=data, on_heard_change=_nothing)
+
+
+def bar(work: Work, *, key: str, label: str = "Waiting for the worker") -> None:
+    """Draw how far some work is; the page moves the bar by itself and hides it when all is over.
+
+    Parameters
+    ----------
+    label
+        What is said while no step is under way.
+    """
+    here = listener()
+    here.follow(key, [work])
+    progress = asdict(services.runner().progress(work))
+    shown = {name: progress[name] for name in ("state", "step", "fraction")}
+    _bar(key=f"harmony-bar-{key}", data={"work": work.name, "progress": shown, "label": label})
+
+
+def _nothing() -> None:
+    """Do nothing; Streamlit reports a trigger only when it has a callback."""

@@ -1,0 +1,124 @@
+"""Who listens for changes, and what is said to whom: hints, for a page reads the store anyway.
+
+No Streamlit here: hints come from any thread, and lines are served between page runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from harmony_core.jobs.hints import Hint
+from harmony_core.jobs.job_folder import Progress
+from harmony_core.jobs.work import Work
+
+_lock = threading.Lock()
+_listeners: WeakValueDictionary[str, Listener] = WeakValueDictionary()
+"""By name, as long as their sessions live."""
+
+Message = Mapping[str, Any]
+
+
+class Line:
+    """What is to be said over one websocket, from any thread; made in its event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+
+    def say(self, *messages: Message) -> None:
+        """Say something soon, or nothing if the server has ended meanwhile."""
+        for message in messages:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._messages.put_nowait, message)
+
+    async def next(self) -> list[Message]:
+        """Wait for what is to be said; what came together is said together."""
+        messages = [await self._messages.get()]
+        while not self._messages.empty():
+            messages.append(self._messages.get_nowait())
+        return messages
+
+
+class Listener:
+    """One session: which work its parts follow, and the line to its page while it is open.
+
+    Parameters
+    ----------
+    progress
+        Returns how far some work is.
+
+    Attributes
+    ----------
+    name
+        Unguessable, for whoever has it can listen.
+    """
+
+    def __init__(self, progress: Callable[[Work], Progress]) -> None:
+        self.name = secrets.token_urlsafe(24)
+        self._progress = progress
+        self._followed: dict[str, Sequence[Work]] = {}
+        self._line: Line | None = None
+        with _lock:
+            _listeners[self.name] = self
+
+    def follow(self, part: str, works: Sequence[Work]) -> None:
+        """Hear of these works from now on, in place of those that the part followed before."""
+        with _lock:
+            self._followed[part] = works
+
+    @property
+    def _works(self) -> dict[str, Work]:
+        with _lock:
+            return {work.name: work for works in self._followed.values() for work in works}
+
+    def say(self, *messages: Message) -> None:
+        """Say something to the page, if its line is open."""
+        if (line := self._line) is not None:
+            line.say(*messages)
+
+    def hear(self, hint: Hint) -> None:
+        """Pass a hint on if the page follows its work."""
+        if hint.work in self._works:
+            self.say(_message(hint.work, hint.stages, hint.progress))
+
+    def say_all(self) -> None:
+        """Say how far everything is that the page follows, whatever was said before."""
+        for name, work in self._works.items():
+            progress = self._progress(work)  # first: a stage is stored before its work is over
+            self.say(_message(name, work.stored, progress))
+        self.say({})  # also when nothing is followed: the line lives
+
+    def open(self) -> Line:
+        """Return a new line, which takes the place of an earlier one."""
+        self._line = Line()
+        return self._line
+
+    def close(self, line: Line) -> None:
+        """Forget a line that has ended."""
+        if self._line is line:
+            self._line = None
+
+
+def find(name: str) -> Listener | None:
+    """Return the listener of a name, if its session lives."""
+    with _lock:
+        return _listeners.get(name)
+
+
+def hear(hint: Hint) -> None:
+    """Pass a hint on to whoever follows its work."""
+    with _lock:
+        everyone = list(_listeners.values())
+    for listener in everyone:
+        listener.hear(hint)
+
+
+def _message(work: str, stages: Sequence[str], progress: Progress) -> Message:
+    values = {name: getattr(progress, name) for name in ("state", "step", "fraction")}
+    return {"work": work, "stages": list(stages), "progress": values}

@@ -1,0 +1,171 @@
+"""What is said to whom when something changes, and who may listen."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit import config
+from streamlit.testing.v1 import AppTest
+
+from harmony_core.jobs.hints import Hint
+from harmony_core.jobs.job_folder import JobFolder, Progress
+from harmony_core.jobs.work import Work
+from pages.ui.line import listeners
+from pages.ui.line.listeners import Line, Listener
+from pages.ui.line.route import address, is_allowed
+from tests.server import ROOT
+
+END = {"name": "the end"}
+RUNNING = Progress("running", step="Correction", fraction=0.5)
+
+
+def _work(name: str) -> Work:
+    return Work(name, JobFolder(Path("nowhere")), lambda: "", ())
+
+
+async def _until_the_end(line: Line) -> list[Any]:
+    messages: list[Any] = []
+    while END not in messages:
+        messages += await line.next()
+    return messages[:-1]
+
+
+def _heard(listener: Listener, *hints: Hint) -> list[Any]:
+    """Return what an open line is told of some hints."""
+
+    async def listen() -> list[Any]:
+        line = listener.open()
+        for hint in hints:
+            await asyncio.to_thread(listeners.hear, hint)
+        line.say(END)
+        return await _until_the_end(line)
+
+    return asyncio.run(listen())
+
+
+def test_a_page_hears_of_what_its_parts_follow_and_of_nothing_else() -> None:
+    listener = Listener(lambda work: RUNNING)
+    listener.follow("verdict", [_work("old")])
+    listener.follow("genes", [_work("other")])
+    listener.follow("verdict", [_work("run")])
+    hints = [Hint(name, ("assess",), RUNNING) for name in ("old", "run", "other", "foreign")]
+    progress = {"state": "running", "step": "Correction", "fraction": 0.5}
+    assert _heard(listener, *hints) == [
+        {"work": name, "stages": ["assess"], "progress": progress} for name in ("run", "other")
+    ]
+
+
+def test_hints_without_a_line_are_lost_and_a_question_brings_them_back() -> None:
+    listener = Listener(lambda work: Progress("finished", fraction=1.0))
+    listener.follow("verdict", [_work("run")])
+    listener.hear(Hint("run", ("assess",), RUNNING))
+
+    async def ask() -> list[Any]:
+        line = listener.open()
+        listener.say_all()
+        line.say(END)
+        return await _until_the_end(line)
+
+    (answer, alive) = asyncio.run(ask())
+    assert answer["work"] == "run"
+    assert answer["progress"]["state"] == "finished"
+    assert alive == {}
+
+
+def test_the_newest_line_of_a_page_is_the_one_that_hears() -> None:
+    listener = Listener(lambda work: RUNNING)
+    listener.follow("verdict", [_work("run")])
+
+    async def reopen() -> tuple[list[Any], int]:
+        first, second = listener.open(), listener.open()
+        listener.close(first)  # which is noticed late
+        listener.say({"name": "selection"})
+        second.say(END)
+        return await _until_the_end(second), first._messages.qsize()
+
+    assert asyncio.run(reopen()) == ([{"name": "selection"}], 0)
+
+
+def test_a_session_that_is_gone_listens_no_more() -> None:
+    listener = Listener(lambda work: RUNNING)
+    name = listener.name
+    assert listeners.find(name) is listener
+    del listener
+    gc.collect()
+    assert listeners.find(name) is None
+
+
+@pytest.fixture
+def options(request: pytest.FixtureRequest) -> Any:
+    """Set some of Streamlit's options for a test."""
+    before = {name: config.get_option(name) for name in request.param}
+    for name, value in request.param.items():
+        config.set_option(name, value)
+    yield
+    for name, value in before.items():
+        config.set_option(name, value)
+
+
+LOCAL = {"server.allowedHosts": ["127.0.0.1", "localhost"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "host", "origin", "allowed"),
+    [
+        (LOCAL, "localhost:8501", "http://localhost:8501", True),
+        (LOCAL, "127.0.0.1:8501", None, True),
+        (LOCAL, "localhost:8501", "http://evil.example", False),
+        (LOCAL, "localhost:8501", "http://localhost:9999", False),
+        (LOCAL, "localhost:8501", "null", False),
+        (LOCAL, "evil.example:8501", "http://evil.example:8501", False),
+        (LOCAL, "", None, False),
+        (LOCAL, "[", "http://[", False),
+        ({"server.allowedHosts": ["*.lab.org"]}, "a.lab.org", "https://a.lab.org", True),
+        ({"server.allowedHosts": ["*.lab.org"]}, "lab.org.evil", "https://lab.org.evil", False),
+        ({"server.allowedHosts": []}, "any.org", "https://any.org", True),
+        (
+            LOCAL | {"server.corsAllowedOrigins": ["https://portal.org"]},
+            "localhost",
+            "https://portal.org",
+            True,
+        ),
+    ],
+    indirect=["options"],
+)
+@pytest.mark.usefixtures("options")
+def test_only_pages_of_this_server_may_listen(host: str, origin: str | None, allowed: bool) -> None:
+    assert is_allowed(host, origin) is allowed
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"server.baseUrlPath": ""}, "/api/told/x"),
+        ({"server.baseUrlPath": "lab/harmony/"}, "/lab/harmony/api/told/x"),
+    ],
+    indirect=["options"],
+)
+@pytest.mark.usefixtures("options")
+def test_a_line_lies_below_the_servers_base_path(path: str) -> None:
+    assert address("x") == path
+
+
+def test_without_a_browser_parts_draw_what_is_stored(home: Path) -> None:
+    (home / "theta 2").mkdir()
+    (home / "theta 2" / "verdict").touch()
+    (home / "hold").touch()
+    app = AppTest.from_file(str(ROOT / "tests/browser/parts_app.py")).run()
+    assert not app.exception
+    texts = [text.value for text in app.text]
+    assert texts[1:] == [
+        "picture is under way",
+        "verdict of theta 2",
+        "genes is under way",
+        "notes is under way",
+        "nothing chosen",
+    ]
+    (home / "hold").unlink()
