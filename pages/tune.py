@@ -8,13 +8,14 @@ import streamlit as st
 
 from harmony_core.errors import ParameterError
 from harmony_core.figures.screen.convergence import convergence_curve
-from harmony_core.figures.screen.genes import gene_grid
 from harmony_core.inspect.gene_sets import PANEL, find_genes
 from harmony_core.jobs.job_folder import Progress
+from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
 from pages.ui import address, advice_panel, evidence_table, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
+from pages.ui.gene_view import gene_view
 from pages.ui.text import plain
 from pages.ui.tune import (
     before_after,
@@ -173,17 +174,16 @@ def _genes(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> None:
     values = {symbol: results.gene(position) for symbol, position in found.items()}
     if only is not None and results.obs is not None and len(only) != len(results.obs):
         only = None  # the picture is still that of other cells
-    chart(
-        gene_grid(
+    before, after = (results.layout_or_preview(side) for side in SIDES)
+    if before is not None and after is not None:
+        gene_view(
             {symbol: v for symbol, v in values.items() if v is not None},
-            results.layout_or_preview("before"),
-            results.layout_or_preview("after"),
+            before,
+            after,
+            key="gene-grid",
+            setting=results.plan.run,
             cells=only,
-            genes_per_row=2,
-            dark=presentation.is_dark(),
-        ),
-        key="gene-grid",
-    )
+        )
     st.page_link("pages/markers.py", label="Dot plot, violins and tables")
 
 

@@ -12,7 +12,6 @@ the points shrink. Nothing is downloaded and nothing third-party is shipped.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from pages.ui.joined import joined_modules
 from pages.ui.linked_view.messages import (
     Categories,
     Column,
@@ -31,7 +31,17 @@ from pages.ui.linked_view.messages import (
 )
 from pages.ui.linked_view.selection_state import SelectionState, next_selection, unpack_bits
 
-__all__ = ["Categories", "Panel", "Values", "current_selection", "linked_view"]
+__all__ = [
+    "Categories",
+    "Panel",
+    "Values",
+    "addresses_on_screen",
+    "current_selection",
+    "linked_view",
+    "send",
+]
+
+_ON_SCREEN = "linked-view-addresses"
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -52,18 +62,6 @@ MODULES = (
 )
 
 
-def _joined_modules() -> str:
-    """Join our modules into one.
-
-    Streamlit gives a component one module, and serves further files only to packages installed
-    with a manifest. So each file is an ordinary module for its reader, and here its imports of
-    our other files fall away.
-    """
-    text = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in MODULES)
-    text = re.sub(r'^import [^\n]* from "\./[^\n]*;\n', "", text, flags=re.MULTILINE)
-    return re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE)
-
-
 # All that changes travels in messages, each an unseen element: Streamlit sends an element's
 # message only when it has changed. So a slider move sends new positions and a little state, and
 # the view's own message with its script and style stays the same and is sent once.
@@ -75,7 +73,7 @@ _message = st.components.v2.component(
 _view = st.components.v2.component(
     "harmony_linked_view",
     css=(ASSETS / "style.css").read_text(encoding="utf-8"),
-    js=_joined_modules(),
+    js=joined_modules(ASSETS / name for name in MODULES),
     isolate_styles=False,
 )
 
@@ -95,6 +93,16 @@ def current_selection(key: str, n_cells: int) -> NDArray[np.bool_] | None:
     """
     selection: SelectionState | None = st.session_state.get(selection_key(key))
     return None if selection is None else unpack_bits(selection.bits, n_cells)
+
+
+def addresses_on_screen() -> set[str]:
+    """Return the addresses of what the view has sent last, which need not be sent again."""
+    return st.session_state.get(_ON_SCREEN, set())
+
+
+def send(key: str, data: bytes) -> None:
+    """Place an unseen element that holds a message for a view."""
+    _message(key=key, data=data)
 
 
 def selection_key(key: str) -> str:
@@ -197,10 +205,11 @@ def linked_view(
         "height": height,
         "presentation": presentation,
     }
+    st.session_state[_ON_SCREEN] = {address for address, _ in messages.values()}
     messages["state"] = state_message(key, state)
     with st.container(gap=None):
         for part, (_, data) in messages.items():
-            _message(key=f"{key}:{part}", data=data)
+            send(f"{key}:{part}", data)
         _view(
             key=key,
             data={"state": messages["state"][0]},

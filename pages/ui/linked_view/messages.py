@@ -96,8 +96,11 @@ class Values:
 
 Column = Categories | Values | NDArray[np.str_] | Sequence[str]
 
+Message = tuple[str, bytes]
+"""The address by which the browser asks for a message, and the message."""
 
-def layout_message(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
+
+def layout_message(coordinates: NDArray[np.floating]) -> Message:
     """Pack positions as 16-bit fractions of their own range.
 
     A screen shows a few thousand pixels, so 65,534 steps a side stay sharp at every zoom that
@@ -121,7 +124,7 @@ def layout_message(coordinates: NDArray[np.floating]) -> tuple[str, bytes]:
     return _addressed({"bounds": bounds}, [np.concatenate([steps for steps, _, _ in axes])])
 
 
-def columns_message(columns: Mapping[str, Column]) -> tuple[str, bytes]:
+def columns_message(columns: Mapping[str, Column]) -> Message:
     """Pack named columns: levels, numbers, or text.
 
     Parameters
@@ -186,7 +189,7 @@ def _quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float, f
     return steps, float(low), float(high)
 
 
-def state_message(key: str, state: Mapping[str, object]) -> tuple[str, bytes]:
+def state_message(key: str, state: Mapping[str, object]) -> Message:
     """Pack what is neither positions nor columns, under an address that depends on `key` alone.
 
     Parameters
@@ -204,9 +207,7 @@ def state_message(key: str, state: Mapping[str, object]) -> tuple[str, bytes]:
     return address, address.encode() + _body(state, [])
 
 
-def _addressed(
-    header: Mapping[str, object], arrays: Sequence[NDArray[np.generic]]
-) -> tuple[str, bytes]:
+def _addressed(header: Mapping[str, object], arrays: Sequence[NDArray[np.generic]]) -> Message:
     body = _body(header, arrays)
     address = _digest(body)
     return address, address.encode() + body

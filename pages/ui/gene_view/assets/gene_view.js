@@ -1,0 +1,161 @@
+// Genes on the layouts: each gene before and, beside it, after. Only positions differ: expression
+// is not corrected. Cells with most of a gene are painted last, on top.
+
+import { home, nextFrame, transforms } from "../../linked_view/assets/camera.js";
+import { Coloring } from "../../linked_view/assets/coloring.js";
+import { findMessage, openMessage, randomOrder } from "../../linked_view/assets/messages.js";
+import { NO_VALUE, readColumns, readPositions } from "../../linked_view/assets/messages.js";
+import { Painter, pointStyle } from "../../linked_view/assets/painter.js";
+import { fromBits } from "../../linked_view/assets/selection.js";
+import { pixel, readTheme } from "../../linked_view/assets/theme.js";
+
+const SIDES = /** @type {const} */ (["before", "after"]);
+const NOTHING_HIDDEN = new Set();
+
+class GeneView {
+  /** @param {HTMLElement} host */
+  constructor(host) {
+    this.root = document.createElement("div");
+    this.root.className = "hx-gene-view";
+    this.grid = document.createElement("div");
+    this.grid.className = "genes";
+    this.notes = document.createElement("p");
+    this.root.append(this.grid, this.notes);
+    host.append(this.root);
+    /** @type {Record<string, import("../../linked_view/assets/messages.js").Message>} by address */
+    this.opened = {};
+    this.request = 0;
+    this.observer = new ResizeObserver(() => this.#schedule());
+    this.observer.observe(this.grid);
+    this.arrival = () => this.#apply();
+    document.addEventListener("linked-view-message", this.arrival);
+  }
+
+  dispose() {
+    this.observer.disconnect();
+    document.removeEventListener("linked-view-message", this.arrival);
+    cancelAnimationFrame(this.request);
+    this.root.remove();
+  }
+
+  /** @param {string} address under which the state arrives */
+  receive(address) {
+    this.address = address;
+    this.#apply();
+  }
+
+  /** Take over the latest state as soon as all its messages are here. */
+  #apply() {
+    const bytes = findMessage(this.address);
+    if (bytes && bytes !== this.lastState) {
+      this.lastState = bytes;
+      this.pending = openMessage(bytes).header;
+    }
+    const state = this.pending;
+    if (!state) return;
+    const opened = {};
+    for (const address of Object.values(state.messages)) {
+      const message = this.opened[address] ?? findMessage(address);
+      if (!message) return;
+      opened[address] = message instanceof Uint8Array ? openMessage(message) : message;
+    }
+    this.pending = null;
+    this.opened = opened;
+    this.state = state;
+    this.notes.textContent = state.notes.join(" ");
+    this.grid.style.setProperty("--hx-columns", String(state.columns));
+    this.#build();
+    this.#schedule();
+  }
+
+  /** One figure a gene, from the cells that are drawn. */
+  #build() {
+    const { cells, most, genes, messages, bits } = this.state;
+    const order = randomOrder(cells);
+    const wanted = fromBits(bits, order);
+    const drawn = order.filter((_, k) => !wanted || wanted[k]).slice(0, most);
+    this.figures = genes.map(({ title, part }) => {
+      const [column] = readColumns(this.opened[messages[part]]);
+      const height = (cell) => (column.codes[cell] === NO_VALUE ? -1 : column.codes[cell]);
+      const byValue = drawn.slice().sort((a, b) => height(a) - height(b));
+      return { title, coloring: new Coloring(column, byValue), order: byValue };
+    });
+    this.grid.replaceChildren(
+      ...this.figures.map((figure) => {
+        const element = document.createElement("figure");
+        const caption = document.createElement("figcaption");
+        caption.textContent = figure.title;
+        const pair = document.createElement("div");
+        pair.className = "pair";
+        figure.pictures = SIDES.map((side) => {
+          const canvas = document.createElement("canvas");
+          canvas.setAttribute("role", "img");
+          canvas.setAttribute("aria-label", `${figure.title}, ${side} correction`);
+          const label = document.createElement("span");
+          label.textContent = side;
+          const place = document.createElement("div");
+          place.append(canvas, label);
+          pair.append(place);
+          const message = this.opened[messages[side]];
+          const points = readPositions(message, figure.order);
+          return { canvas, painter: new Painter(canvas), points };
+        });
+        element.append(caption, pair);
+        return element;
+      }),
+    );
+  }
+
+  #schedule() {
+    cancelAnimationFrame(this.request);
+    this.request = requestAnimationFrame(() => this.#paint());
+  }
+
+  #paint() {
+    if (!this.figures) return;
+    const theme = readTheme(this.root);
+    const density = window.devicePixelRatio || 1;
+    for (const { coloring, pictures } of this.figures) {
+      const look = { ...coloring.tables(theme, NOTHING_HIDDEN), codes: coloring.codes };
+      for (const { canvas, painter, points } of pictures) {
+        const { clientWidth: width, clientHeight: height } = canvas;
+        if (!width || !height) return; // painted once there is room
+        canvas.width = Math.round(width * density);
+        canvas.height = Math.round(height * density);
+        const { x, y, bounds } = points ?? { x: [], y: [], bounds: [0, 1, 0, 1] };
+        const to = transforms(nextFrame(null, bounds, false), home(), width, height);
+        const style = pointStyle(x.length, width, height, 1);
+        painter.paint({
+          ...look,
+          x,
+          y,
+          selection: null,
+          count: x.length,
+          radius: style.radius * density,
+          opacity: style.opacity,
+          background: pixel(theme.background),
+          tx: { scale: to.x.scale * density, shift: to.x.shift * density },
+          ty: { scale: to.y.scale * density, shift: to.y.shift * density },
+        });
+      }
+    }
+    this.root.dataset.setting = this.state.setting;
+  }
+}
+
+/** @type {WeakMap<HTMLElement, GeneView>} */
+const views = new WeakMap();
+
+/** @param {{data: {state: string}, parentElement: HTMLElement}} component */
+export default function ({ data, parentElement }) {
+  let view = views.get(parentElement);
+  if (!view) {
+    view = new GeneView(parentElement);
+    views.set(parentElement, view);
+  }
+  view.receive(data.state);
+  return () => {
+    view.dispose();
+    views.delete(parentElement);
+  };
+}
