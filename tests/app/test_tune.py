@@ -260,10 +260,15 @@ def test_the_gene_pictures_can_be_kept_to_the_selection(eight: AppTest) -> None:
     assert not eight.exception
     eight.toggle(key=before_after.NARROWED).set_value(True).run()
     assert not eight.exception
-    narrow = eight.get("plotly_chart")
-    assert any("Only the 8 selected of 400 cells." in c.proto.spec for c in narrow)
+    assert any("Only the 8 selected of 400 cells." in text for text in _messages(eight))
     eight.toggle(key=before_after.NARROWED).set_value(False).run()
-    assert not any("selected of 400" in c.proto.spec for c in eight.get("plotly_chart"))
+    assert not any("selected of 400" in text for text in _messages(eight))
+
+
+def _messages(app: AppTest) -> list[str]:
+    """Return what views in the browser were sent, as far as it is text."""
+    found = [element.proto for element in app.get("bidi_component")]
+    return [proto.bytes.decode("latin-1") for proto in found if proto.WhichOneof("data") == "bytes"]
 
 
 def test_the_evidence_can_be_kept_to_the_selection(app: AppTest, runner: Waiting) -> None:

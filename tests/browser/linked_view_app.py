@@ -9,6 +9,7 @@ import os
 import numpy as np
 import streamlit as st
 
+from pages.ui.gene_view import gene_view
 from pages.ui.linked_view import Categories, Panel, Values, linked_view
 
 EVIL = '<img src=x onerror="window.evil=1"><script>window.evil=1</script> **b** [l](http://e.vil)'
@@ -24,6 +25,7 @@ with st.sidebar:
     evidence = st.checkbox("evidence")
     dimmed = st.checkbox("busy")
     shown = st.checkbox("view", value=True)
+    genes = st.checkbox("genes")
 
 after = -before
 after[:, 0] += 0.2 * shift * (index // 50 % 2)
@@ -49,3 +51,15 @@ if shown:
     else:
         cells = np.flatnonzero(selected)
         st.write(f"selected: {len(cells)} sum {cells.sum()}")
+
+if genes:
+    # High in the first ten rows, none elsewhere.
+    values = np.where(index < 500, 3.0, 0.0).astype(np.float32)
+    gene_view(
+        {"HIGH": values, EVIL: values[::-1].copy()},
+        before,
+        after,
+        key="genes",
+        setting=f"shift {shift}",
+        cells=selected if shown else None,
+    )

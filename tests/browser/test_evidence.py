@@ -73,7 +73,7 @@ def test_selected_cells_are_told_of_and_their_marker_genes_colour_the_pictures(
     told = page.get_by_test_id("stMain")
     expect(told).to_contain_text(re.compile(r"201 cells selected · condition: "), timeout=SOON)
     page.get_by_text("Keep genes and evidence below to these cells").click()
-    grid = page.locator(".st-key-gene-grid .js-plotly-plot").first  # another is for print
+    grid = page.locator(".hx-gene-view")
     expect(grid).to_contain_text("Only the 201 selected of 4,000 cells.", timeout=SOON)
     other = page.get_by_role("button", name="Select the cells of B", exact=True)
     other.focus()

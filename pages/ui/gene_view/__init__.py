@@ -1,8 +1,8 @@
 """Genes on the layouts before and after correction, painted in the browser from arrays it keeps.
 
 A gene's expression is never corrected, so its values are sent once and stay while settings change;
-a new setting sends new positions, unless the linked view beside has sent the same. As JSON of a
-figure, twelve genes on 4,000 cells took 300 kB for every setting.
+a new setting sends new positions of the cells that are drawn. As JSON of a figure, twelve genes on
+4,000 cells took 300 kB for every setting.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from harmony_core.figures.screen.layouts import MOST_POINTS
-from harmony_core.figures.summary import clip_limit
+from harmony_core.figures.summary import clip_limit, sampled_cells
 from pages.ui import linked_view
 from pages.ui.joined import joined_modules
 from pages.ui.linked_view.messages import (
@@ -25,10 +25,9 @@ from pages.ui.linked_view.messages import (
     layout_message,
     state_message,
 )
-from pages.ui.linked_view.selection_state import pack_bits
 
 _ASSETS = Path(__file__).parent / "assets"
-_SHARED = ("theme", "messages", "selection", "camera", "coloring", "painter")
+_SHARED = ("theme", "messages", "camera", "coloring", "painter")
 
 _view = st.components.v2.component(
     "harmony_gene_view",
@@ -68,40 +67,47 @@ def gene_view(
     genes_per_row
         Genes side by side, two layouts each.
     """
+    wanted = np.arange(len(before)) if cells is None else np.flatnonzero(cells)
+    drawn = wanted[sampled_cells(len(wanted), MOST_POINTS)]
     messages: dict[str, Message] = {
-        "before": layout_message(before),
-        "after": layout_message(after),
+        "before": layout_message(before[drawn]),
+        "after": layout_message(after[drawn]),
     }
     genes = []
     for i, (symbol, values) in enumerate(expression.items()):
-        column = Values(symbol, values, 0.0, clip_limit(values))
+        column = Values(symbol, values[drawn], 0.0, clip_limit(values))
         messages[f"gene {i}"] = columns_message({"gene": column})
         genes.append({"title": symbol, "part": f"gene {i}"})
-    bits = "" if cells is None else pack_bits(cells)
     state = {
-        "cells": len(before),
+        "cells": len(drawn),
         "messages": {part: address for part, (address, _) in messages.items()},
         "genes": genes,
         "columns": max(1, min(genes_per_row, len(genes))),
-        "most": MOST_POINTS,
-        "bits": bits,
-        "notes": _notes(len(before), cells if bits else None),
+        # Some cells stay where they lie among all.
+        "bounds": {"before": _bounds(before), "after": _bounds(after)},
+        "notes": _notes(len(before), len(wanted)),
         "setting": setting,
     }
-    held = linked_view.addresses_on_screen()
-    sent = {part: data for part, (address, data) in messages.items() if address not in held}
-    state_address, sent["state"] = state_message(key, state)
+    messages["state"] = state_message(key, state)
     with st.container(gap=None, key=key):
-        for part, data in sent.items():
+        for part, (_, data) in messages.items():
             linked_view.send(f"{key}:{part}", data)
-        _view(key=f"{key}:view", data={"state": state_address})
+        _view(key=f"{key}:view", data={"state": messages["state"][0]})
 
 
-def _notes(n_cells: int, cells: npt.NDArray[np.bool_] | None) -> list[str]:
+def _bounds(positions: npt.NDArray[np.floating]) -> list[float]:
+    """Return the least and the largest x, then those of y; of no cells, a unit square."""
+    known = positions[np.isfinite(positions).all(axis=1)]
+    if not len(known):
+        return [0.0, 1.0, 0.0, 1.0]
+    ends = np.stack([known.min(axis=0), known.max(axis=0)], axis=1)
+    return [float(end) for end in ends.ravel()]
+
+
+def _notes(n_cells: int, n_wanted: int) -> list[str]:
     notes = ["Log-normalised expression, not corrected; colours end at the 99th percentile."]
-    wanted = n_cells if cells is None else int(cells.sum())
-    if cells is not None:
-        notes.append(f"Only the {wanted:,} selected of {n_cells:,} cells.")
-    if wanted > MOST_POINTS:
-        notes.append(f"A random {MOST_POINTS:,} of {wanted:,} cells are drawn.")
+    if n_wanted < n_cells:
+        notes.append(f"Only the {n_wanted:,} selected of {n_cells:,} cells.")
+    if n_wanted > MOST_POINTS:
+        notes.append(f"A random {MOST_POINTS:,} of {n_wanted:,} cells are drawn.")
     return notes

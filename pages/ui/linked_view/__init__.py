@@ -35,13 +35,10 @@ __all__ = [
     "Categories",
     "Panel",
     "Values",
-    "addresses_on_screen",
     "current_selection",
     "linked_view",
     "send",
 ]
-
-_ON_SCREEN = "linked-view-addresses"
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -93,11 +90,6 @@ def current_selection(key: str, n_cells: int) -> NDArray[np.bool_] | None:
     """
     selection: SelectionState | None = st.session_state.get(selection_key(key))
     return None if selection is None else unpack_bits(selection.bits, n_cells)
-
-
-def addresses_on_screen() -> set[str]:
-    """Return the addresses of what the view has sent last, which need not be sent again."""
-    return st.session_state.get(_ON_SCREEN, set())
 
 
 def send(key: str, data: bytes) -> None:
@@ -205,7 +197,6 @@ def linked_view(
         "height": height,
         "presentation": presentation,
     }
-    st.session_state[_ON_SCREEN] = {address for address, _ in messages.values()}
     messages["state"] = state_message(key, state)
     with st.container(gap=None):
         for part, (_, data) in messages.items():

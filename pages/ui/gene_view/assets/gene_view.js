@@ -6,7 +6,6 @@ import { Coloring } from "../../linked_view/assets/coloring.js";
 import { findMessage, openMessage, randomOrder } from "../../linked_view/assets/messages.js";
 import { NO_VALUE, readColumns, readPositions } from "../../linked_view/assets/messages.js";
 import { Painter, pointStyle } from "../../linked_view/assets/painter.js";
-import { fromBits } from "../../linked_view/assets/selection.js";
 import { pixel, readTheme } from "../../linked_view/assets/theme.js";
 
 const SIDES = /** @type {const} */ (["before", "after"]);
@@ -60,6 +59,7 @@ class GeneView {
       opened[address] = message instanceof Uint8Array ? openMessage(message) : message;
     }
     this.pending = null;
+    delete this.root.dataset.setting; // until it is painted
     this.opened = opened;
     this.state = state;
     this.notes.textContent = state.notes.join(" ");
@@ -68,16 +68,14 @@ class GeneView {
     this.#schedule();
   }
 
-  /** One figure a gene, from the cells that are drawn. */
+  /** One figure a gene. */
   #build() {
-    const { cells, most, genes, messages, bits } = this.state;
-    const order = randomOrder(cells);
-    const wanted = fromBits(bits, order);
-    const drawn = order.filter((_, k) => !wanted || wanted[k]).slice(0, most);
+    const { cells, genes, messages, bounds } = this.state;
+    const order = randomOrder(cells); // among cells of equal value
     this.figures = genes.map(({ title, part }) => {
       const [column] = readColumns(this.opened[messages[part]]);
       const height = (cell) => (column.codes[cell] === NO_VALUE ? -1 : column.codes[cell]);
-      const byValue = drawn.slice().sort((a, b) => height(a) - height(b));
+      const byValue = order.slice().sort((a, b) => height(a) - height(b));
       return { title, coloring: new Coloring(column, byValue), order: byValue };
     });
     this.grid.replaceChildren(
@@ -96,9 +94,9 @@ class GeneView {
           const place = document.createElement("div");
           place.append(canvas, label);
           pair.append(place);
-          const message = this.opened[messages[side]];
-          const points = readPositions(message, figure.order);
-          return { canvas, painter: new Painter(canvas), points };
+          const points = readPositions(this.opened[messages[side]], figure.order);
+          const frame = nextFrame(null, bounds[side], false);
+          return { canvas, painter: new Painter(canvas), points, frame };
         });
         element.append(caption, pair);
         return element;
@@ -117,13 +115,13 @@ class GeneView {
     const density = window.devicePixelRatio || 1;
     for (const { coloring, pictures } of this.figures) {
       const look = { ...coloring.tables(theme, NOTHING_HIDDEN), codes: coloring.codes };
-      for (const { canvas, painter, points } of pictures) {
+      for (const { canvas, painter, points, frame } of pictures) {
         const { clientWidth: width, clientHeight: height } = canvas;
         if (!width || !height) return; // painted once there is room
         canvas.width = Math.round(width * density);
         canvas.height = Math.round(height * density);
-        const { x, y, bounds } = points ?? { x: [], y: [], bounds: [0, 1, 0, 1] };
-        const to = transforms(nextFrame(null, bounds, false), home(), width, height);
+        const { x, y } = points ?? { x: [], y: [] };
+        const to = transforms(frame, home(), width, height);
         const style = pointStyle(x.length, width, height, 1);
         painter.paint({
           ...look,
