@@ -52,3 +52,41 @@ def peak_gb(process: int | str = "self") -> float:
     except OSError:
         return float("nan")
     return next(float(line.split()[1]) / 1e6 for line in lines if line.startswith("VmHWM"))
+
+
+def counts_file(file: Path, n_cells: int, *, n_genes: int = 1000, seed: int = 0) -> None:
+    """Write an h5ad with counts of a few types in two batches, as a user would bring one.
+
+    Parameters
+    ----------
+    file
+        Where to write; columns are ``batch`` and ``cell_type``.
+    n_cells, n_genes
+        Its size. The first genes carry the names of the usual marker genes.
+    """
+    import anndata
+    import pandas as pd
+    import scipy.sparse as sp
+
+    from harmony_core.inspect.gene_sets import PANEL
+
+    rng = np.random.default_rng(seed)
+    types, batch = rng.integers(TYPES, size=n_cells), rng.integers(2, size=n_cells)
+    marked = rng.random((TYPES, n_genes)) < 0.1
+    rate = rng.gamma(0.4, 0.4, n_genes) * np.exp(rng.normal(1.5, 0.5, marked.shape) * marked)
+    shift = np.exp(rng.normal(0, 0.3, (2, n_genes)))
+    blocks = [
+        sp.csr_matrix(rng.poisson(rate[types[rows]] * shift[batch[rows]]).astype(np.float32))
+        for rows in np.array_split(np.arange(n_cells), -(-n_cells // 5000))
+    ]
+    known = dict.fromkeys(gene for genes in PANEL.values() for gene in genes)
+    names = [*known, *(f"GENE{i}" for i in range(n_genes))][:n_genes]
+    obs = pd.DataFrame(
+        {
+            "batch": pd.Categorical([f"batch {b}" for b in batch]),
+            "cell_type": pd.Categorical([f"type {t}" for t in types]),
+        },
+        index=[f"cell {i}" for i in range(n_cells)],
+    )
+    matrix = sp.vstack(blocks).tocsr()
+    anndata.AnnData(matrix, obs=obs, var=pd.DataFrame(index=names)).write_h5ad(file)
