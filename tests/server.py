@@ -30,7 +30,12 @@ def free_port() -> int:
 
 
 def start_server(
-    script: Path, home: Path, *, port: int | None = None, base: str = "", **environment: str
+    script: Path,
+    home: Path,
+    *,
+    port: int | None = None,
+    base: str = "",
+    **environment: str,
 ) -> tuple[subprocess.Popen[bytes], str]:
     """Start `streamlit run` on a script of the project; return its process and address.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from streamlit import config
@@ -19,12 +21,19 @@ from pages.ui.line.listeners import Line, Listener
 from pages.ui.line.route import address, is_allowed
 from tests.server import ROOT
 
+_T = TypeVar("_T")
 END = {"name": "the end"}
 RUNNING = Progress("running", step="Correction", fraction=0.5)
 
 
 def _work(name: str) -> Work:
     return Work(name, JobFolder(Path("nowhere")), lambda: "", ())
+
+
+def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine in a loop of its own, also where browser tests have left one running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 async def _until_the_end(line: Line) -> list[Any]:
@@ -44,7 +53,7 @@ def _heard(listener: Listener, *hints: Hint) -> list[Any]:
         line.say(END)
         return await _until_the_end(line)
 
-    return asyncio.run(listen())
+    return _run(listen())
 
 
 def test_a_page_hears_of_what_its_parts_follow_and_of_nothing_else() -> None:
@@ -70,7 +79,7 @@ def test_hints_without_a_line_are_lost_and_a_question_brings_them_back() -> None
         line.say(END)
         return await _until_the_end(line)
 
-    (answer, alive) = asyncio.run(ask())
+    (answer, alive) = _run(ask())
     assert answer["work"] == "run"
     assert answer["progress"]["state"] == "finished"
     assert alive == {}
@@ -87,7 +96,7 @@ def test_the_newest_line_of_a_page_is_the_one_that_hears() -> None:
         second.say(END)
         return await _until_the_end(second), first._messages.qsize()
 
-    assert asyncio.run(reopen()) == ([{"name": "selection"}], 0)
+    assert _run(reopen()) == ([{"name": "selection"}], 0)
 
 
 def test_a_session_that_is_gone_listens_no_more() -> None:

@@ -21,13 +21,12 @@ def _script(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-# The line's own message never changes, so that its script is sent once; an ear's is sent with each
-# drawing of its part and is therefore short.
+# A component's script is part of each of its messages. The line's own message never changes, so it
+# is sent once; an ear's is sent with each drawing of its part, and therefore hands on to the line.
 _line = st.components.v2.component(
     "harmony_line", js=_script("line.js"), css=_script("line.css"), isolate_styles=False
 )
 _ear = st.components.v2.component("harmony_ear", js=_script("ear.js"), isolate_styles=False)
-_bar = st.components.v2.component("harmony_bar", js=_script("bar.js"), isolate_styles=False)
 
 
 def listener() -> Listener:
@@ -78,7 +77,7 @@ def ear(
         Name of what is drawn, for tests and measurements.
     """
     data = {
-        "part": part,
+        "key": part,
         "works": {name: list(missing) for name, missing in works.items()},
         "waits": waits,
         "hears": list(hears),
@@ -101,7 +100,8 @@ def bar(work: Work, *, key: str, label: str = "Waiting for the worker") -> None:
     here.follow(key, [work])
     progress = asdict(services.runner().progress(work))
     shown = {name: progress[name] for name in ("state", "step", "fraction")}
-    _bar(key=f"harmony-bar-{key}", data={"work": work.name, "progress": shown, "label": label})
+    data = {"key": key, "work": work.name, "progress": shown, "label": label}
+    _ear(key=f"harmony-bar-{key}", data=data)
 
 
 def _nothing() -> None:

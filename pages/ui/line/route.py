@@ -17,6 +17,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from pages.ui.line import listeners
 
 _POLICY_VIOLATION = 1008
+_GONE = (WebSocketDisconnect, RuntimeError)
+"""What Starlette raises when the page is gone, or when that was noticed already."""
 
 
 def address(listener: str) -> str:
@@ -41,16 +43,17 @@ async def _serve(socket: WebSocket) -> None:
     line = listener.open()
     speaking = asyncio.create_task(_speak(socket, line))
     try:
-        await asyncio.to_thread(listener.say_all)
-        async for _ in socket.iter_text():
+        with contextlib.suppress(*_GONE):
             await asyncio.to_thread(listener.say_all)
+            while await socket.receive_text():
+                await asyncio.to_thread(listener.say_all)
     finally:
         speaking.cancel()
         listener.close(line)
 
 
 async def _speak(socket: WebSocket, line: listeners.Line) -> None:
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page is gone
+    with contextlib.suppress(*_GONE):
         while True:
             await socket.send_text(json.dumps(await line.next()))
 

@@ -1,12 +1,7 @@
-// An unseen element in a part: what the part waits for, and how it is asked to draw itself again.
-/** @param {{data: object, parentElement: HTMLElement, setTriggerValue: Function}} component */
-export default function ({ data, parentElement, setTriggerValue }) {
-  const { part, setting, waits } = data;
-  Object.assign(parentElement.dataset, { part, setting, waits });
-  parentElement.ear = { ...data, ask: () => setTriggerValue("heard", Date.now()) };
-  document.dispatchEvent(new CustomEvent("harmony-ear", { detail: parentElement.ear }));
-  return () => {
-    delete parentElement.dataset.part;
-    delete parentElement.ear;
-  };
+export default function (component) {
+  const element = component.parentElement;
+  element.component = { ...component };
+  element.dataset.ear = component.data.key;
+  document.dispatchEvent(new CustomEvent("harmony-ear", { detail: element }));
+  return () => delete element.dataset.ear;
 }

@@ -9,17 +9,62 @@ const TICK = 400; // ms between looks at the line, only while somebody waits
 const QUIET = 1000; // ms of silence after which a line is asked whether it lives
 const LOOK = 2500; // ms between looks of parts while there is no line, then twice as long
 const PATIENCE = 1000; // ms until a line is dead or a part is asked again, then twice as long
-const LONGEST = 30000;
+const LONGEST = 10000;
 const REMEMBERED = 500; // things said
 
-/** @returns {{part: string, works: Object<string, string[]>, waits: boolean, hears: string[],
- *   drawn: number, ask: Function}[]} of the parts on the page, in their order */
-function ears() {
-  return [...document.querySelectorAll("[data-part]")].map(({ ear }) => ear).filter(Boolean);
+/** A part of the page: what it lacks, and how it is asked to draw itself again. */
+class Part {
+  /** @param {{data: {key: string, works: Object<string, string[]>, waits: boolean, hears: string[],
+   *   drawn: number, setting: string}, parentElement: HTMLElement, setTriggerValue: Function}} */
+  constructor({ data, parentElement, setTriggerValue }) {
+    Object.assign(this, data);
+    const { key: part, setting, waits } = data;
+    Object.assign(parentElement.dataset, { part, setting, waits }); // for tests and measurements
+    this.ask = () => setTriggerValue("heard", Date.now());
+  }
 }
 
-function bars() {
-  return [...document.querySelectorAll("[data-harmony-bar]")].map(({ bar }) => bar).filter(Boolean);
+/** How far some work is: a bar and its step, for which no part is drawn. */
+class Bar {
+  /** @param {{data: {work: string, label: string, progress: object}, parentElement: HTMLElement}} */
+  constructor({ data, parentElement }) {
+    Object.assign(this, data);
+    this.root = parentElement.querySelector(".harmony-bar") ?? parentElement.appendChild(this.empty());
+    this.show(data.progress);
+  }
+
+  empty() {
+    const root = document.createElement("div");
+    root.className = "harmony-bar";
+    root.setAttribute("role", "progressbar");
+    root.append(document.createElement("p"), document.createElement("div"));
+    root.lastChild.append(document.createElement("div"));
+    return root;
+  }
+
+  show({ state, step, fraction }) {
+    this.waits = !OVER.includes(state);
+    this.root.hidden = !this.waits;
+    this.root.setAttribute("aria-label", this.label);
+    this.root.setAttribute("aria-valuenow", Math.round(100 * fraction));
+    const [text, track] = this.root.children;
+    text.textContent = step || this.label;
+    track.firstChild.style.width = `${100 * fraction}%`;
+  }
+}
+
+/** Return what an ear stands for, made anew when its element was. */
+function behind(element) {
+  if (element.of !== element.component) {
+    element.of = element.component;
+    element.behind = element.component.data.drawn ? new Part(element.of) : new Bar(element.of);
+  }
+  return element.behind;
+}
+
+/** Return those of a kind that are on the page, in their order there. */
+function all(kind) {
+  return [...document.querySelectorAll("[data-ear]")].map(behind).filter((one) => one instanceof kind);
 }
 
 class Line {
@@ -36,7 +81,7 @@ class Line {
     this.lookedAt = 0;
     this.questionAt = null; // when the line was asked something that it has not answered
     this.linePatience = PATIENCE;
-    this.onEar = ({ detail }) => this.announced(detail);
+    this.onEar = ({ detail }) => this.announced(behind(detail));
     this.onSeen = () => document.hidden || this.check();
     document.addEventListener("harmony-ear", this.onEar);
     document.addEventListener("visibilitychange", this.onSeen);
@@ -77,14 +122,13 @@ class Line {
     this.lookPause = LOOK;
     this.number += 1;
     for (const { work, stages = [], progress, name } of hints) {
-      if (name) for (const ear of ears()) if (ear.hears.includes(name)) this.due.add(ear.part);
+      if (name) this.want(({ hears }) => hears.includes(name));
       if (!work) continue;
       for (const stage of stages) this.remember(`${work} ${stage}`);
       if (OVER.includes(progress.state)) this.remember(work);
-      for (const bar of bars()) if (bar.work === work) bar.show(progress);
+      for (const bar of all(Bar)) if (bar.work === work) bar.show(progress);
     }
-    for (const ear of ears()) if (this.concerns(ear)) this.due.add(ear.part);
-    this.next();
+    this.want((part) => this.concerns(part));
   }
 
   remember(what) {
@@ -94,8 +138,8 @@ class Line {
   }
 
   /** Whether something was said, since a part was last asked, that it lacked when it was drawn. */
-  concerns({ part, works, waits }) {
-    const asked = this.asked.get(part) ?? 0;
+  concerns({ key, works, waits }) {
+    const asked = this.asked.get(key) ?? 0;
     const isNews = (what) => (this.said.get(what) ?? 0) > asked;
     return Object.entries(works).some(
       ([work, missing]) =>
@@ -103,49 +147,55 @@ class Line {
     );
   }
 
-  /** A part was drawn, or something else on the page that waits. */
-  announced(ear) {
-    if (ear && this.asking?.part === ear.part && this.asking.drawn !== ear.drawn) {
+  /** A part was drawn, or a bar. */
+  announced(one) {
+    this.tick();
+    if (!(one instanceof Part)) return;
+    if (this.asking?.key === one.key && this.asking.drawn !== one.drawn) {
       clearTimeout(this.late);
       this.asking = null;
       this.patience = PATIENCE;
     }
-    if (ear && this.concerns(ear)) this.due.add(ear.part);
-    this.tick();
+    if (this.concerns(one)) this.due.add(one.key);
     queueMicrotask(() => this.next());
+  }
+
+  /** Have parts drawn again. */
+  want(which) {
+    for (const part of all(Part)) if (which(part)) this.due.add(part.key);
+    this.next();
   }
 
   /** Ask one part at a time: of triggers in the same tick Streamlit sends only one. */
   next() {
     if (this.asking) return;
-    const ear = ears().find(({ part }) => this.due.has(part));
-    if (!ear) {
+    const part = all(Part).find(({ key }) => this.due.has(key));
+    if (!part) {
       this.due.clear(); // of parts that are gone
       return;
     }
-    this.due.delete(ear.part);
-    this.asked.set(ear.part, this.number);
-    this.asking = ear;
-    this.late = setTimeout(() => this.unanswered(ear), this.patience);
-    ear.ask();
+    this.due.delete(part.key);
+    this.asked.set(part.key, this.number);
+    this.asking = part;
+    this.late = setTimeout(() => this.unanswered(), this.patience);
+    part.ask();
   }
 
   /** The question or its answer was lost, or the server is busy and not helped by being asked more. */
-  unanswered(ear) {
-    this.patience = Math.min(2 * this.patience, LONGEST);
+  unanswered() {
+    this.due.add(this.asking.key);
     this.asking = null;
-    this.due.add(ear.part);
+    this.patience = Math.min(2 * this.patience, LONGEST);
     this.next();
   }
 
   look() {
     this.lookedAt = Date.now();
-    for (const ear of ears()) if (ear.waits) this.due.add(ear.part);
-    this.next();
+    this.want(({ waits }) => waits);
   }
 
   get isAwaited() {
-    return [...ears(), ...bars()].some(({ waits }) => waits);
+    return [...all(Part), ...all(Bar)].some(({ waits }) => waits);
   }
 
   /** Look at the line while somebody waits, and not at all while nobody does. */
