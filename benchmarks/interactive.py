@@ -41,6 +41,7 @@ import pandas as pd
 from generated import cells, machine, peak_gb
 
 from harmony_core.jobs.executors import spawned_worker
+from harmony_core.jobs.places import Place
 from harmony_core.jobs.runner import Runner
 from harmony_core.jobs.work import run_work
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
@@ -200,7 +201,7 @@ def _ours(store: Store, file: Path, moves: tuple[HarmonyParams, ...]) -> dict[st
     data = np.load(file)
     dataset = ingest_cells(store, data["embedding"], data["batch"], data["label"])
     executor = spawned_worker(store)
-    runner = Runner(store, lambda: executor)
+    runner = Runner(store, [Place(lambda: executor)])
     runner.start()
     base = RunParams(harmony=DEFAULT, prepare=PrepareParams(basis="X_pca"), label="label")
     try:
@@ -400,6 +401,7 @@ import sys
 sys.path.insert(0, {folder!r})
 from generated import peak_gb
 from streamlit.testing.v1 import AppTest
+from harmony_core.jobs.places import Place
 from harmony_core.jobs.runner import Runner
 Runner.start = lambda self, delay: None
 app = AppTest.from_file({app!r}, default_timeout=300)

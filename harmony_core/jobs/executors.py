@@ -1,13 +1,13 @@
-"""Where jobs are computed: in one spawned process, or on a Dask cluster."""
+"""What computes: a spawned process, or a Dask cluster."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,24 +26,21 @@ _CHECK_SECONDS = 0.5
 _GONE = "The Dask scheduler is gone."
 
 
-def executor_for(store: Store) -> Executor:
-    """Return the executor that the environment asks for.
+def spawned_worker(store: Store, *, threads: int | None = None, niceness: int = 0) -> Executor:
+    """Return an executor of one spawned process that keeps compiled code in the store.
 
-    Raises
-    ------
-    HarmonyExplorerError
-        If a cluster is configured that can't be reached.
+    Parameters
+    ----------
+    threads
+        How many it computes with, unless the environment says so; by default one for each core.
+    niceness
+        How far it gives way to other processes, where the system can do that.
     """
-    address = os.environ.get(SCHEDULER_VARIABLE)
-    return dask_cluster(address) if address else spawned_worker(store)
-
-
-def spawned_worker(store: Store) -> Executor:
-    """Return an executor of one spawned process that keeps compiled code in the store."""
     # Read by numba when the worker imports it; a second start then compiles nothing.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent)
+    begin = functools.partial(_begin, threads, niceness)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=begin)
 
 
 def dask_cluster(address: str) -> Executor:
@@ -114,9 +111,18 @@ class _Cluster(Executor):
             self._client.close()
 
 
-def places(executor: Executor) -> int:
-    """Return how many jobs an executor takes at once; a cluster keeps a queue of its own."""
-    return sys.maxsize if isinstance(executor, _Cluster) else 1
+def submit(
+    executor: Executor,
+    function: Callable[..., str],
+    /,
+    *arguments: Any,
+    priority: int,
+    **options: Any,
+) -> Future[str]:
+    """Have an executor compute something; a cluster begins with what has a higher priority."""
+    if isinstance(executor, _Cluster):
+        options["priority"] = priority
+    return executor.submit(function, *arguments, **options)
 
 
 def is_lost(error: BaseException | None) -> bool:
@@ -137,13 +143,19 @@ def close(executor: Executor) -> None:
     executor.shutdown(wait=False, cancel_futures=isinstance(executor, ProcessPoolExecutor))
 
 
+def _begin(threads: int | None, niceness: int) -> None:
+    """Set up a worker, before it imports what computes."""
+    if threads is not None:
+        for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(variable, str(threads))
+    if hasattr(os, "nice"):
+        os.nice(niceness)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
 def _end_with_parent() -> None:
-    """Let this process end when the one that started it is gone, even if that was killed."""
+    """End this process when the one that started it is gone, even if that was killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # it is called in workers only
-
-    def wait() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)

@@ -1,13 +1,15 @@
-"""Jobs in the order in which they were asked for, who waits for each, and whose turn it is."""
+"""Who waits for which job, since when, and whose stage is next."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Hashable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from harmony_core.jobs.job_folder import State
+from harmony_core.jobs.urgency import Lane, Urgency
 from harmony_core.jobs.work import Work
 
 NOTHING_WRITTEN = (
@@ -15,12 +17,18 @@ NOTHING_WRITTEN = (
     "another folder by HARMONY_EXPLORER_HOME."
 )
 
+OVERDUE_SECONDS: dict[Lane, float] = {"front": 20.0, "later": 60.0}
+"""Who has waited as long goes before all who came later, however urgent. In front it is less, so
+that with thirty viewers who never stop moving each still sees a verdict within a minute."""
+
 
 @dataclass
 class Job:
     """One computation and the viewers who wait for it; once lost, it says why.
 
-    `stopping` jobs have been told to stop: nobody wants them any more, or they make way.
+    A run is computed stage by stage, anything else at once or, if it is not finished then, in as
+    many turns as it takes. `stopping` jobs have been told to stop: nobody wants them any more.
+    `begun` ones go on from one stage to the next.
     """
 
     work: Work
@@ -29,10 +37,47 @@ class Job:
     retries: int = 0
     lost: str = ""
     stopping: bool = False
+    begun: bool = False
+    next_stage: int = 0
+    waits_since: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.skip_stored()
 
     @property
     def is_waiting(self) -> bool:
         return self.future is None and not self.lost
+
+    @property
+    def people(self) -> set[str]:
+        """The viewers without what each of their wishes is for."""
+        return {viewer.partition(":")[0] for viewer in self.viewers}
+
+    @property
+    def stage(self) -> str | None:
+        """The stage of a run that is under way or next; None for anything else, and at its end."""
+        stages = self.work.stages[self.next_stage : self.next_stage + 1]
+        return stages[0] if stages else None
+
+    def skip_stored(self) -> None:
+        """Go on to the next stage that the store does not have, whoever computed the others."""
+        while self.stage is not None and self.work.has(self.stage):
+            self.next_stage += 1
+
+    @property
+    def urgency(self) -> Urgency:
+        return self.work.urgency_of(self.stage)
+
+    @property
+    def urgencies(self) -> set[Urgency]:
+        """How urgent all of it is that has yet to be computed."""
+        left = self.work.stages[self.next_stage :]
+        return {self.work.urgency_of(stage) for stage in left} or {self.work.urgency}
+
+    @property
+    def result(self) -> Hashable:
+        """What is computed next; equal where two jobs would compute the same."""
+        return self.work.result_of(self.stage)
 
     def begin_anew(self) -> None:
         """Take back the cancel mark and what was written of an earlier try."""
@@ -53,33 +98,52 @@ class Job:
         Where none can be left, because the disk is full, the worker is ended instead if it is in
         somebody's way.
         """
-        self.stopping = True
+        self.stopping, self.begun = True, False
         self.work.folder.cancel()
 
 
 class JobQueue:
-    """Jobs by name. It holds no lock: its owner does."""
+    """Jobs by name, and since when each viewer waits. It holds no lock: its owner does.
 
-    def __init__(self) -> None:
+    Of two stages the more urgent is next, and of equally urgent ones that of the viewer who has
+    waited longer. A viewer begins to wait with a first move and keeps the place through later ones,
+    until there is a result; whoever waits for many runs begins anew with each that is finished.
+
+    Parameters
+    ----------
+    now
+        The time in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.jobs: dict[str, Job] = {}
+        self.now = now
+        self._since: dict[tuple[str, Urgency], float] = {}
 
-    def add(self, work: Work, viewer: str) -> None:
-        """Ask for work on behalf of a viewer, or join those who wait for it already."""
-        job = self.jobs.get(work.name)
-        if job is None or job.lost:
-            job = Job(work)
-        if not job.viewers:
-            job.begin_anew()
-        job.viewers.add(viewer)
-        self.jobs[work.name] = job
-
-    def withdraw(self, viewer: str, keep: Collection[str] = ()) -> list[Job]:
-        """Forget what a viewer waits for, except jobs of some names.
+    def ask(self, viewer: str, works: Iterable[Work], keep: Collection[str] = ()) -> list[Job]:
+        """Have a viewer wait for some works, beside jobs of some names, and for nothing else.
 
         Returns
         -------
         Jobs that a worker has although nobody waits for them any more.
         """
+        works = list(works)
+        abandoned = self._withdraw(viewer, {*keep, *(work.name for work in works)})
+        for work in works:
+            self._add(work, viewer)
+        self._note_waits()
+        return abandoned
+
+    def _add(self, work: Work, viewer: str) -> None:
+        job = self.jobs.get(work.name)
+        if job is None or job.lost:
+            job = Job(work, waits_since=self.now())
+        if not job.viewers:
+            job.begin_anew()
+        job.viewers.add(viewer)
+        self.jobs[work.name] = job
+
+    def _withdraw(self, viewer: str, keep: Collection[str]) -> list[Job]:
         abandoned = []
         for name, job in list(self.jobs.items()):
             if viewer not in job.viewers or name in keep:
@@ -94,30 +158,82 @@ class JobQueue:
                 abandoned.append(job)
         return abandoned
 
-    def next(self, *, places: int, n_submitted: int) -> Job | None:
-        """Return whose turn it is; a background job waits until the executor has nothing else.
+    def advance(self, job: Job) -> list[Job]:
+        """Go on to the next stage of a job, and of all who wait for the one that is done.
 
-        Parameters
-        ----------
-        places
-            How many jobs the executor takes at once.
-        n_submitted
-            How many it has.
+        Returns
+        -------
+        Runs that are complete.
         """
-        if in_front := self.in_front:
-            return in_front[0] if n_submitted < places else None
-        waiting = [job for job in self.jobs.values() if job.is_waiting]
-        return waiting[0] if waiting and not n_submitted else None
+        done = job.result
+        waiting = [other for other in self.jobs.values() if other.is_waiting]
+        on = [other for other in waiting if other.result == done]
+        for one in on:
+            self._advance(one)
+        self._note_waits()
+        return [one for one in on if one.work.stages and one.stage is None]
 
-    @property
-    def in_front(self) -> list[Job]:
-        """The jobs that somebody waits for in front of a slider and that have no place yet."""
-        return [job for job in self.jobs.values() if job.is_waiting and not job.work.background]
+    def _advance(self, job: Job) -> None:
+        urgency, job.waits_since = job.urgency, self.now()
+        if job.stage is not None:
+            job.next_stage += 1
+            job.skip_stored()
+        if job.stage is None or job.urgency != urgency:
+            self._answer(job, urgency)
 
-    @property
-    def in_the_way(self) -> list[Job]:
-        """Background jobs under way, to be stopped, where others have no place."""
-        if not self.in_front:
-            return []
+    def remove(self, job: Job) -> None:
+        """Forget a job that is over."""
+        del self.jobs[job.work.name]
+        self._answer(job, job.urgency)
+        self._note_waits()
+
+    def _answer(self, job: Job, urgency: Urgency) -> None:
+        """Have those who waited for something so urgent wait anew, or no longer."""
+        for person in job.people:
+            self._since.pop((person, urgency), None)
+
+    def _note_waits(self) -> None:
+        """Keep since when each viewer waits for each thing, and forget what nobody waits for."""
+        now = self.now()
+        self._since = {
+            (person, urgency): self._since.get((person, urgency), now)
+            for job in self.jobs.values()
+            for person in job.people
+            for urgency in job.urgencies
+        }
+
+    def next(self, lanes: Collection[Lane]) -> Job | None:
+        """Return whose turn it is in some lanes.
+
+        What is computed already for somebody else is waited for, not computed twice; and of a
+        viewer's background jobs one is under way at a time.
+        """
         under_way = [job for job in self.jobs.values() if job.future is not None]
-        return [job for job in under_way if job.work.background and not job.stopping]
+        results = {job.result for job in under_way}
+        served = {person for job in under_way if job.work.background for person in job.people}
+        for job in self.in_order(lanes):
+            at_limit = job.work.background and job.people <= served
+            if job.result not in results and not at_limit:
+                return job
+        return None
+
+    def in_order(self, lanes: Collection[Lane]) -> list[Job]:
+        """Return the jobs that wait for a place in some lanes, whose turn is next first."""
+        waiting = (job for job in self.jobs.values() if job.is_waiting)
+        return sorted((job for job in waiting if job.urgency.lane in lanes), key=self._turn)
+
+    def _turn(self, job: Job) -> tuple[bool, int, float]:
+        """Return by what jobs are ordered: overdue or not, how urgent, waiting since when.
+
+        What a job has yet to bring in its lane makes it overdue, as what is next stands before it.
+        """
+        lane = job.urgency.lane
+        first = min(self._waits(job, urgency) for urgency in job.urgencies if urgency.lane == lane)
+        if self.now() - first >= OVERDUE_SECONDS[lane]:
+            return False, 0, first
+        return True, job.urgency, self._waits(job, job.urgency)
+
+    def _waits(self, job: Job, urgency: Urgency) -> float:
+        """Return since when somebody waits for something so urgent of a job."""
+        now = self.now()
+        return min((self._since.get((person, urgency), now) for person in job.people), default=now)

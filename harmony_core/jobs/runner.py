@@ -1,11 +1,10 @@
-"""Jobs on an executor: submitted, followed, withdrawn, begun again.
+"""Jobs on their places: submitted, followed, withdrawn, begun again.
 
-The queue is kept here: the executor gets no more jobs than it has places, so a job that nobody
-wants any more is forgotten without a trace, and a worker is never ended for what it only keeps
-in its own queue. What somebody waits for in front of a slider goes first. Background jobs are
-handed over one at a time and only while nothing else is under way; when something else comes,
-the one under way stops at the end of its stage and begins again later, where its finished stages
-wait for it.
+The queue is kept here: a place gets no more than it computes at once, so a job that nobody wants
+any more is forgotten without a trace, and a worker is never ended for what it only keeps in its own
+queue. A run is handed over stage by stage; `harmony_core.jobs.queue` says whose is next, and
+`harmony_core.jobs.urgency` which places take it. After each stage all is decided anew, so what is
+more urgent waits for one stage at most, and what nobody wants any more ends with its stage.
 
 The page process submits and asks how far it is; a worker computes. They speak through the store
 alone, see `harmony_core.jobs.job_folder`.
@@ -16,9 +15,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Collection
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -26,15 +24,18 @@ from harmony_core.errors import HarmonyExplorerError
 from harmony_core.jobs import executors
 from harmony_core.jobs.hints import Hint, Watcher
 from harmony_core.jobs.job_folder import Progress
+from harmony_core.jobs.places import Place, places_for
 from harmony_core.jobs.queue import NOTHING_WRITTEN, Job, JobQueue
+from harmony_core.jobs.urgency import LANES, Lane
 from harmony_core.jobs.warmup import warm_up
 from harmony_core.jobs.work import Work
 from harmony_core.store import Store
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 5.0
-"""Seconds after which an abandoned computation that does not stop by itself is ended."""
+PATIENCE: dict[Lane, float] = {"front": 5.0, "later": 60.0}
+"""Seconds after which an abandoned computation that does not stop by itself is ended, with its
+process: in front soon, elsewhere only where a new process is sure to be cheaper than waiting."""
 
 _MAX_RETRIES = 1
 _STOPPED_TWICE = (
@@ -53,28 +54,35 @@ class Runner:
     ----------
     store
         Where datasets and results live.
-    executor_factory
-        Makes the executor; called again when its worker has died. By default
-        `harmony_core.jobs.executors.executor_for`.
+    places
+        Where jobs are computed; by default `harmony_core.jobs.places.places_for` the store.
     """
 
-    def __init__(
-        self, store: Store, executor_factory: Callable[[], Executor] | None = None
-    ) -> None:
+    def __init__(self, store: Store, places: Sequence[Place] | None = None) -> None:
         self.store = store
         self.queue = JobQueue()
-        self._factory = executor_factory or (lambda: executors.executor_for(store))
-        self._executor: Executor | None = None
-        self._submitted: set[Future[str]] = set()
-        self._warming: Future[str] | None = None
+        self._places = places
         self._lock = threading.RLock()
         # A pool reports finished jobs while it may hold locks that its `submit` needs.
         self._settler = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._hints = Watcher(self.progress, self._names_under_way)
         self._closed = False
 
+    @property
+    def places(self) -> Sequence[Place]:
+        """Where jobs are computed.
+
+        Raises
+        ------
+        HarmonyExplorerError
+            If the environment asks for what can't be.
+        """
+        if self._places is None:
+            self._places = places_for(self.store)
+        return self._places
+
     def start(self, delay: float = 0.0) -> None:
-        """Start the worker and its warm-up after `delay` seconds, without waiting for either.
+        """Start the workers and warm them up after `delay` seconds, one after another.
 
         A job that comes earlier starts the worker at once.
         """
@@ -82,13 +90,14 @@ class Runner:
 
     def _warm_up(self) -> None:
         with self._lock:
-            if self._executor is None and not self._closed:
-                try:
-                    self._warming = self._submit_to_executor(warm_up)
-                except HarmonyExplorerError as error:
-                    log.warning("%s", error)  # the first run says it on its page
-                else:
-                    self._when_done(self._warming)
+            if self._closed:
+                return
+            try:
+                cold = [place for place in self.places if place.executor is None]
+                for place in cold[:1]:
+                    self._when_done(place, place.warm_up(warm_up), self._warm_up)
+            except HarmonyExplorerError as error:
+                log.warning("%s", error)  # the first run says it on its page
 
     def submit(self, viewer: str, *works: Work) -> None:
         """Ask for work on behalf of a viewer, who thereby withdraws from everything else.
@@ -98,32 +107,31 @@ class Runner:
         for work in works:
             work.prepare()
         with self._lock:
-            self._withdraw(viewer, keep={work.name for work in works})
+            unfinished = [work for work in works if not work.is_finished()]
             for work in works:
-                if not work.is_finished():
+                if work in unfinished:
                     self._hints.expect(work)
-                    self.queue.add(work, viewer)
                 elif work.folder.progress.state != "finished":
                     with contextlib.suppress(OSError):  # disk full: what was written before stands
                         work.folder.write("finished", fraction=1.0)
-            self._submit_waiting()
+            self._ask(viewer, unfinished, {work.name for work in works})
 
     def withdraw(self, viewer: str) -> None:
         """Forget what a viewer waits for; a job that nobody waits for is cancelled."""
         with self._lock:
-            self._withdraw(viewer)
-            self._submit_waiting()
+            self._ask(viewer)
 
-    def _withdraw(self, viewer: str, keep: Collection[str] = ()) -> None:
-        for job in self.queue.withdraw(viewer, keep):
+    def _ask(self, viewer: str, works: Iterable[Work] = (), keep: Iterable[str] = ()) -> None:
+        for job in self.queue.ask(viewer, works, set(keep)):
             self._stop(job)
+        self._submit_waiting()
 
     def progress(self, work: Work) -> Progress:
         """Return how far some work is."""
         with self._lock:
             job = self.queue.jobs.get(work.name)
             lost = "" if job is None else job.lost
-            warming = self._warming in self._submitted
+            warming = job is not None and job.is_waiting and self._is_warming(job)
         progress = work.folder.progress
         if job is None:
             return progress
@@ -136,9 +144,14 @@ class Runner:
         if job.retries and not progress.is_over:
             again = f"{progress.step or 'Waiting'}, again because its worker had stopped"
             return replace(progress, step=again)
-        if job.is_waiting and warming and not progress.is_over:
+        if warming and not progress.is_over:
             return replace(progress, step=_GETTING_READY)
         return progress
+
+    def _is_warming(self, job: Job) -> bool:
+        """Return whether a job waits because no place for it is warm yet."""
+        takes = [place for place in self._places or () if job.urgency.lane in place.lanes]
+        return bool(takes) and all(place.is_warming for place in takes)
 
     def listen(self, heard: Callable[[Hint], None]) -> Callable[[], None]:
         """Hear soon, from any thread, of stages stored, progress, and the end of each job.
@@ -159,76 +172,76 @@ class Runner:
             return {name for name, job in self.queue.jobs.items() if not job.lost}
 
     def close(self) -> None:
-        """Cancel everything and end the worker."""
+        """Cancel everything and end the workers."""
         with self._lock:
             self._closed = True
             for job in self.queue.jobs.values():
                 job.stop()
             self.queue.jobs.clear()
-            executor, self._executor = self._executor, None
-        if executor is not None:
-            executors.close(executor)
+        for place in self._places or ():
+            place.close()
 
     def _stop(self, job: Job) -> None:
         job.stop()
-        _call_later(PATIENCE, self._end_if_in_the_way, job, job.future)
+        for place in self._places or ():
+            if job.future in place.under_way:
+                _call_later(_patience(place), self._end_if_in_the_way, place, job, job.future)
 
-    def _end_if_in_the_way(self, job: Job, future: Future[str]) -> None:
+    def _end_if_in_the_way(self, place: Place, job: Job, future: Future[str]) -> None:
         """End the worker that still computes what should have stopped while somebody waits.
 
         Stages and layouts see their cancel mark; a call into a library does not.
         """
         with self._lock:
-            if job.future is not future or not job.stopping or self._executor is None:
+            if job.future is not future or not job.stopping or self._closed:
                 return
-            if self.queue.in_front:
+            if self.queue.next(place.lanes) is not None:
                 log.info("Ending a worker that computes what nobody waits for")
-                executors.end_processes(self._executor)
+                place.end_processes()
             else:
-                _call_later(PATIENCE, self._end_if_in_the_way, job, future)
+                _call_later(_patience(place), self._end_if_in_the_way, place, job, future)
 
     def _submit_waiting(self) -> None:
-        """Submit jobs while there is a place for them; what is in the background makes way."""
-        while (job := self._next()) is not None:
-            job.begin_anew()
-            if job.lost:
-                continue
-            work = job.work
-            try:
-                job.future = self._submit_to_executor(
-                    work.function, str(self.store.home), str(work.folder.path), *work.arguments
-                )
-            except HarmonyExplorerError as error:
-                job.write("failed", message=str(error))
-                del self.queue.jobs[work.name]
-            else:
-                self._when_done(job.future, self._settle, job, job.future)
-        for job in self.queue.in_the_way:
-            self._stop(job)
-
-    def _next(self) -> Job | None:
-        places = 1 if self._executor is None else executors.places(self._executor)
-        return self.queue.next(places=places, n_submitted=len(self._submitted))
-
-    def _submit_to_executor(self, function: Callable[..., str], *arguments: Any) -> Future[str]:
-        if self._executor is None:
-            self._executor = self._factory()
+        """Hand over what is next wherever there is room."""
         try:
-            future = self._executor.submit(function, *arguments)
-        except BrokenProcessPool:
-            self._executor = self._factory()
-            future = self._executor.submit(function, *arguments)
-        self._submitted.add(future)
-        return future
+            places = self.places
+        except HarmonyExplorerError as error:
+            for job in self.queue.in_order(LANES):
+                self._fail(job, error)
+            return
+        for place in places:
+            while place.has_room and (turn := self.queue.next(place.lanes)) is not None:
+                self._submit_to(place, turn)
+
+    def _submit_to(self, place: Place, job: Job) -> None:
+        work = job.work
+        if not job.begun:
+            job.begin_anew()
+        if job.lost:
+            return
+        job.begun = True
+        stage = {} if job.stage is None else {"stage": job.stage}
+        folders = str(self.store.home), str(work.folder.path)
+        try:
+            job.future = place.submit(
+                job.urgency, work.function, *folders, *work.arguments, **stage
+            )
+        except HarmonyExplorerError as error:
+            self._fail(job, error)
+        else:
+            self._when_done(place, job.future, self._settle, job, job.future)
+
+    def _fail(self, job: Job, error: HarmonyExplorerError) -> None:
+        job.write("failed", message=str(error))
+        self.queue.remove(job)
 
     def _when_done(
-        self, future: Future[str], then: Callable[..., None] | None = None, *arguments: Any
+        self, place: Place, future: Future[str], then: Callable[..., None], *arguments: Any
     ) -> None:
         def settle() -> None:
             with self._lock:
-                self._submitted.discard(future)
-                if then is not None:
-                    then(*arguments)
+                place.under_way.discard(future)
+                then(*arguments)
                 self._submit_waiting()
 
         if future.done():
@@ -238,25 +251,40 @@ class Runner:
 
     def _settle(self, job: Job, future: Future[str]) -> None:
         """Decide what becomes of a job whose future is done: gone, again, or lost."""
-        jobs, name = self.queue.jobs, job.work.name
-        if jobs.get(name) is not job:
+        name = job.work.name
+        if self.queue.jobs.get(name) is not job:
             return
         job.future = None
         error = None if future.cancelled() else future.exception()
         if not job.viewers:
-            del jobs[name]
+            self.queue.remove(job)
         elif error is None:
-            # One that made way, or was wanted again after it had stopped, has another turn.
-            if job.work.folder.progress.state in ("finished", "failed"):
-                del jobs[name]
+            self._go_on(job)
         elif not executors.is_lost(error):
             log.error("%s could not say how it went", name, exc_info=error)
             job.lost = NOTHING_WRITTEN
         elif not job.stopping:  # a worker that we ended is not the job's fault
+            job.begun = False
             log.warning("The worker died during %s", name)
             job.retries += 1
             if job.retries > _MAX_RETRIES:
                 job.lost = _STOPPED_TWICE
+
+    def _go_on(self, job: Job) -> None:
+        """Forget a job that is over; go on to the next stage of any other."""
+        state = job.work.folder.progress.state
+        if state in ("finished", "failed"):
+            self.queue.remove(job)
+        elif state == "cancelled":  # it was wanted again after it had stopped
+            job.begun = False
+        else:
+            for complete in self.queue.advance(job):
+                complete.write("finished", fraction=1.0)
+                self.queue.remove(complete)
+
+
+def _patience(place: Place) -> float:
+    return min(PATIENCE[lane] for lane in place.lanes)
 
 
 def _call_later(seconds: float, function: Callable[..., None], *arguments: Any) -> None:

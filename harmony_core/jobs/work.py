@@ -6,7 +6,7 @@ Light on purpose: a page describes work many times a second to see how far it is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from harmony_core.io.request import LoadRequest
 from harmony_core.jobs.job_folder import JobFolder
+from harmony_core.jobs.urgency import Urgency, of_stage
 from harmony_core.jobs.worker import compute, estimate_risks, export_run, load_files, rank_selected
 from harmony_core.params import RunParams
 from harmony_core.runs import risk, selected_markers
@@ -39,8 +40,8 @@ class Work:
         Called before the work is submitted.
     is_finished
         Whether the results exist already.
-    background
-        Whether it makes way for everything else.
+    urgency
+        How urgent it is; each stage of a run that somebody looks at has an urgency of its own.
     plan
         Of a run.
     stages
@@ -53,15 +54,33 @@ class Work:
     arguments: tuple[Any, ...]
     prepare: Callable[[], object] = lambda: None
     is_finished: Callable[[], bool] = lambda: False
-    background: bool = False
+    urgency: Urgency = Urgency.PREVIEW
     plan: Plan | None = None
     stages: tuple[str, ...] = ()
 
     @property
+    def background(self) -> bool:
+        """Whether it makes way for everything else."""
+        return self.urgency is Urgency.BACKGROUND
+
+    def urgency_of(self, stage: str | None) -> Urgency:
+        """Return how urgent one of its stages is, or all of it."""
+        return self.urgency if stage is None else max(self.urgency, of_stage(stage))
+
+    def result_of(self, stage: str | None) -> Hashable:
+        """Return what tells the result of a stage, or of all, from every other."""
+        if self.plan is None or stage is None:
+            return self.name
+        return self.plan.dataset.fingerprint, self.plan.keys[stage]
+
+    def has(self, stage: str) -> bool:
+        """Return whether the store has the result of a stage."""
+        return self.plan is not None and self.plan.has(stage)
+
+    @property
     def stored(self) -> tuple[str, ...]:
         """Those of its stages that the store has."""
-        plan = self.plan
-        return () if plan is None else tuple(name for name in self.stages if plan.has(name))
+        return tuple(stage for stage in self.stages if self.has(stage))
 
 
 def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
@@ -82,7 +101,7 @@ def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
         (dataset.fingerprint, params, *stages),
         prepare=lambda: save_settings(dataset, params),
         is_finished=lambda: plan.has(*stages) if stages else plan.is_finished,
-        background=bool(stages),
+        urgency=Urgency.BACKGROUND if stages else Urgency.PREVIEW,
         plan=plan,
         stages=tuple(stage.name for stage in plan.stages_for(*stages)),
     )
@@ -95,7 +114,9 @@ def load_work(store: Store, request: LoadRequest) -> Work:
     """
     name = "load-" + digest(request.to_dict(), time.time_ns())
     folder = JobFolder(store.uploads_folder / name)
-    return Work(name, folder, load_files, (request,), prepare=folder.create)
+    return Work(
+        name, folder, load_files, (request,), prepare=folder.create, urgency=Urgency.NEW_DATA
+    )
 
 
 def export_work(
@@ -118,6 +139,7 @@ def export_work(
         (dataset.fingerprint, params, format_name, values),
         prepare=lambda: dataset.run_folder(run, "files", export),
         is_finished=lambda: folder.progress.state == "finished",
+        urgency=Urgency.BACKGROUND,
     )
 
 
@@ -131,7 +153,8 @@ def selection_work(dataset: Dataset, params: RunParams, selected: npt.NDArray[np
     """
     name = selected_markers.key(dataset, params, selected).folder
     arguments = (dataset.fingerprint, params, np.packbits(selected).tobytes())
-    return Work(name, JobFolder(dataset.run_folder(name)), rank_selected, arguments)
+    folder = JobFolder(dataset.run_folder(name))
+    return Work(name, folder, rank_selected, arguments, urgency=Urgency.LAYOUT)
 
 
 def risk_work(dataset: Dataset, runs: Sequence[RunParams]) -> Work:
@@ -150,5 +173,5 @@ def risk_work(dataset: Dataset, runs: Sequence[RunParams]) -> Work:
         estimate_risks,
         (dataset.fingerprint, tuple(runs)),
         is_finished=lambda: len(risk.runs_with_risks(dataset, runs)) == len(runs),
-        background=True,
+        urgency=Urgency.BACKGROUND,
     )

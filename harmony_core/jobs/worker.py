@@ -17,7 +17,7 @@ from harmony_core.errors import Cancelled, HarmonyExplorerError, TooLarge, full_
 from harmony_core.io.request import LoadRequest
 from harmony_core.jobs.job_folder import JobFolder
 from harmony_core.params import RunParams
-from harmony_core.runs.plan import LOADING, Plan, Step
+from harmony_core.runs.plan import LOADING, Step
 from harmony_core.store import Store
 
 log = logging.getLogger(__name__)
@@ -68,11 +68,12 @@ class Reporter:
 
 
 def _job(
-    work: Callable[Concatenate[Reporter, Store, _P], str],
+    work: Callable[Concatenate[Reporter, Store, _P], str | None],
 ) -> Callable[Concatenate[str, str, _P], str]:
     """Give work a store and a reporter, and write into the job's folder how it ended.
 
-    What is handed to a worker takes the store's home and the job's folder in their place.
+    What is handed to a worker takes the store's home and the job's folder in their place. Work that
+    returns None is not finished and has another turn.
     """
 
     @functools.wraps(work)
@@ -87,8 +88,9 @@ def _job(
             sample = error.sample if isinstance(error, TooLarge) else None
             reporter.folder.write("failed", message=_sentence(error), sample=sample)
         else:
-            reporter.folder.write("finished", fraction=1.0, result=result)
-            return result
+            if result is not None:
+                reporter.folder.write("finished", fraction=1.0, result=result)
+                return result
         return ""
 
     return job
@@ -111,16 +113,34 @@ def _sentence(error: Exception) -> str:
 
 @_job
 def compute(
-    reporter: Reporter, store: Store, fingerprint: str, params: RunParams, *stages: str
-) -> str:
-    """Compute a run, or some of its stages."""
+    reporter: Reporter,
+    store: Store,
+    fingerprint: str,
+    params: RunParams,
+    *targets: str,
+    stage: str,
+) -> str | None:
+    """Compute one stage of a run.
+
+    Parameters
+    ----------
+    targets
+        Stages for whose sake the run is computed; none for the whole run.
+    stage
+        The stage, whose needs are there.
+    """
     from harmony_core.runs.pipeline import Pipeline
 
-    plan = Plan(store.dataset(fingerprint), params)
-    reporter.expect(plan.stages_for(*stages))
-    Pipeline(plan.dataset, plan.params, reporter.step).run(*stages)
+    pipeline = Pipeline(store.dataset(fingerprint), params, reporter.step)
+    stages = pipeline.plan.stages_for(*targets)
+    reporter.expect(stages)
+    for one in stages:
+        if stage in (one.name, one.right_after):
+            pipeline.compute(one.name)
+    if not pipeline.plan.has(*(one.name for one in stages)):
+        return None
     store.evict()
-    return plan.run
+    return pipeline.plan.run
 
 
 @_job
@@ -205,8 +225,8 @@ def rank_selected(
 @_job
 def estimate_risks(
     reporter: Reporter, store: Store, fingerprint: str, runs: Sequence[RunParams]
-) -> str:
-    """Estimate the risk of every state at the settings of some runs.
+) -> str | None:
+    """Estimate one more of the risks of every state at the settings of some runs.
 
     Parameters
     ----------
@@ -215,7 +235,7 @@ def estimate_risks(
     """
     from harmony_core.runs import risk
 
-    reporter.report("Describing each batch on its own")
-    risk.estimate(store.dataset(fingerprint), runs, reporter.report)
+    if not risk.estimate(store.dataset(fingerprint), runs, reporter.report, at_most=1):
+        return None
     store.evict()
     return ""

@@ -67,10 +67,14 @@ class Pipeline:
         """
         if self.plan.can_read(*targets):
             return
-        self._check()
         for stage in self.plan.stages_for(*targets):
-            self._report(stage.name, 0.0)
-            self.stage(stage.name)
+            self.compute(stage.name)
+
+    def compute(self, name: str) -> None:
+        """Compute a stage, and say so before it begins."""
+        self._check()
+        self._report(name, 0.0)
+        self.stage(name)
 
     def stage(self, name: str) -> StageResult:
         """Return the result of a stage, computing it if need be."""
@@ -90,7 +94,7 @@ class Pipeline:
                 f"nclust is {p.harmony.nclust}, but there are only {self.dataset.n_cells:,} cells; "
                 "choose fewer soft clusters or leave it automatic."
             )
-        # Data in the store never change: what passed once need not be read again at every move.
+        # Data in the store never change: what passed once need not be read again at every stage.
         columns = (p.harmony.batch, p.label, p.panel)
         asked = (str(self.dataset.folder), *columns, p.prepare.basis, p.precomputed)
         memoised(_CHECKED, asked, self._check_data)

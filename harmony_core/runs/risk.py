@@ -108,7 +108,8 @@ def estimate(
     report: Report = lambda step, fraction: None,
     *,
     rows: Sequence[StateRow] | None = None,
-) -> None:
+    at_most: int | None = None,
+) -> bool:
     """Put the risks at the settings of some runs into the store, run by run.
 
     Parameters
@@ -121,6 +122,12 @@ def estimate(
         Hears of progress before each state; cancels by raising.
     rows
         Of the first run's table of states; by default its labels or, without any, its states.
+    at_most
+        How many to estimate now; by default all.
+
+    Returns
+    -------
+    Whether the store has them all.
 
     Raises
     ------
@@ -137,12 +144,18 @@ def estimate(
     assert assessment is not None  # just computed
     names = {row.state: row.name for row in assessment.states if row.state is not None}
     rows = rows_at_risk(assessment.states) if rows is None else rows
-    for i, params in enumerate(runs):
+    missing = [
+        (i * len(rows) + j, params, row, key)
+        for i, params in enumerate(runs)
+        for j, (row, key) in enumerate(risk_keys(dataset, params, rows).items())
+        if not dataset.is_finished(key)
+    ]
+    for n, params, row, key in missing[:at_most]:
+        step = f"State {n % len(rows) + 1} of {len(rows)} at theta {theta_text(params)}"
+        report(step, n / (len(rows) * len(runs)))
         context = Pipeline(dataset, params).context
-        for j, (row, key) in enumerate(risk_keys(dataset, params, rows).items()):
-            step = f"State {j + 1} of {len(rows)} at theta {theta_text(params)}"
-            report(step, (i + j / len(rows)) / len(runs))
-            dataset.computed(key, partial(_computed, context, row, names))
+        dataset.computed(key, partial(_computed, context, row, names))
+    return at_most is None or len(missing) <= at_most
 
 
 def _computed(context: Context, row: StateRow, state_names: Mapping[int, str]) -> Computed:

@@ -11,6 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from harmony_core.jobs.places import Place
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
 from harmony_core.store import HOME_VARIABLE, Store
@@ -41,7 +42,7 @@ class Waiting(Runner):
 
     def __init__(self, store: Store, executor: Busy | None = None) -> None:
         self._busy = executor or Busy()
-        super().__init__(store, lambda: self._busy)
+        super().__init__(store, [Place(lambda: self._busy)])
 
     def start(self, delay: float = 0.0) -> None:
         pass

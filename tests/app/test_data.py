@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.export import write_h5ad
 from harmony_core.io import memory
+from harmony_core.jobs.places import Place
 from harmony_core.jobs.runner import Runner
 from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.pipeline import Pipeline
@@ -75,7 +76,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 def app(store: Store, faults_raised: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     st.cache_resource.clear()
     st.cache_data.clear()
-    working = _Working(store, _AtOnce)
+    working = _Working(store, [Place(_AtOnce)])
     monkeypatch.setattr(services, "runner", lambda: working)
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
     yield app.switch_page("pages/data.py").run()
@@ -206,7 +207,7 @@ def test_the_next_file_may_come_before_the_runner_knows_of_the_last_ones_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     executor = _SaysLater()
-    working = _Working(store, lambda: executor)
+    working = _Working(store, [Place(lambda: executor)])
     monkeypatch.setattr(services, "runner", lambda: working)
     simulated.write_h5ad(tmp_path / "own.h5ad")
     _upload(app, ("broken.h5ad", b"not an h5ad"))
@@ -227,7 +228,7 @@ def test_reading_can_be_cancelled_and_leaves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    busy = _Working(store, _Never)
+    busy = _Working(store, [Place(_Never)])
     monkeypatch.setattr(services, "runner", lambda: busy)
     simulated.write_h5ad(tmp_path / "own.h5ad")
     _upload(app, tmp_path / "own.h5ad")
@@ -242,13 +243,13 @@ def test_reading_can_be_cancelled_and_leaves_nothing(
 def test_looking_at_cells_can_be_cancelled_and_taken_up(
     app: AppTest, store: Store, simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    busy = _Working(store, _Never)
+    busy = _Working(store, [Place(_Never)])
     monkeypatch.setattr(services, "runner", lambda: busy)
     _open(app, ingest(store, simulated, name="mine"))
     app.button(key="cancel-data-quality").click().run()
     assert "Counting genes and molecules: cancelled." in _text(app)
     assert not [b for b in app.button if b.key == "cancel-data-quality"]
-    working = _Working(store, _AtOnce)
+    working = _Working(store, [Place(_AtOnce)])
     monkeypatch.setattr(services, "runner", lambda: working)
     app.button(key="resume-quality").click().run()
     assert not app.exception
@@ -266,7 +267,7 @@ def test_a_file_too_large_offers_a_sample_per_batch(
     monkeypatch.undo()
     _widget(app.number_input, "Cells to draw").set_value(100)
     _widget(app.selectbox, "As many of each level of").set_value("batch").run()
-    monkeypatch.setattr(services, "runner", lambda: _Working(services.store(), _AtOnce))
+    monkeypatch.setattr(services, "runner", lambda: _Working(services.store(), [Place(_AtOnce)]))
     _widget(app.button, "Read a sample").click().run()
     assert not app.exception
     text = _text(app)

@@ -10,13 +10,12 @@ import pytest
 
 from harmony_core.jobs.hints import Hint, Watcher
 from harmony_core.jobs.job_folder import JobFolder, Progress
-from harmony_core.jobs.runner import Runner
 from harmony_core.jobs.work import Work, run_work
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import STAGES
 from harmony_core.store import Dataset, Store
 from tests.conftest import SMALL
-from tests.jobs.test_runner import ByHand
+from tests.jobs.test_runner import Hands
 
 SECONDS = 60
 """In which a hint comes at the latest, where another thread says it."""
@@ -91,8 +90,8 @@ def test_each_stage_is_named_once_and_not_what_was_stored_before(dataset: Datase
 
 
 def test_a_runner_says_every_stage_and_the_end(kept_store: Store, dataset: Dataset) -> None:
-    executor = ByHand()
-    runner = Runner(kept_store, lambda: executor)
+    hands = Hands(kept_store)
+    runner = hands.runner
     hints: queue.Queue[Hint] = queue.Queue()
     runner.listen(lambda hint: 1 / 0)  # one that fails takes nothing from the others
     runner.listen(hints.put)
@@ -100,7 +99,7 @@ def test_a_runner_says_every_stage_and_the_end(kept_store: Store, dataset: Datas
     missing = {stage.name for stage in STAGES} - set(work.stored)
     runner.submit("ada", work)
     assert hints.get(timeout=SECONDS).progress.state == "waiting"
-    executor.run_next()
+    hands.run_all()
     said: list[str] = []
     while (hint := hints.get(timeout=SECONDS)).progress.state != "finished":
         assert hint.work == work.name
@@ -115,6 +114,7 @@ def test_who_has_ended_listening_hears_nothing(work: Work) -> None:
     end()
     end()
     work.folder.write("running")
-    assert told.look()
+    told.watcher.look()
     told.names.clear()
+    assert told.hints[-1].progress.state == "running"
     assert all(hint.progress.state == "waiting" for hint in heard)

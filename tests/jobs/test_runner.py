@@ -1,4 +1,4 @@
-"""Who is computed when: sharing, latest wins, making way, cancelling, a worker that dies."""
+"""Jobs on their places: sharing, latest wins, cancelling, a worker that dies."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from harmony_core.errors import HarmonyExplorerError
 from harmony_core.jobs import executors, job_folder
 from harmony_core.jobs import runner as runner_module
 from harmony_core.jobs import work as work_module
-from harmony_core.jobs.executors import SCHEDULER_VARIABLE, executor_for, spawned_worker
+from harmony_core.jobs.executors import SCHEDULER_VARIABLE, dask_cluster, spawned_worker
 from harmony_core.jobs.job_folder import JobFolder
+from harmony_core.jobs.places import Place
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
+from harmony_core.jobs.urgency import LANES
 from harmony_core.jobs.work import Work, export_work, risk_work, run_work, selection_work
 from harmony_core.methods import harmony
 from harmony_core.params import RunParams
@@ -45,35 +48,35 @@ class ByHand(Executor):
     """Runs a job in this process when the test says so."""
 
     def __init__(self) -> None:
-        self.queue: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
+        self.queue: list[tuple[Future[Any], Callable[[], Any]]] = []
         self.broken = False
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         if self.broken:
             raise BrokenProcessPool("dead")
         future: Future[Any] = Future()
-        self.queue.append((future, work, arguments))
+        self.queue.append((future, partial(work, *arguments, **options)))
         return future
 
     def run_next(self) -> None:
-        future, work, arguments = self.queue.pop(0)
+        future, work = self.queue.pop(0)
         future.set_running_or_notify_cancel()
-        future.set_result(work(*arguments))
+        future.set_result(work())
 
     def die(self) -> None:
         """Lose every job, as a pool does whose process was killed."""
         self.broken = True
-        for future, _, _ in self.queue:
+        for future, _ in self.queue:
             future.set_running_or_notify_cancel()
             future.set_exception(BrokenProcessPool("dead"))
 
 
 class Hands:
-    """A runner, and the executors that it has asked for."""
+    """A runner of one place, and the executors that it has asked for."""
 
     def __init__(self, store: Store) -> None:
         self.executors: list[ByHand] = []
-        self.runner = Runner(store, self._new)
+        self.runner = Runner(store, [Place(self._new)])
 
     def _new(self) -> ByHand:
         self.executors.append(ByHand())
@@ -88,8 +91,14 @@ class Hands:
         return len(self.now.queue)
 
     def run_next(self) -> None:
+        """Compute a stage, or what has none."""
         self.now.run_next()
         self._settle()
+
+    def run_all(self) -> None:
+        """Compute until nothing is left to compute."""
+        while self.waiting:
+            self.run_next()
 
     def die(self) -> None:
         self.now.die()
@@ -131,7 +140,7 @@ def test_two_viewers_share_one_computation(
     assert hands.waiting == 1
     hands.runner.withdraw("ada")
     assert hands.state(run) == "waiting"
-    hands.run_next()
+    hands.run_all()
     assert hands.state(run) == "finished"
     assert RunResults(dataset, params).is_finished
 
@@ -144,11 +153,9 @@ def test_the_latest_wish_of_a_viewer_wins(
     new = hands.ask("ada", run_work(dataset, second))
     assert hands.state(old) == "cancelled"
     assert hands.state(new) == "waiting"
-    hands.run_next()  # the first one sees its mark at once
-    hands.run_next()
+    hands.run_all()
     assert hands.state(new) == "finished"
-    assert not RunResults(dataset, first).is_finished
-    assert hands.waiting == 0
+    assert RunResults(dataset, first).harmony is None  # it saw its mark at once
 
 
 def test_wishes_that_nobody_keeps_never_reach_the_worker(
@@ -159,10 +166,10 @@ def test_wishes_that_nobody_keeps_never_reach_the_worker(
     for params in (*passed_over, last):
         run = hands.ask("ada", run_work(dataset, params))
     assert hands.waiting == 1
-    hands.run_next()
-    hands.run_next()
+    hands.run_all()
     assert hands.state(run) == "finished"
-    assert hands.waiting == 0
+    for params in passed_over:
+        assert RunResults(dataset, params).harmony is None
 
 
 def test_a_finished_run_is_answered_from_the_store(hands: Hands, dataset: Dataset) -> None:
@@ -187,7 +194,7 @@ def test_dropped_mid_run_it_stops_between_stages(
 
     monkeypatch.setattr(harmony, "correct", withdraw_and_correct)
     run = hands.ask("ada", run_work(dataset, params))
-    hands.run_next()
+    hands.run_all()
     results = RunResults(dataset, params)
     assert hands.state(run) == "cancelled"
     assert results.stage("correct") is not None
@@ -205,7 +212,7 @@ def test_asked_again_while_its_cancelled_forerunner_still_writes(
     assert hands.state(run) == "waiting"
 
 
-def test_background_jobs_go_one_at_a_time_and_make_way(
+def test_between_two_stages_of_the_background_others_have_their_turn(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
     many = [fresh(), fresh()]
@@ -213,15 +220,14 @@ def test_background_jobs_go_one_at_a_time_and_make_way(
     hands.ask("ada:suggest", *works)
     assert hands.waiting == 1
     urgent = fresh()
-    run = hands.ask("ada", run_work(dataset, urgent))
-    hands.run_next()  # the background job sees its mark at once
-    assert [hands.state(work) for work in works] == ["waiting"] * 2
+    run = hands.ask("ben", run_work(dataset, urgent))
     assert hands.waiting == 1
-    hands.run_next()
-    assert hands.state(run) == "finished"
-    for _ in many:
-        assert hands.waiting == 1
+    hands.run_next()  # of the background, which nothing stops
+    while hands.state(run) != "finished":
+        assert [hands.state(work) for work in works].count("waiting") >= 1
         hands.run_next()
+    assert RunResults(dataset, many[1]).harmony is None
+    hands.run_all()
     assert [hands.state(work) for work in works] == ["finished"] * 2
     for params in many:
         assert RunResults(dataset, params).assessment is not None
@@ -236,8 +242,7 @@ def test_dropped_background_jobs_are_not_begun(
     hands.ask("ada:suggest", *works)
     hands.runner.withdraw("ada:suggest")
     assert [hands.state(work) for work in works] == ["cancelled"] * 2
-    hands.run_next()  # the one that the worker had sees its mark
-    assert hands.waiting == 0
+    hands.run_all()  # the one that the worker had sees its mark
     for params in many:
         assert RunResults(dataset, params).harmony is None
 
@@ -259,7 +264,7 @@ def test_a_dead_worker_is_replaced_unseen_and_the_innocent_are_not_blamed(
     assert lost.state == "failed"
     assert "memory" in lost.message
     assert hands.state(good) == "waiting"
-    hands.run_next()
+    hands.run_all()
     assert hands.state(good) == "finished"
 
 
@@ -285,7 +290,7 @@ def test_a_killed_process_restarts_the_work_unseen(
         pools.append(made)
         return made
 
-    runner = Runner(kept_store, pool)
+    runner = Runner(kept_store, [Place(pool)])
     params = replace(fresh(), prepare=replace(SMALL.prepare, n_pcs=9))
     work = run_work(dataset, params, "correct")
     seen = set()
@@ -306,13 +311,13 @@ def test_a_killed_process_restarts_the_work_unseen(
         runner.close()
 
 
-def hang(*_: Any) -> str:
+def hang(*_: Any, **__: Any) -> str:
     """Stand in for a library call that knows of no cancel mark."""
     time.sleep(600)
     return ""
 
 
-def answer(*arguments: Any) -> str:
+def answer(*arguments: Any, **_: Any) -> str:
     """Stand in for a run that is soon done."""
     JobFolder(Path(arguments[1])).write("finished", fraction=1.0)
     return ""
@@ -326,8 +331,8 @@ def stuck(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Runner]:
     """A runner whose worker is stuck in a run that Ada waits for; all others are soon done."""
-    monkeypatch.setattr(runner_module, "PATIENCE", 0.2)
-    runner = Runner(kept_store)
+    monkeypatch.setattr(runner_module, "PATIENCE", dict.fromkeys(LANES, 0.2))
+    runner = Runner(kept_store, [Place(partial(spawned_worker, kept_store))])
     monkeypatch.setattr(work_module, "compute", hang)
     future = _submit(runner, "ada", run_work(dataset, fresh())).future
     assert future is not None
@@ -356,8 +361,9 @@ def test_many_wishes_survive_a_worker_that_is_ended(
 
 
 def test_a_worker_that_never_answers_ends_with_its_runner(stuck: Runner) -> None:
-    assert isinstance(stuck._executor, ProcessPoolExecutor)
-    (process,) = stuck._executor._processes.values()
+    pool = stuck.places[0].executor
+    assert isinstance(pool, ProcessPoolExecutor)
+    (process,) = pool._processes.values()
     stuck.close()
     _wait(lambda: not process.is_alive())
 
@@ -378,11 +384,11 @@ def test_a_computation_wanted_again_goes_on(
     assert job.future is not None
     hands.ask("ada", run_work(dataset, params))
     hands.ask("ben", run_work(dataset, other))
-    hands.runner._end_if_in_the_way(job, job.future)
+    hands.runner._end_if_in_the_way(hands.runner.places[0], job, job.future)
     assert ended == []
     assert not run.folder.is_cancelled
     assert hands.waiting == 1
-    hands.run_next()
+    hands.run_all()
     assert hands.state(run) == "finished"
 
 
@@ -392,18 +398,18 @@ def test_a_computation_wanted_again_too_late_has_another_turn(
     params = fresh()
     run = hands.ask("ada", run_work(dataset, params))
     hands.runner.withdraw("ada")
-    future, work, arguments = hands.now.queue[0]
+    future, work = hands.now.queue[0]
 
-    def stop_and_be_wanted(*_: Any) -> str:
-        work(*arguments)
+    def stop_and_be_wanted() -> str:
+        work()
         assert run.folder.progress.state == "cancelled"
         hands.ask("ada", run_work(dataset, params))
         return ""
 
-    hands.now.queue[0] = (future, stop_and_be_wanted, ())
+    hands.now.queue[0] = (future, stop_and_be_wanted)
     hands.run_next()
     assert hands.state(run) == "waiting"
-    hands.run_next()
+    hands.run_all()
     assert hands.state(run) == "finished"
 
 
@@ -415,7 +421,7 @@ def test_a_worker_that_gets_ready_is_not_ended_for_wishes_that_only_waited(
 ) -> None:
     ended: list[Executor] = []
     monkeypatch.setattr(executors, "end_processes", ended.append)
-    monkeypatch.setattr(runner_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(runner_module, "PATIENCE", dict.fromkeys(LANES, 0.05))
     monkeypatch.setattr(runner_module, "warm_up", lambda: "")
     monkeypatch.setattr(work_module, "compute", answer)
     hands = Hands(kept_store)
@@ -503,7 +509,7 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(
 ) -> None:
     monkeypatch.setenv(SCHEDULER_VARIABLE, "nonsense")
     with pytest.raises(HarmonyExplorerError, match="unset it to compute on this machine"):
-        executor_for(kept_store)
+        dask_cluster("nonsense")
     runner, run = Runner(kept_store), run_work(dataset, fresh())
     runner.submit("ada", run)
     found = runner.progress(run)
@@ -549,7 +555,7 @@ def test_marker_genes_of_two_cells_are_refused_in_a_sentence(
 # Risk
 
 
-def test_risks_make_way_for_a_run_and_go_on_where_they_were(
+def test_between_two_risks_a_run_has_its_turn(
     hands: Hands, dataset: Dataset, finished: RunParams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [with_theta(7.75), with_theta(7.5)]
@@ -562,16 +568,19 @@ def test_risks_make_way_for_a_run_and_go_on_where_they_were(
     def then_a_slider_moves(*arguments: Any) -> Any:
         estimated.append(len(estimated))
         if len(estimated) == 2:
-            hands.runner.submit("bob", run_work(dataset, with_theta(7.25)))
+            hands.runner.submit("bob", run)
         return original(*arguments)
 
     monkeypatch.setattr(risk, "_risk", then_a_slider_moves)
+    run = run_work(dataset, with_theta(7.25))
     work = hands.ask("ada", risk_work(dataset, runs))
-    hands.run_next()
-    assert hands.state(work) == "waiting"
+    while len(estimated) < 2:
+        hands.run_next()
+    assert hands.state(work) == "running"
+    while hands.state(run) != "finished":
+        hands.run_next()
     assert len(risk.stored_risks(dataset, runs[0], rows)) == 2
-    hands.run_next()  # the slider's run
-    hands.run_next()
+    hands.run_all()
     assert hands.state(work) == "finished"
     assert len(estimated) == 2 * len(rows)
     again = hands.ask("ada", risk_work(dataset, runs))
@@ -636,20 +645,20 @@ def test_a_disk_too_full_to_begin(
     done = hands.ask("ada", run_work(dataset, first))
     run = hands.ask("ben", run_work(dataset, second))
     done.folder.write("finished", fraction=1.0)
-    hands.now.queue[0] = (hands.now.queue[0][0], str, ())
+    hands.now.queue[0] = (hands.now.queue[0][0], str)
     with monkeypatch.context() as disk:
         disk.setattr(job_folder, "write_json", full)
         hands.run_next()  # it is Ben's turn, but nothing can be noted
     assert hands.waiting == 0
     assert "its disk is full" in hands.runner.progress(run).message
     hands.ask("ben", run_work(dataset, second))
-    hands.run_next()
+    hands.run_all()
     assert hands.state(run) == "finished"
 
 
 def test_a_disk_too_full_to_say_so(hands: Hands, dataset: Dataset, finished: RunParams) -> None:
     export = hands.ask("ada", export_work(dataset, finished, "python", {}))
-    future, _, _ = hands.now.queue.pop()
+    future, _ = hands.now.queue.pop()
     future.set_running_or_notify_cancel()
     future.set_exception(OSError(errno.ENOSPC, "No space left on device"))
     progress = hands.runner.progress(export)

@@ -12,7 +12,7 @@ from harmony_core.runs.stages.context import Computed, Context, memoised
 from harmony_core.runs.stages.stage import stage
 
 _CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
-"""What `correct` leaves to `soft_clusters`, which follows after the verdict."""
+"""What `correct` leaves to `soft_clusters`."""
 
 
 @stage(
@@ -49,7 +49,13 @@ def precomputed(context: Context) -> Computed:
     return {"embedding": context.dataset.embedding(context.params.precomputed)[context.cells]}, {}
 
 
-@stage("soft_clusters", "Describing Harmony's soft clusters", version=1, needs=("correct",))
+@stage(
+    "soft_clusters",
+    "Describing Harmony's soft clusters",
+    version=1,
+    needs=("correct",),
+    right_after="correct",
+)
 def soft_clusters(context: Context) -> Computed:
     """Count what Harmony's soft clusters hold of each batch; empty where Harmony was not run."""
     if context.params.precomputed is not None:

@@ -58,6 +58,8 @@ class Stage(Step):
     keyed_by
         Stages whose keys its own key covers and, as `SETTINGS`, its settings, in this order;
         by default what it needs and then the settings. Keys in stores that exist depend on it.
+    right_after
+        The stage whose process has in memory what this one needs: it computes both.
     is_result
         False for a stage that only serves others: where all results are there, it need not be.
     """
@@ -68,6 +70,7 @@ class Stage(Step):
     compute: Callable[[Context], Computed]
     stored_as: str = ""
     keyed_by: tuple[str, ...] = ()
+    right_after: str = ""
     is_result: bool = True
 
     @property

@@ -1,0 +1,60 @@
+"""What is computed before what, and which process computes it.
+
+A run is computed stage by stage, and between its stages those of others have their turn. What a
+viewer waits for in front of a slider, anybody's, goes before what comes after it, anybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Literal
+
+Lane = Literal["front", "later"]
+"""Up to the verdict, or after it. Compiled code can't be stopped: each has processes of its own."""
+
+FRONT: tuple[Lane] = ("front",)
+LATER: tuple[Lane] = ("later",)
+LANES = FRONT + LATER
+
+
+class Urgency(IntEnum):
+    """What is waited for, the most urgent first."""
+
+    PREVIEW = 0
+    """The correction and a first picture of it."""
+    VERDICT = 1
+    NEW_DATA = 2
+    """Data read, prepared, drawn and described before correction: once a dataset."""
+    LAYOUT = 3
+    LATER = 4
+    """Clusters, marker genes, other resolutions."""
+    BACKGROUND = 5
+    """Many runs at once, risks, exports: they give way to everything else."""
+
+    @property
+    def lane(self) -> Lane:
+        return "front" if self <= Urgency.VERDICT else "later"
+
+
+STAGES: Mapping[str, Urgency] = {
+    "correct": Urgency.PREVIEW,
+    "preview_after": Urgency.PREVIEW,
+    "neighbors_after": Urgency.VERDICT,
+    "lisi_after": Urgency.VERDICT,
+    "assess": Urgency.VERDICT,
+    "prepare": Urgency.NEW_DATA,
+    "marker_labels": Urgency.NEW_DATA,
+    "neighbors_before": Urgency.NEW_DATA,
+    "layout_before": Urgency.NEW_DATA,
+    "reference": Urgency.NEW_DATA,
+    "lisi_before": Urgency.NEW_DATA,
+    "soft_clusters": Urgency.LAYOUT,
+    "layout_after": Urgency.LAYOUT,
+}
+"""By name of the stage; all others are later."""
+
+
+def of_stage(name: str) -> Urgency:
+    """Return how urgent a stage is where somebody waits for its run."""
+    return STAGES.get(name, Urgency.LATER)

@@ -1,0 +1,271 @@
+"""Whose stage is next: what viewers wait for, one turn a person, nobody for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from harmony_core.jobs.job_folder import JobFolder
+from harmony_core.jobs.queue import OVERDUE_SECONDS, Job, JobQueue
+from harmony_core.jobs.urgency import FRONT, LANES, LATER, STAGES, Lane, Urgency, of_stage
+from harmony_core.jobs.work import Work
+from harmony_core.runs.stages import registry
+
+RUN = ("correct", "preview_after", "neighbors_after", "assess", "layout_after", "clusters_after")
+
+
+@dataclass(frozen=True)
+class FakeWork(Work):
+    """Work that needs no dataset: its stages are stored where the test says so."""
+
+    settings: str = ""
+    store: set[tuple[str, str]] = field(default_factory=set)
+
+    def has(self, stage: str) -> bool:
+        return (self.settings, stage) in self.store
+
+    def result_of(self, stage: str | None) -> tuple[str, str]:
+        return self.settings, stage or ""
+
+
+class Line:
+    """A queue, its time, and what was stored."""
+
+    def __init__(self, folder: Path) -> None:
+        self.time = 0.0
+        self.queue = JobQueue(lambda: self.time)
+        self.store: set[tuple[str, str]] = set()
+        self.folder = folder
+
+    def run(self, settings: str, *stages: str, urgency: Urgency = Urgency.PREVIEW) -> Work:
+        name = f"{settings}-{urgency.name}"
+        folder = JobFolder(self.folder / name)
+        folder.create()
+        return FakeWork(
+            name,
+            folder,
+            str,
+            (),
+            urgency=urgency,
+            stages=stages or RUN,
+            settings=settings,
+            store=self.store,
+        )
+
+    def group(self, viewer: str, n: int, *, urgency: Urgency = Urgency.BACKGROUND) -> None:
+        """Have a viewer wait for many runs."""
+        person = viewer.partition(":")[0]
+        runs = [self.run(f"{person}{i}", "correct", "assess", urgency=urgency) for i in range(n)]
+        self.queue.ask(viewer, runs)
+
+    def begin(self, lanes: tuple[Lane, ...] = LANES) -> Job:
+        job = self.queue.next(lanes)
+        assert job is not None
+        job.future = Future()
+        return job
+
+    def end(self, job: Job) -> None:
+        """Store the stage under way."""
+        assert isinstance(job.work, FakeWork)
+        self.store.add((job.work.settings, job.stage or ""))
+        job.future = None
+        for complete in self.queue.advance(job):
+            self.queue.remove(complete)
+
+    def compute(self, lanes: tuple[Lane, ...] = LANES) -> str:
+        """Compute what is next; return its settings and stage."""
+        job = self.begin(lanes)
+        done = f"{job.work.name.partition('-')[0]} {job.stage}"
+        self.time += 1
+        self.end(job)
+        return done
+
+    def compute_all(self, lanes: tuple[Lane, ...] = LANES) -> list[str]:
+        done = []
+        while self.queue.next(lanes) is not None:
+            done.append(self.compute(lanes))
+        return done
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Line:
+    return Line(tmp_path)
+
+
+def test_every_stage_with_an_urgency_is_one_of_a_run() -> None:
+    names = {stage.name for stage in (*registry.STAGES, *registry.ON_DEMAND)} | {"marker_labels"}
+    assert set(STAGES) < names
+    lanes = [of_stage(stage.name).lane for stage in registry.STAGES]
+    assert set(lanes) == set(LANES)
+    last = max(i for i, lane in enumerate(lanes) if lane == "front")
+    assert registry.STAGES[last].name == "assess"
+
+
+def test_what_viewers_wait_for_comes_before_what_comes_after_anybodys_verdict(line: Line) -> None:
+    line.queue.ask("ada", [line.run("a")])
+    line.compute_all(FRONT)
+    line.queue.ask("ben", [line.run("b")])
+    line.queue.ask("cleo", [line.run("c")])
+    assert line.compute_all() == [
+        *("b correct", "b preview_after", "c correct", "c preview_after"),
+        *("b neighbors_after", "b assess", "c neighbors_after", "c assess"),
+        *("a layout_after", "b layout_after", "c layout_after"),
+        *("a clusters_after", "b clusters_after", "c clusters_after"),
+    ]
+
+
+def test_new_data_come_after_others_verdicts_and_before_their_layouts(line: Line) -> None:
+    line.queue.ask("ada", [line.run("a", "layout_after")])
+    line.queue.ask("ben", [line.run("b", "prepare", "correct")])
+    line.queue.ask("cleo", [line.run("c", "assess")])
+    assert line.compute_all() == ["c assess", "b prepare", "b correct", "a layout_after"]
+
+
+def test_each_lane_has_its_own_turns(line: Line) -> None:
+    line.queue.ask("ada", [line.run("a", "layout_after")])
+    line.queue.ask("ben", [line.run("b", "correct")])
+    assert line.queue.next(LATER) is line.queue.jobs["a-PREVIEW"]
+    assert line.queue.next(FRONT) is line.queue.jobs["b-PREVIEW"]
+    line.begin(LATER)
+    assert line.queue.next(LATER) is None
+
+
+def test_who_moves_again_keeps_the_place(line: Line) -> None:
+    for viewer in ("ada", "ben", "cleo"):
+        line.queue.ask(viewer, [line.run(viewer[0], "correct")])
+        line.time += 1
+    line.queue.ask("ada", [line.run("a2", "correct")])
+    assert line.compute_all() == ["a2 correct", "b correct", "c correct"]
+
+
+def test_who_has_an_answer_waits_behind_who_has_none(line: Line) -> None:
+    line.queue.ask("ada", [line.run("a", "correct")])
+    line.compute()
+    line.queue.ask("ben", [line.run("b", "correct")])
+    line.time += 1
+    line.queue.ask("ada", [line.run("a2", "correct")])
+    assert line.compute_all() == ["b correct", "a2 correct"]
+
+
+def test_who_withdraws_gives_the_place_up(line: Line) -> None:
+    line.queue.ask("ada", [line.run("a", "correct")])
+    line.queue.ask("ada", ())
+    line.time += 1
+    line.queue.ask("ben", [line.run("b", "correct")])
+    line.time += 1
+    line.queue.ask("ada", [line.run("a2", "correct")])
+    assert line.compute_all() == ["b correct", "a2 correct"]
+
+
+def test_superseded_no_further_stage_begins(line: Line) -> None:
+    line.queue.ask("ada", [line.run("a")])
+    job = line.begin()
+    assert line.queue.ask("ada", [line.run("a2", "correct")]) == [job]
+    assert line.compute_all() == ["a2 correct"]
+
+
+def test_one_with_twenty_wishes_waits_for_one_with_one(line: Line) -> None:
+    line.group("ada:suggest", 20)
+    line.time += 1
+    line.group("ben:suggest", 1)
+    done = line.compute_all()
+    assert done[:4] == ["ada0 correct", "ada0 assess", "ben0 correct", "ben0 assess"]
+    assert len(done) == 42
+
+
+def test_a_viewer_has_one_background_job_under_way(line: Line) -> None:
+    line.group("ada:suggest", 3)
+    line.group("ada:film", 3)
+    line.group("ben:suggest", 1)
+    assert {"ada"} == line.begin().people
+    assert {"ben"} == line.begin().people
+    assert line.queue.next(LANES) is None
+
+
+def test_the_background_gives_way(line: Line) -> None:
+    line.group("ada:suggest", 2)
+    line.compute()
+    line.queue.ask("ada", [line.run("a")])
+    assert line.compute_all()[: len(RUN)] == [f"a {stage}" for stage in RUN]
+
+
+def test_equal_stages_of_several_viewers_are_computed_once(line: Line) -> None:
+    line.queue.ask("ada", [line.run("same")])
+    line.queue.ask("ben", [replace(line.run("same", "correct"), name="other")])
+    first = line.begin()
+    assert line.queue.next(LANES) is None
+    line.end(first)
+    assert "other" not in line.queue.jobs
+    assert line.compute_all() == [f"same {stage}" for stage in RUN[1:]]
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_who_has_waited_long_goes_before_all_who_came_later(line: Line, lane: Lane) -> None:
+    late, soon = ("assess", "correct") if lane == "front" else ("clusters_after", "layout_after")
+    line.queue.ask("ada", [line.run("a", late)])
+    line.time += OVERDUE_SECONDS[lane] - 1
+    line.queue.ask("ben", [line.run("b", soon)])
+    assert line.compute() == f"b {soon}"
+    line.queue.ask("ben", [line.run("b2", soon)])
+    assert line.compute_all() == [f"a {late}", f"b2 {soon}"]
+
+
+def test_hasty_viewers_see_a_verdict_within_a_minute(line: Line) -> None:
+    """Thirty who move every second, without end; a stage takes 0.1 s."""
+    verdicts: dict[str, float] = dict.fromkeys((f"viewer{i}" for i in range(30)), 0.0)
+    waits: list[float] = []
+    stages = RUN[: RUN.index("assess") + 1]
+    for tick in range(2400):
+        line.time = tick / 10
+        for i, viewer in enumerate(verdicts):
+            if (tick + i) % 10 == 0:
+                line.queue.ask(viewer, [line.run(f"{viewer}at{tick}", *stages)])
+        job = line.begin()
+        viewer, stage = job.work.name.partition("at")[0], job.stage
+        line.end(job)
+        if stage == "assess":
+            waits.append(line.time - verdicts[viewer])
+            verdicts[viewer] = line.time
+    assert max(waits) < 60
+    assert min(verdicts.values()) > 180
+
+
+def test_no_viewer_waits_much_longer_than_the_mean(line: Line) -> None:
+    """Ten viewers think 1 to 4 s between their moves, twenty each; a stage takes 0.1 s."""
+    asked: dict[str, float] = {}
+    waits: dict[str, list[float]] = {f"v{i}": [] for i in range(10)}
+    move_at = {viewer: i / 3 for i, viewer in enumerate(waits)}
+    think = _thinking()
+    tick = 0
+    while any(len(of) < 20 for of in waits.values()):
+        tick += 1
+        line.time = tick / 10
+        for viewer in [v for v, at in move_at.items() if at <= line.time]:
+            del move_at[viewer]
+            asked[viewer] = line.time
+            line.queue.ask(viewer, [line.run(f"{viewer}at{tick}", *RUN[:4])])
+        if line.queue.next(FRONT) is None:
+            continue
+        job = line.begin(FRONT)
+        viewer, stage = job.work.name.partition("at")[0], job.stage
+        line.end(job)
+        if stage == "assess":
+            waits[viewer].append(line.time - asked[viewer])
+            move_at[viewer] = line.time + think()
+    means = [sum(of) / len(of) for of in waits.values()]
+    assert max(means) < 1.5 * sum(means) / len(means)
+
+
+def _thinking() -> Callable[[], float]:
+    """Return what gives 1 to 4 s, in no order that anybody shares."""
+    state = [7]
+
+    def think() -> float:
+        state[0] = state[0] * 16807 % 2147483647
+        return 1 + 3 * state[0] / 2147483647
+
+    return think
