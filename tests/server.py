@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -98,6 +99,13 @@ def run_page(line: ClientConnection) -> list[ForwardMsg]:
     while messages[-1].WhichOneof("type") != "script_finished":
         messages.append(ForwardMsg.FromString(line.recv(60)))
     return messages
+
+
+def line_of(messages: list[ForwardMsg], url: str) -> str:
+    """Return the address of the line that a page has told its browser of."""
+    components = [message.delta.new_element.bidi_component for message in messages]
+    (line,) = [one for one in components if one.component_name == "harmony_line"]
+    return url.replace("http", "ws", 1) + str(json.loads(line.mixed.json or line.json)["address"])
 
 
 def wait_until(is_so: Callable[[], bool], what: str, seconds: float = 60) -> None:

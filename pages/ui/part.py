@@ -7,6 +7,9 @@
 A page is a list of parts, declared once at the top of its file, with what draws each. The page's
 own run places them, which happens once a move; what arrives later redraws parts and nothing else:
 a stage of `shows` that is stored, the end of a work under way, or what another part has said.
+
+How far the work is needs no part run either: `pages.ui.line.components.bar`, inside a part that
+shows no stages and so is drawn again when all is over, moves by itself.
 """
 
 from __future__ import annotations

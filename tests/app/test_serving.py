@@ -11,8 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
-from tests.server import ROOT, is_running, open_page, processes_below, start_server, wait_until
+from tests.server import (
+    ROOT,
+    is_running,
+    line_of,
+    open_page,
+    processes_below,
+    run_page,
+    start_server,
+    wait_until,
+)
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 
@@ -21,11 +31,12 @@ END_SECONDS = 5
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], set[int]]]:
-    """A server with a page open, and its worker's processes."""
+    """A server with a page and its line open, and its worker's processes."""
     process, url = start_server(ROOT / "app.py", tmp_path)
     started: set[int] = set()
     try:
-        with open_page(url):
+        with open_page(url) as page, connect(line_of(run_page(page), url)) as line:
+            line.recv(10)
             wait_until(lambda: len(processes_below(process.pid)) >= 2, "it started no worker")
             started = processes_below(process.pid)
             yield process, started
@@ -42,7 +53,8 @@ def test_the_servers_end_ends_its_worker(
 ) -> None:
     process, started = server
     begun = time.monotonic()
-    process.send_signal(how)
+    for number in (process.pid, *(started if how == signal.SIGINT else ())):
+        os.kill(number, how)  # Ctrl-C reaches all processes of a terminal
     process.wait(END_SECONDS)
     left = END_SECONDS - (time.monotonic() - begun)
     wait_until(lambda: not any(map(is_running, started)), "its worker is left", left)

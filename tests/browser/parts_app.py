@@ -107,6 +107,7 @@ ECHO = Part("echo", echo, hears=("choice",))
 
 def main() -> None:
     services.runner = runner
+    line.place()
     session = st.session_state
     session.setdefault("viewer", uuid.uuid4().hex)
     session["runs"] = session.get("runs", 0) + 1
@@ -119,7 +120,6 @@ def main() -> None:
     STATUS.place([work], work)
     CHOOSE.place([])
     ECHO.place([])
-    line.place()
 
 
 if __name__ == "__main__":

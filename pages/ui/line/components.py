@@ -38,7 +38,8 @@ def listener() -> Listener:
 
 
 def place() -> None:
-    """Open this page's line; in each page run, outside of all parts."""
+    """Open this page's line; in each page run, before all parts."""
+    listener().follow_nothing()
     with st.container(key="line"):
         _line(key="harmony-line", data={"address": address(listener().name)}, height="content")
 

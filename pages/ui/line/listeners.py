@@ -72,6 +72,11 @@ class Listener:
         with _lock:
             self._followed[part] = works
 
+    def follow_nothing(self) -> None:
+        """Forget what parts of an earlier page follow."""
+        with _lock:
+            self._followed.clear()
+
     @property
     def _works(self) -> dict[str, Work]:
         with _lock:
