@@ -94,7 +94,7 @@ def test_the_newest_line_of_a_page_is_the_one_that_hears() -> None:
         listener.close(first)  # which is noticed late
         listener.say({"name": "selection"})
         second.say(END)
-        return await _until_the_end(second), first._messages.qsize()
+        return await _until_the_end(second), first._said.qsize()
 
     assert _run(reopen()) == ([{"name": "selection"}], 0)
 

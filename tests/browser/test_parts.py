@@ -21,8 +21,8 @@ from tests.server import ROOT, start_server
 APP = ROOT / "tests" / "browser" / "parts_app.py"
 PARTS = ("picture", "verdict", "genes", "notes")
 SOON = 15_000
-LOOK = 3_000
-"""Milliseconds within which a part that waits looks by itself."""
+LOOK = 3_500
+"""Milliseconds within which a part that waits looks by itself, 3 s, and is drawn."""
 
 
 class Server:
@@ -106,12 +106,15 @@ class Wire:
         Says of a message from the server whether it reaches the page.
     accepts
         Whether a new one is accepted.
+    asks
+        Says of a message from the page whether it reaches the server.
     held
         Messages that did not reach the page.
     """
 
     def __init__(self, page: Page, address: str) -> None:
         self.passes: Callable[[str | bytes], bool] = lambda message: True
+        self.asks: Callable[[str | bytes], bool] = lambda message: True
         self.accepts = True
         self.opened = 0
         self.held: list[str | bytes] = []
@@ -128,7 +131,12 @@ class Wire:
         def hear(message: str | bytes) -> None:
             (route.send if self.passes(message) else self.held.append)(message)
 
+        def ask(message: str | bytes) -> None:
+            if self.asks(message):
+                server.send(message)
+
         server.on_message(hear)
+        route.on_message(ask)
 
     def cut(self) -> None:
         assert self.route is not None
@@ -239,6 +247,24 @@ def test_hints_that_are_there_before_their_parts(page: Page, server: Server) -> 
     page.wait_for_timeout(200)
     stream.release()
     expect_all(page, setting)
+    assert line.opened == 1  # it was not given up as silent, so nobody looked for that
+
+
+def test_a_question_that_never_reaches_the_server_is_asked_again(
+    page: Page, server: Server
+) -> None:
+    stream = Wire(page, STREAM)
+    open_page(page, server)
+    sent: list[str | bytes] = []
+
+    def is_not_second(message: str | bytes) -> bool:
+        sent.append(message)
+        return len(sent) != 2
+
+    stream.asks = is_not_second
+    page.get_by_text("chosen", exact=True).click()  # the first, which has another part drawn
+    expect(page.get_by_text("nothing chosen")).to_have_count(0)
+    assert len(sent) > 2
 
 
 def waiting(page: Page, server: Server) -> str:

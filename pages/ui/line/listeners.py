@@ -29,19 +29,18 @@ class Line:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._said: asyncio.Queue[Sequence[Message]] = asyncio.Queue()
 
     def say(self, *messages: Message) -> None:
         """Say something soon, or nothing if the server has ended meanwhile."""
-        for message in messages:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._messages.put_nowait, message)
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._said.put_nowait, messages)
 
     async def next(self) -> list[Message]:
         """Wait for what is to be said; what came together is said together."""
-        messages = [await self._messages.get()]
-        while not self._messages.empty():
-            messages.append(self._messages.get_nowait())
+        messages = [*await self._said.get()]
+        while not self._said.empty():
+            messages += self._said.get_nowait()
         return messages
 
 
@@ -94,10 +93,11 @@ class Listener:
 
     def say_all(self) -> None:
         """Say how far everything is that the page follows, whatever was said before."""
+        messages = []
         for name, work in self._works.items():
             progress = self._progress(work)  # first: a stage is stored before its work is over
-            self.say(_message(name, work.stored, progress))
-        self.say({})  # also when nothing is followed: the line lives
+            messages.append(_message(name, work.stored, progress))
+        self.say(*messages, {})  # also when nothing is followed: the line lives
 
     def open(self) -> Line:
         """Return a new line, which takes the place of an earlier one."""

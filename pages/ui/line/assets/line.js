@@ -5,10 +5,10 @@
 // is asked: the answer says everything again.
 
 const OVER = ["finished", "failed", "cancelled"];
-const TICK = 400; // ms between looks at the line, only while somebody waits
-const QUIET = 1000; // ms of silence after which a line is asked whether it lives
-const LOOK = 2500; // ms between looks of parts while there is no line, then twice as long
-const PATIENCE = 1000; // ms until a line is dead or a part is asked again, then twice as long
+const TICK = 300; // ms between looks at the line, only while somebody waits
+const QUIET = 800; // ms of silence after which a line is asked whether it lives
+const LOOK = 2000; // ms between looks of parts that wait, while the line does not answer
+const PATIENCE = 1000; // ms until a line is opened or a part asked anew, then twice as long
 const LONGEST = 10000;
 const REMEMBERED = 500; // things said
 
@@ -77,8 +77,7 @@ class Line {
     this.asking = null;
     this.patience = PATIENCE;
     this.pause = TICK / 2; // until the next try to open
-    this.lookPause = LOOK; // until the next look without a line
-    this.lookedAt = 0;
+    this.lookedAt = Date.now(); // a line that opens says everything
     this.questionAt = null; // when the line was asked something that it has not answered
     this.linePatience = PATIENCE;
     this.onEar = ({ detail }) => this.announced(behind(detail));
@@ -103,11 +102,10 @@ class Line {
     socket.onclose = () => this.socket === socket && this.lost();
   }
 
-  /** The line is cut: parts that wait look by themselves, and another is opened. */
+  /** The line is cut, or dead without having said so: another is opened. */
   lost() {
     this.socket.onclose = this.socket.onmessage = null;
     this.socket.close();
-    if (this.isOpen) this.look();
     this.isOpen = false;
     this.questionAt = null;
     clearTimeout(this.again);
@@ -119,7 +117,6 @@ class Line {
     this.heardAt = Date.now();
     if (this.heardAt - this.questionAt < PATIENCE) this.linePatience = PATIENCE;
     this.questionAt = null;
-    this.lookPause = LOOK;
     this.number += 1;
     for (const { work, stages = [], progress, name } of hints) {
       if (name) this.want(({ hears }) => hears.includes(name));
@@ -189,11 +186,6 @@ class Line {
     this.next();
   }
 
-  look() {
-    this.lookedAt = Date.now();
-    this.want(({ waits }) => waits);
-  }
-
   get isAwaited() {
     return [...all(Part), ...all(Bar)].some(({ waits }) => waits);
   }
@@ -207,26 +199,24 @@ class Line {
     }, TICK);
   }
 
+  /** Ask the line whether it lives; while it does not answer, parts that wait look by themselves. */
   check() {
     if (!this.isAwaited) return;
     const now = Date.now();
-    if (!this.isOpen) {
-      if (now - this.lookedAt > this.lookPause) {
-        this.lookPause = Math.min(2 * this.lookPause, LONGEST);
-        this.look();
-      }
-    } else if (!this.questionAt) {
-      if (now - this.heardAt > QUIET) this.question(now);
-    } else if (now - this.questionAt > this.linePatience) {
+    if (this.isOpen && !this.questionAt && now - this.heardAt > QUIET) {
+      this.questionAt = now;
+      this.socket.send("?");
+    }
+    const unanswered = this.questionAt ? now - this.questionAt : 0;
+    if ((!this.isOpen || unanswered > PATIENCE) && now - this.lookedAt > LOOK) {
+      this.lookedAt = now;
+      this.want(({ waits }) => waits);
+    }
+    if (unanswered > this.linePatience) {
       this.linePatience = Math.min(2 * this.linePatience, LONGEST); // it may only be busy
       this.lost();
     }
     this.tick();
-  }
-
-  question(now) {
-    this.questionAt = now;
-    this.socket.send("?");
   }
 
   end() {
