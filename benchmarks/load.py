@@ -184,7 +184,7 @@ async def alone(viewer: Viewer, settings: Settings, options: argparse.Namespace)
     for _ in range(options.lone_moves):
         await asyncio.sleep(settings.think(*options.lone_think))
         moves.append(await viewer.go(settings.next(viewer.setting)[0]))
-        await viewer.see("everything", moves[-1])
+        await viewer.see("rest", moves[-1])
     return moves
 
 
@@ -267,7 +267,7 @@ async def run(
     first = Viewer(server.port, faults, cookie=server.cookie())
     await first.arrive()
     for _ in range(options.warm_up):
-        await first.see("everything", await first.go(own.next(first.setting)[0]))
+        await first.see("rest", await first.go(own.next(first.setting)[0]))
     readings["warm"] = memory(server)
     say(f"warm after {len(first.moves)} moves")
     lone = await alone(first, own, options)
@@ -320,10 +320,13 @@ def summarise(crowd: Crowd, lone: list[Move], n_files: int = 0) -> dict[str, Any
             for r in v.runs
             if r.is_page and not r.superseded
         ),
-        "kilobytes_a_move": quantiles(move.bytes / 1e3 for move in moves if move.is_over),
+        "kilobytes_a_move": quantiles(
+            move.bytes / 1e3 for move in moves if "everything" in move.seen
+        ),
         "unison": crowd.rounds,
         "processes": crowd.meter,
         "dropped_sockets": sum(viewer.n_dropped for viewer in crowd.viewers),
+        "lost_lines": sum(v.line.n_lost for v in crowd.viewers if v.line is not None),
     }
     if n_files:
         for name, some in (
@@ -381,6 +384,7 @@ def lines(report: dict[str, Any]) -> list[str]:
         f"seen before the next move, of moves waited for: {shares}",
         f"last moves without a verdict: {report['last_moves_unanswered']}; largest mean wait of a "
         f"viewer {report['fairness']:.2f} times the mean of all",
+        f"dropped sockets {report['dropped_sockets']}, lost lines {report['lost_lines']}",
         f"cores in use: page {use['page_cores']:.2f}, workers {use['worker_cores']:.2f}",
     ]
     if report["opened"]:

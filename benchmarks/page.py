@@ -53,7 +53,7 @@ from generated import counts_file, machine
 from interactive import ONCE
 from served import ROOT, Meter, Server, served
 from tab import Faults
-from viewers import Move, Setting, Viewer
+from viewers import PARTS, Move, Setting, Viewer
 
 from harmony_core.jobs.runner import Runner
 from harmony_core.jobs.work import run_work
@@ -277,7 +277,7 @@ async def make(viewer: Viewer, setting: Setting, *, again: bool = False) -> Cost
     assert viewer.clock is not None
     before = viewer.clock()
     move = await viewer.go(setting, asked_before=again)
-    if not await viewer.see("everything", move, 600):
+    if not await viewer.see("rest", move, 600):
         raise SystemExit(f"Nothing more was seen of {setting} than {list(move.seen)}.")
     await asyncio.sleep(SETTLE_SECONDS)
     return Cost(move, viewer.clock() - before)
@@ -408,33 +408,35 @@ def cpu_by_part(viewer: Viewer, costs: Iterable[Cost]) -> dict[str, list[float]]
 
 # In a browser
 
-WATCH = """([note]) => new Promise((done) => {
-  const seen = {}, before = document.querySelector("figure[data-side=right]").dataset.painted;
+WATCH = """([note, parts]) => new Promise((done) => {
+  const part = (name) => document.querySelector(`[data-part=${name}]`)?.dataset;
+  const right = () => document.querySelector("figure[data-side=right]");
+  const seen = {}, painted = right().dataset.painted, before = part("status")?.setting;
   let start = 0, quiet = 0;
   addEventListener("keydown", () => { start = performance.now(); }, { capture: true, once: true });
+  const names = (name) => part(name).setting === part("status").setting;
+  const areThere = () => parts.every((name) => names(name) && part(name).waits === "false")
+    && document.querySelector(".hx-gene-view")?.dataset.setting === part("status").setting;
+  const isAtRest = () => !document.querySelector("[data-testid=stProgress]")
+    && document.querySelector("[data-test-script-state=notRunning]");
   const look = () => {
-    requestAnimationFrame(look_again);
-    const now = performance.now(), right = document.querySelector("figure[data-side=right]");
-    if (!start || !right) return;
-    const text = right.querySelector(".note").textContent, painted = right.dataset.painted;
-    const see = (what) => { seen[what] ??= (now - start) / 1000; };
-    const there = text.startsWith(note) && !right.classList.contains("dimmed");
-    if (there && painted && painted !== before) {
-      see("preview");
+    const now = performance.now(), text = right()?.querySelector(".note").textContent ?? "";
+    const see = (what, at = now) => { seen[what] ??= (at - start) / 1000; };
+    const there = start && text.startsWith(note) && !right().classList.contains("dimmed")
+      && right().dataset.painted && right().dataset.painted !== painted;
+    if (there) see("preview");
+    if (there && part("status")) {
+      const isNew = part("status").setting !== before;
+      if (isNew && names("headline")) see("verdict");
+      if (isNew && text === note && areThere()) see("everything");
+    } else if (there) {
       if (document.querySelector("[class*=st-key-new-headline]")) see("verdict");
-      const app = document.querySelector("[data-test-script-state]");
-      const busy = app.dataset.testScriptState !== "notRunning"
-        || document.querySelector("[data-testid=stProgress]");
-      if (text !== note || busy || !seen.verdict) quiet = 0;
-      else quiet ||= now;
-      if (quiet && now - quiet > 300) {
-        seen.everything = (quiet - start) / 1000;
-        done(seen);
-        start = 0;
-      }
+      quiet = text === note && seen.verdict && isAtRest() ? quiet || now : 0;
+      if (quiet && now - quiet > 300) see("everything", quiet);
     }
+    if (seen.everything) requestAnimationFrame(() => done(seen));
+    else requestAnimationFrame(look);
   };
-  const look_again = () => { if (!seen.everything) look(); };
   look();
 })"""
 
@@ -461,7 +463,7 @@ def in_browser(server: Server, moves: int, file: Path | None) -> list[dict[str, 
         for number in range(len(WARM_UP) + moves):
             note = f"theta {2.25 + 0.25 * number:g} · sigma 0.1"
             page.get_by_role("slider", name="theta").focus()
-            page.evaluate(f"void (window.watching = ({WATCH})({json.dumps([note])}))")
+            page.evaluate(f"void (window.watching = ({WATCH})({json.dumps([note, PARTS])}))")
             page.keyboard.press("ArrowRight")
             found.append(page.evaluate("window.watching"))
             page.wait_for_timeout(1000)

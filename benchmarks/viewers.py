@@ -6,11 +6,15 @@ preview, picture
     The right picture names the theta and sigma asked for and is not dimmed; for *picture* it is no
     preview any more.
 verdict
-    The verdict of the settings asked for, from the run that brought the picture or a later one:
-    the earlier settings' verdict stays on the page until then.
+    The part with the verdict names the setting asked for.
 everything
-    Picture and verdict are there, and for `REST` seconds no run, no timer and no progress bar was;
-    the time is that of the last run's end.
+    All of `PARTS` name it, and none of them waits for more.
+rest
+    All that is there, and for `REST` seconds nothing was under way; the time is that of the last
+    run's end.
+
+A page without parts that name their setting is known too: there the verdict is one of the settings
+asked for, from the run that brought the picture or a later one, and everything is there at rest.
 """
 
 from __future__ import annotations
@@ -21,12 +25,14 @@ import json
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from line import Bar, Ear, Line, Where
+from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.proto.Delta_pb2 import Delta
-from tab import Run, Tab
+from tab import HOST, Run, Tab
 
 NAMES = {
     "picture": r"harmony_linked_view_message$",  # name of the component with its messages
@@ -35,6 +41,8 @@ NAMES = {
     "new verdict": r"new-headline$",  # end of the id of the block with the verdict asked for
     "old verdict": r"old-headline$",  # and of that on the settings before
     "verdict": r"^#### :",  # how its text begins
+    "line": r"harmony_line$",  # names of components
+    "ear": r"harmony_ear$",
     "theta": r"^theta",  # labels of widgets
     "sigma": r"^sigma$",
     "nclust": r"^nclust$",
@@ -43,6 +51,14 @@ NAMES = {
     "tune page": r"^tuning$",
 }
 """What is read from the page, as regular expressions."""
+
+ASKED_FOR = "status"
+"""The part that names the setting asked for before anything of it is there."""
+
+VERDICT = "headline"
+
+PARTS = ("pictures", VERDICT, "explanation", "genes", "convergence")
+"""Names of the parts of which everything consists."""
 
 KINDS = ("page run", "preview", "verdict", "picture", "everything")
 """What is seen of a move, in the order in which it usually is."""
@@ -92,6 +108,8 @@ class Move:
         Whether the viewer waits for the verdict before moving again.
     runs
         Runs of the page and of fragments until the next move.
+    name
+        What the page calls this setting; empty until it has said so.
     """
 
     setting: Setting
@@ -101,13 +119,10 @@ class Move:
     wall: float = field(default_factory=time.time)
     seen: dict[str, float] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
+    name: str = ""
 
     def see(self, what: str, at: float) -> None:
         self.seen.setdefault(what, max(0.0, at - self.sent))
-
-    @property
-    def is_over(self) -> bool:
-        return "everything" in self.seen
 
     @property
     def bytes(self) -> int:
@@ -206,10 +221,12 @@ class Viewer(Tab):
         self.setting = Setting(2.0)
         self.opened = float("nan")
         self.parts: dict[str, str] = {}
+        self.line: Line | None = None
         self._sliders: dict[str, str] = {}
         self._homes: dict[str, str] = {}
         self._switches: dict[str, str] = {}
         self._bars: dict[tuple[int, ...], int] = {}
+        self._ending: list[asyncio.Task[None]] = []
         self._uploader = self._headline = self._text = ""
 
     # What is seen
@@ -249,8 +266,45 @@ class Viewer(Tab):
             self._text += drawn.body
         elif kind == "markdown" and self._headline and is_named("verdict", drawn.body):
             self._draw_verdict(run)
-        elif kind == "bidi_component" and is_picture(drawn.component_name, drawn.id):
-            self._draw_picture(drawn.bytes, run)
+        elif kind == "bidi_component":
+            self._draw_component(drawn, delta.fragment_id, run)
+
+    def _draw_component(self, component: BidiComponent, fragment: str, run: Run) -> None:
+        name = component.component_name
+        if is_picture(name, component.id):
+            self._draw_picture(component.bytes, run)
+        elif is_named("line", name):
+            self._open_line(json.loads(component.json)["address"])
+        elif is_named("ear", name) and self.line is not None:
+            data = json.loads(component.json)
+            where = Where(component.id, fragment, run.number)
+            if "progress" in data:
+                self.line.draw_bar(Bar(data["work"], data["progress"]["state"], where))
+                return
+            said = {name: data[name] for name in ("works", "waits", "hears", "drawn", "setting")}
+            self._hear_part(Ear(data["key"], where, **said), run)
+
+    def _open_line(self, address: str) -> None:
+        url = f"ws://{HOST}:{self.port}/{address.lstrip('/')}"
+        if self.line is not None and self.line.url == url:
+            return
+        old, origin = self.line, f"http://{HOST}:{self.port}"
+        self.line = Line(url, origin, self._ask_part, self.look_again)
+        if old is not None:  # of a session that has ended
+            self._ending.append(asyncio.create_task(old.close()))
+
+    async def _ask_part(self, ear: Ear) -> None:
+        await self.trigger(
+            ear.where.component, ear.where.fragment, "heard", int(1000 * time.time())
+        )
+
+    def _hear_part(self, ear: Ear, run: Run) -> None:
+        assert self.line is not None
+        self.line.draw(ear)
+        self.parts[ear.where.fragment] = ear.part
+        if self.move is not None and self.move.runs and ear.part == ASKED_FOR and run.is_page:
+            self.move.name = ear.setting
+        self._look()
 
     def _name_part(self, delta: Delta, widget: str) -> None:
         """Call a fragment by the first key that somebody gave within it."""
@@ -270,7 +324,9 @@ class Viewer(Tab):
 
     def _draw_picture(self, message: bytes, run: Run) -> None:
         end = 20 + int.from_bytes(message[16:20], "little")  # as pages.ui.linked_view.messages
-        right = json.loads(message[20:end])["right"]
+        right = json.loads(message[20:end]).get("right")
+        if right is None:  # of genes
+            return
         self.screen.draw_picture(
             right["note"], dimmed=right["dimmed"], run=run, at=time.monotonic()
         )
@@ -283,9 +339,20 @@ class Viewer(Tab):
         move.see("preview", screen.pictured_at)
         if not screen.is_preview:
             move.see("picture", screen.pictured_at)
-        if screen.has_new_verdict and screen.judged_by >= screen.pictured_by:
+        ears = {} if self.line is None else self.line.ears
+        if ASKED_FOR in ears:
+            self._look_at_parts(move, ears)
+        elif screen.has_new_verdict and screen.judged_by >= screen.pictured_by:
             move.see("verdict", max(screen.judged_at, screen.pictured_at))
         self.look_again()
+
+    def _look_at_parts(self, move: Move, ears: Mapping[str, Ear]) -> None:
+        now = time.monotonic()
+        named = {part for part, ear in ears.items() if move.name and ear.setting == move.name}
+        if VERDICT in named:
+            move.see("verdict", now)
+        if named.issuperset(PARTS) and not any(ears[part].waits for part in PARTS):
+            move.see("everything", now)
 
     def on_end(self, run: Run) -> None:
         fragments = run.fragments
@@ -295,20 +362,24 @@ class Viewer(Tab):
                 for place, number in self._bars.items()
                 if number == run.number or fragments
             }
+            if self.line is not None:
+                self.line.forget(run.number, fragments)
         asyncio.get_running_loop().call_later(REST, self._rest, run)
 
     @property
     def is_at_rest(self) -> bool:
         """Whether nothing is under way, as far as the page tells."""
         is_running = self.run is None or not self.run.ended
-        return not (is_running or self.timers or self._bars)
+        is_awaited = self.line is not None and self.line.is_awaited
+        return not (is_running or is_awaited or self.timers or self._bars)
 
     def _rest(self, last: Run) -> None:
         if self.run is not last or not self.is_at_rest:
             return
         move = self.move
         if move is not None and {"picture", "verdict"} <= move.seen.keys():
-            move.see("everything", max(last.ended, self.screen.pictured_at))
+            for what in ("everything", "rest"):
+                move.see(what, max(last.ended, self.screen.pictured_at))
         self.look_again()
 
     @property
@@ -318,6 +389,11 @@ class Viewer(Tab):
         return self.is_at_rest and screen.has_new_verdict and not screen.dimmed
 
     # What the viewer does
+
+    async def close(self) -> None:
+        await super().close()
+        lines = [] if self.line is None else [self.line.close()]
+        await asyncio.gather(*lines, *self._ending)
 
     async def arrive(self) -> None:
         """Open the page and wait for its first result."""

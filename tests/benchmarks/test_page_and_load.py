@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import websockets
+from line import Bar, Ear, Line, Where
 from served import ROOT, Server, served
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tab import Faults, MessageCache, Run
 from viewers import Move, Screen, Setting, Settings
+from websockets.asyncio.server import ServerConnection
 
 from benchmarks import load, page
 from harmony_core.jobs.runner import Runner
@@ -159,6 +162,62 @@ def test_both_sides_of_the_cache_forget_by_the_same_rule() -> None:
     assert cache.hashes == ["a"]
     cache.run_ended(2, ("part",))
     assert cache.hashes == []
+
+
+def test_parts_are_asked_one_at_a_time_when_what_they_lack_is_said() -> None:
+    asked: list[str] = []
+    said: list[list[dict]] = [
+        [{"work": "run", "stages": ["assess"], "progress": {"state": "running"}}],
+        [{"work": "run", "stages": ["layout_after"], "progress": {"state": "finished"}}],
+    ]
+
+    def ear(part: str, *missing: str) -> Ear:
+        lacking = {"run": list(missing)}
+        return Ear(part, Where(part, f"fragment of {part}", 1), lacking, waits=bool(missing))
+
+    async def ask(ear: Ear) -> None:
+        asked.append(ear.part)
+        heard.set()
+
+    async def serve(socket: ServerConnection) -> None:
+        for hints in said:
+            await socket.send(json.dumps(hints))
+            await socket.recv()
+        said.clear()
+
+    async def until(n_asked: int) -> None:
+        while len(asked) < n_asked:
+            heard.clear()
+            await heard.wait()
+
+    async def hear() -> None:
+        async with websockets.serve(serve, "127.0.0.1", 0) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            line = Line(f"ws://127.0.0.1:{port}", "http://127.0.0.1", ask, heard.set)
+            for name, *missing in (
+                ("headline", "assess"),
+                ("why", "assess"),
+                ("map", "layout_after"),
+            ):
+                line.draw(ear(name, *missing))
+            line.draw_bar(Bar("run", "waiting", Where("bar", "fragment of status", 1)))
+            await asyncio.wait_for(until(1), 10)
+            assert asked == ["headline"]  # the other when this one has answered
+            line.draw(ear("headline"))
+            await asyncio.sleep(0)
+            line.draw(ear("why"))
+            assert line.is_awaited
+            assert line._socket is not None
+            await line._socket.send("?")
+            await asyncio.wait_for(until(3), 10)
+            assert asked == ["headline", "why", "map"]
+            assert [bar.state for bar in line.bars.values()] == ["finished"]
+            line.forget(2, ("fragment of status",))
+            assert (line.bars, len(line.ears)) == ({}, 3)
+            await line.close()
+
+    heard = asyncio.Event()
+    asyncio.run(hear())
 
 
 def test_a_full_picture_is_no_other_picture_than_its_preview() -> None:
