@@ -28,7 +28,7 @@ class Job:
 
     A run is computed stage by stage, anything else at once or, if it is not finished then, in as
     many turns as it takes. `stopping` jobs have been told to stop: nobody wants them any more.
-    `begun` ones go on from one stage to the next.
+    `begun` ones go on from one stage to the next; `since` when one waits or is computed.
     """
 
     work: Work
@@ -39,7 +39,7 @@ class Job:
     stopping: bool = False
     begun: bool = False
     next_stage: int = 0
-    waits_since: float = 0.0
+    since: float = 0.0
 
     def __post_init__(self) -> None:
         self.skip_stored()
@@ -58,6 +58,11 @@ class Job:
         """The stage of a run that is under way or next; None for anything else, and at its end."""
         stages = self.work.stages[self.next_stage : self.next_stage + 1]
         return stages[0] if stages else None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is a run whose every stage is computed."""
+        return bool(self.work.stages) and self.stage is None
 
     def skip_stored(self) -> None:
         """Go on to the next stage that the store does not have, whoever computed the others."""
@@ -137,7 +142,7 @@ class JobQueue:
     def _add(self, work: Work, viewer: str) -> None:
         job = self.jobs.get(work.name)
         if job is None or job.lost:
-            job = Job(work, waits_since=self.now())
+            job = Job(work, since=self.now())
         if not job.viewers:
             job.begin_anew()
         job.viewers.add(viewer)
@@ -163,7 +168,7 @@ class JobQueue:
 
         Returns
         -------
-        Runs that are complete.
+        All these jobs; those that are complete among them too.
         """
         done = job.result
         waiting = [other for other in self.jobs.values() if other.is_waiting]
@@ -171,10 +176,10 @@ class JobQueue:
         for one in on:
             self._advance(one)
         self._note_waits()
-        return [one for one in on if one.work.stages and one.stage is None]
+        return on
 
     def _advance(self, job: Job) -> None:
-        urgency, job.waits_since = job.urgency, self.now()
+        urgency, job.since = job.urgency, self.now()
         if job.stage is not None:
             job.next_stage += 1
             job.skip_stored()

@@ -26,6 +26,7 @@ from harmony_core.jobs.hints import Hint, Watcher
 from harmony_core.jobs.job_folder import Progress
 from harmony_core.jobs.places import Place, places_for
 from harmony_core.jobs.queue import NOTHING_WRITTEN, Job, JobQueue
+from harmony_core.jobs.standing import Standing
 from harmony_core.jobs.urgency import LANES, Lane
 from harmony_core.jobs.warmup import warm_up
 from harmony_core.jobs.work import Work
@@ -65,7 +66,8 @@ class Runner:
         self._lock = threading.RLock()
         # A pool reports finished jobs while it may hold locks that its `submit` needs.
         self._settler = ThreadPoolExecutor(1, thread_name_prefix="jobs")
-        self._hints = Watcher(self.progress, self._names_under_way)
+        self._standing = Standing(self.queue, self._n_places)
+        self._hints = Watcher(self.progress, self._under_way)
         self._closed = False
 
     @property
@@ -131,7 +133,7 @@ class Runner:
         with self._lock:
             job = self.queue.jobs.get(work.name)
             lost = "" if job is None else job.lost
-            warming = job is not None and job.is_waiting and self._is_warming(job)
+            waiting = "" if job is None else self._why_it_waits(job)
         progress = work.folder.progress
         if job is None:
             return progress
@@ -140,18 +142,27 @@ class Runner:
         if not job.viewers:
             return progress if progress.is_over else Progress("cancelled")
         if progress.state == "cancelled":
-            progress = Progress("waiting")  # it makes way, or was wanted again too late
-        if job.retries and not progress.is_over:
+            progress = Progress("waiting")  # it was wanted again too late
+        if progress.is_over:
+            return progress
+        if job.retries:
             again = f"{progress.step or 'Waiting'}, again because its worker had stopped"
             return replace(progress, step=again)
-        if warming and not progress.is_over:
-            return replace(progress, step=_GETTING_READY)
-        return progress
+        return replace(progress, step=waiting) if waiting else progress
+
+    def _why_it_waits(self, job: Job) -> str:
+        """Return what is said to who waits for a turn; nothing where it does not take long."""
+        if job.is_waiting and self._is_warming(job):
+            return _GETTING_READY
+        return self._standing.step(job)
 
     def _is_warming(self, job: Job) -> bool:
         """Return whether a job waits because no place for it is warm yet."""
         takes = [place for place in self._places or () if job.urgency.lane in place.lanes]
         return bool(takes) and all(place.is_warming for place in takes)
+
+    def _n_places(self, lane: Lane) -> int:
+        return sum(lane in place.lanes for place in self._places or ()) or 1
 
     def listen(self, heard: Callable[[Hint], None]) -> Callable[[], None]:
         """Hear soon, from any thread, of stages stored, progress, and the end of each job.
@@ -167,9 +178,10 @@ class Runner:
         """
         return self._hints.listen(heard)
 
-    def _names_under_way(self) -> set[str]:
+    def _under_way(self) -> dict[str, bool]:
         with self._lock:
-            return {name for name, job in self.queue.jobs.items() if not job.lost}
+            jobs = [job for job in self.queue.jobs.values() if not job.lost]
+            return {job.work.name: not job.is_waiting for job in jobs}
 
     def close(self) -> None:
         """Cancel everything and end the workers."""
@@ -219,7 +231,7 @@ class Runner:
             job.begin_anew()
         if job.lost:
             return
-        job.begun = True
+        job.begun, job.since = True, self.queue.now()
         stage = {} if job.stage is None else {"stage": job.stage}
         folders = str(self.store.home), str(work.folder.path)
         try:
@@ -255,6 +267,7 @@ class Runner:
         if self.queue.jobs.get(name) is not job:
             return
         job.future = None
+        self._hints.look_at([name])
         error = None if future.cancelled() else future.exception()
         if not job.viewers:
             self.queue.remove(job)
@@ -278,9 +291,12 @@ class Runner:
         elif state == "cancelled":  # it was wanted again after it had stopped
             job.begun = False
         else:
-            for complete in self.queue.advance(job):
-                complete.write("finished", fraction=1.0)
-                self.queue.remove(complete)
+            self._standing.learn(job)
+            for one in self.queue.advance(job):
+                if one.is_complete:
+                    one.write("finished", fraction=1.0)
+                    self.queue.remove(one)
+                self._hints.look_at([one.work.name])
 
 
 def _patience(place: Place) -> float:

@@ -34,7 +34,7 @@ class Told:
     """A watcher of one job that is looked at when the test says so."""
 
     def __init__(self, work: Work) -> None:
-        self.names = {work.name}
+        self.names = {work.name: False}
         self.hints: list[Hint] = []
         self.watcher = Watcher(lambda work: work.folder.progress, lambda: self.names)
         self.watcher._listeners.append(self.hints.append)  # without its thread
@@ -65,11 +65,23 @@ def test_the_end_is_said_once_and_nothing_is_looked_at_any_more(work: Work) -> N
     assert told.look() == []
 
 
+def test_without_news_only_what_is_computed_is_looked_at(work: Work) -> None:
+    told = Told(work)
+    told.look()
+    work.folder.write("running", fraction=0.5)
+    told.hints.clear()
+    told.watcher.look(())
+    assert told.hints == []
+    told.names[work.name] = True
+    told.watcher.look(())
+    assert [hint.progress.fraction for hint in told.hints] == [0.5]
+
+
 def test_asked_for_again_it_is_looked_at_again(work: Work) -> None:
     told = Told(work)
     told.names.clear()
     told.look()
-    told.names.add(work.name)
+    told.names[work.name] = False
     told.watcher.expect(work)
     work.folder.write("running", fraction=0.5)
     assert told.look() == [Hint("job", (), Progress("running", fraction=0.5))]

@@ -73,8 +73,9 @@ class Line:
         assert isinstance(job.work, FakeWork)
         self.store.add((job.work.settings, job.stage or ""))
         job.future = None
-        for complete in self.queue.advance(job):
-            self.queue.remove(complete)
+        for one in self.queue.advance(job):
+            if one.is_complete:
+                self.queue.remove(one)
 
     def compute(self, lanes: tuple[Lane, ...] = LANES) -> str:
         """Compute what is next; return its settings and stage."""
