@@ -15,10 +15,11 @@ import pages.ui
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Import what pages need, and close what they have started when the server ends."""
-    from pages.ui import garbage, services
+    from pages.ui import garbage, services, sockets
 
     _import_parts()
     garbage.freeze()
+    sockets.send_at_once()
     try:
         yield
     finally:

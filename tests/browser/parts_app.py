@@ -20,7 +20,7 @@ from harmony_core.jobs.places import Place
 from harmony_core.jobs.runner import Runner
 from harmony_core.jobs.work import Work
 from harmony_core.store import Store
-from pages.ui import services
+from pages.ui import services, serving
 from pages.ui.line import components as line
 from pages.ui.line import listeners
 from pages.ui.line.route import route
@@ -125,4 +125,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 elif __name__ == "parts_app":
-    app = st.App(__file__, routes=[route()])
+    app = st.App(__file__, routes=[route()], lifespan=serving.lifespan)
