@@ -1,25 +1,26 @@
-"""Tune: move a slider; before, after, marker genes and verdict stay side by side."""
+"""Tune: move a slider; before, after, marker genes and verdict stay side by side.
+
+A move runs the page once: settings, places of the parts, navigation. What arrives later redraws the
+parts that show it.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
 from harmony_core.errors import ParameterError
 from harmony_core.figures.screen.convergence import convergence_curve
-from harmony_core.inspect.gene_sets import PANEL, find_genes
-from harmony_core.jobs.job_folder import Progress
-from harmony_core.runs.plan import SIDES
-from harmony_core.runs.results import RunResults
+from harmony_core.params import RunParams
+from harmony_core.store import Dataset
 from pages.ui import address, advice_panel, evidence_table, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
-from pages.ui.gene_view import gene_view
+from pages.ui.part import Part
 from pages.ui.text import plain
 from pages.ui.tune import (
     before_after,
     controls,
+    genes,
     replay,
     run,
     run_comparison,
@@ -28,9 +29,6 @@ from pages.ui.tune import (
     settings_search,
     sketch,
 )
-
-_CLUSTERS = "Clusters"  # of the marker-gene panels, the one made of these data's own clusters
-_MOST_GENES = 12
 
 
 def main() -> None:
@@ -54,57 +52,38 @@ def main() -> None:
     state.choose_settings(dataset, params)
     if sketch.undecided(dataset, params):
         return
-    task = run.RunTask(dataset, params)
-    progress = task.request()
-    if progress.state == "finished":
-        state.set_last_run(dataset, params)
-    current = CurrentRun(dataset, params)
-    _draw(current, task, progress)
+    with st.container():
+        address.problems()
+    _place(dataset, params, run.requested(dataset, params))
     address.write(dataset, params)
 
 
-def _draw(current: CurrentRun, task: run.RunTask, progress: Progress) -> None:
-    params = current.results.params
-    # Containers even when empty: what follows keeps its place, and with it zoom and open panels.
-    with st.container():
-        address.problems()
-        run.ending(progress)
-    task.status(progress)
-    _headline(current)
-    pace, only = replay.pace(current.dataset), before_after.narrowed_to(current.results)
-    st.fragment(before_after.draw, run_every=pace)(current, pace, only)
-    with st.container():
-        evidence_table.note_on_marks(current.dataset)
+def _place(dataset: Dataset, params: RunParams, task: run.RunTask) -> None:
+    STATUS.place(task.works, dataset, params)
+    HEADLINE.place(task.works, dataset, params)
+    PICTURES.place(task.works, dataset, params)
+    MARKED.place([], dataset)
     if presentation.is_on():
-        run_comparison.way_back(current)
+        WAY_BACK.place([], dataset, params)
     else:
-        run_table.draw(current)
-    _explanation(current, only)
+        RUNS.place(task.works if run_table.is_open() else [], dataset, params)
+    EXPLANATION.place(task.works, dataset, params)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _genes(current, only)
+        GENES.place(task.works, dataset, params)
     with right:
         if params.precomputed is None:
-            _convergence(current)
+            CONVERGENCE.place(task.works, dataset, params)
     if not presentation.is_on():
-        _search(current)
-        _where_the_time_went(current.results)
+        if params.precomputed is None:
+            SEARCH.place(task.works, dataset, params)
+        TIMES.place(task.works if _times_are_open() else [], dataset, params)
 
 
-def _search(current: CurrentRun) -> None:
-    if current.results.params.precomputed is not None or not current.results.plan.has("assess"):
-        return
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        settings_search.draw(current.dataset, current.results.params)
-    with right:
-        seed_stability.draw(current.dataset, current.results.params)
-
-
-def _headline(current: CurrentRun) -> None:
-    results, old = current.newest_with("assess")
+def _headline(dataset: Dataset, params: RunParams) -> str:
+    results, old = CurrentRun(dataset, params).newest_with("assess")
     if results is None or results.assessment is None:
-        return
+        return ""
     few = presentation.is_on()
     with panels.place("headline", old=old):
         left, right = st.columns([1, 2 if few else 3], gap="small")
@@ -115,12 +94,14 @@ def _headline(current: CurrentRun) -> None:
             if len(results.params.harmony.batch) > 1:
                 st.caption(plain(variable))
             panels.headline(results.assessment, variable, main_only=few)
+    return results.plan.run
 
 
-def _explanation(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> None:
+def _explanation(dataset: Dataset, params: RunParams) -> str:
+    current = CurrentRun(dataset, params)
     results, old = current.newest_with("assess")
     if results is None or results.assessment is None:
-        return
+        return ""
     verdict = results.assessment.verdict
     with panels.place("explanation", old=old):
         left, right = st.columns([3, 2], gap="medium")
@@ -130,95 +111,73 @@ def _explanation(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> Non
     with right:
         advice_panel.draw(results)
     if not presentation.is_on():
-        evidence_table.table(verdict, results, only=only)
+        evidence_table.table(verdict, results, only=before_after.narrowed_to(current.results))
+    return results.plan.run
 
 
-def _genes(current: CurrentRun, only: npt.NDArray[np.bool_] | None) -> None:
-    st.subheader(
-        "Marker genes", help="Always the uncorrected expression: Harmony never changes it."
-    )
-    results, _ = current.newest_drawable()
-    if results is None:
-        return
-    if not len(current.dataset.symbols):
-        st.caption("These data have an embedding but no expression, so there are no genes to show.")
-        return
-    symbols = list(current.dataset.symbols)
-    known = [name for name, genes in PANEL.items() if find_genes(genes, symbols)[0]]
-    gene_panels = [*known, _CLUSTERS, evidence_table.OWN_PANEL]
-    # Evidence opens its genes by setting this, so the widget has no default of its own.
-    if st.session_state.get(evidence_table.PANEL_KEY) not in gene_panels:
-        st.session_state[evidence_table.PANEL_KEY] = gene_panels[0]
-    pick = st.segmented_control(
-        "Panel",
-        gene_panels,
-        # Short enough for all to be seen beside the convergence curve.
-        format_func=lambda name: name.removesuffix(" cells").removesuffix(" genes"),
-        key=evidence_table.PANEL_KEY,
-        label_visibility="collapsed",
-        required=True,
-        persist_state="session",
-    )
-    if pick == evidence_table.OWN_PANEL:
-        typed = st.text_input("Genes, separated by commas or spaces", key=evidence_table.GENES_KEY)
-        wanted = typed.replace(",", " ").split()[:_MOST_GENES]
-    elif pick == _CLUSTERS:
-        wanted = _best_of_clusters(current)
-    else:
-        wanted = list(PANEL[pick])
-    found, missing = find_genes(wanted, symbols)
-    if missing:
-        st.caption(f"Not in these data: {', '.join(plain(m) for m in missing)}.")
-    if not found:
-        return
-    values = {symbol: results.gene(position) for symbol, position in found.items()}
-    if only is not None and results.obs is not None and len(only) != len(results.obs):
-        only = None  # the picture is still that of other cells
-    before, after = (results.layout_or_preview(side) for side in SIDES)
-    if before is not None and after is not None:
-        gene_view(
-            {symbol: v for symbol, v in values.items() if v is not None},
-            before,
-            after,
-            key="gene-grid",
-            setting=results.plan.run,
-            cells=only,
-        )
-    st.page_link("pages/markers.py", label="Dot plot, violins and tables")
-
-
-def _best_of_clusters(current: CurrentRun) -> list[str]:
-    """Return the best marker gene of each cluster after correction, and say what they are."""
-    results, _ = current.newest_with("markers_after")
-    markers = None if results is None else results.markers("after")
-    if markers is None:
-        st.caption("The marker genes of the clusters are on their way.")
-        return []
-    best = [cluster.symbols[0] for cluster in markers if cluster.symbols][:_MOST_GENES]
-    st.caption("The best marker gene of each cluster after Harmony.")
-    return list(dict.fromkeys(best))
-
-
-def _convergence(current: CurrentRun) -> None:
+def _convergence(dataset: Dataset, params: RunParams) -> str:
     st.subheader("Convergence", help="Harmony's objective; it should fall and level off.")
-    results, _ = current.newest_with("correct")
+    results, _ = CurrentRun(dataset, params).newest_with("correct")
     if results is None or results.harmony is None:
-        return
+        return ""
     harmony = results.harmony
     chart(
         convergence_curve(harmony["objective"], harmony["stop_reason"]),
         key="convergence",
     )
     st.caption(panels.convergence_sentence(harmony, results.params))
+    return results.plan.run
 
 
-def _where_the_time_went(results: RunResults) -> None:
-    seconds = results.seconds
-    if not seconds:
+def _search(dataset: Dataset, params: RunParams) -> None:
+    if not CurrentRun(dataset, params).results.plan.has("assess"):
         return
-    with st.expander("Where the time went"):
-        for name, spent in seconds.items():
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        settings_search.draw(dataset, params)
+    with right:
+        seed_stability.draw(dataset, params)
+
+
+def _times(dataset: Dataset, params: RunParams) -> None:
+    panel = st.expander("Where the time went", key=_TIMES_OPEN, on_change="rerun")
+    if not panel.open:
+        return
+    results = CurrentRun(dataset, params).results
+    with panel:
+        for name, spent in results.seconds.items():
             st.caption(f"{results.plan.stages[name].title}: {spent:.2f} s")
 
+
+_TIMES_OPEN = "times-open"
+
+
+def _times_are_open() -> bool:
+    return bool(st.session_state.get(_TIMES_OPEN))
+
+
+STATUS = Part("status", draw=run.status)
+HEADLINE = Part("headline", draw=_headline, shows=("assess",))
+PICTURES = Part(
+    "pictures",
+    draw=before_after.draw,
+    shows=("preview_after", "layout_before", "layout_after", "clusters_after"),
+    hears=(evidence_table.MARKS, run_comparison.COMPARISON, replay.FILM),
+)
+MARKED = Part("marked", draw=evidence_table.note_on_marks, hears=(evidence_table.MARKS,))
+WAY_BACK = Part("way-back", draw=run_comparison.draw_way_back, hears=(run_comparison.COMPARISON,))
+RUNS = Part("runs", draw=run_table.draw, shows=("assess", "layout_after"))
+EXPLANATION = Part(
+    "explanation", draw=_explanation, shows=("assess",), hears=(before_after.NARROWED,)
+)
+GENES = Part(
+    "genes",
+    draw=genes.draw,
+    shows=("preview_after", "layout_before", "layout_after"),
+    hears=(evidence_table.MARKS, before_after.NARROWED),
+)
+CONVERGENCE = Part("convergence", draw=_convergence, shows=("correct",))
+SEARCH = Part("search", draw=_search, shows=("assess",))
+TIMES = Part("times", draw=_times)
 
 main()

@@ -8,7 +8,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.tried_advice import AdviceOutcome, advice_outcomes, untried
 from harmony_core.store import Dataset
-from pages.ui import state
+from pages.ui import part, state
 from pages.ui.run_group import Group
 from pages.ui.text import plain
 from pages.ui.tune import controls
@@ -71,3 +71,4 @@ def _follow(dataset: Dataset, params: RunParams) -> None:
         st.session_state.pop(f"{dataset.fingerprint}:{name}", None)
     state.choose_settings(dataset, params)
     controls.set_sliders(dataset, params)
+    part.run_page()

@@ -14,7 +14,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.evidence import Evidence
 from harmony_core.verdict.verdict import Verdict
-from pages.ui import state
+from pages.ui import part, state
 from pages.ui.linked_view.selection_state import pack_bits, unpack_bits
 from pages.ui.tables import EMPTY, decimals
 from pages.ui.text import plain
@@ -23,6 +23,10 @@ OWN_PANEL = "My own genes"
 """Of the marker-gene plot's panels, the one whose genes are typed."""
 
 PANEL_KEY, GENES_KEY = "panel", "own-genes"
+
+MARKS = "marks"
+"""What is said to other parts when other cells are marked."""
+
 _MARKED, _TIMES_CLEARED = "marked", "evidence-cleared"
 
 
@@ -120,6 +124,7 @@ def mark_row(results: RunResults, row: Evidence) -> None:
     if row.genes:
         st.session_state[PANEL_KEY] = OWN_PANEL
         st.session_state[GENES_KEY] = ", ".join(row.genes)
+    part.say(MARKS)
 
 
 def mark_cluster(results: RunResults, variable: str, cluster: int, name: str) -> None:
@@ -132,6 +137,7 @@ def mark_cluster(results: RunResults, variable: str, cluster: int, name: str) ->
         # Pre-clusters are numbered anew for other cells, components or batch variables.
         "reference": results.plan.keys["reference"].digest,
     }
+    part.say(MARKS)
 
 
 def mark_cells(results: RunResults, cells: npt.NDArray[np.bool_], name: str) -> None:
@@ -142,12 +148,14 @@ def mark_cells(results: RunResults, cells: npt.NDArray[np.bool_], name: str) -> 
         "bits": pack_bits(cells),
         "reference": results.plan.keys["prepare"].digest,
     }
+    part.say(MARKS)
 
 
 def clear(dataset: Dataset) -> None:
     """Mark nothing any more; the table, under a new key, forgets the selected row too."""
     st.session_state.pop(state.key(_MARKED, dataset), None)
     st.session_state[_TIMES_CLEARED] = st.session_state.get(_TIMES_CLEARED, 0) + 1
+    part.say(MARKS)
 
 
 def marked_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:

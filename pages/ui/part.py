@@ -25,6 +25,7 @@ from pages.ui import garbage, services
 from pages.ui.line import components as line
 
 _drawings = itertools.count(1)
+_PAGE_WANTED = "page-run-wanted"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Part:
             st.fragment(self._draw)(tuple(works), *arguments)
 
     def _draw(self, works: Sequence[Work], *arguments: object) -> None:
+        if st.session_state.pop(_PAGE_WANTED, False):
+            st.rerun(scope="app")
         garbage.collect_soon()
         line.listener().follow(self.key, works)
         # Before it is drawn: what is stored meanwhile is then drawn twice rather than never.
@@ -92,6 +95,11 @@ def say(name: str) -> None:
     the session's state first: what is said is a name, never a value.
     """
     line.say(name)
+
+
+def run_page() -> None:
+    """Have the page run, not a part alone; for callbacks in parts that change its settings."""
+    st.session_state[_PAGE_WANTED] = True
 
 
 def _is_under_way(work: Work) -> bool:

@@ -99,6 +99,7 @@ def test_the_way_back_keeps_the_sliders(app: AppTest) -> None:
 
 
 def test_it_stands_beside_our_runs(app: AppTest) -> None:
+    app.session_state["runs-open"] = True
     app.run()
     table = next(d.value for d in app.dataframe if "Corrected by" in d.value)
     assert sorted(table["Corrected by"]) == ["Harmony", "X_scVI"]

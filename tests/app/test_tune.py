@@ -182,7 +182,8 @@ def finished(dataset: Dataset) -> Dataset:
 
 @pytest.fixture
 def small(app: AppTest, finished: Dataset, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The app on those data."""
+    """The app on those data, with the panel of kept runs open."""
+    app.session_state["runs-open"] = True
     monkeypatch.setenv(HOME_VARIABLE, str(finished.folder.parents[1]))
     st.cache_resource.clear()
     app.session_state["dataset"] = finished.fingerprint

@@ -6,35 +6,32 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from harmony_core.params import RunParams
 from harmony_core.runs.history import side_names
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import address, colouring, evidence_table, presentation
+from pages.ui import address, colouring, evidence_table, part, presentation
 from pages.ui.current_run import CurrentRun
 from pages.ui.linked_view import Panel, current_selection, linked_view
 from pages.ui.presentation import PANEL_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.tune import replay, run_comparison, selection
 
 NARROWED = "only-selected"
-"""Key of the switch that keeps what stands below the pictures to the selected cells."""
+"""Key of the switch that keeps what stands below the pictures to the selected cells, and what is
+said to other parts when those are others."""
+
+_DRAWN_WITH = "only-selected-drawn"
 
 
-def draw(current: CurrentRun, pace: float | None, only: npt.NDArray[np.bool_] | None) -> None:
-    """Draw the linked view; as a fragment, so that replay and colouring redraw nothing else.
-
-    Parameters
-    ----------
-    pace
-        Seconds after which the fragment draws itself again; None if it does not.
-    only
-        The cells that what stands below was last drawn with, from `narrowed_to`.
-    """
+def draw(dataset: Dataset, params: RunParams) -> str:
+    """Draw the linked view; return the run that it shows."""
+    current = CurrentRun(dataset, params)
     results, old = current.newest_drawable()
     source = results or current.results
     before, after = source.layout_or_preview("before"), source.layout_or_preview("after")
     if source.obs is None or before is None:
         st.info("The first picture of these data takes a moment to prepare.")
-        return
+        return ""
     replay.advance(source)
     preview = "preview, the full picture follows" if source.is_preview else ""
     note = " · ".join(filter(None, [run_comparison.note_of(source.params), preview]))
@@ -78,11 +75,18 @@ def draw(current: CurrentRun, pace: float | None, only: npt.NDArray[np.bool_] | 
     if after is not None and not source.is_preview and source.params.precomputed is None:
         replay.draw(source)
     address.write(current.dataset, current.results.params)
-    if replay.pace(current.dataset) != pace:
-        st.rerun(scope="app")  # only a run of the whole page changes how often this one is drawn
-    now = narrowed_to(current.results)
-    if (now is None) != (only is None) or not np.array_equal(now, only):
-        st.rerun(scope="app")  # what is kept to the selection stands outside
+    replay.keep_time(dataset)
+    _say_if_narrowed(current.results)
+    return source.plan.run
+
+
+def _say_if_narrowed(results: RunResults) -> None:
+    """Tell what is kept to the selection, and stands outside, that it is another one."""
+    only = narrowed_to(results)
+    now = None if only is None else only.tobytes()
+    if st.session_state.get(_DRAWN_WITH) != now:
+        st.session_state[_DRAWN_WITH] = now
+        part.say(NARROWED)
 
 
 def selected_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:

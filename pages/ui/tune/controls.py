@@ -20,6 +20,7 @@ from harmony_core.params import (
 from harmony_core.runs.history import flat
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
+from pages.ui import part
 from pages.ui.data import precomputed
 from pages.ui.text import plain
 from pages.ui.tune import help_texts
@@ -318,6 +319,12 @@ def set_sliders(dataset: Dataset, params: RunParams) -> None:
     values |= {"flavor": params.clusters.flavor}
     for name, value in values.items():
         st.session_state[f"{dataset.fingerprint}:{name}"] = value
+
+
+def show_run(dataset: Dataset, params: RunParams) -> None:
+    """Move the sliders from a callback in a part: the page then runs with them."""
+    set_sliders(dataset, params)
+    part.run_page()
 
 
 def _harmony_values(harmony: HarmonyParams) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from harmony_core.runs import iterations
 from harmony_core.runs.iterations import Frame
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import panels, state
+from pages.ui import panels, part, state
 from pages.ui.charts import chart
 from pages.ui.linked_view import Panel
 from pages.ui.run_group import Group
@@ -22,12 +22,22 @@ from pages.ui.text import plain
 from pages.ui.tune.run_comparison import settings_in_words
 
 SECONDS_A_FRAME = 1.6
+FILM = "film"
+"""What is said to the pictures when the next frame's time has come."""
+
 _SWITCH, _PLAYING, _ADVANCED = "film", "film-playing", "film-advanced"
 
 
-def pace(dataset: Dataset) -> float | None:
-    """Return how often the pictures must be drawn again; None while nothing plays."""
-    return SECONDS_A_FRAME if st.session_state.get(state.key(_PLAYING, dataset)) else None
+def keep_time(dataset: Dataset) -> None:
+    """Have the pictures, in whose part this is called, drawn again while the film plays."""
+    if st.session_state.get(state.key(_PLAYING, dataset)):
+        st.fragment(_tick, run_every=SECONDS_A_FRAME)()
+
+
+def _tick() -> None:
+    since = time.monotonic() - st.session_state.get(_ADVANCED, 0.0)
+    if since >= 0.8 * SECONDS_A_FRAME:
+        part.say(FILM)
 
 
 def advance(results: RunResults) -> None:

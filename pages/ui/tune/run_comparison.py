@@ -16,7 +16,7 @@ from harmony_core.runs.comparison import Change, compare
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import evidence_table, state
+from pages.ui import evidence_table, part, state
 from pages.ui.current_run import CurrentRun
 from pages.ui.linked_view import Panel
 from pages.ui.run_group import Group
@@ -24,6 +24,9 @@ from pages.ui.text import plain
 
 BEFORE, CURRENT = "before", "current"
 """What the two pictures show while no run is chosen for them."""
+
+COMPARISON = "comparison"
+"""What is said to other parts when the pictures are to show other runs."""
 
 _STEPS = (
     *("neighbors_before", "clusters_before", "neighbors_after", "layout_after", "clusters_after"),
@@ -74,6 +77,11 @@ def choose(current: CurrentRun, titles: dict[str, str]) -> None:
         way_back(current)
 
 
+def draw_way_back(dataset: Dataset, params: RunParams) -> None:
+    """Draw the way back alone, where there is no list of runs."""
+    way_back(CurrentRun(dataset, params))
+
+
 def way_back(current: CurrentRun) -> None:
     """Offer to end a comparison, where one is on."""
     if _is_on(current):
@@ -88,6 +96,7 @@ def way_back(current: CurrentRun) -> None:
 
 def end(dataset: Dataset) -> None:
     """Show before and after again."""
+    part.say(COMPARISON)
     st.session_state[state.key(_LEFT, dataset)] = BEFORE
     st.session_state[state.key(_RIGHT, dataset)] = CURRENT
 
@@ -105,7 +114,9 @@ def panels(current: CurrentRun) -> tuple[Panel | None, Panel | None]:
 
 def halves(current: CurrentRun) -> tuple[Half, Half]:
     """Return what the two pictures show."""
-    known = {RunResults(current.dataset, run).plan.run: run for run in _comparable(current)}
+    # What is kept is read only where it is needed: it grows with every move.
+    kept = _comparable(current) if _is_on(current) else []
+    known = {RunResults(current.dataset, run).plan.run: run for run in kept}
     left, right = (known.get(picked or "") for picked in _picked(current.dataset))
     titles = history.side_names(current.results.params)
     here = current.newest_drawable()[0] or current.results
@@ -270,7 +281,8 @@ def _runs(current: CurrentRun) -> list[RunParams]:
 
 
 def _ask_for(current: CurrentRun) -> None:
-    """Have computed what the comparison needs."""
+    """Have computed what the comparison needs, and the pictures drawn."""
+    part.say(COMPARISON)
     group = Group("compare", current.dataset, *_STEPS)
     wanted = _runs(current)
     done = group.done(wanted)

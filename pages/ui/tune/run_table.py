@@ -23,39 +23,55 @@ from pages.ui.tables import EMPTY, decimals
 from pages.ui.tune import controls, run_comparison
 
 MOST_LAYOUTS = 8
+_OPEN = "runs-open"
 
 TITLES = {
     name: METRICS[name].short_title for name in ("mcm", "ilisi", "gap", "worst_label_purity_loss")
 }
 
 
-def draw(current: CurrentRun) -> None:
-    """Draw the kept runs that judged the same cells, and what two of them differ in."""
-    kept = history.comparable_runs(current.dataset, current.results.params)
-    if len(kept) < 2:
-        return
+def draw(dataset: Dataset, params: RunParams) -> None:
+    """Draw the kept runs that judged the same cells, and what two of them differ in.
+
+    Nothing is read or drawn while the panel is closed.
+    """
+    panel = st.expander("Runs: compare, name, pin", key=_OPEN, on_change="rerun")
+    if panel.open:
+        with panel:
+            _runs(CurrentRun(dataset, params))
+
+
+def is_open() -> bool:
+    """Return whether the panel is open."""
+    return bool(st.session_state.get(_OPEN))
+
+
+def _runs(current: CurrentRun) -> None:
     dataset = current.dataset
+    kept = history.comparable_runs(dataset, current.results.params)
+    if len(kept) < 2:
+        st.caption("Move a slider: every run that you try is kept and listed here.")
+        return
     kept.sort(key=lambda run: not history.tag_of(dataset, run).pinned)
     by_name = {RunResults(dataset, run).plan.run: run for run in kept}
     titles = _titles(dataset, by_name)
-    with st.expander("Runs: compare, name, pin"):
-        labels = [history.tag_of(dataset, run) for run in kept]
-        table = [
-            {"Pinned": label.pinned, "Name": label.name, **row}
-            for label, row in zip(labels, rows(dataset, kept, current.results.params), strict=True)
-        ]
-        st.dataframe(
-            pd.DataFrame(table),
-            hide_index=True,
-            key=f"runs-{dataset.fingerprint}",
-            column_config={title: decimals(3) for title in TITLES.values()},
-            placeholder=EMPTY,
-        )
-        _small_layouts(dataset, by_name, titles)
-        _selected_run(dataset, by_name, titles)
-        st.markdown("**Compare two runs in the pictures**")
-        run_comparison.choose(current, titles)
-        run_comparison.what_changed(current)
+    labels = [history.tag_of(dataset, run) for run in kept]
+    table = [
+        {"Pinned": label.pinned, "Name": label.name, **row}
+        for label, row in zip(labels, rows(dataset, kept, current.results.params), strict=True)
+    ]
+    st.dataframe(
+        pd.DataFrame(table),
+        hide_index=True,
+        key=f"runs-{dataset.fingerprint}",
+        column_config={title: decimals(3) for title in TITLES.values()},
+        placeholder=EMPTY,
+    )
+    _small_layouts(dataset, by_name, titles)
+    _selected_run(dataset, by_name, titles)
+    st.markdown("**Compare two runs in the pictures**")
+    run_comparison.choose(current, titles)
+    run_comparison.what_changed(current)
 
 
 def _small_layouts(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[str, str]) -> None:
@@ -97,7 +113,7 @@ def _selected_run(dataset: Dataset, by_name: dict[str, RunParams], titles: dict[
         "Show this run",
         key="show-run",
         help="Moves the sliders to its settings.",
-        on_click=controls.set_sliders,
+        on_click=controls.show_run,
         args=(dataset, run),
         width="stretch",
     )

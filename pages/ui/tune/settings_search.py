@@ -75,7 +75,7 @@ def _suggestion(dataset: Dataset, params: RunParams, suggestion: Suggestion) -> 
                 "Use it",
                 key="use-suggestion",
                 type="primary",
-                on_click=controls.set_sliders,
+                on_click=controls.show_run,
                 args=(dataset, replace(params, harmony=best.settings)),
                 width="stretch",
             )
