@@ -27,6 +27,7 @@ PANEL_KEY, GENES_KEY = "panel", "own-genes"
 MARKS = "marks"
 """What is said to other parts when other cells are marked."""
 
+_GENES_TO_OPEN = "genes-to-open"
 _MARKED, _TIMES_CLEARED = "marked", "evidence-cleared"
 
 
@@ -122,9 +123,20 @@ def mark_row(results: RunResults, row: Evidence) -> None:
     else:
         mark_cluster(results, row.batch_variable, row.cluster, row.name)
     if row.genes:
-        st.session_state[PANEL_KEY] = OWN_PANEL
-        st.session_state[GENES_KEY] = ", ".join(row.genes)
+        st.session_state[_GENES_TO_OPEN] = ", ".join(row.genes)
     part.say(MARKS)
+
+
+def open_genes() -> None:
+    """Put the genes of the row that was chosen last into the widgets that are about to be drawn.
+
+    By the part that has these widgets: the browser would undo what others set, since it sends what
+    it shows with every click.
+    """
+    genes = st.session_state.pop(_GENES_TO_OPEN, None)
+    if genes is not None:
+        st.session_state[PANEL_KEY] = OWN_PANEL
+        st.session_state[GENES_KEY] = genes
 
 
 def mark_cluster(results: RunResults, variable: str, cluster: int, name: str) -> None:

@@ -37,6 +37,7 @@ def draw(dataset: Dataset, params: RunParams) -> str:
     known = [name for name, genes in PANEL.items() if find_genes(genes, symbols)[0]]
     gene_panels = [*known, _CLUSTERS, evidence_table.OWN_PANEL]
     # Evidence opens its genes by setting this, so the widget has no default of its own.
+    evidence_table.open_genes()
     if st.session_state.get(evidence_table.PANEL_KEY) not in gene_panels:
         st.session_state[evidence_table.PANEL_KEY] = gene_panels[0]
     pick = st.segmented_control(
