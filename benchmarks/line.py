@@ -8,6 +8,7 @@ while somebody waits is asked, then opened again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -17,14 +18,14 @@ from typing import Any
 import websockets
 
 OVER = ("finished", "failed", "cancelled")
-TICK = 0.4
+TICK = 0.3
 """Seconds between looks at the line, while somebody waits."""
-QUIET = 1.0
+QUIET = 0.8
 """Seconds of silence after which the line is asked whether it lives."""
-LOOK = 2.5
-"""Seconds between looks of parts that wait, while there is no line; then twice as long."""
+LOOK = 2.0
+"""Seconds between looks of parts that wait, while the line does not answer."""
 PATIENCE = 1.0
-"""Seconds until a line is dead, or a part is asked again; then twice as long."""
+"""Seconds until a line is opened or a part asked anew; then twice as long."""
 LONGEST = 10.0
 
 
@@ -109,8 +110,9 @@ class Line:
         self._late: asyncio.TimerHandle | None = None
         self._tick: asyncio.TimerHandle | None = None
         self._patience = PATIENCE
-        self._line_patience, self._look_pause = PATIENCE, LOOK
-        self._heard_at = self._question_at = self._looked_at = 0.0
+        self._line_patience = PATIENCE
+        self._heard_at = self._question_at = 0.0
+        self._looked_at = time.monotonic()  # a line that opens says everything
         self._socket: websockets.ClientConnection | None = None
         self._sent: set[asyncio.Task[None]] = set()
         self._listening = asyncio.create_task(self._listen())
@@ -128,18 +130,15 @@ class Line:
     async def _listen(self) -> None:
         pause = TICK / 2
         while True:
-            try:
+            with contextlib.suppress(OSError, websockets.WebSocketException):
                 async with websockets.connect(
                     self.url, origin=self._origin, ping_interval=None, close_timeout=5, proxy=None
                 ) as socket:
                     self._socket, self._heard_at, pause = socket, time.monotonic(), TICK / 2
                     async for message in socket:
                         self._hear(json.loads(message))
-            except (OSError, websockets.WebSocketException):
-                pass
             self._socket = None
             self.n_lost += 1
-            self._look()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST)
 
@@ -149,7 +148,7 @@ class Line:
         now = time.monotonic()
         if now - self._question_at < PATIENCE:
             self._line_patience = PATIENCE
-        self._heard_at, self._question_at, self._look_pause = now, 0.0, LOOK
+        self._heard_at, self._question_at = now, 0.0
         self._number += 1
         for hint in hints:
             if name := hint.get("name"):
@@ -236,11 +235,6 @@ class Line:
         self._sent.add(task)
         task.add_done_callback(self._sent.discard)
 
-    def _look(self) -> None:
-        self._looked_at = time.monotonic()
-        self._due.update(ear.part for ear in self.ears.values() if ear.waits)
-        self._next()
-
     # The line is looked at while somebody waits.
 
     def _watch(self) -> None:
@@ -251,23 +245,21 @@ class Line:
         self._tick = None
         if not self.is_awaited:
             return
-        now = time.monotonic()
-        if self._socket is None:
-            if now - self._looked_at > self._look_pause:
-                self._look_pause = min(2 * self._look_pause, LONGEST)
-                self._look()
-        elif not self._question_at:
-            if now - self._heard_at > QUIET:
-                self._question_at = now
-                self._send(self._question(self._socket))
-        elif now - self._question_at > self._line_patience:
+        now, socket = time.monotonic(), self._socket
+        if socket is not None and not self._question_at and now - self._heard_at > QUIET:
+            self._question_at = now
+            self._send(self._question(socket))
+        unanswered = now - self._question_at if self._question_at else 0.0
+        if (socket is None or unanswered > PATIENCE) and now - self._looked_at > LOOK:
+            self._looked_at = now
+            self._due.update(ear.part for ear in self.ears.values() if ear.waits)
+            self._next()
+        if socket is not None and unanswered > self._line_patience:
             self._line_patience = min(2 * self._line_patience, LONGEST)  # it may only be busy
             self._question_at = 0.0
-            self._send(self._socket.close())
+            self._send(socket.close())
         self._watch()
 
     async def _question(self, socket: websockets.ClientConnection) -> None:
-        try:
+        with contextlib.suppress(websockets.ConnectionClosed):
             await socket.send("?")
-        except websockets.ConnectionClosed:
-            self._look()

@@ -408,7 +408,7 @@ def cpu_by_part(viewer: Viewer, costs: Iterable[Cost]) -> dict[str, list[float]]
 
 # In a browser
 
-WATCH = """([note, parts]) => new Promise((done) => {
+WATCH = """([note, parts]) => {
   const part = (name) => document.querySelector(`[data-part=${name}]`)?.dataset;
   const right = () => document.querySelector("figure[data-side=right]");
   const seen = {}, painted = right().dataset.painted, before = part("status")?.setting;
@@ -434,11 +434,11 @@ WATCH = """([note, parts]) => new Promise((done) => {
       quiet = text === note && seen.verdict && isAtRest() ? quiet || now : 0;
       if (quiet && now - quiet > 300) see("everything", quiet);
     }
-    if (seen.everything) requestAnimationFrame(() => done(seen));
+    if (seen.everything) requestAnimationFrame(() => { window.seen = seen; });
     else requestAnimationFrame(look);
   };
   look();
-})"""
+}"""
 
 
 def in_browser(server: Server, moves: int, file: Path | None) -> list[dict[str, float]]:
@@ -459,14 +459,16 @@ def in_browser(server: Server, moves: int, file: Path | None) -> list[dict[str, 
             page.get_by_role("heading", name=file.stem).wait_for()
             page.get_by_role("link", name="Go to Tune").click()
         page.locator(".st-key-new-headline").wait_for()
+        page.wait_for_selector("figure[data-side=right][data-painted]:not([data-painted=''])")
         found = []
         for number in range(len(WARM_UP) + moves):
             note = f"theta {2.25 + 0.25 * number:g} · sigma 0.1"
             page.get_by_role("slider", name="theta").focus()
-            page.evaluate(f"void (window.watching = ({WATCH})({json.dumps([note, PARTS])}))")
+            page.evaluate(f"void ({WATCH})({json.dumps([note, PARTS])})")
             page.keyboard.press("ArrowRight")
-            found.append(page.evaluate("window.watching"))
-            page.wait_for_timeout(1000)
+            found.append(page.wait_for_function("window.seen").json_value())
+            page.evaluate("window.seen = null")
+            page.wait_for_function("!document.querySelector('[data-waits=true]')")
         browser.close()
     return found[len(WARM_UP) :]
 
@@ -544,7 +546,7 @@ def rows_of_browser(
 
 
 def measure(options: argparse.Namespace, n_cells: int | None) -> list[Row]:
-    """Measure one dataset: the sample, or so many generated cells."""
+    """Measure one dataset, the sample or so many generated cells; print each figure."""
     with tempfile.TemporaryDirectory() as folder:
         file = None
         if n_cells is not None:
@@ -558,10 +560,12 @@ def measure(options: argparse.Namespace, n_cells: int | None) -> list[Row]:
         name = examples.FIRST if file is None else str(file)
         own = own_seconds(options.worker, name, found.base, settings)
         table = rows(found, own)
+        print("\n".join(map(str, table)), flush=True)
         if options.browser:
             with served(options.project) as server:
                 seen = in_browser(server, options.moves, file)
             table += rows_of_browser(seen, own, found.n_cells)
+            print("\n".join(map(str, table[-len(SHOWN_BY) :])), flush=True)
     for text in [*faults.counts, *complaints]:
         print(f"went wrong: {text}")
     return table
@@ -594,8 +598,8 @@ def main() -> None:
     tables = {}
     for n_cells in options.cells or [None]:
         name = "Kang" if n_cells is None else f"{n_cells:,} cells"
+        print(f"\n{name}", flush=True)
         tables[name] = measure(options, n_cells)
-        print("\n".join([f"\n{name}", *map(str, tables[name])]), flush=True)
     if options.json:
         listed = {name: [asdict(row) for row in table] for name, table in tables.items()}
         said = {"machine": machine(), "load": load, "rows": listed}
