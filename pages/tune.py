@@ -76,7 +76,7 @@ def _place(dataset: Dataset, params: RunParams, task: run.RunTask) -> None:
             CONVERGENCE.place(task.works, dataset, params)
     if not presentation.is_on():
         if params.precomputed is None:
-            SEARCH.place(task.works, dataset, params)
+            SEARCH.place([], dataset, params)
         TIMES.place(task.works if _times_are_open() else [], dataset, params)
 
 
@@ -130,8 +130,6 @@ def _convergence(dataset: Dataset, params: RunParams) -> str:
 
 
 def _search(dataset: Dataset, params: RunParams) -> None:
-    if not CurrentRun(dataset, params).results.plan.has("assess"):
-        return
     left, right = st.columns([3, 2], gap="medium")
     with left:
         settings_search.draw(dataset, params)
@@ -177,7 +175,7 @@ GENES = Part(
     hears=(evidence_table.MARKS, before_after.NARROWED),
 )
 CONVERGENCE = Part("convergence", draw=_convergence, shows=("correct",))
-SEARCH = Part("search", draw=_search, shows=("assess",))
+SEARCH = Part("search", draw=_search)
 TIMES = Part("times", draw=_times)
 
 main()

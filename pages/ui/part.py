@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import streamlit as st
@@ -26,6 +27,8 @@ from pages.ui.line import components as line
 
 _drawings = itertools.count(1)
 _PAGE_WANTED = "page-run-wanted"
+_followed: ContextVar[list[Work] | None] = ContextVar("followed", default=None)
+"""Works that the part which is being drawn follows besides those it was placed with."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,19 @@ class Part:
         line.listener().follow(self.key, works)
         # Before it is drawn: what is stored meanwhile is then drawn twice rather than never.
         missing = {work.name: self._missing(work) for work in works if _is_under_way(work)}
-        setting = self.draw(*arguments)
+        waits = any(stages or not self.shows for stages in missing.values())
+        followed: list[Work] = []
+        token = _followed.set(followed)
+        try:
+            setting = self.draw(*arguments)
+        finally:
+            _followed.reset(token)
+        if followed:
+            line.listener().follow(self.key, (*works, *followed))
         line.ear(
             self.key,
-            works=missing,
-            waits=any(stages or not self.shows for stages in missing.values()),
+            works={work.name: [] for work in followed} | missing,
+            waits=waits or bool(followed),
             hears=self.hears,
             drawn=next(_drawings),
             setting=setting or "",
@@ -86,6 +97,22 @@ class Part:
     def _missing(self, work: Work) -> list[str]:
         lacking = set(work.stages).difference(work.stored)
         return [stage for stage in self.shows if stage in lacking]
+
+
+def is_being_drawn() -> bool:
+    """Return whether a part is being drawn, rather than the page around the parts."""
+    return _followed.get() is not None
+
+
+def follow(works: Sequence[Work]) -> None:
+    """Have the part that is being drawn drawn again at the end of each of these works.
+
+    For what a part offers by a button. A work that is over already ends nothing more.
+    """
+    followed = _followed.get()
+    if followed is None:
+        raise RuntimeError("only a part that is being drawn can follow works")
+    followed += [work for work in works if _is_under_way(work)]
 
 
 def say(name: str) -> None:

@@ -81,6 +81,9 @@ class Group(Task):
     def draw(self, progress: Progress) -> None:
         st.progress(progress.fraction, text=progress.step)
 
+    def draw_in_part(self) -> None:
+        self.draw(self.progress)
+
     def watch(self, *, what: str = "settings") -> bool:
         """Follow the group, or say why runs failed; return whether it is still under way.
 

@@ -6,7 +6,8 @@ import streamlit as st
 
 from harmony_core.jobs.job_folder import Progress
 from harmony_core.jobs.work import Work
-from pages.ui import services
+from pages.ui import part, services
+from pages.ui.line import components as line
 
 
 class Task:
@@ -62,14 +63,25 @@ class Task:
         """Draw how far it is."""
         st.progress(progress.fraction, text=f"{progress.step or 'Waiting for the worker'} …")
 
+    def draw_in_part(self) -> None:
+        """Draw how far it is where the page's line tells of it."""
+        line.bar(self.work, key=self.name)
+
     def follow(self) -> None:
-        """Draw how far it is with a button to cancel it, and run the page when more is there."""
+        """Draw how far it is with a button to cancel it.
+
+        The part that calls this is drawn again when more is there; outside of parts, the page runs.
+        """
         if self.bar_width is None:
             bar, button = st.container(), st.container()
         else:
             bar, button = st.columns([self.bar_width, 1], vertical_alignment="center")
         with bar:
-            st.fragment(_poll, run_every=self.poll_seconds)(self, self.n_drawable)
+            if part.is_being_drawn():
+                part.follow(self.works)
+                self.draw_in_part()
+            else:
+                st.fragment(_poll, run_every=self.poll_seconds)(self, self.n_drawable)
         # Outside the fragment, where a click waits for no page run and is never lost to one.
         button.button(
             "Cancel",

@@ -144,6 +144,9 @@ def test_evidence_on_a_label_marks_its_cells_and_opens_its_genes(
     assert marked is not None
     assert results.obs is not None
     np.testing.assert_array_equal(marked, results.obs["marker_based_type"] == "B")
+    # Not before the part that has the widgets is drawn: the browser would undo it.
+    assert evidence_table.PANEL_KEY not in session
+    evidence_table.open_genes()
     assert session[evidence_table.GENES_KEY] == "CD79A, MS4A1"
     assert session[evidence_table.PANEL_KEY] == evidence_table.OWN_PANEL
 

@@ -475,3 +475,16 @@ def test_every_column_colours_the_cells_however_many_levels_it_has() -> None:
     assert sizes[-1] == 201
     assert found.codes[-1] == -1
     assert colouring.levels(obs, "lane").levels == ("one",)
+
+
+def test_closed_panels_cost_nothing(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    every = history.assessed_runs
+    monkeypatch.setattr(history, "assessed_runs", lambda d: read.append(d.name) or every(d))
+    app.run()
+    assert not app.exception
+    assert not read
+    app.session_state["runs-open"] = True
+    app.run()
+    assert not app.exception
+    assert read

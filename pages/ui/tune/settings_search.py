@@ -8,12 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.figures.screen.settings_map import Setting, settings_map
+from harmony_core.jobs.work import run_work
 from harmony_core.params import RunParams
 from harmony_core.runs import history
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.grid import Candidate, grid
 from harmony_core.verdict.suggest import Suggestion, suggest
+from pages.ui import part
 from pages.ui.charts import chart
 from pages.ui.run_group import Group
 from pages.ui.tables import decimals, table
@@ -58,7 +60,10 @@ def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, compl
     suggestion = suggest(candidates) if complete else None
     if suggestion is not None:
         _suggestion(dataset, params, suggestion)
-    _map(history.candidate(RunResults(dataset, params)), candidates, suggestion)
+    on_screen = history.candidate(RunResults(dataset, params))
+    if on_screen is None:
+        part.follow([run_work(dataset, params)])  # to mark it on the map once it is judged
+    _map(on_screen, candidates, suggestion)
 
 
 def _suggestion(dataset: Dataset, params: RunParams, suggestion: Suggestion) -> None:
