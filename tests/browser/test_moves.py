@@ -1,4 +1,4 @@
-"""A move of a slider in Chromium: one page run, a redraw of each part, and none of what is closed."""
+"""A move of a slider in Chromium: one page run, one redraw a part, nothing of what is closed."""
 
 from __future__ import annotations
 
