@@ -66,6 +66,7 @@ def test_two_viewers_see_what_the_store_has_and_not_before(server: Server) -> No
     runs = stored(server)
     for move in moves:
         run = runs[move.setting.theta, move.setting.sigma]
+        assert move.name == run.plan.run
         for what, stage in (("preview", "preview_after"), ("verdict", "assess")):
             folder = run.dataset.folder / "stages" / run.plan.keys[stage].folder
             assert folder.stat().st_mtime <= move.wall + move.seen[what]
