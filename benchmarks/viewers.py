@@ -441,6 +441,6 @@ class Viewer(Tab):
         await self.until(lambda: self.has_result, 10 * PATIENCE)
 
     async def _turn_to(self, name: str) -> None:
-        await self.rerun(
-            page=next(hash for page, hash in self.pages.items() if is_named(name, page))
-        )
+        # The page that opens first has no address.
+        named = [page for page in self.pages if is_named(name, page)]
+        await self.rerun(page=self.pages[named[0] if named else ""])
