@@ -215,6 +215,8 @@ class Runner:
 
     def _submit_waiting(self) -> None:
         """Hand over what is next wherever there is room."""
+        if self._closed:
+            return
         try:
             places = self.places
         except HarmonyExplorerError as error:

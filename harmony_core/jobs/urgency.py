@@ -43,6 +43,8 @@ STAGES: Mapping[str, Urgency] = {
     "neighbors_after": Urgency.VERDICT,
     "lisi_after": Urgency.VERDICT,
     "assess": Urgency.VERDICT,
+    "quality": Urgency.NEW_DATA,
+    "doublets": Urgency.NEW_DATA,
     "prepare": Urgency.NEW_DATA,
     "marker_labels": Urgency.NEW_DATA,
     "neighbors_before": Urgency.NEW_DATA,

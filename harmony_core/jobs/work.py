@@ -84,7 +84,7 @@ class Work:
 
 
 def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
-    """Describe a run; or, in the background, some of its stages and what they need.
+    """Describe a run; or some of its stages and what they need, most of them in the background.
 
     Parameters
     ----------
@@ -101,10 +101,18 @@ def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
         (dataset.fingerprint, params, *stages),
         prepare=lambda: save_settings(dataset, params),
         is_finished=lambda: plan.has(*stages) if stages else plan.is_finished,
-        urgency=Urgency.BACKGROUND if stages else Urgency.PREVIEW,
+        urgency=_urgency(stages),
         plan=plan,
         stages=tuple(stage.name for stage in plan.stages_for(*stages)),
     )
+
+
+def _urgency(stages: Sequence[str]) -> Urgency:
+    """Return how urgent a run is; of stages by themselves only preparation is waited for."""
+    if not stages:
+        return Urgency.PREVIEW
+    alone = {of_stage(stage) for stage in stages}
+    return Urgency.NEW_DATA if alone == {Urgency.NEW_DATA} else Urgency.BACKGROUND
 
 
 def load_work(store: Store, request: LoadRequest) -> Work:

@@ -27,13 +27,13 @@ from harmony_core.jobs.job_folder import JobFolder
 from harmony_core.jobs.places import Place
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
-from harmony_core.jobs.urgency import LANES
+from harmony_core.jobs.urgency import FRONT, LANES, LATER, Urgency
 from harmony_core.jobs.work import Work, export_work, risk_work, run_work, selection_work
 from harmony_core.methods import harmony
 from harmony_core.params import RunParams
 from harmony_core.runs import risk, selected_markers
 from harmony_core.runs.pipeline import Pipeline
-from harmony_core.runs.plan import STAGES
+from harmony_core.runs.plan import STAGES, Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
 from harmony_core.verdict.risk import rows_at_risk
@@ -50,6 +50,13 @@ class ByHand(Executor):
     def __init__(self) -> None:
         self.queue: list[tuple[Future[Any], Callable[[], Any]]] = []
         self.broken = False
+
+    @property
+    def next_stage(self) -> str:
+        """Name of the stage that it computes next."""
+        _, work = self.queue[0]
+        assert isinstance(work, partial)
+        return str(work.keywords["stage"])
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         if self.broken:
@@ -232,6 +239,50 @@ def test_between_two_stages_of_the_background_others_have_their_turn(
     for params in many:
         assert RunResults(dataset, params).assessment is not None
         assert RunResults(dataset, params).layout("after") is None
+
+
+def test_a_move_does_not_wait_for_what_comes_after_anothers_verdict(
+    kept_store: Store, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    front, later = ByHand(), ByHand()
+    runner = Runner(kept_store, [Place(lambda: front, FRONT), Place(lambda: later, LATER)])
+    first, second = fresh(), fresh()
+
+    def compute(executor: ByHand) -> None:
+        executor.run_next()
+        runner._settler.submit(int).result()
+
+    runner.submit("ada", run_work(dataset, first))
+    while not Plan(dataset, first).has("assess"):
+        compute(front if front.queue else later)
+    assert later.next_stage == "layout_after"
+    assert not front.queue
+    runner.submit("ben", run_work(dataset, second))
+    while not Plan(dataset, second).has("assess"):
+        compute(front)
+    assert later.next_stage == "layout_after"
+    assert not Plan(dataset, first).has("layout_after")
+    while later.queue:
+        compute(later)
+    assert all(Plan(dataset, params).is_finished for params in (first, second))
+
+
+def test_what_is_asked_of_a_closed_runner_starts_no_worker(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    hands.runner.close()
+    hands.ask("ada", run_work(dataset, fresh()))
+    assert hands.executors == []
+
+
+def test_only_preparation_by_itself_is_more_than_background(
+    dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    params = fresh()
+    for stages in (("prepare",), ("quality",), ("doublets",)):
+        assert run_work(dataset, params, *stages).urgency is Urgency.NEW_DATA
+    for stages in (("assess",), ("neighbors_before", "neighbors_after"), ("scib_after",)):
+        assert run_work(dataset, params, *stages).urgency is Urgency.BACKGROUND
 
 
 def test_dropped_background_jobs_are_not_begun(
