@@ -48,10 +48,17 @@ class RunResults:
         self.dataset = dataset
         self.params = params
         self.plan = Plan(dataset, params)
+        self._stages: dict[str, StageResult] = {}  # what is there stays; what is not, may come
+        self._assessment: Assessment | None = None
 
     def stage(self, name: str) -> StageResult | None:
         """Return a finished stage of `harmony_core.runs.plan.Plan`, or None."""
-        return self.dataset.finished(self.plan.keys[name])
+        if name not in self._stages:
+            found = self.dataset.finished(self.plan.keys[name])
+            if found is None:
+                return None
+            self._stages[name] = found
+        return self._stages[name]
 
     def _arrays(self, name: str) -> Arrays | None:
         stage = self.stage(name)
@@ -183,8 +190,9 @@ class RunResults:
     @property
     def assessment(self) -> Assessment | None:
         """Metrics before and after, the verdict, and the evidence behind it."""
-        stage = self.stage("assess")
-        return None if stage is None else Assessment.from_dict(stage.info, stage.arrays)
+        if self._assessment is None and (stage := self.stage("assess")) is not None:
+            self._assessment = Assessment.from_dict(stage.info, stage.arrays)
+        return self._assessment
 
     @property
     def notes(self) -> tuple[str, ...]:
