@@ -24,6 +24,11 @@ log = logging.getLogger(__name__)
 
 _PROGRESS_INTERVAL = 0.1
 
+EVICT_EVERY_SECONDS = 60.0
+"""A store of a hundred runs takes a tenth of a second to measure, while somebody waits."""
+
+_evicted_at: dict[Path, float] = {}
+
 _P = ParamSpec("_P")
 
 
@@ -111,6 +116,14 @@ def _sentence(error: Exception) -> str:
     )
 
 
+def _evict_now_and_then(store: Store) -> None:
+    """Keep the store to its limit, unless this process did so a short while ago."""
+    now = time.monotonic()
+    if now - _evicted_at.get(store.home, -math.inf) >= EVICT_EVERY_SECONDS:
+        _evicted_at[store.home] = now
+        store.evict()
+
+
 @_job
 def compute(
     reporter: Reporter,
@@ -139,7 +152,7 @@ def compute(
             pipeline.compute(one.name)
     if not pipeline.plan.has(*(one.name for one in stages)):
         return None
-    store.evict()
+    _evict_now_and_then(store)
     return pipeline.plan.run
 
 
@@ -237,5 +250,5 @@ def estimate_risks(
 
     if not risk.estimate(store.dataset(fingerprint), runs, reporter.report, at_most=1):
         return None
-    store.evict()
+    _evict_now_and_then(store)
     return ""

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from harmony_core.errors import HarmonyExplorerError
-from harmony_core.jobs import executors, job_folder
+from harmony_core.jobs import executors, job_folder, worker
 from harmony_core.jobs import runner as runner_module
 from harmony_core.jobs import work as work_module
 from harmony_core.jobs.executors import SCHEDULER_VARIABLE, dask_cluster, spawned_worker
@@ -283,6 +283,25 @@ def test_only_preparation_by_itself_is_more_than_background(
         assert run_work(dataset, params, *stages).urgency is Urgency.NEW_DATA
     for stages in (("assess",), ("neighbors_before", "neighbors_after"), ("scib_after",)):
         assert run_work(dataset, params, *stages).urgency is Urgency.BACKGROUND
+
+
+def test_the_store_is_held_to_its_limit_now_and_then(
+    hands: Hands,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evicted: list[Store] = []
+    monkeypatch.setattr(Store, "evict", lambda store: evicted.append(store))
+    monkeypatch.setattr(worker, "_evicted_at", {})
+    for _ in range(2):
+        hands.ask("ada", run_work(dataset, fresh()))
+        hands.run_all()
+    assert len(evicted) == 1
+    monkeypatch.setattr(worker, "EVICT_EVERY_SECONDS", 0.0)
+    hands.ask("ada", run_work(dataset, fresh()))
+    hands.run_all()
+    assert len(evicted) == 2
 
 
 def test_dropped_background_jobs_are_not_begun(
