@@ -7,6 +7,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.conftest import Serve
 from tests.browser.test_app import WORK, open_tune
+from tests.browser.test_tuning import pick
 
 PARTS = ("status", "headline", "pictures", "explanation", "genes", "convergence")
 SOON = 30_000
@@ -77,8 +78,6 @@ def test_a_move_runs_the_page_once_and_what_is_closed_costs_nothing(
     expect(page.locator(".st-key-small-multiples")).to_have_count(0)
     panel.click()
     expect(page.locator(".st-key-small-multiples")).to_be_visible(timeout=SOON)
-    show = page.get_by_role("button", name="Show this run")
-    expect(show).to_be_visible(timeout=SOON)
     page.get_by_text("Iterations as film").click()
     expect(page.get_by_text("Preparing").or_(page.get_by_text("Step"))).to_be_visible(timeout=SOON)
     assert runs.of_page == 0
@@ -86,4 +85,12 @@ def test_a_move_runs_the_page_once_and_what_is_closed_costs_nothing(
     slider.focus()
     slider.press("ArrowLeft")  # seen before: all of it is in the store
     assert settled(page, third) == second
+    assert runs.of_page == 1
+
+    runs.begin()
+    # From within a part, which moves the sliders: the page runs once for it.
+    pick(page, "Run", "theta 2 · sigma 0.1")
+    page.get_by_role("button", name="Show this run").click()
+    assert settled(page, second) == first
+    expect(slider).to_have_value("2")
     assert runs.of_page == 1
