@@ -76,7 +76,7 @@ def show(stage: str, work: Staged) -> str:
     stored = stage in work.stored
     st.text(f"{stage} of {work.name}" if stored else f"{stage} is under way")
     if stored and stage == "notes":
-        st.caption(f"At length about {work.name}. " * 80)
+        st.caption(f"At length about {work.name}. " * 120)
     return work.name if stored else ""
 
 
