@@ -31,14 +31,15 @@ def main() -> None:
     services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
     address.restore()
-    # Addresses differ from file names: Streamlit's older mechanism would otherwise take a first
-    # request for /tune and run that page without this file.
-    diagnostics = st.Page("pages/diagnostics.py", title="Diagnostics", url_path="run-diagnostics")
-    export = st.Page("pages/export.py", title="Export", url_path="run-export")
+    paths = address.PATHS
+    diagnostics = st.Page(
+        "pages/diagnostics.py", title="Diagnostics", url_path=paths["diagnostics"]
+    )
+    export = st.Page("pages/export.py", title="Export", url_path=paths["export"])
     pages = [
-        st.Page("pages/data.py", title="Data", url_path="choose-data"),
-        st.Page("pages/tune.py", title="Tune", url_path="tuning", default=True),
-        st.Page("pages/markers.py", title="Marker genes", url_path="marker-genes"),
+        st.Page("pages/data.py", title="Data", url_path=paths["data"]),
+        st.Page("pages/tune.py", title="Tune", url_path=paths["tune"], default=True),
+        st.Page("pages/markers.py", title="Marker genes", url_path=paths["markers"]),
         diagnostics,
         export,
         # Links from before these two had their names.

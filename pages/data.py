@@ -9,7 +9,7 @@ import streamlit as st
 from harmony_core.errors import InputError
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.store import Dataset
-from pages.ui import state
+from pages.ui import address, state
 from pages.ui.data import choose, design_panel, overview, precomputed, preparation, variable_choice
 from pages.ui.data.variable_choice import Variables
 from pages.ui.text import plain
@@ -91,4 +91,4 @@ def _with(current: RunParams | None, variables: Variables, dataset: Dataset) -> 
     )
 
 
-main()
+address.run("data", main)

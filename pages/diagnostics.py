@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.runs.results import RunResults
-from pages.ui import panels, state
+from pages.ui import address, panels, state
 from pages.ui.current_run import recent_run
 from pages.ui.diagnostics import (
     clusters_and_labels,
@@ -80,4 +80,4 @@ def _headline(results: RunResults) -> None:
             panels.headline(assessment, variable)
 
 
-main()
+address.run("diagnostics", main)

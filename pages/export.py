@@ -13,7 +13,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.history import assessed_runs, differing, in_words
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import panels, state
+from pages.ui import address, panels, state
 from pages.ui.export import card
 from pages.ui.text import plain
 
@@ -88,4 +88,4 @@ def _load_settings(dataset: Dataset) -> None:
     st.page_link("pages/tune.py", label="**Go to Tune**")
 
 
-main()
+address.run("export", main)

@@ -15,7 +15,7 @@ from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_b
 from harmony_core.inspect.gene_sets import Found
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
-from pages.ui import evidence_table, panels, presentation, state
+from pages.ui import address, evidence_table, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import recent_run
 from pages.ui.markers import gene_choice, gene_groups
@@ -290,4 +290,4 @@ def _expression(results: RunResults, found: Found) -> dict[str, npt.NDArray[np.f
     return {symbol: v for symbol, v in values.items() if v is not None}
 
 
-main()
+address.run("markers", main)

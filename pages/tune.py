@@ -178,4 +178,4 @@ CONVERGENCE = Part("convergence", draw=_convergence, shows=("correct",))
 SEARCH = Part("search", draw=_search)
 TIMES = Part("times", draw=_times)
 
-main()
+address.run("tune", main)

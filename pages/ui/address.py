@@ -9,6 +9,8 @@ showed the address before.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
@@ -28,6 +30,17 @@ _PROBLEMS = "address-problems"
 _OURS = ("sample", "colour", "gene")
 
 
+PATHS = {
+    "data": "choose-data",
+    "tune": "tuning",
+    "markers": "marker-genes",
+    "diagnostics": "run-diagnostics",
+    "export": "run-export",
+}
+"""Address of each page by the name of its file. They differ: Streamlit's older mechanism takes the
+first request to a new server for such a name and runs that file without ``app.py``."""
+
+
 def is_unknown_page() -> bool:
     """Return whether Streamlit looked for the page among the files of `pages/`, and in vain.
 
@@ -43,6 +56,15 @@ def open_again() -> NoReturn:
     """Have the browser load the address once more; now the pages are known."""
     st.html("<script>location.reload()</script>", unsafe_allow_javascript=True)
     st.stop()
+
+
+def run(page: str, main: Callable[[], None]) -> None:
+    """Run a page, or have the browser open its address where ``app.py`` was passed over."""
+    if state.is_started():
+        main()
+    else:
+        path = json.dumps(PATHS[page])
+        st.html(f"<script>location.replace({path})</script>", unsafe_allow_javascript=True)
 
 
 def restore() -> None:

@@ -28,6 +28,11 @@ def start() -> None:
         session[DATASET] = examples.fingerprint(services.store(), examples.FIRST)
 
 
+def is_started() -> bool:
+    """Return whether the session has its defaults."""
+    return VIEWER in st.session_state
+
+
 def viewer() -> str:
     """Return this session's name at the runner."""
     return str(st.session_state[VIEWER])

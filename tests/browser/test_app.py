@@ -240,3 +240,13 @@ def test_dark_and_wide(page: Page, serve: Serve, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 1000})
     open_tune(page, serve("app.py"))
     shoot(page, f"tune-dark-{width}")
+
+
+def test_a_page_asked_for_by_its_files_name_opens_also_first_of_all(
+    page: Page, serve: Serve
+) -> None:
+    """Streamlit would run that file alone at the first request to a new server."""
+    url = serve("app.py", FIRST_REQUEST="by the file's name")
+    page.goto(f"{url}/markers")
+    expect(page.get_by_role("heading", name="Marker genes")).to_be_visible(timeout=30_000)
+    assert page.url.split("?")[0] == f"{url}/marker-genes"
