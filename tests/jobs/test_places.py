@@ -68,19 +68,21 @@ def test_what_is_no_number_of_workers_is_a_sentence_on_the_page(
 
 def situation() -> str:
     """Say from within a worker how it computes."""
-    return f"{os.getpriority(os.PRIO_PROCESS, 0)} {os.environ['NUMBA_NUM_THREADS']}"
+    variables = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+    found = (os.environ[variable] for variable in variables)
+    return " ".join((str(os.getpriority(os.PRIO_PROCESS, 0)), *found))
 
 
 def test_a_worker_computes_as_it_was_asked_to(
     kept_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+    for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(variable, raising=False)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     place = Place(lambda: executors.spawned_worker(kept_store, threads=3, niceness=NICENESS))
     found = place.submit(Urgency.LATER, situation).result(SECONDS)
     place.close()
-    assert found == f"{before + NICENESS} 3"
+    assert found == f"{before + NICENESS} 3 3 passive"
 
 
 _begun = threading.Event()
