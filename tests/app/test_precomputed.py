@@ -139,7 +139,7 @@ def test_it_is_chosen_with_the_data(app: AppTest, judged: Dataset) -> None:
 
 def test_what_a_file_restored_is_kept_on_data(app: AppTest, judged: Dataset) -> None:
     app.session_state["settings"] = {judged.fingerprint: GIVEN.to_dict()}
-    app.switch_page("pages/data.py").run()
+    app.run().switch_page("pages/data.py").run()  # a page alone, without app.py, only redirects
     assert not app.exception
     assert _chooser(app).value == "X_scVI"
     assert app.session_state["settings"][judged.fingerprint] == GIVEN.to_dict()
