@@ -71,3 +71,13 @@ def test_only_selected_cells_are_painted(page: Page, genes: Locator) -> None:
     part = ink(genes.locator("figure").first, 0)
     assert part["any"][0] == 0  # the first hundred cells lie in the lowest rows
     assert 0 < part["any"][1] < whole["any"][1]
+
+
+def test_the_view_follows_the_theme(page: Page, genes: Locator) -> None:
+    light = ink(genes.locator("figure").first, 0)["dark"]
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        f"(least) => ({INK})(document.querySelector('.hx-gene-view canvas')).dark[0] > least",
+        arg=10 * sum(light),
+        timeout=SOON,
+    )

@@ -37,9 +37,13 @@ class GeneView {
     this.root.remove();
   }
 
-  /** @param {string} address under which the state arrives */
+  /**
+   * Streamlit (re)mounts the view, or its theme changes.
+   * @param {string} address under which the state arrives
+   */
   receive(address) {
     this.address = address;
+    this.pending ??= this.state;
     this.#apply();
   }
 
