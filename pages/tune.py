@@ -12,7 +12,7 @@ from harmony_core.errors import ParameterError
 from harmony_core.figures.screen.convergence import convergence_curve
 from harmony_core.params import RunParams
 from harmony_core.store import Dataset
-from pages.ui import address, advice_panel, evidence_table, panels, presentation, state
+from pages.ui import address, advice_panel, evidence_table, made, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
 from pages.ui.part import Part
@@ -121,10 +121,11 @@ def _convergence(dataset: Dataset, params: RunParams) -> str:
     if results is None or results.harmony is None:
         return ""
     harmony = results.harmony
-    chart(
-        convergence_curve(harmony["objective"], harmony["stop_reason"]),
-        key="convergence",
+    curve = made.once(
+        ("convergence", results.plan.keys["correct"]),
+        lambda: convergence_curve(harmony["objective"], harmony["stop_reason"]),
     )
+    chart(curve, key="convergence")
     st.caption(panels.convergence_sentence(harmony, results.params))
     return results.plan.run
 

@@ -5,8 +5,12 @@ Light on purpose: a page plans a run to see what the store already has.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import cached_property
+from weakref import WeakKeyDictionary
+
+from cachetools import LRUCache
 
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.registry import LOADING, RESULTS, STAGES, stages_of
@@ -24,6 +28,13 @@ __all__ = [
     "Step",
     "library_versions",
 ]
+
+_MOST_KNOWN = 500
+
+# A page plans the same runs many times a move, and the digests took a tenth of its time.
+_keys: WeakKeyDictionary[Dataset, LRUCache[RunParams, Mapping[str, StageKey]]]
+_keys = WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 class Plan:
@@ -52,9 +63,15 @@ class Plan:
     @cached_property
     def keys(self) -> Mapping[str, StageKey]:
         """Key of each of the `stages`."""
+        with _lock:
+            known = _keys.setdefault(self.dataset, LRUCache(_MOST_KNOWN))
+            if (found := known.get(self.params)) is not None:
+                return found
         keys: dict[str, StageKey] = {}
         for name, stage in self.stages.items():
             keys[name] = stage.key(self.params, self.dataset, keys)
+        with _lock:
+            known[self.params] = keys
         return keys
 
     @property

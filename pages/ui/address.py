@@ -22,6 +22,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs import link
 from harmony_core.store import Dataset, examples
 from pages.ui import colouring, services, state
+from pages.ui.current_run import shared
 from pages.ui.text import plain
 from pages.ui.tune import controls
 
@@ -61,7 +62,8 @@ def open_again() -> NoReturn:
 def run(page: str, main: Callable[[], None]) -> None:
     """Run a page, or have the browser open its address where ``app.py`` was passed over."""
     if state.is_started():
-        main()
+        with shared():
+            main()
     else:
         path = json.dumps(PATHS[page])
         st.html(f"<script>location.replace({path})</script>", unsafe_allow_javascript=True)

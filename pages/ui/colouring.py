@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -14,8 +16,8 @@ from harmony_core.palette import colors_for
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import state
-from pages.ui.linked_view import Categories, Values
+from pages.ui import made, state
+from pages.ui.linked_view import Categories, Column, Message, Values, facts_message
 
 _COLOUR_KEY, _GENE_KEY, _REQUEST_KEY = "colour", "gene", "requested-colour"
 _GENE = "A gene …"
@@ -89,8 +91,8 @@ def choose(
         right.caption(f"{entry.what} {entry.good}")
         return measured_values(pick, measured[pick])
     if pick not in obs or pick in first:
-        return levels(obs, pick if pick in obs else first[0])
-    return column(obs, pick)
+        return levels_of(results, pick if pick in obs else first[0])
+    return column_of(results, pick)
 
 
 def request(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]:
@@ -148,6 +150,16 @@ def column(obs: pd.DataFrame, name: str) -> Categories | Values:
     return levels(obs, name)
 
 
+def column_of(results: RunResults, name: str) -> Categories | Values:
+    """Return a column of a run's cells as colours."""
+    return made.once(("column", *_cells(results), name), lambda: column(_obs(results), name))
+
+
+def levels_of(results: RunResults, name: str) -> Categories:
+    """Return a column of a run's cells as levels."""
+    return made.once(("levels", *_cells(results), name), lambda: levels(_obs(results), name))
+
+
 def levels(obs: pd.DataFrame, name: str) -> Categories:
     """Return a column of obs as levels, also one of numbers, each with its colour."""
     column = Factor.of(name, obs[name])
@@ -177,21 +189,25 @@ def gene_values(results: RunResults, symbol: str, position: int) -> Values:
     return Values(symbol, values, 0.0, clip_limit(values))
 
 
-def batch(results: RunResults) -> Categories:
-    """Return the (first) batch variable with its colours."""
-    return levels(_obs(results), results.params.harmony.batch[0])
+def facts(results: RunResults) -> Message:
+    """Return what is shown of the cell under the pointer, and the (first) batch variable."""
+    clusters = results.plan.keys["clusters_after"] if results.plan.has("clusters_after") else None
+    names = tuple(filter(None, [*results.params.harmony.batch, results.params.label]))
+    return made.once(("facts", *_cells(results), names, clusters), lambda: _facts(results, names))
 
 
-def hover(results: RunResults) -> dict[str, Categories | Values | list[str]]:
-    """Return what is shown of the cell under the pointer."""
-    obs = _obs(results)
-    facts: dict[str, Categories | Values | list[str]] = {"cell": obs.index.astype(str).tolist()}
-    names = [*results.params.harmony.batch, results.params.label]
-    facts |= {name: levels(obs, name) for name in names if name is not None}
+def _facts(results: RunResults, names: tuple[str, ...]) -> Message:
+    shown: dict[str, Column] = {"cell": _obs(results).index.astype(str).tolist()}
+    shown |= {name: levels_of(results, name) for name in names}
     codes = results.clusters("after")
     if codes is not None:
-        facts[_AFTER] = clusters_column(_AFTER, codes)
-    return facts
+        shown[_AFTER] = clusters_column(_AFTER, codes)
+    return facts_message(shown, levels_of(results, names[0]))
+
+
+def _cells(results: RunResults) -> tuple[Hashable, ...]:
+    """Return what decides the metadata of a run's cells."""
+    return results.dataset.folder, results.plan.keys["prepare"], results.params.panel
 
 
 def _obs(results: RunResults) -> pd.DataFrame:

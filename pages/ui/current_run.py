@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
 
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import SIDES
@@ -10,22 +13,47 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import state
 
+_shared: ContextVar[dict[tuple[Path, RunParams], RunResults] | None] = ContextVar(
+    "shared", default=None
+)
+
+
+@contextlib.contextmanager
+def shared() -> Iterator[None]:
+    """Within it each run's results are read once, by whoever comes first: all parts of a page run.
+
+    No longer than that, as what is read is mapped into memory, and each map takes a file handle.
+    """
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def results_of(dataset: Dataset, params: RunParams) -> RunResults:
+    """Return what the store has of a run."""
+    shared = _shared.get()
+    if shared is None:
+        return RunResults(dataset, params)
+    return shared.setdefault((dataset.folder, params), RunResults(dataset, params))
+
 
 class CurrentRun:
     """The run asked for, with the run before it standing in for what is not computed yet."""
 
     def __init__(self, dataset: Dataset, params: RunParams) -> None:
         self.dataset = dataset
-        self.results = RunResults(dataset, params)
+        self.results = results_of(dataset, params)
         previous = state.last_run(dataset)
         # Another preparation keeps other cells; its layouts can't stand beside the new ones.
         same = previous is not None and previous.prepare == params.prepare
         same = same and previous.harmony.batch == params.harmony.batch
-        self.previous = RunResults(dataset, previous) if same else self.results
+        self.previous = results_of(dataset, previous) if previous and same else self.results
 
     def newest_with(self, *steps: str) -> tuple[RunResults | None, bool]:
         """Return the newest run that has these steps, and whether it is the previous one."""
-        return self._newest(lambda run: all(run.stage(step) is not None for step in steps))
+        return self._newest(lambda run: run.plan.has(*steps))
 
     def newest_drawable(self) -> tuple[RunResults | None, bool]:
         """Return the newest run that has both layouts, if only as a preview."""
@@ -44,7 +72,7 @@ def recent_run(dataset: Dataset, *steps: str) -> RunResults | None:
     """Return the run chosen on Tune, or the one last drawn there, if it has these steps."""
     for params in (state.settings(dataset), state.last_run(dataset)):
         if params is not None:
-            results = RunResults(dataset, params)
+            results = results_of(dataset, params)
             if all(results.stage(step) is not None for step in steps):
                 return results
     return None

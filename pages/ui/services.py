@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import streamlit as st
+from cachetools import LRUCache
 
 from harmony_core.jobs.runner import Runner
-from harmony_core.store import Store
+from harmony_core.store import Dataset, Store
 from pages.ui.line import listeners
 
 WARM_UP_DELAY = 2.5
@@ -16,6 +20,34 @@ WARM_UP_DELAY = 2.5
 def store() -> Store:
     """Return the store."""
     return Store()
+
+
+_MOST_CELLS = 2_000_000
+"""Of the datasets that are held open at a time, together."""
+
+_datasets: LRUCache[Path, Dataset] = LRUCache(_MOST_CELLS, lambda dataset: dataset.n_cells)
+_lock = threading.Lock()
+
+
+def dataset(fingerprint: str) -> Dataset:
+    """Open a dataset, or return it as it was opened for another page or viewer.
+
+    Its tables of cells and genes are then read once, and must not be changed.
+
+    Raises
+    ------
+    FileError
+        If it is not in the store.
+    """
+    opened = store().dataset(fingerprint)
+    with _lock:
+        held = _datasets.get(opened.folder)
+        # Reading what is known of it counts as using it, and it may have come anew since.
+        if held is not None and held.info == opened.info:
+            return held
+        if opened.n_cells <= _MOST_CELLS:
+            _datasets[opened.folder] = opened
+    return opened
 
 
 @st.cache_resource(show_spinner=False, on_release=lambda runner: runner.close())

@@ -46,11 +46,11 @@ def key(name: str, of: Dataset) -> str:
 def dataset() -> Dataset:
     """Return the dataset in hand; if it was evicted, say so and return the first sample."""
     try:
-        return services.store().dataset(st.session_state[DATASET])
+        return services.dataset(st.session_state[DATASET])
     except FileError as error:
         st.toast(f"{error} Until then a sample is shown in its place.", duration="infinite")
         st.session_state[DATASET] = examples.fingerprint(services.store(), examples.FIRST)
-        return services.store().dataset(st.session_state[DATASET])
+        return services.dataset(st.session_state[DATASET])
 
 
 def choose_dataset(fingerprint: str) -> None:

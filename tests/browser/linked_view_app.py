@@ -9,8 +9,8 @@ import os
 import numpy as np
 import streamlit as st
 
-from pages.ui.gene_view import gene_view
-from pages.ui.linked_view import Categories, Panel, Values, linked_view
+from pages.ui.gene_view import drawn_cells, gene_message, gene_view
+from pages.ui.linked_view import Categories, Panel, Values, facts_message, linked_view
 
 EVIL = '<img src=x onerror="window.evil=1"><script>window.evil=1</script> **b** [l](http://e.vil)'
 
@@ -41,8 +41,9 @@ if shown:
         Panel("After", after, note="preview" if shift else "", alt="Mixing 1.5.", dimmed=dimmed),
         colour,
         key="linked-view",
-        batch=batch,
-        hover={"cell": [f"cell {i} {EVIL}" for i in index], "batch": batch, "gene": gene},
+        facts=facts_message(
+            {"cell": [f"cell {i} {EVIL}" for i in index], "batch": batch, "gene": gene}, batch
+        ),
         selected=index < 100 if evidence else None,
         height=420,
     )
@@ -54,12 +55,16 @@ if shown:
 
 if genes:
     # High in the first ten rows, none elsewhere.
+    only = selected if shown else None
     values = np.where(index < 500, 3.0, 0.0).astype(np.float32)
     gene_view(
-        {"HIGH": values, EVIL: values[::-1].copy()},
+        {
+            name: gene_message(name, of, drawn_cells(n_cells, only))
+            for name, of in (("HIGH", values), (EVIL, values[::-1]))
+        },
         before,
         after,
         key="genes",
         setting=f"shift {shift}",
-        cells=selected if shown else None,
+        cells=only,
     )

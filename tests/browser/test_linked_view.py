@@ -164,7 +164,7 @@ def open_message(message: bytes) -> tuple[dict[str, object], list[np.ndarray]]:
 def test_positions_keep_their_place_to_a_65534th() -> None:
     points = np.random.default_rng(0).normal(size=(101, 2)).astype(np.float32) * [1, 1000]
     points[5, 1] = np.nan
-    header, [steps] = open_message(layout_message(points)[1])
+    header, [steps] = open_message(layout_message(points).data)
     x0, x1, y0, y1 = header["bounds"]
     x, y = steps.reshape(2, -1).astype(float)
     assert x[5] == y[5] == MISSING
@@ -175,7 +175,7 @@ def test_positions_keep_their_place_to_a_65534th() -> None:
 
 
 def test_a_picture_without_any_position_has_no_bounds() -> None:
-    header, [steps] = open_message(layout_message(np.full((3, 2), np.nan))[1])
+    header, [steps] = open_message(layout_message(np.full((3, 2), np.nan)).data)
     assert header["bounds"] is None
     assert (steps == MISSING).all()
 
@@ -187,7 +187,7 @@ def test_columns_keep_missing_values_and_odd_names() -> None:
         "flat": Values("f", np.full(3, 7.0), 0, 2),
         "cell": ["a\0b", "\u00e9", "c"],
     }
-    header, arrays = open_message(columns_message(columns)[1])
+    header, arrays = open_message(columns_message(columns).data)
     described = header["columns"]
     assert [column["role"] for column in described] == list(columns)
     assert described[0]["levels"] == ["<b>", "x\0y"]
@@ -201,7 +201,7 @@ def test_columns_keep_missing_values_and_odd_names() -> None:
 def test_the_digest_follows_the_content() -> None:
     points = np.arange(8.0).reshape(4, 2)
     assert layout_message(points) == layout_message(points.copy())
-    assert layout_message(points)[0] != layout_message(points[::-1])[0]
+    assert layout_message(points).address != layout_message(points[::-1]).address
 
 
 def test_a_code_without_level_is_refused() -> None:

@@ -39,8 +39,29 @@ _view = st.components.v2.component(
 )
 
 
+def drawn_cells(n_cells: int, only: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.int64]:
+    """Return which cells are drawn: all, or those of `only`, of very many a random part."""
+    wanted = np.arange(n_cells) if only is None else np.flatnonzero(only)
+    return np.asarray(wanted[sampled_cells(len(wanted), MOST_POINTS)])
+
+
+def gene_message(
+    symbol: str, values: npt.NDArray[np.floating], drawn: npt.NDArray[np.int64]
+) -> Message:
+    """Pack a gene of the cells that are drawn.
+
+    Parameters
+    ----------
+    values
+        Log-normalised, over all cells. Colours end at the 99th percentile.
+    drawn
+        As `drawn_cells` gives them.
+    """
+    return columns_message({"gene": Values(symbol, values[drawn], 0.0, clip_limit(values))})
+
+
 def gene_view(
-    expression: Mapping[str, npt.NDArray[np.floating]],
+    genes: Mapping[str, Message],
     before: npt.NDArray[np.floating],
     after: npt.NDArray[np.floating],
     *,
@@ -53,9 +74,8 @@ def gene_view(
 
     Parameters
     ----------
-    expression
-        Log-normalised values over the cells, by gene symbol. Colours end at the gene's 99th
-        percentile.
+    genes
+        What `gene_message` makes of each, by its symbol.
     before, after
         Positions (cells × 2).
     key
@@ -67,32 +87,28 @@ def gene_view(
     genes_per_row
         Genes side by side, two layouts each.
     """
-    wanted = np.arange(len(before)) if cells is None else np.flatnonzero(cells)
-    drawn = wanted[sampled_cells(len(wanted), MOST_POINTS)]
+    drawn = drawn_cells(len(before), cells)
     messages: dict[str, Message] = {
         "before": layout_message(before[drawn]),
         "after": layout_message(after[drawn]),
     }
-    genes = []
-    for i, (symbol, values) in enumerate(expression.items()):
-        column = Values(symbol, values[drawn], 0.0, clip_limit(values))
-        messages[f"gene {i}"] = columns_message({"gene": column})
-        genes.append({"title": symbol, "part": f"gene {i}"})
+    parts = [f"gene {i}" for i in range(len(genes))]
+    messages |= dict(zip(parts, genes.values(), strict=True))
     state = {
         "cells": len(drawn),
-        "messages": {part: address for part, (address, _) in messages.items()},
-        "genes": genes,
+        "messages": {part: message.address for part, message in messages.items()},
+        "genes": [{"title": t, "part": p} for t, p in zip(genes, parts, strict=True)],
         "columns": max(1, min(genes_per_row, len(genes))),
         # Some cells stay where they lie among all.
         "bounds": {"before": _bounds(before), "after": _bounds(after)},
-        "notes": _notes(len(before), len(wanted)),
+        "notes": _notes(len(before), len(before) if cells is None else int(cells.sum())),
         "setting": setting,
     }
     messages["state"] = state_message(key, state)
     with st.container(gap=None, key=key):
-        for part, (_, data) in messages.items():
-            linked_view.send(f"{key}:{part}", data)
-        _view(key=f"{key}:view", data={"state": messages["state"][0]})
+        for part, message in messages.items():
+            linked_view.send(f"{key}:{part}", message)
+        _view(key=f"{key}:view", data={"state": messages["state"].address})
 
 
 def _bounds(positions: npt.NDArray[np.floating]) -> list[float]:

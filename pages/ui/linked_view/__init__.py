@@ -23,19 +23,24 @@ from pages.ui.joined import joined_modules
 from pages.ui.linked_view.messages import (
     Categories,
     Column,
+    Message,
     Panel,
     Values,
     columns_message,
     layout_message,
+    size,
     state_message,
 )
 from pages.ui.linked_view.selection_state import SelectionState, next_selection, unpack_bits
 
 __all__ = [
     "Categories",
+    "Column",
+    "Message",
     "Panel",
     "Values",
     "current_selection",
+    "facts_message",
     "linked_view",
     "send",
 ]
@@ -92,9 +97,31 @@ def current_selection(key: str, n_cells: int) -> NDArray[np.bool_] | None:
     return None if selection is None else unpack_bits(selection.bits, n_cells)
 
 
-def send(key: str, data: bytes) -> None:
+def facts_message(hover: Mapping[str, Column], batch: Categories | None = None) -> Message:
+    """Pack what is known of each cell besides its colour.
+
+    Parameters
+    ----------
+    hover : mapping of str to Categories, Values or strings
+        What is shown of the cell under the pointer, in this order.
+    batch : Categories, optional
+        The batch variable, with colours; the legend then counts every level by batch.
+
+    Raises
+    ------
+    ValueError
+        When the columns are not of the same cells.
+    """
+    # The empty name can't collide with a column that is to be shown.
+    facts = {**hover, "": batch} if batch is not None else hover
+    if len(sizes := {size(column) for column in facts.values()}) > 1:
+        raise ValueError(f"Every column must be of the same cells, but their sizes are {sizes}.")
+    return columns_message(facts)
+
+
+def send(key: str, message: Message) -> None:
     """Place an unseen element that holds a message for a view."""
-    _message(key=key, data=data)
+    _message(key=key, data=message.data)
 
 
 def selection_key(key: str) -> str:
@@ -112,8 +139,7 @@ def linked_view(
     colour: Categories | Values,
     *,
     key: str,
-    batch: Categories | None = None,
-    hover: Mapping[str, Column] | None = None,
+    facts: Message | None = None,
     selected: NDArray[np.bool_] | None = None,
     tied: bool = True,
     animate: bool = True,
@@ -134,10 +160,8 @@ def linked_view(
         What colours the cells in both panels.
     key : str
         Identity of the view on its page.
-    batch : Categories, optional
-        The batch variable, with colours; the legend then counts every level by batch.
-    hover : mapping of str to Categories, Values or strings, optional
-        What is shown of the cell under the pointer, in this order, besides `colour`.
+    facts : Message, optional
+        What `facts_message` makes of the batch variable and of what is shown on hover.
     selected : ndarray of bool of shape (n_cells,), optional
         Cells to highlight. It replaces the user's selection whenever it differs from what the
         previous call asked for; an empty mask clears; None leaves the selection alone.
@@ -163,16 +187,17 @@ def linked_view(
     ValueError
         When the parts do not describe the same number of cells.
     """
-    n_cells = _size(colour)
+    n_cells = size(colour)
     positions = {
         side: np.full((n_cells, 2), np.nan) if panel.coordinates is None else panel.coordinates
         for side, panel in (("left", left), ("right", right))
     }
-    facts: dict[str, Column] = dict(hover or {})
-    if batch is not None:
-        # The empty name can't collide with a column that is to be shown.
-        facts[""] = batch
-    _check_sizes(n_cells, *positions.values(), *facts.values(), selected)
+    facts = facts or facts_message({})
+    sizes = {*map(len, positions.values()), facts.n_cells or n_cells}
+    if selected is not None:
+        sizes.add(len(selected))
+    if sizes != {n_cells}:
+        raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
 
     reported = st.session_state.get(key) or {}
     selection = next_selection(
@@ -183,12 +208,12 @@ def linked_view(
     messages = {
         **{side: layout_message(points) for side, points in positions.items()},
         "colour": columns_message({"colour": colour}),
-        "facts": columns_message(facts),
+        "facts": facts,
     }
     state = {
         "key": key,
         "cells": n_cells,
-        "messages": {part: address for part, (address, _) in messages.items()},
+        "messages": {part: message.address for part, message in messages.items()},
         "left": _words(left),
         "right": _words(right),
         "selection": {"token": selection.token, "bits": selection.bits},
@@ -199,26 +224,14 @@ def linked_view(
     }
     messages["state"] = state_message(key, state)
     with st.container(gap=None):
-        for part, (_, data) in messages.items():
-            send(f"{key}:{part}", data)
+        for part, message in messages.items():
+            send(f"{key}:{part}", message)
         _view(
             key=key,
-            data={"state": messages["state"][0]},
+            data={"state": messages["state"].address},
             on_selection_change=on_select or _nothing,
         )
     return unpack_bits(selection.bits, n_cells)
-
-
-def _check_sizes(n_cells: int, *parts: Column | NDArray[np.generic] | None) -> None:
-    sizes = [_size(part) for part in parts if part is not None]
-    if any(size != n_cells for size in sizes):
-        raise ValueError(f"Every part must have {n_cells:,} cells, but their sizes are {sizes}.")
-
-
-def _size(column: Column | NDArray[np.generic]) -> int:
-    if isinstance(column, Categories):
-        return len(column.codes)
-    return len(column.values) if isinstance(column, Values) else len(column)
 
 
 def _words(panel: Panel) -> dict[str, object]:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,10 @@ class Categories:
     levels: tuple[str, ...]
     colors: tuple[str, ...] = ()
 
+    @property
+    def nbytes(self) -> int:
+        return self.codes.nbytes
+
 
 @dataclass(frozen=True)
 class Values:
@@ -96,8 +101,34 @@ class Values:
 
 Column = Categories | Values | NDArray[np.str_] | Sequence[str]
 
-Message = tuple[str, bytes]
-"""The address by which the browser asks for a message, and the message."""
+
+def size(column: Column | NDArray[np.generic]) -> int:
+    """Return of how many cells a column is."""
+    if isinstance(column, Categories):
+        return len(column.codes)
+    return len(column.values) if isinstance(column, Values) else len(column)
+
+
+class Message(NamedTuple):
+    """A message, ready to be sent.
+
+    Attributes
+    ----------
+    address
+        By which the browser asks for it.
+    data
+        The message.
+    n_cells
+        How many cells it is about.
+    """
+
+    address: str
+    data: bytes
+    n_cells: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data)
 
 
 def layout_message(coordinates: NDArray[np.floating]) -> Message:
@@ -112,7 +143,7 @@ def layout_message(coordinates: NDArray[np.floating]) -> Message:
 
     Returns
     -------
-    address, message : str, bytes
+    Message
     """
     if coordinates.ndim != 2 or coordinates.shape[1] != 2:
         raise ValueError(f"coordinates must have the shape (cells, 2), not {coordinates.shape}.")
@@ -121,7 +152,8 @@ def layout_message(coordinates: NDArray[np.floating]) -> Message:
     drawn = np.isfinite(points).all(axis=0)
     axes = [_quantise(np.where(drawn, axis, np.nan)) for axis in points]
     bounds = [bound for _, low, high in axes for bound in (low, high)] if drawn.any() else None
-    return _addressed({"bounds": bounds}, [np.concatenate([steps for steps, _, _ in axes])])
+    steps = np.concatenate([steps for steps, _, _ in axes])
+    return _addressed({"bounds": bounds}, [steps], len(coordinates))
 
 
 def columns_message(columns: Mapping[str, Column]) -> Message:
@@ -134,7 +166,7 @@ def columns_message(columns: Mapping[str, Column]) -> Message:
 
     Returns
     -------
-    address, message : str, bytes
+    Message
     """
     described: list[dict[str, object]] = []
     arrays: list[NDArray[np.generic]] = []
@@ -142,7 +174,8 @@ def columns_message(columns: Mapping[str, Column]) -> Message:
         description, array = _column(role, column)
         described.append({"role": role, **description})
         arrays.append(array)
-    return _addressed({"columns": described}, arrays)
+    n_cells = max(map(size, columns.values()), default=0)
+    return _addressed({"columns": described}, arrays, n_cells)
 
 
 def _column(role: str, column: Column) -> tuple[dict[str, object], NDArray[np.generic]]:
@@ -201,16 +234,18 @@ def state_message(key: str, state: Mapping[str, object]) -> Message:
 
     Returns
     -------
-    address, message : str, bytes
+    Message
     """
     address = _digest(key.encode())
-    return address, address.encode() + _body(state, [])
+    return Message(address, address.encode() + _body(state, []))
 
 
-def _addressed(header: Mapping[str, object], arrays: Sequence[NDArray[np.generic]]) -> Message:
+def _addressed(
+    header: Mapping[str, object], arrays: Sequence[NDArray[np.generic]], n_cells: int
+) -> Message:
     body = _body(header, arrays)
     address = _digest(body)
-    return address, address.encode() + body
+    return Message(address, address.encode() + body, n_cells)
 
 
 def _digest(content: bytes) -> str:

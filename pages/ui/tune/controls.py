@@ -21,6 +21,7 @@ from harmony_core.runs.history import flat
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import part
+from pages.ui.current_run import results_of
 from pages.ui.data import precomputed
 from pages.ui.text import plain
 from pages.ui.tune import help_texts
@@ -68,7 +69,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
     with above:  # drawn last, so that the one in force is lit at once
         _presets(dataset, params)
-    _in_effect(RunResults(dataset, params), spots)
+    _in_effect(results_of(dataset, params), spots)
     return params
 
 

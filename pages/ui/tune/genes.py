@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harmony_core.inspect.gene_sets import PANEL, find_genes
+from harmony_core.inspect.gene_sets import PANEL, find_genes, find_sets
 from harmony_core.jobs.work import run_work
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import evidence_table
+from pages.ui import evidence_table, made
 from pages.ui.current_run import CurrentRun
-from pages.ui.gene_view import gene_view
+from pages.ui.gene_view import drawn_cells, gene_message, gene_view
+from pages.ui.linked_view import Message
 from pages.ui.part import Part
 from pages.ui.text import plain
 from pages.ui.tune import before_after
@@ -33,8 +34,10 @@ def draw(dataset: Dataset, params: RunParams) -> str:
     if not len(dataset.symbols):
         st.caption("These data have an embedding but no expression, so there are no genes to show.")
         return results.plan.run
-    symbols = list(dataset.symbols)
-    known = [name for name, genes in PANEL.items() if find_genes(genes, symbols)[0]]
+    known = made.once(
+        ("gene panels", dataset.folder),
+        lambda: tuple(find_sets(PANEL, list(dataset.symbols)).sets),
+    )
     gene_panels = [*known, _CLUSTERS, evidence_table.OWN_PANEL]
     # Evidence opens its genes by setting this, so the widget has no default of its own.
     evidence_table.open_genes()
@@ -80,18 +83,31 @@ _OF_CLUSTERS = Part("genes-of-clusters", draw=_of_clusters, shows=("markers_afte
 
 
 def _pictures(current: CurrentRun, results: RunResults, wanted: list[str]) -> None:
-    found, missing = find_genes(wanted, list(current.dataset.symbols))
+    dataset = current.dataset
+    found, missing = made.once(
+        ("genes", dataset.folder, *wanted), lambda: find_genes(wanted, list(dataset.symbols))
+    )
     if missing:
         st.caption(f"Not in these data: {', '.join(plain(m) for m in missing)}.")
     before, after = (results.layout_or_preview(side) for side in SIDES)
     if not found or before is None or after is None:
         return
-    values = {symbol: results.gene(position) for symbol, position in found.items()}
     only = before_after.narrowed_to(current.results)
     if only is not None and results.obs is not None and len(only) != len(results.obs):
         only = None  # the picture is still that of other cells
+    drawn = drawn_cells(len(before), only)
+
+    def packed(symbol: str) -> Message:
+        values = results.gene(found[symbol])
+        assert values is not None  # as there are layouts
+        return gene_message(symbol, values, drawn)
+
+    def kept(symbol: str) -> Message:
+        cells = dataset.folder, results.plan.keys["prepare"]
+        return made.once(("gene", *cells, symbol), lambda: packed(symbol))
+
     gene_view(
-        {symbol: v for symbol, v in values.items() if v is not None},
+        {symbol: kept(symbol) if only is None else packed(symbol) for symbol in found},
         before,
         after,
         key="gene-grid",

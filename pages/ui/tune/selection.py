@@ -97,7 +97,7 @@ def _neighbour_changes(
         return []
     changes = []
     for name in results.params.harmony.batch:
-        levels = colouring.levels(results.obs, name)
+        levels = colouring.levels_of(results, name)
         changes.append(
             (
                 levels,

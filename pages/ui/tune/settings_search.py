@@ -11,12 +11,12 @@ from harmony_core.figures.screen.settings_map import Setting, settings_map
 from harmony_core.jobs.work import run_work
 from harmony_core.params import RunParams
 from harmony_core.runs import history
-from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.verdict.grid import Candidate, grid
 from harmony_core.verdict.suggest import Suggestion, suggest
-from pages.ui import part
+from pages.ui import made, part
 from pages.ui.charts import chart
+from pages.ui.current_run import results_of
 from pages.ui.run_group import Group
 from pages.ui.tables import decimals, table
 from pages.ui.text import plain
@@ -55,15 +55,21 @@ def draw(dataset: Dataset, params: RunParams) -> None:
 
 
 def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, complete: bool) -> None:
-    read = [history.candidate(RunResults(dataset, run)) for run in done]
+    read = [_candidate(dataset, run) for run in done]
     candidates = [candidate for candidate in read if candidate is not None]
     suggestion = suggest(candidates) if complete else None
     if suggestion is not None:
         _suggestion(dataset, params, suggestion)
-    on_screen = history.candidate(RunResults(dataset, params))
+    on_screen = _candidate(dataset, params)
     if on_screen is None:
         part.follow([run_work(dataset, params)])  # to mark it on the map once it is judged
     _map(on_screen, candidates, suggestion)
+
+
+def _candidate(dataset: Dataset, params: RunParams) -> Candidate | None:
+    results = results_of(dataset, params)
+    judged = results.plan.keys["assess"]
+    return made.once(("candidate", judged, params), lambda: history.candidate(results))
 
 
 def _suggestion(dataset: Dataset, params: RunParams, suggestion: Suggestion) -> None:
@@ -104,14 +110,13 @@ def _map(
     on_screen: Candidate | None, candidates: list[Candidate], suggestion: Suggestion | None
 ) -> None:
     best = None if suggestion is None else suggestion.best
-    chart(
-        settings_map(
-            [_point(candidate) for candidate in candidates],
-            current=on_screen and _point(on_screen),
-            best=best and _point(best),
-        ),
-        key="suggest-map",
+    points = tuple(_point(candidate) for candidate in candidates)
+    ringed, starred = on_screen and _point(on_screen), best and _point(best)
+    drawn = made.once(
+        ("settings map", points, ringed, starred),
+        lambda: settings_map(points, current=ringed, best=starred),
     )
+    chart(drawn, key="suggest-map")
     st.caption(
         "Numbers are theta. A star is suggested, crosses are settings at which a state pays, the "
         "ring is on screen."

@@ -98,6 +98,6 @@ def _whole(dataset: Dataset) -> Dataset | None:
     if fingerprint is None:
         return None
     try:
-        return services.store().dataset(fingerprint)
+        return services.dataset(fingerprint)
     except FileError:
         return None
