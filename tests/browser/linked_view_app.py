@@ -9,7 +9,7 @@ import os
 import numpy as np
 import streamlit as st
 
-from pages.ui.gene_view import drawn_cells, gene_message, gene_view
+from pages.ui.gene_view import drawn_cells, gene_view, genes_message
 from pages.ui.linked_view import Categories, Panel, Values, facts_message, linked_view
 
 EVIL = '<img src=x onerror="window.evil=1"><script>window.evil=1</script> **b** [l](http://e.vil)'
@@ -58,10 +58,7 @@ if genes:
     only = selected if shown else None
     values = np.where(index < 500, 3.0, 0.0).astype(np.float32)
     gene_view(
-        {
-            name: gene_message(name, of, drawn_cells(n_cells, only))
-            for name, of in (("HIGH", values), (EVIL, values[::-1]))
-        },
+        genes_message({"HIGH": values, EVIL: values[::-1]}, drawn_cells(n_cells, only)),
         before,
         after,
         key="genes",

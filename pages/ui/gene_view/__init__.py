@@ -45,23 +45,29 @@ def drawn_cells(n_cells: int, only: npt.NDArray[np.bool_] | None = None) -> npt.
     return np.asarray(wanted[sampled_cells(len(wanted), MOST_POINTS)])
 
 
-def gene_message(
-    symbol: str, values: npt.NDArray[np.floating], drawn: npt.NDArray[np.int64]
+def genes_message(
+    expression: Mapping[str, npt.NDArray[np.floating]], drawn: npt.NDArray[np.int64]
 ) -> Message:
-    """Pack a gene of the cells that are drawn.
+    """Pack genes of the cells that are drawn.
 
     Parameters
     ----------
-    values
-        Log-normalised, over all cells. Colours end at the 99th percentile.
+    expression
+        Log-normalised values over all cells, by gene symbol. Colours end at the gene's 99th
+        percentile.
     drawn
         As `drawn_cells` gives them.
     """
-    return columns_message({"gene": Values(symbol, values[drawn], 0.0, clip_limit(values))})
+    return columns_message(
+        {
+            f"gene {i}": Values(symbol, values[drawn], 0.0, clip_limit(values))
+            for i, (symbol, values) in enumerate(expression.items())
+        }
+    )
 
 
 def gene_view(
-    genes: Mapping[str, Message],
+    genes: Message,
     before: npt.NDArray[np.floating],
     after: npt.NDArray[np.floating],
     *,
@@ -75,7 +81,7 @@ def gene_view(
     Parameters
     ----------
     genes
-        What `gene_message` makes of each, by its symbol.
+        What `genes_message` makes of them.
     before, after
         Positions (cells × 2).
     key
@@ -88,17 +94,15 @@ def gene_view(
         Genes side by side, two layouts each.
     """
     drawn = drawn_cells(len(before), cells)
-    messages: dict[str, Message] = {
+    messages = {
+        "genes": genes,
         "before": layout_message(before[drawn]),
         "after": layout_message(after[drawn]),
     }
-    parts = [f"gene {i}" for i in range(len(genes))]
-    messages |= dict(zip(parts, genes.values(), strict=True))
     state = {
         "cells": len(drawn),
         "messages": {part: message.address for part, message in messages.items()},
-        "genes": [{"title": t, "part": p} for t, p in zip(genes, parts, strict=True)],
-        "columns": max(1, min(genes_per_row, len(genes))),
+        "columns": genes_per_row,
         # Some cells stay where they lie among all.
         "bounds": {"before": _bounds(before), "after": _bounds(after)},
         "notes": _notes(len(before), len(before) if cells is None else int(cells.sum())),

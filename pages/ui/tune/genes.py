@@ -12,7 +12,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import evidence_table, made
 from pages.ui.current_run import CurrentRun
-from pages.ui.gene_view import drawn_cells, gene_message, gene_view
+from pages.ui.gene_view import drawn_cells, gene_view, genes_message
 from pages.ui.linked_view import Message
 from pages.ui.part import Part
 from pages.ui.text import plain
@@ -20,6 +20,7 @@ from pages.ui.tune import before_after
 
 _CLUSTERS = "Clusters"  # of the panels, the one made of these data's own clusters
 _MOST_GENES = 12
+_GENES_PER_ROW = 2
 
 
 def draw(dataset: Dataset, params: RunParams) -> str:
@@ -95,22 +96,19 @@ def _pictures(current: CurrentRun, results: RunResults, wanted: list[str]) -> No
     only = before_after.narrowed_to(current.results)
     if only is not None and results.obs is not None and len(only) != len(results.obs):
         only = None  # the picture is still that of other cells
-    drawn = drawn_cells(len(before), only)
 
-    def packed(symbol: str) -> Message:
-        values = results.gene(found[symbol])
-        assert values is not None  # as there are layouts
-        return gene_message(symbol, values, drawn)
+    def packed() -> Message:
+        values = {symbol: results.gene(position) for symbol, position in found.items()}
+        known = {symbol: of for symbol, of in values.items() if of is not None}
+        return genes_message(known, drawn_cells(len(before), only))
 
-    def kept(symbol: str) -> Message:
-        cells = dataset.folder, results.plan.keys["prepare"]
-        return made.once(("gene", *cells, symbol), lambda: packed(symbol))
-
+    of_all = ("genes message", dataset.folder, results.plan.keys["prepare"], *found)
     gene_view(
-        {symbol: kept(symbol) if only is None else packed(symbol) for symbol in found},
+        made.once(of_all, packed) if only is None else packed(),
         before,
         after,
         key="gene-grid",
         setting=results.plan.run,
         cells=only,
+        genes_per_row=min(_GENES_PER_ROW, len(found)),
     )

@@ -74,13 +74,12 @@ class GeneView {
 
   /** One figure a gene. */
   #build() {
-    const { cells, genes, messages, bounds } = this.state;
+    const { cells, messages, bounds } = this.state;
     const order = randomOrder(cells); // among cells of equal value
-    this.figures = genes.map(({ title, part }) => {
-      const [column] = readColumns(this.opened[messages[part]]);
+    this.figures = readColumns(this.opened[messages.genes]).map((column) => {
       const height = (cell) => (column.codes[cell] === NO_VALUE ? -1 : column.codes[cell]);
       const byValue = order.slice().sort((a, b) => height(a) - height(b));
-      return { title, coloring: new Coloring(column, byValue), order: byValue };
+      return { title: column.name, coloring: new Coloring(column, byValue), order: byValue };
     });
     this.grid.replaceChildren(
       ...this.figures.map((figure) => {
