@@ -23,12 +23,11 @@ def _moved(old_address: str, page: StreamlitPage) -> StreamlitPage:
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
-    from pages.ui import address, faults, garbage, presentation, services, state
+    from pages.ui import address, faults, garbage, presentation, state
     from pages.ui.line import components as line
 
     garbage.collect_soon()
     not_found = address.is_unknown_page()
-    services.runner()  # starts the worker, so that it is warm before the first slider moves
     state.start()
     address.restore()
     paths = address.PATHS

@@ -1,4 +1,5 @@
-"""Where stages are computed: processes for what viewers wait for and one for the rest, or Dask."""
+"""Where jobs are computed: processes for what viewers wait for, one for the rest and one for files,
+or Dask."""
 
 from __future__ import annotations
 
@@ -12,14 +13,17 @@ from typing import Any
 
 from harmony_core.errors import ParameterError
 from harmony_core.jobs import executors
-from harmony_core.jobs.urgency import FRONT, LANES, LATER, Lane, Urgency
+from harmony_core.jobs.urgency import FILES, FRONT, LANES, LATER, Lane, Urgency
 from harmony_core.store import Store
 
 WORKERS_VARIABLE = "HARMONY_EXPLORER_WORKERS"
 """How many processes compute what viewers wait for; by default one for every two cores."""
 
 NICENESS = 9
-"""Of the process for the rest: beside one busy process it still gets a tenth of a core."""
+"""Of all other processes: beside one busy process each still gets a tenth of a core."""
+
+IDLE_SECONDS = 60.0
+"""After which the process that reads files is ended: a new one is there within a second."""
 
 
 class Place:
@@ -33,14 +37,23 @@ class Place:
         Of what it takes.
     capacity
         How many jobs it takes at once; a cluster keeps a queue of its own.
+    idle_seconds
+        After so long without a job its process is ended, and made again for the next one; by
+        default it stays, and is worth warming up.
     """
 
     def __init__(
-        self, make: Callable[[], Executor], lanes: Collection[Lane] = LANES, capacity: int = 1
+        self,
+        make: Callable[[], Executor],
+        lanes: Collection[Lane] = LANES,
+        capacity: int = 1,
+        *,
+        idle_seconds: float | None = None,
     ) -> None:
-        self.lanes = lanes
+        self.lanes, self.idle_seconds = lanes, idle_seconds
         self.executor: Executor | None = None
         self.under_way: set[Future[str]] = set()
+        self.latest: Future[str] | None = None
         self._make = make
         self._capacity = capacity
         self._warming: Future[str] | None = None
@@ -48,6 +61,11 @@ class Place:
     @property
     def has_room(self) -> bool:
         return len(self.under_way) < self._capacity
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether it should be warmed up."""
+        return self.executor is None and self.idle_seconds is None
 
     @property
     def is_warming(self) -> bool:
@@ -77,6 +95,7 @@ class Place:
             self.executor = self._make()
             future = executors.submit(self.executor, function, *arguments, **options)
         self.under_way.add(future)
+        self.latest = future
         return future
 
     def end_processes(self) -> None:
@@ -105,8 +124,9 @@ def places_for(store: Store) -> Sequence[Place]:
     n_cores = available_cores()
     n_workers = workers(n_cores)
     front = partial(executors.spawned_worker, store, threads=max(1, n_cores // n_workers))
-    later = partial(executors.spawned_worker, store, threads=n_cores, niceness=NICENESS)
-    return [*(Place(front, FRONT) for _ in range(n_workers)), Place(later, LATER)]
+    other = partial(executors.spawned_worker, store, threads=n_cores, niceness=NICENESS)
+    files = Place(other, FILES, idle_seconds=IDLE_SECONDS)
+    return [*(Place(front, FRONT) for _ in range(n_workers)), Place(other, LATER), files]
 
 
 def available_cores() -> int:

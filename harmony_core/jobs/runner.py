@@ -34,9 +34,10 @@ from harmony_core.store import Store
 
 log = logging.getLogger(__name__)
 
-PATIENCE: dict[Lane, float] = {"front": 5.0, "later": 60.0}
+PATIENCE: dict[Lane, float] = {"front": 5.0, "later": 60.0, "files": 5.0}
 """Seconds after which an abandoned computation that does not stop by itself is ended, with its
-process: in front soon, elsewhere only where a new process is sure to be cheaper than waiting."""
+process: soon where somebody waits in front of it or where a new process is cheap, else only where
+one is sure to be cheaper than waiting."""
 
 _MAX_RETRIES = 1
 _STOPPED_TWICE = (
@@ -83,21 +84,18 @@ class Runner:
             self._places = places_for(self.store)
         return self._places
 
-    def start(self, delay: float = 0.0) -> None:
-        """Start the workers and warm them up after `delay` seconds, one after another.
+    def start(self) -> None:
+        """Start the workers and warm them up, one after another.
 
-        A job that comes earlier starts the worker at once.
+        A job that comes earlier starts its worker at once.
         """
-        _call_later(delay, self._warm_up)
-
-    def _warm_up(self) -> None:
         with self._lock:
             if self._closed:
                 return
             try:
-                cold = [place for place in self.places if place.executor is None]
+                cold = [place for place in self.places if place.is_cold]
                 for place in cold[:1]:
-                    self._when_done(place, place.warm_up(warm_up), self._warm_up)
+                    self._when_done(place, place.warm_up(warm_up), self.start)
             except HarmonyExplorerError as error:
                 log.warning("%s", error)  # the first run says it on its page
 
@@ -245,6 +243,12 @@ class Runner:
         else:
             self._when_done(place, job.future, self._settle, job, job.future)
 
+    def _end_if_idle(self, place: Place, last: Future[str]) -> None:
+        """End the process of a place that has had nothing to do since some job."""
+        with self._lock:
+            if place.latest is last:
+                place.close()
+
     def _fail(self, job: Job, error: HarmonyExplorerError) -> None:
         job.write("failed", message=str(error))
         self.queue.remove(job)
@@ -257,6 +261,8 @@ class Runner:
                 place.under_way.discard(future)
                 then(*arguments)
                 self._submit_waiting()
+                if place.idle_seconds is not None:
+                    _call_later(place.idle_seconds, self._end_if_idle, place, future)
 
         if future.done():
             settle()

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Literal
 
-Lane = Literal["front", "later"]
-"""Up to the verdict, or after it. Compiled code can't be stopped: each has processes of its own."""
+Lane = Literal["front", "later", "files"]
+"""Up to the verdict, after it, or files that are read. What is under way can't be stopped in the
+middle of a call, so each has processes of its own."""
 
 FRONT: tuple[Lane] = ("front",)
 LATER: tuple[Lane] = ("later",)
-LANES = FRONT + LATER
+FILES: tuple[Lane] = ("files",)
+LANES = FRONT + LATER + FILES
 
 
 class Urgency(IntEnum):
@@ -24,16 +26,20 @@ class Urgency(IntEnum):
     PREVIEW = 0
     """The correction and a first picture of it."""
     VERDICT = 1
-    NEW_DATA = 2
-    """Data read, prepared, drawn and described before correction: once a dataset."""
-    LAYOUT = 3
-    LATER = 4
+    READING = 2
+    """Files read into the store."""
+    NEW_DATA = 3
+    """Data prepared, drawn and described before correction: once a dataset."""
+    LAYOUT = 4
+    LATER = 5
     """Clusters, marker genes, other resolutions."""
-    BACKGROUND = 5
+    BACKGROUND = 6
     """Many runs at once, risks, exports: they give way to everything else."""
 
     @property
     def lane(self) -> Lane:
+        if self is Urgency.READING:
+            return "files"
         return "front" if self <= Urgency.VERDICT else "later"
 
 

@@ -123,7 +123,7 @@ def load_work(store: Store, request: LoadRequest) -> Work:
     name = "load-" + digest(request.to_dict(), time.time_ns())
     folder = JobFolder(store.uploads_folder / name)
     return Work(
-        name, folder, load_files, (request,), prepare=folder.create, urgency=Urgency.NEW_DATA
+        name, folder, load_files, (request,), prepare=folder.create, urgency=Urgency.READING
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
@@ -12,8 +13,7 @@ from harmony_core.jobs.runner import Runner
 from harmony_core.store import Dataset, Store
 from pages.ui.line import listeners
 
-WARM_UP_DELAY = 2.5
-"""Seconds before the worker starts: its imports would slow the first picture down."""
+log = logging.getLogger(__name__)
 
 
 @st.cache_resource(show_spinner=False)
@@ -52,13 +52,20 @@ def dataset(fingerprint: str) -> Dataset:
 
 @st.cache_resource(show_spinner=False, on_release=lambda runner: runner.close())
 def runner() -> Runner:
-    """Return the runner, its worker about to warm up."""
-    started = Runner(store())
-    started.start(WARM_UP_DELAY)
-    started.listen(listeners.hear)
-    return started
+    """Return the runner."""
+    found = Runner(store())
+    found.listen(listeners.hear)
+    return found
+
+
+def start() -> None:
+    """Begin to warm the workers up."""
+    try:
+        runner().start()
+    except OSError as error:  # of the store; the first page says it
+        log.warning("%s", error)
 
 
 def close() -> None:
-    """End the runner and its worker, if there are any."""
+    """End the runner and its workers, if there are any."""
     runner.clear()

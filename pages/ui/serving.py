@@ -20,6 +20,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     _import_parts()
     garbage.freeze()
     sockets.send_at_once()
+    services.start()
     try:
         yield
     finally:

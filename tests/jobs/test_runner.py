@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from harmony_core.errors import HarmonyExplorerError
+from harmony_core.io.request import LoadRequest
 from harmony_core.jobs import executors, job_folder, worker
 from harmony_core.jobs import runner as runner_module
 from harmony_core.jobs import work as work_module
@@ -27,8 +28,8 @@ from harmony_core.jobs.job_folder import JobFolder
 from harmony_core.jobs.places import Place
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
-from harmony_core.jobs.urgency import FRONT, LANES, LATER, Urgency
-from harmony_core.jobs.work import Work, export_work, risk_work, run_work, selection_work
+from harmony_core.jobs.urgency import FILES, FRONT, LANES, LATER, Urgency
+from harmony_core.jobs.work import Work, export_work, load_work, risk_work, run_work, selection_work
 from harmony_core.methods import harmony
 from harmony_core.params import RunParams
 from harmony_core.runs import risk, selected_markers
@@ -267,6 +268,48 @@ def test_a_move_does_not_wait_for_what_comes_after_anothers_verdict(
     assert all(Plan(dataset, params).is_finished for params in (first, second))
 
 
+def test_what_comes_after_a_verdict_does_not_wait_for_a_file_that_is_read(
+    kept_store: Store, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    runs, files = ByHand(), ByHand()
+    places = [Place(lambda: runs, FRONT + LATER), Place(lambda: files, FILES)]
+    runner = Runner(kept_store, places)
+    request = LoadRequest(paths=("mine.h5ad",), names=("mine.h5ad",))
+    runner.submit("ben:load", load_work(kept_store, request))
+    params = fresh()
+    runner.submit("ada", run_work(dataset, params))
+    while runs.queue:
+        runs.run_next()
+        runner._settler.submit(int).result()
+    assert Plan(dataset, params).is_finished
+    assert len(files.queue) == 1
+
+
+def test_a_process_for_files_is_there_while_files_are_read(kept_store: Store) -> None:
+    made: list[ByHand] = []
+
+    def make() -> ByHand:
+        made.append(ByHand())
+        return made[-1]
+
+    place = Place(make, FILES, idle_seconds=0.01)
+    runner = Runner(kept_store, [place])
+    runner.start()
+    assert made == []
+    request = LoadRequest(paths=("none.h5ad",), names=("none.h5ad",))
+    for viewer in ("ada:load", "ben:load"):
+        runner.submit(viewer, load_work(kept_store, request))
+    (executor,) = made
+    executor.run_next()
+    _wait(lambda: bool(executor.queue))  # the next one is there before it has been idle
+    time.sleep(0.05)
+    assert place.executor is executor
+    executor.run_next()
+    _wait(lambda: place.executor is None)
+    runner.submit("ada:load", load_work(kept_store, request))
+    assert place.executor is made[1]
+
+
 def test_what_is_asked_of_a_closed_runner_starts_no_worker(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:
@@ -495,7 +538,7 @@ def test_a_worker_that_gets_ready_is_not_ended_for_wishes_that_only_waited(
     monkeypatch.setattr(runner_module, "warm_up", lambda: "")
     monkeypatch.setattr(work_module, "compute", answer)
     hands = Hands(kept_store)
-    hands.runner._warm_up()
+    hands.runner.start()
     for _ in range(4):
         params = fresh()
         run = hands.ask("ada", run_work(dataset, params))
