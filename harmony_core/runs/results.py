@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,6 +49,7 @@ class RunResults:
         self.plan = Plan(dataset, params)
         self._stages: dict[str, StageResult] = {}  # what is there stays; what is not, may come
         self._assessment: Assessment | None = None
+        self._obs: pd.DataFrame | None = None
 
     def stage(self, name: str) -> StageResult | None:
         """Return a finished stage of `harmony_core.runs.plan.Plan`, or None."""
@@ -68,27 +68,31 @@ class RunResults:
     def is_finished(self) -> bool:
         return self.plan.is_finished
 
-    @cached_property
+    @property
     def cells(self) -> npt.NDArray[np.int32] | None:
         """Positions of the prepared cells in the data as they came."""
         arrays = self._arrays("prepare")
         return None if arrays is None else np.asarray(arrays["cells"])
 
-    @cached_property
+    @property
+    def has_obs(self) -> bool:
+        """Whether all of `obs` is there, without making it."""
+        wanted = ("prepare",) if self.params.panel is None else ("prepare", "marker_labels")
+        return all(self.stage(name) is not None for name in wanted)
+
+    @property
     def obs(self) -> pd.DataFrame | None:
         """Metadata of the prepared cells, with labels from marker genes where they are asked for.
 
         None until all of it is there.
         """
-        if self.cells is None:
-            return None
-        obs = self.dataset.obs.iloc[self.cells]
-        if self.params.panel is None:
-            return obs
-        labels = self.stage("marker_labels")
-        if labels is None:
-            return None
-        return obs.assign(**{MARKER_LABEL: marker_label_column(labels).array})
+        if self._obs is None and self.cells is not None and self.has_obs:
+            obs = self.dataset.obs.iloc[self.cells]
+            labels = None if self.params.panel is None else self.stage("marker_labels")
+            if labels is not None:
+                obs = obs.assign(**{MARKER_LABEL: marker_label_column(labels).array})
+            self._obs = obs
+        return self._obs
 
     def embedding(self, side: Side) -> npt.NDArray[np.float32] | None:
         """Return the embedding before or after correction.
@@ -107,7 +111,7 @@ class RunResults:
         -------
         Prepared cells × 2; None until it, and the labels of its cells, are computed.
         """
-        arrays = None if self.obs is None else self._arrays(f"layout_{side}")
+        arrays = self._arrays(f"layout_{side}") if self.has_obs else None
         return None if arrays is None else arrays["positions"]
 
     def layout_or_preview(self, side: Side) -> npt.NDArray[np.float32] | None:
@@ -118,7 +122,7 @@ class RunResults:
         Prepared cells × 2; None until either is computed.
         """
         full = self.layout(side)
-        if full is not None or side == "before" or self.obs is None:
+        if full is not None or side == "before" or not self.has_obs:
             return full
         arrays = self._arrays("preview_after")
         return None if arrays is None else arrays["positions"]

@@ -190,18 +190,23 @@ def gene_values(results: RunResults, symbol: str, position: int) -> Values:
 
 
 def facts(results: RunResults) -> Message:
-    """Return what is shown of the cell under the pointer, and the (first) batch variable."""
-    clusters = results.plan.keys["clusters_after"] if results.plan.has("clusters_after") else None
+    """Return what is shown of the cell under the pointer, and the (first) batch variable.
+
+    It is the same for all settings; what is not is in `more_facts`.
+    """
     names = tuple(filter(None, [*results.params.harmony.batch, results.params.label]))
-    return made.once(("facts", *_cells(results), names, clusters), lambda: _facts(results, names))
+    return made.once(("facts", *_cells(results), names), lambda: _facts(results, names))
+
+
+def more_facts(results: RunResults) -> Message | None:
+    """Return what the run itself says of the cell under the pointer; None until it is known."""
+    codes = results.clusters("after")
+    return None if codes is None else facts_message({_AFTER: clusters_column(_AFTER, codes)})
 
 
 def _facts(results: RunResults, names: tuple[str, ...]) -> Message:
     shown: dict[str, Column] = {"cell": _obs(results).index.astype(str).tolist()}
     shown |= {name: levels_of(results, name) for name in names}
-    codes = results.clusters("after")
-    if codes is not None:
-        shown[_AFTER] = clusters_column(_AFTER, codes)
     return facts_message(shown, levels_of(results, names[0]))
 
 

@@ -140,6 +140,7 @@ def linked_view(
     *,
     key: str,
     facts: Message | None = None,
+    more_facts: Message | None = None,
     selected: NDArray[np.bool_] | None = None,
     tied: bool = True,
     animate: bool = True,
@@ -162,6 +163,8 @@ def linked_view(
         Identity of the view on its page.
     facts : Message, optional
         What `facts_message` makes of the batch variable and of what is shown on hover.
+    more_facts : Message, optional
+        Likewise, shown behind the others: what changes more often and is sent by itself.
     selected : ndarray of bool of shape (n_cells,), optional
         Cells to highlight. It replaces the user's selection whenever it differs from what the
         previous call asked for; an empty mask clears; None leaves the selection alone.
@@ -192,8 +195,9 @@ def linked_view(
         side: np.full((n_cells, 2), np.nan) if panel.coordinates is None else panel.coordinates
         for side, panel in (("left", left), ("right", right))
     }
-    facts = facts or facts_message({})
-    sizes = {*map(len, positions.values()), facts.n_cells or n_cells}
+    facts, more_facts = facts or facts_message({}), more_facts or facts_message({})
+    sizes = {*map(len, positions.values())}
+    sizes |= {message.n_cells or n_cells for message in (facts, more_facts)}
     if selected is not None:
         sizes.add(len(selected))
     if sizes != {n_cells}:
@@ -209,6 +213,7 @@ def linked_view(
         **{side: layout_message(points) for side, points in positions.items()},
         "colour": columns_message({"colour": colour}),
         "facts": facts,
+        "more facts": more_facts,
     }
     state = {
         "key": key,

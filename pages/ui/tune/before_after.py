@@ -10,7 +10,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.history import side_names
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import address, colouring, evidence_table, part, presentation
+from pages.ui import address, colouring, evidence_table, made, part, presentation
 from pages.ui.current_run import CurrentRun
 from pages.ui.linked_view import Panel, current_selection, linked_view
 from pages.ui.presentation import PANEL_HEIGHT, PROJECTED_HEIGHT
@@ -29,7 +29,7 @@ def draw(dataset: Dataset, params: RunParams) -> str:
     results, old = current.newest_drawable()
     source = results or current.results
     before, after = source.layout_or_preview("before"), source.layout_or_preview("after")
-    if source.obs is None or before is None:
+    if not source.has_obs or before is None:
         st.info("The first picture of these data takes a moment to prepare.")
         return ""
     replay.advance(source)
@@ -56,6 +56,7 @@ def draw(dataset: Dataset, params: RunParams) -> str:
         colour,
         key=_key(current.dataset),
         facts=colouring.facts(source),
+        more_facts=colouring.more_facts(source),
         selected=evidence_table.marked_cells(source),
         height=PROJECTED_HEIGHT if presentation.is_on() else PANEL_HEIGHT,
         presentation=presentation.is_on(),
@@ -90,9 +91,9 @@ def _say_if_narrowed(results: RunResults) -> None:
 
 def selected_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return which of a run's cells are selected in the linked view, also from another page."""
-    if results.obs is None:
+    if not results.has_obs or results.cells is None:
         return None
-    return current_selection(_key(results.dataset), len(results.obs))
+    return current_selection(_key(results.dataset), len(results.cells))
 
 
 def narrowed_to(results: RunResults) -> npt.NDArray[np.bool_] | None:
@@ -105,8 +106,13 @@ def _key(dataset: Dataset) -> str:
 
 
 def _alt(current: CurrentRun) -> str:
-    results: RunResults | None
     results, _ = current.newest_with("assess")
-    if results is None or results.assessment is None:
+    if results is None:
         return ""
-    return results.assessment.verdict.sentences[0]
+    judged = results.plan.keys["assess"]
+    return made.once(("first sentence", judged), lambda: _first_sentence(results)) or ""
+
+
+def _first_sentence(results: RunResults) -> str | None:
+    assessment = results.assessment
+    return None if assessment is None else assessment.verdict.sentences[0]

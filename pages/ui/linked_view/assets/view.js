@@ -141,6 +141,7 @@ class LinkedView {
       this.batch = facts.find(({ role }) => role === "") ?? null;
       this.facts = facts.filter(({ role }) => role !== "");
     }
+    if (fresh["more facts"]) this.moreFacts = readColumns(fresh["more facts"]);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     for (const side of SIDES) {
       const panel = this.panels[side];
@@ -328,7 +329,8 @@ class LinkedView {
     } else {
       const stage = this.panels[side].stage.getBoundingClientRect();
       const root = this.root.getBoundingClientRect();
-      const facts = this.facts.filter(({ name }) => name !== this.colour.name);
+      const known = [...this.facts, ...this.moreFacts];
+      const facts = known.filter(({ name }) => name !== this.colour.name);
       this.card.show(this.order[cell], [this.colour, ...facts], {
         x: stage.left - root.left + place.x,
         y: stage.top - root.top + place.y,
