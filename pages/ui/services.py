@@ -22,7 +22,7 @@ def store() -> Store:
     return Store()
 
 
-_MOST_CELLS = 2_000_000
+_MOST_CELLS = 1_200_000
 """Of the datasets that are held open at a time, together."""
 
 _datasets: LRUCache[Path, Dataset] = LRUCache(_MOST_CELLS, lambda dataset: dataset.n_cells)
