@@ -88,7 +88,7 @@ class Line:
     ask
         Has the part of an ear drawn again.
     changed
-        Called when something was heard.
+        Called with the number of bytes when something was heard.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Line:
         url: str,
         origin: str,
         ask: Callable[[Ear], Awaitable[None]],
-        changed: Callable[[], None],
+        changed: Callable[[int], None],
     ) -> None:
         self.url, self._origin, self._ask, self._changed = url, origin, ask, changed
         self.ears: dict[str, Ear] = {}
@@ -137,6 +137,7 @@ class Line:
                     self._socket, self._heard_at, pause = socket, time.monotonic(), TICK / 2
                     async for message in socket:
                         self._hear(json.loads(message))
+                        self._changed(len(message))
             self._socket = None
             self.n_lost += 1
             await asyncio.sleep(pause)
@@ -164,7 +165,6 @@ class Line:
                     bar.state = state
         self._due.update(ear.part for ear in self.ears.values() if self._concerns(ear))
         self._next()
-        self._changed()
 
     def _concerns(self, ear: Ear) -> bool:
         """Return whether something was said, since a part was asked, that it lacked when drawn."""

@@ -110,6 +110,8 @@ class Move:
         Runs of the page and of fragments until the next move.
     name
         What the page calls this setting; empty until it has said so.
+    line_bytes
+        What the line said until the next move.
     """
 
     setting: Setting
@@ -120,13 +122,15 @@ class Move:
     seen: dict[str, float] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     name: str = ""
+    line_bytes: int = 0
 
     def see(self, what: str, at: float) -> None:
         self.seen.setdefault(what, max(0.0, at - self.sent))
 
     @property
     def bytes(self) -> int:
-        return sum(run.bytes for run in self.runs)
+        """What was sent for it: Tune has nothing that a browser fetches by HTTP after opening."""
+        return sum(run.bytes for run in self.runs) + self.line_bytes
 
 
 @dataclass
@@ -258,6 +262,8 @@ class Viewer(Tab):
             self._homes[drawn.id] = delta.fragment_id
         elif kind == "file_uploader":
             self._uploader = drawn.id
+        elif kind == "imgs":
+            self.faults.add("benchmark", "an image, whose bytes by HTTP are not counted")
         elif kind == "exception":
             self.faults.add("exception", drawn.message)
         elif kind == "alert" and drawn.format == type(drawn).ERROR:
@@ -289,9 +295,14 @@ class Viewer(Tab):
         if self.line is not None and self.line.url == url:
             return
         old, origin = self.line, f"http://{HOST}:{self.port}"
-        self.line = Line(url, origin, self._ask_part, self.look_again)
+        self.line = Line(url, origin, self._ask_part, self._heard)
         if old is not None:  # of a session that has ended
             self._ending.append(asyncio.create_task(old.close()))
+
+    def _heard(self, n_bytes: int) -> None:
+        if self.move is not None:
+            self.move.line_bytes += n_bytes
+        self.look_again()
 
     async def _ask_part(self, ear: Ear) -> None:
         await self.trigger(

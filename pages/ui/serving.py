@@ -17,6 +17,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Import what pages need, and close what they have started when the server ends."""
     from pages.ui import garbage, services, sockets
 
+    garbage.share_one_heap()
     _import_parts()
     garbage.freeze()
     sockets.send_at_once()

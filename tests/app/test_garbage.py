@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pages.ui.garbage import Collector
-from tests.server import open_page, run_page, start_server, wait_until
+from tests.server import ROOT, open_page, run_page, start_server, wait_until
 
 
 def _collected(messages: list[ForwardMsg]) -> int:
@@ -67,3 +69,44 @@ def test_runs_are_followed_by_one_collection(collections: list[int]) -> None:
     assert left() is None
     assert not collector.is_waiting
     assert collections == [2]
+
+
+_FILL = """
+import gc, os, sys, threading
+from pages.ui import garbage
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+if sys.argv[1] == "with":
+    garbage.share_one_heap()
+before, kept = resident(), []
+
+def work(turn):  # what is kept lies between what is freed, as in a page run
+    made = [(bytearray(20_000), kept.append(bytearray(600)))[0] for _ in range(500)]
+
+def crowd():
+    begun, threads = threading.Barrier(8), []
+    for turn in range(8):
+        threads.append(threading.Thread(target=lambda: (begun.wait(), work(turn))))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+
+crowd()
+if sys.argv[1] == "with":
+    garbage.Collector(0)._collect()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc keeps a heap for each thread")
+def test_what_many_threads_have_freed_is_given_back() -> None:
+    def megabytes(how: str) -> float:
+        run = subprocess.run(
+            [sys.executable, "-c", _FILL, how], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return float(run.stdout)
+
+    assert megabytes("with") < 15 < 30 < megabytes("without")

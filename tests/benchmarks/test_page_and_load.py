@@ -79,7 +79,11 @@ def test_two_viewers_see_what_the_store_has_and_not_before(server: Server) -> No
     assert 0 < report["memory_mb"]["before"]["page"] < report["memory_mb"]["before"]["workers"]
     printed = "\n".join(load.lines(report) + load.against_aims("tuning", report))
     assert "went wrong: nothing" in printed
-    assert "aim: verdict p95 25" in printed
+    assert "aim: verdict p95 25, reached" in printed
+    for profile in load.PROFILES:
+        found = load.against_aims(profile, report)
+        assert len(found) == len(load.AIMS[profile]) + len(load.AIMS_OF_ALL)
+        assert "aim: faults 0, reached 0.00" in found
 
 
 @pytest.mark.timeout(300)
@@ -194,7 +198,7 @@ def test_parts_are_asked_one_at_a_time_when_what_they_lack_is_said() -> None:
     async def hear() -> None:
         async with websockets.serve(serve, "127.0.0.1", 0) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            line = Line(f"ws://127.0.0.1:{port}", "http://127.0.0.1", ask, heard.set)
+            line = Line(f"ws://127.0.0.1:{port}", "http://127.0.0.1", ask, lambda _: heard.set())
             for name, *missing in (
                 ("headline", "assess"),
                 ("why", "assess"),
