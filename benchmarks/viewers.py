@@ -288,7 +288,7 @@ class Viewer(Tab):
                 self.line.draw_bar(Bar(data["work"], data["progress"]["state"], where))
                 return
             said = {name: data[name] for name in ("works", "waits", "hears", "drawn", "setting")}
-            self._hear_part(Ear(data["key"], where, **said), run)
+            self._hear_part(Ear(data["key"], where, **said))
 
     def _open_line(self, address: str) -> None:
         url = f"ws://{HOST}:{self.port}/{address.lstrip('/')}"
@@ -309,11 +309,12 @@ class Viewer(Tab):
             ear.where.component, ear.where.fragment, "heard", int(1000 * time.time())
         )
 
-    def _hear_part(self, ear: Ear, run: Run) -> None:
+    def _hear_part(self, ear: Ear) -> None:
         assert self.line is not None
         self.line.draw(ear)
         self.parts[ear.where.fragment] = ear.part
-        if self.move is not None and self.move.runs and ear.part == ASKED_FOR and run.is_page:
+        # A page run that another run overtook may leave it to this part's own run to say the name.
+        if self.move is not None and "page run" in self.move.seen and ear.part == ASKED_FOR:
             self.move.name = ear.setting
         self._look()
 
