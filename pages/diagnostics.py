@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset
 from pages.ui import address, panels, state
 from pages.ui.current_run import recent_run
 from pages.ui.diagnostics import (
@@ -16,7 +17,9 @@ from pages.ui.diagnostics import (
     soft_clusters,
     what_to_try,
 )
+from pages.ui.part import Part
 from pages.ui.text import plain
+from pages.ui.tune import run
 from pages.ui.tune.run_comparison import settings_in_words
 
 _SECTIONS = {
@@ -34,14 +37,22 @@ _SECTIONS = {
 # They tell nothing where another tool made the correction.
 _OF_HARMONY = ("Soft clusters", "Convergence", "What to try")
 _GLOSSARY = "Numbers and limits"
+_JUDGED = ("prepare", "assess")
 
 
 def main() -> None:
     st.title("Diagnostics")
-    results = recent_run(state.dataset(), "prepare", "assess")
+    dataset = state.dataset()
+    RUN.place(run.asked(dataset), dataset)
+
+
+def _run(dataset: Dataset) -> str:
+    """Draw the headline of a run and one of its sections, once it is judged."""
+    results = recent_run(dataset, *_JUDGED)
     if results is None or results.assessment is None:
         panels.go_to_tune("There is no judged run of these data yet.")
-        return
+        panels.progress(run.asked(dataset))
+        return ""
     _headline(results)
     sections = [
         name for name in _SECTIONS if not (results.params.precomputed and name in _OF_HARMONY)
@@ -56,10 +67,16 @@ def main() -> None:
         label_visibility="collapsed",
         persist_state="session",
     )
-    if picked == _GLOSSARY:
+    SECTION.place([], results, picked or "Pre-clusters")
+    return results.plan.run
+
+
+def _section(results: RunResults, name: str) -> str:
+    if name == _GLOSSARY:
         explanations.everything()
     else:
-        _SECTIONS[picked or "Pre-clusters"](results)
+        _SECTIONS[name](results)
+    return results.plan.run
 
 
 def _headline(results: RunResults) -> None:
@@ -79,5 +96,8 @@ def _headline(results: RunResults) -> None:
                 st.caption(plain(variable))
             panels.headline(assessment, variable)
 
+
+RUN = Part("diagnostics", draw=_run, shows=_JUDGED)
+SECTION = Part("section", draw=_section)
 
 address.run("diagnostics", main)

@@ -15,7 +15,9 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import address, panels, state
 from pages.ui.export import card
+from pages.ui.part import Part
 from pages.ui.text import plain
+from pages.ui.tune import run
 
 _PER_ROW = 3
 
@@ -31,16 +33,24 @@ def main() -> None:
                 "you export a result."
             )
         params = _choose_run(dataset, runs)
-        for part, formats in groupby(EXPORT_FORMATS, key=lambda format: format.part):
-            st.subheader(part)
+        for heading, formats in groupby(EXPORT_FORMATS, key=lambda format: format.part):
+            st.subheader(heading)
             columns = st.columns(_PER_ROW)
             for i, format in enumerate(formats):
                 with columns[i % _PER_ROW]:
-                    card.card(format, dataset, params, runs)
+                    card.place(format, dataset, params, runs)
     else:
-        panels.go_to_tune("There is no finished run of these data yet.")
+        FIRST_RUN.place(run.asked(dataset), dataset)
     st.subheader("Settings from a file")
     _load_settings(dataset)
+
+
+def _first_run(dataset: Dataset) -> None:
+    """Say that there is none; once there is, all of the page is another."""
+    if _finished(dataset):
+        st.rerun(scope="app")
+    panels.go_to_tune("There is no finished run of these data yet.")
+    panels.progress(run.asked(dataset))
 
 
 def _finished(dataset: Dataset) -> list[RunParams]:
@@ -87,5 +97,7 @@ def _load_settings(dataset: Dataset) -> None:
     st.success("The sliders stand at the settings of this file.")
     st.page_link("pages/tune.py", label="**Go to Tune**")
 
+
+FIRST_RUN = Part("first-run", draw=_first_run)
 
 address.run("export", main)

@@ -15,14 +15,18 @@ from harmony_core.figures.screen.genes import gene_dots, gene_grid, violins_by_b
 from harmony_core.inspect.gene_sets import Found
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset
 from pages.ui import address, evidence_table, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import recent_run
 from pages.ui.markers import gene_choice, gene_groups
+from pages.ui.part import Part
 from pages.ui.tables import decimals, table
 from pages.ui.text import plain
+from pages.ui.tune import run
 from pages.ui.tune.run_comparison import settings_in_words
 
+_LAYOUTS = ("layout_before", "layout_after")
 _MOST_IN_GRID = 24
 _TOP = 10
 _SIDE_WORDS = {"After correction": "after", "Before correction": "before"}
@@ -31,17 +35,24 @@ _SIDE_WORDS = {"After correction": "after", "Before correction": "before"}
 def main() -> None:
     st.title("Marker genes")
     dataset = state.dataset()
-    results = recent_run(dataset, "layout_before", "layout_after")
+    RUN.place(run.asked(dataset), dataset)
+
+
+def _run(dataset: Dataset) -> str:
+    """Draw the views of a run, once its layouts are there."""
+    under_way = run.asked(dataset)
+    results = recent_run(dataset, *_LAYOUTS)
     if results is None or results.obs is None:
         panels.go_to_tune("There is no finished run of these data yet.")
-        return
+        panels.progress(under_way)
+        return ""
     st.caption(
         f"{plain(dataset.name)}: {plain(settings_in_words(results.params))}. Values are always the "
         "**uncorrected** expression: Harmony moves cells in the embedding and never changes a gene."
     )
     if not len(dataset.symbols):
         st.info("These data have an embedding but no expression, so there are no genes to show.")
-        return
+        return results.plan.run
     picked = st.segmented_control(
         "View",
         list(_VIEWS),
@@ -51,7 +62,9 @@ def main() -> None:
         persist_state="session",
         required=True,
     )
-    _VIEWS[picked](results)
+    draw, shows = _VIEWS[picked]
+    Part("marker-genes", draw, shows).place(under_way, results)
+    return results.plan.run
 
 
 def _layouts(results: RunResults) -> None:
@@ -128,7 +141,8 @@ def _top(results: RunResults) -> None:
     side: Side = "before" if picked == "Before correction" else "after"
     rows = _marker_rows(results, side)
     if not rows:
-        st.info("The marker genes of these clusters are not computed yet; Tune shows how far.")
+        st.info("The marker genes of these clusters are not computed yet.")
+        panels.progress(run.asked(results.dataset))
         return
     st.caption(
         "Each Leiden cluster against all other cells, Wilcoxon rank-sum test. The clusters were "
@@ -187,7 +201,8 @@ def _marker_rows(results: RunResults, side: Side) -> list[dict[str, object]]:
 def _lost(results: RunResults) -> None:
     assessment = results.assessment
     if assessment is None:
-        st.info("The verdict on this run is not there yet; Tune shows how far.")
+        st.info("The verdict on this run is not there yet.")
+        panels.progress(run.asked(results.dataset))
         return
     st.caption(
         "For every pre-cluster (a cluster within one batch of the uncorrected data): which of its "
@@ -276,12 +291,14 @@ def _holds(
     return mine is not None and bool((mine & chosen).any())
 
 
-_VIEWS: dict[str, Callable[[RunResults], None]] = {
-    "Pictures": _layouts,
-    "Dot plot": _dots,
-    "Violins": _violins,
-    "Top markers": _top,
-    "Lost markers": _lost,
+_CLUSTERS = ("clusters_before", "clusters_after")
+# What draws each view, and the stages that it shows beside the layouts.
+_VIEWS: dict[str, tuple[Callable[[RunResults], None], tuple[str, ...]]] = {
+    "Pictures": (_layouts, ("markers_after",)),
+    "Dot plot": (_dots, (*_CLUSTERS, "markers_after")),
+    "Violins": (_violins, (*_CLUSTERS, "markers_after")),
+    "Top markers": (_top, (*_CLUSTERS, "markers_before", "markers_after")),
+    "Lost markers": (_lost, ("assess",)),
 }
 
 
@@ -289,5 +306,7 @@ def _expression(results: RunResults, found: Found) -> dict[str, npt.NDArray[np.f
     values = {symbol: results.gene(position) for symbol, position in found.positions.items()}
     return {symbol: v for symbol, v in values.items() if v is not None}
 
+
+RUN = Part("markers", draw=_run, shows=_LAYOUTS)
 
 address.run("markers", main)

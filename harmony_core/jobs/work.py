@@ -46,6 +46,10 @@ class Work:
         Of a run.
     stages
         Names of the stages of the run that it computes, in order.
+    results
+        Names of what other work stores one by one, so that each can be drawn before all is over.
+    stored_results
+        Returns those of them that the store has.
     """
 
     name: str
@@ -57,6 +61,8 @@ class Work:
     urgency: Urgency = Urgency.PREVIEW
     plan: Plan | None = None
     stages: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    stored_results: Callable[[], tuple[str, ...]] = tuple
 
     @property
     def background(self) -> bool:
@@ -79,8 +85,8 @@ class Work:
 
     @property
     def stored(self) -> tuple[str, ...]:
-        """Those of its stages that the store has."""
-        return tuple(stage for stage in self.stages if self.has(stage))
+        """Those of its stages, or results, that the store has."""
+        return (*(stage for stage in self.stages if self.has(stage)), *self.stored_results())
 
 
 def run_work(dataset: Dataset, params: RunParams, *stages: str) -> Work:
@@ -173,13 +179,19 @@ def risk_work(dataset: Dataset, runs: Sequence[RunParams]) -> Work:
     runs
         The first is one that was assessed, the others differ in Harmony's settings only.
     """
-    plans = [Plan(dataset, params).run for params in runs]
-    name = "risk-" + digest(*plans)
+    names = {params: Plan(dataset, params).run for params in runs}
+    name = "risk-" + digest(*names.values())
+
+    def stored() -> tuple[str, ...]:
+        return tuple(names[params] for params in risk.runs_with_risks(dataset, runs))
+
     return Work(
         name,
-        JobFolder(dataset.run_folder(plans[0], name)),
+        JobFolder(dataset.run_folder(names[runs[0]], name)),
         estimate_risks,
         (dataset.fingerprint, tuple(runs)),
-        is_finished=lambda: len(risk.runs_with_risks(dataset, runs)) == len(runs),
+        is_finished=lambda: len(stored()) == len(runs),
         urgency=Urgency.BACKGROUND,
+        results=tuple(names.values()),
+        stored_results=stored,
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from harmony_core.design.confounding import Finding
+from harmony_core.jobs.work import Work
 from harmony_core.metric_catalog import HEADLINE, METRICS
 from harmony_core.params import RunParams
 from harmony_core.verdict.assessment import Assessment
 from harmony_core.verdict.run_outcome import ending_sentence
 from harmony_core.verdict.verdict import KINDS, Verdict
+from pages.ui.line import components as line
 from pages.ui.text import number, plain
 
 _MARKS = {"green": ("green", "✓"), "amber": ("orange", "!"), "red": ("red", "✕")}
@@ -26,6 +28,12 @@ def go_to_tune(reason: str) -> None:
     """Say why a page has nothing to show, with the way to where that changes."""
     st.info(reason)
     st.page_link("pages/tune.py", label="Go to Tune")
+
+
+def progress(works: Sequence[Work]) -> None:
+    """Draw how far works are that another page has asked for, where this one waits for them."""
+    for i, work in enumerate(works):
+        line.bar(work, key=f"asked-{i}")
 
 
 def place(name: str, *, old: bool) -> DeltaGenerator:

@@ -20,15 +20,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 
 from harmony_core.jobs.work import Work
-from pages.ui import garbage, services
+from pages.ui import faults, garbage, services
 from pages.ui.line import components as line
+
+_Followed = tuple[Work, list[str]]
+"""Some work, and which of its results were not stored yet when the part looked."""
 
 _drawings = itertools.count(1)
 _PAGE_WANTED = "page-run-wanted"
-_followed: ContextVar[list[Work] | None] = ContextVar("followed", default=None)
-"""Works that the part which is being drawn follows besides those it was placed with."""
+_followed: ContextVar[list[_Followed] | None] = ContextVar("followed", default=None)
+"""What the part which is being drawn follows besides the works that it was placed with."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +79,23 @@ class Part:
         garbage.collect_soon()
         line.listener().follow(self.key, works)
         # Before it is drawn: what is stored meanwhile is then drawn twice rather than never.
-        missing = {work.name: self._missing(work) for work in works if _is_under_way(work)}
+        missing = {work.name: self._missing(work) for work in works if is_under_way(work)}
         waits = any(stages or not self.shows for stages in missing.values())
-        followed: list[Work] = []
+        followed: list[_Followed] = []
         token = _followed.set(followed)
         try:
             setting = self.draw(*arguments)
+        except FragmentHandledException:
+            raise  # a part within this one has said it
+        except Exception as error:
+            faults.stop(error)
         finally:
             _followed.reset(token)
         if followed:
-            line.listener().follow(self.key, (*works, *followed))
+            line.listener().follow(self.key, (*works, *(work for work, _ in followed)))
         line.ear(
             self.key,
-            works={work.name: [] for work in followed} | missing,
+            works={work.name: lacking for work, lacking in followed} | missing,
             waits=waits or bool(followed),
             hears=self.hears,
             drawn=next(_drawings),
@@ -99,20 +107,23 @@ class Part:
         return [stage for stage in self.shows if stage in lacking]
 
 
-def is_being_drawn() -> bool:
-    """Return whether a part is being drawn, rather than the page around the parts."""
-    return _followed.get() is not None
-
-
 def follow(works: Sequence[Work]) -> None:
-    """Have the part that is being drawn drawn again at the end of each of these works.
+    """Have the part that is being drawn drawn again at each result and the end of these works.
 
-    For what a part offers by a button. A work that is over already ends nothing more.
+    For what a part offers by a button.
+
+    Parameters
+    ----------
+    works
+        Those that were under way when this part looked. One that has ended since is followed too,
+        or its end would never be drawn.
     """
     followed = _followed.get()
     if followed is None:
         raise RuntimeError("only a part that is being drawn can follow works")
-    followed += [work for work in works if _is_under_way(work)]
+    for work in works:
+        stored = work.stored_results()
+        followed.append((work, [result for result in work.results if result not in stored]))
 
 
 def say(name: str) -> None:
@@ -129,5 +140,6 @@ def run_page() -> None:
     st.session_state[_PAGE_WANTED] = True
 
 
-def _is_under_way(work: Work) -> bool:
+def is_under_way(work: Work) -> bool:
+    """Return whether some work is not over; it may not have begun."""
     return not services.runner().progress(work).is_over

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from harmony_core.jobs.job_folder import Progress
-from harmony_core.jobs.work import run_work
+from harmony_core.jobs.work import Work, run_work
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
@@ -28,8 +28,6 @@ class Group(Task):
     stages
         Names from `harmony_core.runs.plan`.
     """
-
-    poll_seconds = 0.5
 
     def __init__(self, name: str, dataset: Dataset, *stages: str) -> None:
         super().__init__(name, state.key(f"{state.viewer()}:{name}", dataset))
@@ -56,33 +54,20 @@ class Group(Task):
         """Return those of some runs that the store has, whoever computed them."""
         return [params for params in runs if Plan(self.dataset, params).has(*self.stages)]
 
-    @property
-    def n_drawable(self) -> int:
-        return sum(work.is_finished() for work in self.works)
+    def _remaining(self) -> list[tuple[Work, Progress]]:
+        """Return the runs that the store does not have, each with how far it is."""
+        return [(w, self.runner.progress(w)) for w in self.works if not w.is_finished()]
 
-    @property
-    def progress(self) -> Progress:
-        """How far the group is as a whole; the lines of its message say why runs failed.
-
-        It is finished where no run is left to wait for.
-        """
-        remaining = [self.runner.progress(work) for work in self.works if not work.is_finished()]
-        failures = {run.message or "It was cancelled." for run in remaining if run.is_over}
-        running = [run.step for run in remaining if run.state == "running"]
+    def draw(self) -> None:
+        """Draw how far its run is or, of several, how many are done."""
+        if len(self.works) == 1:
+            super().draw()
+            return
+        remaining = [progress for _, progress in self._remaining()]
+        running = [progress.step for progress in remaining if progress.state == "running"]
         total, step = len(self.works), running[-1] if running else "waiting for its turn"
         done = total - len(remaining)
-        return Progress(
-            "finished" if all(run.is_over for run in remaining) else "running",
-            step=f"{done} of {total} {self.what} · {step}",
-            fraction=done / max(total, 1),
-            message="\n".join(sorted(failures)),
-        )
-
-    def draw(self, progress: Progress) -> None:
-        st.progress(progress.fraction, text=progress.step)
-
-    def draw_in_part(self) -> None:
-        self.draw(self.progress)
+        st.progress(done / total, text=f"{done} of {total} {self.what} · {step}")
 
     def watch(self, *, what: str = "settings") -> bool:
         """Follow the group, or say why runs failed; return whether it is still under way.
@@ -93,12 +78,12 @@ class Group(Task):
             Plural of what a run stands for.
         """
         self.what = what
-        if not self.runs:
-            return False
-        progress = self.progress
-        if progress.is_over:
-            for sentence in progress.message.splitlines():
-                st.warning(plain(sentence, longest=500))
-            return False
-        self.follow()
-        return True
+        remaining = self._remaining()
+        under_way = [work for work, progress in remaining if not progress.is_over]
+        if under_way:
+            self.follow(*under_way)
+            return True
+        failures = {progress.message or "It was cancelled." for _, progress in remaining}
+        for sentence in sorted(failures):
+            st.warning(plain(sentence, longest=500))
+        return False

@@ -24,9 +24,11 @@ class Task:
         What is asked for.
     """
 
-    poll_seconds = 0.25
     bar_width: int | None = 5
     """Of the bar in widths of the button beside it; None draws one below the other."""
+
+    waiting = "Waiting for the worker"
+    """What the bar says while no step is under way."""
 
     def __init__(self, name: str, viewer: str, *works: Work) -> None:
         self.name, self.viewer, self.works = name, viewer, works
@@ -54,45 +56,28 @@ class Task:
     def progress(self) -> Progress:
         return self.runner.progress(self.work)
 
-    @property
-    def n_drawable(self) -> int:
-        """How many of its results exist that a page can draw before all is over."""
-        return 0
+    def draw(self) -> None:
+        """Draw how far it is: a bar that moves by itself."""
+        line.bar(self.work, key=self.name, label=self.waiting)
 
-    def draw(self, progress: Progress) -> None:
-        """Draw how far it is."""
-        st.progress(progress.fraction, text=f"{progress.step or 'Waiting for the worker'} …")
+    def follow(self, *under_way: Work) -> None:
+        """Draw how far it is with a button to cancel it, in a part that is drawn again at its end.
 
-    def draw_in_part(self) -> None:
-        """Draw how far it is where the page's line tells of it."""
-        line.bar(self.work, key=self.name)
-
-    def follow(self) -> None:
-        """Draw how far it is with a button to cancel it.
-
-        The part that calls this is drawn again when more is there; outside of parts, the page runs.
+        Parameters
+        ----------
+        under_way
+            Those of its works that were not over when the part looked; by default all.
         """
+        part.follow(under_way or self.works)
         if self.bar_width is None:
             bar, button = st.container(), st.container()
         else:
             bar, button = st.columns([self.bar_width, 1], vertical_alignment="center")
         with bar:
-            if part.is_being_drawn():
-                part.follow(self.works)
-                self.draw_in_part()
-            else:
-                st.fragment(_poll, run_every=self.poll_seconds)(self, self.n_drawable)
-        # Outside the fragment, where a click waits for no page run and is never lost to one.
+            self.draw()
         button.button(
             "Cancel",
             key=f"cancel-{self.name}",
             on_click=self.cancel,
             width="content" if self.bar_width is None else "stretch",
         )
-
-
-def _poll(task: Task, n_drawn: int) -> None:
-    progress = task.progress
-    if progress.is_over or task.n_drawable != n_drawn:
-        st.rerun(scope="app")
-    task.draw(progress)

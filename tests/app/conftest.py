@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -90,3 +91,10 @@ def faults_raised(monkeypatch: pytest.MonkeyPatch) -> None:
 def app(runner: Waiting, faults_raised: None) -> AppTest:
     """The app, not run yet."""
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+
+
+def ears(app: AppTest) -> dict[str, dict[str, Any]]:
+    """Return what the browser is told of each part and of each bar, by its key."""
+    protos = [element.proto for element in app.get("bidi_component")]
+    found = [json.loads(one.json) for one in protos if one.component_name == "harmony_ear"]
+    return {data["key"]: data for data in found}

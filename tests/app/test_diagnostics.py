@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.detector.results import StateRow
+from harmony_core.jobs.work import risk_work
 from harmony_core.params import RunParams
 from harmony_core.runs import risk
 from harmony_core.runs.results import RunResults
@@ -24,8 +25,7 @@ from harmony_core.verdict.grid import Candidate, Loss
 from harmony_core.verdict.risk import Risk, rows_at_risk, with_thetas
 from harmony_core.verdict.tried import outcome
 from harmony_core.verdict.verdict import Mixing
-from pages.ui import evidence_table, state
-from pages.ui.diagnostics.risk_section import RiskTask
+from pages.ui import evidence_table
 from pages.ui.run_group import Group
 from pages.ui.tables import csv
 from pages.ui.text import plain
@@ -322,18 +322,17 @@ def test_risks_that_exist_are_said_drawn_and_in_the_table(
     assert "risk-map" in figure.proto.id
 
 
-def test_each_setting_of_the_risk_is_drawn_when_it_is_there(
+def test_each_setting_of_the_risk_counts_as_stored_when_it_is_there(
     kang: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = with_thetas(_results(kang).params, (4, 8))
     monkeypatch.setattr(
         risk, "_risk", lambda context, row, names: Risk(kind=row.kind, name=row.name, fraction=0.5)
     )
-    monkeypatch.setattr(st, "session_state", {state.VIEWER: "me"})
-    task = RiskTask(kang, runs)
-    assert task.n_drawable == 0
+    work = risk_work(kang, runs)
+    assert not work.stored
     for n in range(len(runs)):
-        assert not task.work.is_finished()
+        assert not work.is_finished()
         risk.estimate(kang, runs[: n + 1])
-        assert task.n_drawable == n + 1
-    assert task.work.is_finished()
+        assert work.stored == work.results[: n + 1]
+    assert work.is_finished()

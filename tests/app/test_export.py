@@ -18,7 +18,7 @@ from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.store import Dataset, examples
 from pages.ui import state
 from pages.ui.export import card
-from tests.app.conftest import Waiting
+from tests.app.conftest import Waiting, ears
 
 
 @pytest.fixture
@@ -77,15 +77,17 @@ def test_asked_for_under_way_finished(
     assert not app.exception
     folder = folder_of(runner, sample, name)
     assert (runner.handed[-1][1], runner.handed[-1][4]) == (str(folder), name)
-    assert "Waiting for the worker …" in texts(app)
+    assert ears(app)[name]["label"] == "Waiting for the worker"
+    assert ears(app)[f"card-{name}"]["waits"]
     (folder / "progress.json").write_text(json.dumps({"state": "running", "step": "Drawing *all*"}))
     app.run()
-    assert r"Drawing \*all\* …" in texts(app)
+    assert ears(app)[name]["progress"]["step"] == "Drawing *all*"
     assert "Cancel" in labels(app)
     finish(folder)
     app.run()
     assert not app.exception
     assert "Cancel" not in labels(app)
+    assert not ears(app)[f"card-{name}"]["waits"]
     assert f"Make {format.what}" not in labels(app)
     assert any(e.proto.label == f"Download {format.what} (5 bytes)" for e in downloads(app))
     assert r"leiden is now \<b\>" in texts(app)

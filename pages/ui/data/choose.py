@@ -40,7 +40,7 @@ def choose() -> None:
         _upload()
         if allowed_folders():
             _on_server()
-    loading.status()
+    loading.place()
 
 
 def _upload() -> None:

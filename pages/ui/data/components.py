@@ -8,9 +8,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from harmony_core.figures.screen.preparation_charts import gene_overlap, scree
 from harmony_core.params import RunParams
+from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset, StageResult
 from pages.ui.charts import chart
 from pages.ui.data import steps
+from pages.ui.part import Part
 from pages.ui.text import plain
 
 _LITTLE = 0.005
@@ -19,11 +21,15 @@ _LITTLE = 0.005
 def draw(
     dataset: Dataset, params: RunParams, for_genes: DeltaGenerator, for_components: DeltaGenerator
 ) -> None:
-    """Draw what preparation gives with these settings into two places of the page."""
-    prepared = steps.result(dataset, params, "prepare", what="Preparing cells and genes")
+    """Draw what preparation gives with these settings into two places of the page.
+
+    Until it is known, how far it is; then the page runs once, for much of it tells more now.
+    """
+    prepared = dataset.finished(Plan(dataset, params).keys["prepare"])
     if prepared is None:
         for place in (for_genes, for_components):
             place.caption("Drawn when preparation is done.")
+        PREPARATION.place([], dataset, params)
         return
     with for_genes:
         _genes(prepared)
@@ -31,6 +37,14 @@ def draw(
         _components(prepared)
     for note in prepared.info["notes"]:
         st.caption(f"ℹ️ {plain(note, longest=500)}")
+
+
+def _preparation(dataset: Dataset, params: RunParams) -> None:
+    if steps.result(dataset, params, "prepare", what="Preparing cells and genes") is not None:
+        st.rerun(scope="app")
+
+
+PREPARATION = Part("preparation", draw=_preparation)
 
 
 def _genes(prepared: StageResult) -> None:

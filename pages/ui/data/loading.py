@@ -17,6 +17,7 @@ from harmony_core.jobs.job_folder import Progress
 from harmony_core.jobs.work import load_work
 from harmony_core.store import Dataset
 from pages.ui import services, state
+from pages.ui.part import Part
 from pages.ui.task import Task
 from pages.ui.text import plain
 
@@ -80,7 +81,15 @@ def refuse(message: str) -> None:
     st.session_state[_REFUSED] = (Progress("failed", message=message), None)
 
 
-def status() -> None:
+def place() -> None:
+    """Draw the reading under way, or why the last one was refused, in a part of its own.
+
+    The page runs once when files are read, for then other data are in hand.
+    """
+    Part("loading", draw=_status).place([])
+
+
+def _status() -> None:
     """Draw the reading under way, or why the last one was refused."""
     task: LoadTask | None = st.session_state.get(_UNDER_WAY)
     if task is not None:
@@ -100,7 +109,7 @@ def _end(task: LoadTask, progress: Progress) -> None:
     task.work.folder.delete()
     if progress.state == "finished":
         _take(progress.result, task.request)
-        st.rerun()
+        st.rerun(scope="app")
     if progress.state == "failed":
         st.session_state[_REFUSED] = (progress, task.request)
     if not progress.sample:

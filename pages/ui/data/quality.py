@@ -18,6 +18,7 @@ from pages.ui.charts import chart
 from pages.ui.data import steps
 from pages.ui.data.design_panel import factor
 from pages.ui.data.numbers import number
+from pages.ui.part import Part
 from pages.ui.text import plain
 
 _MOST_BATCHES = 30
@@ -43,22 +44,30 @@ def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
     for note in dataset.info.notes_on(now):
         st.caption(plain(note))
     now = replace(now, max_doublet=_max_doublet(dataset, now))
+    CELLS.place([], dataset, replace(params, prepare=now))
+    return now
+
+
+def _cells(dataset: Dataset, params: RunParams) -> None:
+    """Draw which cells are kept, once the worker has counted."""
+    now = params.prepare
     found = steps.result(dataset, params, "quality", what="Counting genes and molecules")
     if found is None:
-        return now
+        return
     quality = CellQuality(**{name: np.asarray(array) for name, array in found.arrays.items()})
     keep = within_thresholds(quality, now)
     scores = None
     if now.max_doublet is not None:
-        asked = replace(params, prepare=now)
-        scored = steps.result(dataset, asked, "doublets", what=_SCORING)
+        scored = steps.result(dataset, params, "doublets", what=_SCORING)
         if scored is not None:
             scores = np.asarray(scored.arrays["scores"])
             keep &= ~(scores > now.max_doublet)
     batch = _drawn(factor(dataset, params.harmony.batch[0]))
     _cells_left(dataset, batch, keep)
     _distributions(batch, quality, scores, now)
-    return now
+
+
+CELLS = Part("cells", draw=_cells)
 
 
 def _max_doublet(dataset: Dataset, now: PrepareParams) -> float | None:

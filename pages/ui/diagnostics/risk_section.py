@@ -12,7 +12,7 @@ from harmony_core.figures.screen.heatmaps import risk_heatmap
 from harmony_core.jobs.work import risk_work
 from harmony_core.params import RunParams
 from harmony_core.runs.results import RunResults
-from harmony_core.runs.risk import run_risks, runs_with_risks
+from harmony_core.runs.risk import run_risks
 from harmony_core.store import Dataset
 from harmony_core.verdict.risk import (
     Risk,
@@ -41,11 +41,6 @@ class RiskTask(Task):
     def __init__(self, dataset: Dataset, runs: Sequence[RunParams]) -> None:
         viewer = state.key(f"{state.viewer()}:risk", dataset)
         super().__init__("risk", viewer, risk_work(dataset, runs))
-        self.dataset, self.runs = dataset, runs
-
-    @property
-    def n_drawable(self) -> int:
-        return len(runs_with_risks(self.dataset, self.runs))
 
 
 def draw(results: RunResults) -> None:

@@ -18,6 +18,7 @@ from harmony_core.runs.history import differing
 from harmony_core.runs.history import in_words as run_in_words
 from harmony_core.store import Dataset
 from pages.ui import state
+from pages.ui.part import Part
 from pages.ui.task import Task
 from pages.ui.text import plain
 
@@ -68,15 +69,11 @@ class ExportTask(Task):
         self._requested.discard(self.work.name)
         self.withdraw()
 
-    def draw(self, progress: Progress) -> None:
-        st.caption(f"{plain(progress.step or 'Waiting for the worker')} …")
 
-
-@st.fragment
-def card(
+def place(
     format: ExportFormat, dataset: Dataset, params: RunParams, runs: Sequence[RunParams]
 ) -> None:
-    """Draw one export with its options, and the button of the moment.
+    """Draw one export with its options, and the button of the moment, in a part of its own.
 
     Parameters
     ----------
@@ -85,6 +82,12 @@ def card(
     runs
         Every finished run of the dataset.
     """
+    Part(f"card-{format.name}", draw=_card).place([], format, dataset, params, runs)
+
+
+def _card(
+    format: ExportFormat, dataset: Dataset, params: RunParams, runs: Sequence[RunParams]
+) -> None:
     with st.container(border=True, key=f"export-{format.name}"):
         st.markdown(f"**{format.title}**")
         st.caption(format.about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from harmony_core.jobs.job_folder import Progress
-from harmony_core.jobs.work import run_work
+from harmony_core.jobs.work import Work, run_work
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
@@ -63,6 +63,14 @@ def requested(dataset: Dataset, params: RunParams) -> RunTask:
     if task.plan.is_finished:
         state.set_last_run(dataset, params)
     return task
+
+
+def asked(dataset: Dataset) -> list[Work]:
+    """Return the run of the settings in hand, for parts of other pages, while it is asked for."""
+    params = state.settings(dataset)
+    if params is None or st.session_state.get(_REQUESTED) != Plan(dataset, params).run:
+        return []
+    return [run_work(dataset, params)]
 
 
 def status(dataset: Dataset, params: RunParams) -> str:

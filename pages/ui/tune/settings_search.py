@@ -60,9 +60,11 @@ def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, compl
     suggestion = suggest(candidates) if complete else None
     if suggestion is not None:
         _suggestion(dataset, params, suggestion)
+    run = run_work(dataset, params)
+    is_under_way = part.is_under_way(run)
     on_screen = _candidate(dataset, params)
-    if on_screen is None:
-        part.follow([run_work(dataset, params)])  # to mark it on the map once it is judged
+    if on_screen is None and is_under_way:
+        part.follow([run])  # to mark it on the map once it is judged
     _map(on_screen, candidates, suggestion)
 
 

@@ -10,8 +10,9 @@ from harmony_core.jobs import estimate
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import RESULTS
 from harmony_core.store import Dataset
-from pages.ui import run_group, services, state
+from pages.ui import part, run_group, services, state
 from pages.ui.data import loading
+from pages.ui.part import Part
 
 ABOVE = 200_000
 """Cells above which a slider move on all of them takes longer than one waits for."""
@@ -23,7 +24,7 @@ _ALL = "all-cells-wanted"
 
 def undecided(dataset: Dataset, params: RunParams) -> bool:
     """Offer a sketch of large data; return whether the user has not said what to compute yet."""
-    loading.status()
+    loading.place()
     if dataset.n_cells <= ABOVE or dataset.fingerprint in st.session_state.get(_ALL, ()):
         return False
     whole = estimate.in_words(estimate.seconds_for(services.store(), dataset.n_cells))
@@ -45,10 +46,13 @@ def undecided(dataset: Dataset, params: RunParams) -> bool:
 
 
 def commit(dataset: Dataset, params: RunParams) -> None:
-    """On a sketch, offer to run these settings on all cells, and follow that run."""
+    """On a sketch, offer to run these settings on all cells, and follow that run, in a part."""
     whole = _whole(dataset)
-    if whole is None:
-        return
+    if whole is not None:
+        ALL_CELLS.place([], dataset, whole, params)
+
+
+def _all_cells(dataset: Dataset, whole: Dataset, params: RunParams) -> None:
     group = run_group.Group("all-cells", whole, *RESULTS)
     st.caption(
         f"This is a sketch: {dataset.n_cells:,} of {whole.n_cells:,} cells. Clusters and numbers "
@@ -90,6 +94,10 @@ def _open(whole: Dataset, params: RunParams) -> None:
     _want_all(whole)
     state.choose_settings(whole, params)
     state.choose_dataset(whole.fingerprint)
+    part.run_page()
+
+
+ALL_CELLS = Part("all-cells", draw=_all_cells)
 
 
 def _whole(dataset: Dataset) -> Dataset | None:
