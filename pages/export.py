@@ -55,7 +55,7 @@ def _first_run(dataset: Dataset) -> None:
 
 def _finished(dataset: Dataset) -> list[RunParams]:
     """Return every finished run, the one on screen first."""
-    known = [state.last_run(dataset), state.settings(dataset), *assessed_runs(dataset)]
+    known = [state.settings(dataset), state.last_run(dataset), *assessed_runs(dataset)]
     unique = dict.fromkeys(params for params in known if params is not None)
     return [params for params in unique if RunResults(dataset, params).is_finished]
 

@@ -26,6 +26,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest, ingest_file
 from pages.ui import services, state
+from tests.app.conftest import ears
 from tests.conftest import SMALL
 from tests.io import formats
 
@@ -233,8 +234,10 @@ def test_reading_can_be_cancelled_and_leaves_nothing(
     simulated.write_h5ad(tmp_path / "own.h5ad")
     _upload(app, tmp_path / "own.h5ad")
     assert "Kang PBMC" in _text(app)
+    assert ears(app)["loading"]["waits"]
     app.button(key="cancel-load").click().run()
     assert not app.exception
+    assert not ears(app)["loading"]["waits"]
     assert not [b for b in app.button if b.key == "cancel-load"]
     assert "Kang PBMC" in _text(app)
     assert not list(store.uploads_folder.glob("*/0"))
@@ -246,7 +249,12 @@ def test_looking_at_cells_can_be_cancelled_and_taken_up(
     busy = _Working(store, [Place(_Never)])
     monkeypatch.setattr(services, "runner", lambda: busy)
     _open(app, ingest(store, simulated, name="mine"))
+    assert ears(app)["data-quality"]["label"] == "Counting genes and molecules"
+    assert ears(app)["cells"]["waits"]
+    assert ears(app)["preparation"]["waits"]
     app.button(key="cancel-data-quality").click().run()
+    assert not ears(app)["cells"]["waits"]
+    assert ears(app)["preparation"]["waits"]
     assert "Counting genes and molecules: cancelled." in _text(app)
     assert not [b for b in app.button if b.key == "cancel-data-quality"]
     working = _Working(store, [Place(_AtOnce)])

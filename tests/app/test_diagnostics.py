@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.detector.results import StateRow
-from harmony_core.jobs.work import risk_work
+from harmony_core.jobs.work import Work, risk_work
 from harmony_core.params import RunParams
 from harmony_core.runs import risk
 from harmony_core.runs.results import RunResults
@@ -30,7 +30,7 @@ from pages.ui.run_group import Group
 from pages.ui.tables import csv
 from pages.ui.text import plain
 from pages.ui.tune import settings_search
-from tests.app.conftest import Waiting
+from tests.app.conftest import Waiting, ears
 
 SECTIONS = (
     "States",
@@ -231,6 +231,40 @@ def test_scib_scores_are_asked_for_on_demand(app: AppTest, runner: Waiting) -> N
     ]
 
 
+def test_a_run_under_way_is_followed_until_it_is_judged(app: AppTest, runner: Waiting) -> None:
+    next(s for s in app.sidebar.slider if s.label == "theta").set_value(1.0).run()
+    app.switch_page("pages/diagnostics.py").run()
+    assert not app.exception
+    (job,) = runner.wanted
+    assert ears(app)["diagnostics"]["works"] == {job.work.name: ["assess"]}
+    runner.withdraw(app.session_state["viewer"])
+    app.run()
+    assert not ears(app)["diagnostics"]["waits"]
+
+
+def test_work_that_ends_while_a_part_is_drawn_is_drawn_once_more(
+    app: AppTest, runner: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app.switch_page("pages/diagnostics.py").run()
+    app.session_state["deep-section"] = "scIB scores"
+    app.run()
+    app.button(key="score-this").click()
+    follow = Group.follow
+
+    def after_its_end(group: Group, *works: Work) -> None:
+        group.work.folder.write("failed", message="It ended.")
+        runner.end()
+        follow(group, *works)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Group, "follow", after_its_end)
+        app.run()
+    assert ears(app)["section"]["waits"]
+    app.run()
+    assert not ears(app)["section"]["waits"]
+    assert "It ended" in app.warning[0].value
+
+
 def test_formulas_in_a_table_are_text_in_the_csv() -> None:
     rows = pd.DataFrame({"=1+1": ["=cmd()", " +2", "@x", "fine", None], "Change": [-1, 0, 1, 2, 3]})
     text = csv(rows).decode().splitlines()
@@ -318,6 +352,10 @@ def test_risks_that_exist_are_said_drawn_and_in_the_table(
     assert "risk-map" in figure.proto.id
     app.button(key="risk").click().run()  # other thetas are not known yet
     assert app.button(key="cancel-risk")
+    (missing,) = ears(app)["section"]["works"].values()
+    assert len(missing) == 3, "of five thetas two are known"
+    assert ears(app)["section"]["waits"]
+    assert not ears(app)["diagnostics"]["waits"]
     (figure,) = app.get("plotly_chart")  # while the job goes on
     assert "risk-map" in figure.proto.id
 

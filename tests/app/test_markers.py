@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.figures.screen.genes import gene_dots
 from harmony_core.store import examples
+from harmony_core.store.info import StartSettings
+from harmony_core.store.ingest import ingest
 from pages.ui import services
 from pages.ui.linked_view import selection_key
 from pages.ui.linked_view.selection_state import SelectionState, pack_bits, unpack_bits
 from pages.ui.markers import gene_choice
-from tests.app.conftest import Waiting
+from tests.app.conftest import Waiting, ears
 
 VIEWS = ("Pictures", "Dot plot", "Violins", "Top markers", "Lost markers")
 
@@ -29,6 +32,36 @@ def _view(app: AppTest, name: str) -> AppTest:
     app.segmented_control(key="marker-view").set_value(name).run()
     assert not app.exception
     return app
+
+
+def test_a_run_under_way_is_followed_part_by_part(app: AppTest, runner: Waiting) -> None:
+    app.switch_page("pages/tune.py").run()
+    next(s for s in app.sidebar.slider if s.label == "theta").set_value(1.0).run()
+    app.switch_page("pages/markers.py").run()
+    _view(app, "Top markers")
+    (job,) = runner.wanted
+    heard = ears(app)
+    assert heard["markers"]["works"] == {job.work.name: ["layout_after"]}
+    after = ["clusters_after", "markers_after"]
+    assert heard["marker-genes"]["works"] == {job.work.name: after}
+    assert heard["markers"]["setting"] not in ("", job.work.name), "the run before it"
+
+
+def test_without_a_finished_run_it_is_said_how_far_one_is(
+    app: AppTest, runner: Waiting, simulated: ad.AnnData
+) -> None:
+    suggested = StartSettings(batch=("batch",), label="true_type", condition=False)
+    found = ingest(runner.store, simulated, name="mine", suggested=suggested)
+    app.session_state["dataset"] = found.fingerprint
+    app.run()
+    assert "no finished run" in app.info[0].value
+    assert not ears(app)["markers"]["waits"], "nobody has asked for a run yet"
+    app.switch_page("pages/tune.py").run().switch_page("pages/markers.py").run()
+    assert not app.exception
+    (job,) = runner.wanted
+    assert "no finished run" in app.info[0].value
+    assert ears(app)["markers"]["waits"]
+    assert ears(app)["asked-0"]["work"] == job.work.name
 
 
 def _captions(app: AppTest) -> str:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.store import Dataset, Store
 from harmony_core.store.info import StartSettings
 from harmony_core.store.ingest import ingest
-from pages.ui import services
+from pages.ui import panels, services
 from pages.ui.data import overview
 from tests.app.conftest import ROOT, Waiting
 
@@ -157,3 +157,21 @@ def test_a_fault_is_a_sentence_and_a_second_try(
     app.button(key="draw-again").click().run()
     assert not app.error
     assert "Kang" in _text(app)
+
+
+def test_a_fault_of_a_part_is_a_sentence_and_a_second_try(
+    runner: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(panels, "headline", fail)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        app.switch_page("pages/diagnostics.py").run()
+        assert not app.exception
+        assert "fault in the program (ZeroDivisionError)" in app.error[0].value.replace("\\", "")
+        assert "nobody thought" not in _text(app)
+    app.button(key="draw-again").click().run()
+    assert not app.error
+    assert app.metric

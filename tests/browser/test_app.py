@@ -108,7 +108,7 @@ def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:
     mark = "THIS_TEST=cancel"
     open_tune(page, serve("app.py", **dict([mark.split("=")])))
     # A run is over within a second or two: the worker is held for it to be cancelled in time.
-    worker = _worker_of(mark)
+    worker = worker_of(mark)
     os.kill(worker, signal.SIGSTOP)
     try:
         sigma = page.get_by_role("slider", name="sigma").first
@@ -122,7 +122,7 @@ def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:
         os.kill(worker, signal.SIGCONT)
 
 
-def _worker_of(mark: str) -> int:
+def worker_of(mark: str) -> int:
     """Return the worker process of the server that was started with this in its environment."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

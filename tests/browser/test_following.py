@@ -1,0 +1,89 @@
+"""Pages beside Tune follow work by the line: what it brings is drawn without a page run."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Serve
+from tests.browser.test_app import WORK, download, open_tune, upload, worker_of
+from tests.browser.test_moves import Runs
+
+SOON = 30_000
+
+
+def test_what_was_asked_for_comes_by_itself_on_every_page(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    mark = "THIS_TEST=following"
+    runs = Runs(page)
+    open_tune(page, serve("app.py", **dict([mark.split("=")])))
+    worker = worker_of(mark)
+    os.kill(worker, signal.SIGSTOP)  # so that the page is open before the run is over
+    try:
+        page.get_by_test_id("stSlider").get_by_role("slider").first.press("ArrowRight")
+        expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=SOON)
+        page.get_by_role("link", name="Marker genes").click()
+        page.get_by_role("radio", name="Top markers").click()
+        expect(page.get_by_text("theta 2 · sigma 0.1")).to_be_visible(timeout=SOON)
+        expect(page.locator("[data-part=markers][data-waits=true]")).to_have_count(1, timeout=SOON)
+        runs.begin()
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    expect(page.get_by_text("theta 2.25 · sigma 0.1")).to_be_visible(timeout=WORK)
+    expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
+    expect(page.get_by_role("button", name="Download table (CSV)")).to_be_visible(timeout=SOON)
+    assert runs.of_page == 0
+
+    page.get_by_role("link", name="Diagnostics").click()
+    page.get_by_role("radio", name="Labels").click()
+    page.get_by_role("radio", name="scIB scores").click()
+    score = page.get_by_role("button", name="Score this run")
+    expect(score).to_be_visible(timeout=SOON)
+    runs.begin()
+    score.click()
+    expect(page.get_by_role("progressbar")).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Cancel").click()
+    score.click(timeout=SOON)
+    expect(page.get_by_role("button", name="Download table (CSV)")).to_be_visible(timeout=WORK)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    assert runs.of_page == 0
+
+    page.get_by_role("link", name="Export").click()
+    make = page.get_by_role("button", name="Make tables")
+    expect(make).to_be_visible(timeout=SOON)
+    runs.begin()
+    make.click()
+    assert download(page, "tables", tmp_path).stat().st_size > 0
+    assert runs.of_page == 0
+
+
+def test_the_data_page_runs_once_for_files_and_once_for_what_prepares_them(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(rng.gamma(0.6, 4.0, size=(1, 400)), size=(300, 400)).astype(np.float32)
+    own = ad.AnnData(counts)
+    own.obs["donor"] = np.repeat(["d1", "d2"], 150)
+    own.write_h5ad(tmp_path / "own.h5ad")
+    runs = Runs(page)
+    page.goto(f"{serve('app.py')}/choose-data")
+    upload(page, tmp_path / "own.h5ad")
+    expect(page.get_by_role("heading", name="own.h5ad")).to_be_visible(timeout=WORK)
+    expect(page.get_by_text("of 300 cells are kept.")).to_be_visible(timeout=WORK)
+    expect(page.get_by_text(re.compile(r"\d+ components explain"))).to_have_count(1, timeout=WORK)
+    expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
+    rest = ("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stApp")).to_have_attribute(*rest, timeout=WORK)
+    runs.begin()
+    page.get_by_text("Leave out likely doublets").click()
+    expect(page.get_by_text("Doublet score").first).to_be_visible(timeout=WORK)
+    expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
+    # For the click and, as other cells may be prepared, for what is known of them then.
+    assert runs.of_page == 2
