@@ -64,7 +64,7 @@ def test_what_was_asked_for_comes_by_itself_on_every_page(
     assert runs.of_page == 0
 
 
-def test_the_data_page_runs_once_for_files_and_once_for_what_prepares_them(
+def test_the_data_page_runs_once_when_cells_are_prepared(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
@@ -83,7 +83,7 @@ def test_the_data_page_runs_once_for_files_and_once_for_what_prepares_them(
     expect(page.get_by_test_id("stApp")).to_have_attribute(*rest, timeout=WORK)
     runs.begin()
     page.get_by_text("Leave out likely doublets").click()
-    expect(page.get_by_text("Doublet score").first).to_be_visible(timeout=WORK)
+    expect(page.get_by_text("Doublet score", exact=True)).to_be_visible(timeout=WORK)
     expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
     # For the click and, as other cells may be prepared, for what is known of them then.
     assert runs.of_page == 2
