@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,9 +12,11 @@ import anndata as ad
 import numpy as np
 from playwright.sync_api import Page, expect
 
+from pages.ui import evidence_table
 from tests.browser.conftest import Serve
 from tests.browser.test_app import WORK, download, open_tune, upload, worker_of
 from tests.browser.test_moves import Runs
+from tests.browser.test_parts import LINE, STREAM, Wire
 
 SOON = 30_000
 
@@ -62,6 +65,22 @@ def test_what_was_asked_for_comes_by_itself_on_every_page(
     make.click()
     assert download(page, "tables", tmp_path).stat().st_size > 0
     assert runs.of_page == 0
+
+
+def test_a_page_that_is_left_asks_for_nothing_more(page: Page, serve: Serve) -> None:
+    stream, line = Wire(page, STREAM), Wire(page, LINE)
+    open_tune(page, serve("app.py"))
+    expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
+    asked: list[str | bytes] = []
+    stream.passes = lambda message: False  # the next page is on its way
+    stream.asks = lambda message: not asked.append(message)
+    page.get_by_role("link", name="Diagnostics").click()
+    assert line.route is not None
+    line.route.send(json.dumps([{"name": evidence_table.MARKS}]))
+    page.wait_for_timeout(1500)
+    assert len(asked) == 1, "the click alone"
+    stream.release()
+    expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=SOON)
 
 
 def test_the_data_page_runs_once_when_cells_are_prepared(

@@ -10,6 +10,7 @@ const QUIET = 800; // ms of silence after which a line is asked whether it lives
 const LOOK = 2000; // ms between looks of parts that wait, while the line does not answer
 const PATIENCE = 1000; // ms until a line is opened or a part asked anew, then twice as long
 const LONGEST = 10000;
+const LEAVING = 60000; // ms after which a page that was to be left is believed to stay
 const REMEMBERED = 500; // things said
 
 /** A part of the page: what it lacks, and how it is asked to draw itself again. */
@@ -75,6 +76,7 @@ class Line {
     this.asked = new Map(); // part → number of the last message when it was asked
     this.due = new Set(); // parts to be asked
     this.asking = null;
+    this.left = null; // address of a page that is being left
     this.patience = PATIENCE;
     this.pause = TICK / 2; // until the next try to open
     this.lookedAt = Date.now(); // a line that opens says everything
@@ -82,8 +84,10 @@ class Line {
     this.linePatience = PATIENCE;
     this.onEar = ({ detail }) => this.announced(behind(detail));
     this.onSeen = () => document.hidden || this.check();
+    this.onClick = (event) => this.followed(event);
     document.addEventListener("harmony-ear", this.onEar);
     document.addEventListener("visibilitychange", this.onSeen);
+    document.addEventListener("click", this.onClick, true);
     this.open();
   }
 
@@ -163,9 +167,24 @@ class Line {
     this.next();
   }
 
+  /** A link to another page was clicked: until that is there, no part of this one is asked. Streamlit
+   * would take the question, which names the page that it comes from, for the wish to stay. */
+  followed({ target, ctrlKey, metaKey, shiftKey }) {
+    const link = target.closest?.("a[href]");
+    if (!link || ctrlKey || metaKey || shiftKey || link.target === "_blank") return;
+    if (link.origin !== location.origin || link.pathname === location.pathname) return;
+    this.left = location.pathname;
+    clearTimeout(this.staying);
+    this.staying = setTimeout(() => {
+      this.left = null;
+      this.next();
+    }, LEAVING);
+  }
+
   /** Ask one part at a time: of triggers in the same tick Streamlit sends only one. */
   next() {
-    if (this.asking) return;
+    if (this.asking || this.left === location.pathname) return;
+    this.left = null;
     const part = all(Part).find(({ key }) => this.due.has(key));
     if (!part) {
       this.due.clear(); // of parts that are gone
@@ -222,7 +241,8 @@ class Line {
   end() {
     document.removeEventListener("harmony-ear", this.onEar);
     document.removeEventListener("visibilitychange", this.onSeen);
-    for (const timer of [this.timer, this.again, this.late]) clearTimeout(timer);
+    document.removeEventListener("click", this.onClick, true);
+    for (const timer of [this.timer, this.again, this.late, this.staying]) clearTimeout(timer);
     this.socket.onclose = this.socket.onmessage = null;
     this.socket.close();
   }
