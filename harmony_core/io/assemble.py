@@ -81,14 +81,14 @@ def _put_together(
 ) -> FileData:
     cells_in = request.cells_in
     roles = {id(table): role(table) for table in tables}
+    rest = [table for table in tables if roles[id(table)] in ("embedding", "metadata")]
+    rest.sort(key=lambda table: roles[id(table)] != "embedding")
     for table in tables:
         label = without_endings(table.name.strip("'"))
         if roles[id(table)] == "expression":
-            datasets.append((label, from_expression(table, cells_in=cells_in)))
+            datasets.append((label, from_expression(table, cells_in=cells_in, others=rest)))
         elif roles[id(table)] == "long":
             datasets.append((label, from_long(table)))
-    rest = [table for table in tables if roles[id(table)] in ("embedding", "metadata")]
-    rest.sort(key=lambda table: roles[id(table)] != "embedding")
     if len(datasets) == 1:
         base = datasets[0][1]
     elif datasets:
@@ -105,11 +105,9 @@ def _put_together(
             f"{rest[0].name} has neither expression values nor an embedding; give a table with "
             "one of them as well."
         )
-    adata, notes = base.adata, list(base.notes)
-    for table in rest:
-        adata, more = attach(adata, table)
-        notes.extend(more)
-    if base.format != "h5ad":  # a file that is its own dataset is left as it is
-        notes.extend(add_sample(adata))
     kind = f"{base.format} with tables" if rest else base.format
-    return dataclasses.replace(base, adata=adata, format=kind, notes=tuple(notes))
+    for table in rest:
+        base = attach(base, table)
+    if base.format != "h5ad":  # a file that is its own dataset is left as it is
+        base = dataclasses.replace(base, notes=(*base.notes, *add_sample(base.adata)))
+    return dataclasses.replace(base, format=kind)

@@ -84,7 +84,13 @@ def combine(
         notes.append("Embeddings of single files are left out, as their axes differ.")
     differ = any(part.n_vars != len(_common(single)) for part in single)
     choices = {"genes": genes} if differ else {}
-    return FileData(joined, f"{len(parts)} files", tuple(notes), choices=choices)
+    return FileData(
+        joined,
+        f"{len(parts)} files",
+        tuple(notes),
+        choices=choices,
+        names_cells=all(part.names_cells for _, part in parts),
+    )
 
 
 def _unique(labels: Sequence[str]) -> list[str]:

@@ -28,6 +28,8 @@ class FileData:
     choices
         What was decided while reading and could be decided otherwise: ``modality``, ``cells_in``,
         ``genes``, by the names that `harmony_core.io.request.LoadRequest` gives them.
+    names_cells
+        Whether the file names its cells; where it does not, their names here are made up.
     matrices
         The open file that the matrices of large data lie in; None where they are in memory.
     """
@@ -37,4 +39,5 @@ class FileData:
     notes: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     choices: Mapping[str, str] = field(default_factory=dict)
+    names_cells: bool = True
     matrices: h5py.File | None = None

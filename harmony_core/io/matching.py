@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 from harmony_core.counting import counted
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
+from harmony_core.io.file_data import FileData
+from harmony_core.io.table_layout import are_line_numbers
 from harmony_core.io.tables import Table
 
 if TYPE_CHECKING:
     import anndata as ad
 
+Side = Literal["rows", "columns"]
 _DIMENSION = re.compile(r"(?P<stem>.*?)[ _.\-]?(?P<number>\d+)$")
 _EMBEDDINGS = re.compile(
     r"(x_?)?(pca?|lsi|svd|harmony|umap|t-?sne|sc(an)?vi|totalvi|latent|z|dims?|mnn|cca|ica|nmf|"
@@ -34,76 +38,192 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
 )
 
 
-def attach(adata: ad.AnnData, table: Table) -> tuple[ad.AnnData, tuple[str, ...]]:
+def attach(data: FileData, table: Table) -> FileData:
     """Add a table of metadata or embeddings to the cells that it names.
 
     Parameters
     ----------
-    adata
+    data
         The cells.
     table
-        Names cells in its rows.
+        Names cells in its rows or in a column. One that names none, or is given to data that name
+        none, is taken in the order of its lines, if it has as many as there are cells.
 
     Returns
     -------
-    The cells that the table names, and sentences on those left out.
+    The cells that the table describes, with notes on how they were found and what was left out.
 
     Raises
     ------
     FileError
         No cell is named in the table, or one is named twice.
     """
-    cells = [str(n) for n in adata.obs_names]
-    rows = match_names(cells, [str(n) for n in table.names])
-    if rows is not None and (rows < 0).all():
-        rows = _match_column(cells, table)
-    if rows is None:
-        raise FileError(
-            f"{table.name} names a cell more than once, so it cannot be matched; keep one line a "
-            "cell."
-        )
-    found, notes = rows >= 0, [*table.notes]
-    if not found.any():
-        if not table.named and len(table.names) == adata.n_obs:
-            rows, found = np.arange(adata.n_obs), np.ones(adata.n_obs, dtype=bool)
-            notes.append(
-                f"{table.name} does not name the cells; its lines are taken in the order of the "
-                "cells. If that is wrong, add a first column with the names."
-            )
-        elif not table.named:
-            raise FileError(
-                f"{table.name} does not name the cells and has {len(table.names):,} lines for "
-                f"{adata.n_obs:,} cells; add a first column with the names."
-            )
-        else:
-            raise FileError(
-                f"{table.name} names none of the cells: it has {quoted(table.names[0])}, and the "
-                f"data have {quoted(adata.obs_names[0])}; give the cells the same names in both."
-            )
-    if not found.all():
-        of_all, no_line = f"of {len(found):,} cells", f"no line in {table.name} and"
+    adata, notes, names_cells = data.adata, [*table.notes], data.names_cells
+    found = _find_by_name(data, table)
+    if found is None:
+        rows, note, adopts = _in_order(data, table)
+        if adopts:
+            adata.obs_names, names_cells = pd.Index(table.names), True
+    else:
+        rows, note = found
+    notes.extend(note)
+    there = rows >= 0
+    if not there.all():
+        of_all, no_line = f"of {len(there):,} cells", f"no line in {table.name} and"
         one, several = f"{of_all} has {no_line} is", f"{of_all} have {no_line} are"
-        notes.append(f"{counted(int((~found).sum()), one, several)} left out.")
-        adata = adata[found].copy()
-    unused = len(table.names) - len(np.unique(rows[found]))
+        notes.append(f"{counted(int((~there).sum()), one, several)} left out.")
+        adata = adata[there].copy()
+    unused = len(table.names) - len(np.unique(rows[there]))
     if unused:
         of_table = f"of {table.name}"
         lines = counted(unused, f"line {of_table} matches", f"lines {of_table} match")
         notes.append(f"{lines} no cell.")
-    add_columns(adata, table, rows[found])
-    return adata, tuple(notes)
+    add_columns(adata, table, rows[there])
+    return dataclasses.replace(
+        data, adata=adata, names_cells=names_cells, notes=(*data.notes, *notes)
+    )
 
 
-def _match_column(cells: Sequence[str], table: Table) -> NDArray[np.intp] | None:
-    """Match by the column that names most cells, in a table with numbers as names of its rows."""
-    best: NDArray[np.intp] | None = np.full(len(cells), -1, dtype=np.intp)
-    most = 0
-    for column in table.text:
-        named = table.text[column].astype(str)
-        share = named.isin(cells).sum() if named.is_unique else 0
-        if share > most:
-            best, most = match_names(cells, list(named)), int(share)
+def _find_by_name(data: FileData, table: Table) -> tuple[NDArray[np.intp], tuple[str, ...]] | None:
+    """Find each cell's row by its name; None where names tell nothing of any cell."""
+    if not data.names_cells:
+        return None
+    cells = [str(n) for n in data.adata.obs_names]
+    numbered = are_line_numbers(cells), table.numbered
+    rows: NDArray[np.intp] | None = None
+    if table.named and not all(numbered):
+        rows = match_names(cells, [str(n) for n in table.names])
+        if rows is None:
+            raise FileError(
+                f"{table.name} names a cell more than once, so it cannot be matched; keep one line "
+                "a cell."
+            )
+        if any(numbered):
+            # Numbers of lines are names only where one side was drawn from, or is a reordering of,
+            # the other; that some are equal means nothing.
+            n_lines = len(np.unique(rows[rows >= 0]))
+            if (rows >= 0).all() or n_lines == len(table.names):
+                numbers = f"The cells are matched to the lines of {table.name} by their numbers."
+                return rows, (numbers,)
+            rows = None
+    if rows is None or (rows < 0).all():
+        rows = _match_column(cells, table)
+    return None if (rows < 0).all() else (rows, ())
+
+
+def _in_order(data: FileData, table: Table) -> tuple[NDArray[np.intp], tuple[str, ...], bool]:
+    """Take lines in order where nothing can be matched; also whether they name the cells."""
+    n_cells, n_lines = data.adata.n_obs, len(table.names)
+    nameless = not data.names_cells or are_line_numbers([str(n) for n in data.adata.obs_names])
+    names = table.named and not table.numbered
+    if names and not nameless:
+        raise FileError(_of_others(data.adata, table))
+    if names:
+        who, whose = "The data do not name their cells", f"the lines of {table.name}"
+    else:
+        who, whose = f"{table.name} does not name the cells", "its lines"
+    if n_lines != n_cells:
+        raise FileError(
+            f"{who}, and {table.name} has {n_lines:,} lines for {n_cells:,} cells; add a first "
+            "column with the names."
+        )
+    note = (
+        f"{who}; {whose} are taken in the order of the cells. If that is wrong, add a first column "
+        "with the names."
+    )
+    return np.arange(n_cells), (note,), nameless and names
+
+
+def _of_others(adata: ad.AnnData, table: Table) -> str:
+    """Say why a table that names something names none of the cells."""
+    names = set(map(str, table.names))
+    if (
+        not set(map(str, table.columns))
+        .union(map(str, table.text.columns))
+        .isdisjoint(map(str, adata.obs_names))
+    ):
+        return (
+            f"{table.name} lies on its side: its columns are the cells; transpose it, so that it "
+            "has one line a cell."
+        )
+    if not names.isdisjoint(map(str, adata.var_names)):
+        return (
+            f"{table.name} names what the data have for genes: the data lie on their side; "
+            "transpose them, so that rows are cells."
+        )
+    return (
+        f"{table.name} names none of the cells: it has {quoted(table.names[0])}, and the "
+        f"data have {quoted(adata.obs_names[0])}; give the cells the same names in both."
+    )
+
+
+def _match_column(cells: Sequence[str], table: Table) -> NDArray[np.intp]:
+    """Match by the column that names most cells, in a table whose rows have other names."""
+    best: NDArray[np.intp] = np.full(len(cells), -1, dtype=np.intp)
+    if are_line_numbers(cells):
+        return best
+    most, wanted = 0, set(cells)
+    for named in _columns_of_names(table):
+        share = sum(name in wanted for name in named) if len(set(named)) == len(named) else 0
+        if share > most and (rows := match_names(cells, named)) is not None:
+            best, most = rows, share
     return best
+
+
+def _columns_of_names(table: Table) -> Iterator[list[str]]:
+    for column in table.text:
+        yield [str(name) for name in table.text[column]]
+    for position in range(len(table.columns)):
+        numbers = table.values[:, [position]].toarray().ravel()
+        # Single precision holds no larger numbers one by one.
+        if (numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 2**24:
+            yield [str(int(number)) for number in numbers]
+
+
+def cells_side_by_tables(table: Table, others: Sequence[Table]) -> tuple[Side, str] | None:
+    """Tell which side of a table of values is cells by the tables that describe them.
+
+    Parameters
+    ----------
+    table
+        Values; its rows or its columns are cells.
+    others
+        Tables of metadata and of embeddings.
+
+    Returns
+    -------
+    The side that the first of these tables names more of, and that table's name; None where none
+    tells.
+    """
+    names: dict[Side, list[str]] = {
+        "rows": [str(n) for n in table.names] if table.named else [],
+        "columns": [str(n) for n in table.columns] if table.columns_named else [],
+    }
+    sizes: dict[Side, int] = {"rows": len(table.names), "columns": len(table.columns)}
+    sides: tuple[Side, Side] = ("rows", "columns")
+    for other in others:
+        n_named = {side: _n_named(names[side], other) for side in sides}
+        score = {side: (n_named[side], n_named[side] / max(1, sizes[side])) for side in sides}
+        if score["rows"] != score["columns"]:
+            return max(sides, key=lambda side: score[side]), other.name
+    return None
+
+
+def cells_side_by_size(table: Table, others: Sequence[Table]) -> tuple[Side, str] | None:
+    """Tell the only side that is as long as one of the tables that describe the cells."""
+    for other in others:
+        is_rows, is_columns = (n == len(other.names) for n in table.values.shape)
+        if is_rows != is_columns:
+            return ("rows" if is_rows else "columns"), other.name
+    return None
+
+
+def _n_named(names: list[str], table: Table) -> int:
+    """Return how many names the lines of a table have, or one of its columns."""
+    rows = match_names(names, [str(n) for n in table.names]) if table.named else None
+    if rows is None or (rows < 0).all():
+        rows = _match_column(names, table)
+    return int((rows >= 0).sum())
 
 
 def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> None:

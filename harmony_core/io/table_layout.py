@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from harmony_core.counting import counted
 from harmony_core.errors import FileError
@@ -18,20 +19,29 @@ _LINES_LOOKED_AT = 100
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 _NAME_HEADERS = frozenset(
     (
-        *("", "x", "unnamed: 0", "index", "cell", "cells", "cell_id", "cellid", "cell.id"),
-        *("barcode", "barcodes", "gene", "genes", "gene_id", "geneid", "gene_name", "symbol"),
-        *(
-            "gene_symbol",
-            "cell_name",
-            "cell_names",
-            "cellname",
-            "name",
-            "id",
-            "rownames",
-            "feature",
-        ),
+        *("", "x", "unnamed0", "index", "cell", "cells", "cellid", "barcode", "barcodes"),
+        *("gene", "genes", "geneid", "genename", "symbol", "genesymbol", "cellname", "cellnames"),
+        *("name", "id", "rownames", "feature"),
     )
 )
+"""In small letters, without what stands between the words; see `plain_header`."""
+CELL_NUMBERS = frozenset(
+    (
+        *("cellid", "cellids", "cellindex", "cellindices", "cellnumber", "cellno", "cellnum"),
+        *("cellkey", "cellcode", "objectid", "objectnumber", "objectno", "eventid", "eventno"),
+        *("eventnumber", "nucleusid", "spotid", "spotindex", "barcodeid", "barcodeindex"),
+    )
+)
+"""As vendors head the names of cells, which are numbers there."""
+_IF_DISTINCT = CELL_NUMBERS | frozenset(
+    (
+        *("cellbarcode", "cellbarcodes", "cb", "bcwells", "obsnames", "rowname", "rownumber"),
+        *("rowindex", "featureid", "featurename", "genenames", "geneids", "genesymbols"),
+        "ensemblid",
+    )
+)
+"""Headers of names that may head something else, if values repeat."""
+_FEWEST_NUMBERED = 10
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,12 @@ class Layout:
     width: int
     has_names: bool
     decimal: str
+
+    @property
+    def corner(self) -> str:
+        """Header of the names of the rows; empty where there is none."""
+        whole = self.header is not None and len(self.header) == self.width and self.has_names
+        return self.header[0] if self.header is not None and whole else ""
 
     @property
     def column_names(self) -> list[str]:
@@ -186,10 +202,42 @@ def _decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
     return bool(cells) and not grouped and all(_is_number(cell, ",") for cell in cells)
 
 
+def plain_header(header: str) -> str:
+    """Return a header in small letters, without signs and blanks: "Cell_Index" is "cellindex"."""
+    return re.sub(r"[^a-z0-9]", "", header.casefold()) or header
+
+
+def names_what(header: str) -> Literal["cells", "genes"] | None:
+    """Tell what a header of names says is named: cells, genes, or nothing of both."""
+    name = plain_header(header)
+    if name.startswith(("cell", "barcode", "cb", "bcwells", "object", "event", "nucleus", "obs")):
+        return "cells"
+    return "genes" if name.startswith(("gene", "symbol", "ensembl", "feature", "hgnc")) else None
+
+
+def are_line_numbers(names: Sequence[str]) -> bool:
+    """Whether names only number the lines, 0, 1, 2 … or 1, 2, 3 …, as pandas and R write them.
+
+    Parameters
+    ----------
+    names
+        Names of rows, in their order.
+    """
+    first = names[0] if len(names) else ""
+    return first in ("0", "1") and all(
+        name == str(number) for number, name in enumerate(names, start=int(first))
+    )
+
+
 def _has_names(
     header: tuple[str, ...] | None, below: Sequence[Sequence[str]], decimal: str
 ) -> bool:
     column = [row[0] for row in below if row]
-    if header is not None and header[0].casefold() in _NAME_HEADERS:
+    distinct = len(set(column)) == len(column)
+    if header is not None:
+        name = plain_header(header[0])
+        if name in _NAME_HEADERS or (name in _IF_DISTINCT and distinct):
+            return True
+    if len(column) >= _FEWEST_NUMBERED and are_line_numbers(column):
         return True
-    return not _all_numbers(column, decimal) and len(set(column)) == len(column)
+    return not _all_numbers(column, decimal) and distinct

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,21 @@ from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.genes import gene_share
 from harmony_core.io.file_data import FileData
-from harmony_core.io.matching import add_columns, embedding_columns, with_plain_columns
+from harmony_core.io.matching import (
+    Side,
+    add_columns,
+    cells_side_by_size,
+    cells_side_by_tables,
+    embedding_columns,
+    with_plain_columns,
+)
+from harmony_core.io.table_layout import CELL_NUMBERS, names_what, plain_header
 from harmony_core.io.tables import Table
 
+if TYPE_CHECKING:
+    import anndata as ad
+
 Role = Literal["expression", "embedding", "metadata", "long"]
-Side = Literal["rows", "columns"]
 
 _EXPRESSION_FROM = 100
 """A table of more numbers a line than this is expression; metadata have fewer."""
@@ -53,7 +64,9 @@ def _is_long(table: Table) -> bool:
     return first.has_duplicates and second.has_duplicates
 
 
-def from_expression(table: Table, *, cells_in: Side | None = None) -> FileData:
+def from_expression(
+    table: Table, *, cells_in: Side | None = None, others: Sequence[Table] = ()
+) -> FileData:
     """Make a dataset of a table of expression values.
 
     Parameters
@@ -61,20 +74,40 @@ def from_expression(table: Table, *, cells_in: Side | None = None) -> FileData:
     table
         The table.
     cells_in
-        Whether rows or columns are cells; by default as the names tell.
+        Whether rows or columns are cells; by default as the tables beside it tell, then its names.
+    others
+        Tables that describe the cells.
     """
     import anndata
 
     _refuse_stray_text(table)
-    side = cells_in or cells_side(table)
+    side, told = (cells_in, "") if cells_in else _cells_side(table, others)
     matrix = table.values if side == "rows" else sp.csr_matrix(table.values.T)
     by_row, by_column = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
     obs, var = (by_row, by_column) if side == "rows" else (by_column, by_row)
     adata = anndata.AnnData(matrix, obs=with_plain_columns(obs), var=with_plain_columns(var))
-    guessed = " (recognised by the names)" if _side_by_names(table) else " (no name tells)"
-    guessed = "" if cells_in else guessed
-    note = f"The cells of {table.name} are in its {side}{guessed}."
-    return FileData(adata, "text table", (*table.notes, note), choices={"cells_in": side})
+    if side == "rows":
+        adata = _without_numbers_of_cells(adata)
+    note = f"The cells of {table.name} are in its {side}{told}."
+    return FileData(
+        adata,
+        "text table",
+        (*table.notes, note),
+        choices={"cells_in": side},
+        names_cells=table.named if side == "rows" else table.columns_named,
+    )
+
+
+def _without_numbers_of_cells(adata: ad.AnnData) -> ad.AnnData:
+    """Move columns that number the cells, such as cell_ID beside fov, from the genes to obs."""
+    numbers = [i for i, n in enumerate(adata.var_names) if plain_header(str(n)) in CELL_NUMBERS]
+    if not numbers:
+        return adata
+    kept = adata[:, np.setdiff1d(np.arange(adata.n_vars), numbers)].copy()
+    for position in numbers:
+        values = adata.X[:, [position]].toarray().ravel()
+        kept.obs[str(adata.var_names[position])] = values.astype(np.int64)
+    return kept
 
 
 def _refuse_stray_text(table: Table) -> None:
@@ -117,18 +150,29 @@ def from_embedding(table: Table) -> FileData:
 
     adata = anndata.AnnData(obs=pd.DataFrame(index=table.names))
     add_columns(adata, table, np.arange(len(table.names)))
-    return FileData(adata, "embedding table", table.notes)
+    return FileData(adata, "embedding table", table.notes, names_cells=table.named)
 
 
-def cells_side(table: Table) -> Side:
-    """Tell whether rows or columns are cells, by their names, else by their numbers."""
-    side = _side_by_names(table)
-    if side is not None:
-        return side
-    if not table.named or len(table.columns) <= _EXPRESSION_FROM:
-        return "rows"
+def _cells_side(table: Table, others: Sequence[Table]) -> tuple[Side, str]:
+    """Tell whether rows or columns are cells, and what tells, as it stands in a note."""
+    by_table = cells_side_by_tables(table, others)
+    if by_table is not None:
+        return by_table[0], f" (recognised by {by_table[1]})"
+    by_names = _side_by_names(table)
+    if by_names is not None:
+        return by_names, " (recognised by the names)"
+    what = names_what(table.corner)
+    if what is not None:
+        side: Side = "rows" if what == "cells" else "columns"
+        return side, f" (recognised by {quoted(table.corner)})"
+    by_size = cells_side_by_size(table, others)
+    if by_size is not None:
+        return by_size[0], f" (recognised by the number of lines of {by_size[1]})"
+    side = "rows"
     # Nothing in the names: tables with genes in rows are the usual form of repositories.
-    return "columns" if len(table.names) >= len(table.columns) else "rows"
+    if table.named and len(table.columns) > _EXPRESSION_FROM:
+        side = "columns" if len(table.names) >= len(table.columns) else "rows"
+    return side, " (no name tells)"
 
 
 def _side_by_names(table: Table) -> Side | None:

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import scipy.sparse as sp
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.io.open_file import OpenFile
-from harmony_core.io.table_layout import Layout, check_widths, recognise
+from harmony_core.io.table_layout import Layout, are_line_numbers, check_widths, recognise
 from harmony_core.io.text import open_text
 
 _VALUES_PER_BLOCK = 5_000_000
@@ -38,6 +39,10 @@ class Table:
         The other columns.
     named
         Whether the file names its rows.
+    columns_named
+        Whether it has a header.
+    corner
+        What the header calls the names of the rows; may be empty.
     """
 
     name: str
@@ -46,7 +51,14 @@ class Table:
     values: sp.csr_matrix[Any]
     text: pd.DataFrame
     named: bool
+    columns_named: bool
+    corner: str = ""
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether the names of the rows only number the lines."""
+        return are_line_numbers(list(self.names))
 
 
 def read_table(file: OpenFile) -> Table:
@@ -172,4 +184,5 @@ def _assemble(parts: list[Any], layout: Layout, name: str) -> Table:
         text.columns = pd.Index([labels[int(i)] for i in text.columns])
     if math.prod(values.shape) == 0 and text.shape[1] == 0:
         raise FileError(f"{name} is a table without values.")
-    return Table(name, names, columns, values, text, layout.has_names, tuple(notes))
+    named, header = layout.has_names, layout.header is not None
+    return Table(name, names, columns, values, text, named, header, layout.corner, tuple(notes))

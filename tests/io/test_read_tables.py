@@ -450,3 +450,128 @@ def test_names_of_cells_tell_the_sample_where_nothing_else_does(
     assert any("the column 'sample' tells which" in note for note in found.notes)
     meta = written(pd.DataFrame({"batch": lanes}, frame.index), tmp_path / "m.csv")
     assert list(load_many([tmp_path / "x.csv", meta]).adata.obs)[-1] == "batch"
+
+
+def counts_of(n_cells: int, n_genes: int = 130) -> pd.DataFrame:
+    """Counts of cells and genes whose names nothing tells."""
+    values = np.random.default_rng(2).poisson(1.0, (n_cells, n_genes))
+    cells, genes = [f"u{i}" for i in range(n_cells)], [f"g{i}" for i in range(n_genes)]
+    return pd.DataFrame(values, cells, genes)
+
+
+@pytest.mark.parametrize("header", ["Cell_Index", "Cell ID", "cell.number", "Object Number"])
+def test_numbers_of_cells_are_names_and_no_gene(tmp_path: Path, header: str) -> None:
+    """Tags by the same numbers, in another order, go to their cells."""
+    table = counts_of(60)
+    table.index = pd.Index(np.random.default_rng(0).permutation(60) * 300_017 + 5, name=header)
+    tags = pd.DataFrame({"tag": np.resize(["a", "b", "b"], 60)}, table.index)
+    x = written(table, tmp_path / "x.csv")
+    m = written(tags.sample(frac=1, random_state=1), tmp_path / "m.csv")
+    found = load_many([x, m])
+    assert list(found.adata.obs_names) == [str(n) for n in table.index]
+    assert list(found.adata.var_names) == list(table.columns)
+    assert list(found.adata.obs["tag"]) == list(tags["tag"])
+    assert not any("order of the cells" in note for note in found.notes)
+
+
+def test_numbers_of_cells_in_a_later_column(tmp_path: Path) -> None:
+    table = counts_of(60)
+    table.index = pd.Index(np.random.default_rng(0).permutation(60) * 3 + 500, name="Cell_Index")
+    tags = pd.DataFrame({"tag": np.resize(["a", "b", "b"], 60), "Cell_Index": table.index})
+    shuffled = tags.sample(frac=1, random_state=1).reset_index(drop=True)
+    paths = written(table, tmp_path / "x.csv"), written(shuffled, tmp_path / "m.csv")
+    assert list(load_many(paths).adata.obs["tag"]) == list(tags["tag"])
+
+
+def test_numbers_of_cells_beside_genes_are_no_gene(tmp_path: Path) -> None:
+    table = counts_of(60)
+    table.insert(0, "fov", np.resize([1, 2], 60))
+    table.insert(1, "cell_ID", np.repeat(np.arange(30), 2))
+    found = load(written(table, tmp_path / "x.csv", index=False), cells_in="rows").adata
+    assert "cell_ID" not in found.var_names
+    assert list(found.obs["cell_ID"]) == list(table["cell_ID"])
+
+
+def test_names_are_not_made_up_on_both_sides(tmp_path: Path) -> None:
+    """Neither table names the cells: sizes must agree, and the order is said."""
+    table, batch = counts_of(60), np.resize(["a", "b", "b"], 60)
+    x = written(table, tmp_path / "x.csv", index=False)
+    m = written(pd.DataFrame({"batch": batch, "age": 1}), tmp_path / "m.csv", index=False)
+    found = load_many([x, m])
+    assert list(found.adata.obs["batch"]) == list(batch)
+    assert any("does not name the cells; its lines are taken in" in n for n in found.notes)
+    written(pd.DataFrame({"batch": batch[:50], "age": 1}), m, index=False)
+    with pytest.raises(FileError, match="50 lines for 60 cells; add a first column"):
+        load_many([x, m])
+
+
+def test_lines_numbered_from_0_and_from_1_are_taken_in_order(tmp_path: Path) -> None:
+    """pandas numbers from 0 and R from 1: equal numbers are not the same cell."""
+    table, batch = counts_of(60), np.resize(["a", "b", "b"], 60)
+    x = written(table.reset_index(drop=True), tmp_path / "x.csv")
+    tags = pd.DataFrame({"batch": batch}, index=range(1, 61))
+    found = load_many([x, written(tags, tmp_path / "m.csv")])
+    assert list(found.adata.obs["batch"]) == list(batch)
+    assert any("taken in the order of the cells" in note for note in found.notes)
+    # Some lines of the same numbering are those lines, and lines of another are nobody's.
+    some = tags.set_axis(range(60)).sample(frac=0.8, random_state=0)
+    found = load_many([x, written(some, tmp_path / "m.csv")])
+    assert "The cells are matched to the lines of 'm.csv' by their numbers." in found.notes
+    assert list(found.adata.obs["batch"]) == list(batch[sorted(some.index)])
+    written(tags.iloc[:50].set_axis(range(30, 80)), tmp_path / "m.csv")
+    with pytest.raises(FileError, match=r"do not name their cells, and .* 50 lines for 60"):
+        load_many([x, tmp_path / "m.csv"])
+
+
+def test_cells_without_names_get_those_of_the_first_table(tmp_path: Path) -> None:
+    """A second table is then matched by them, whatever its order."""
+    table, batch = counts_of(60), np.resize(["a", "b", "b"], 60)
+    x = written(table, tmp_path / "x.csv", index=False)
+    names = list(table.index)
+    e = embedding(tmp_path, names)
+    tags = pd.DataFrame({"batch": batch}, names).sample(frac=1, random_state=0)
+    found = load_many([x, e, written(tags, tmp_path / "m.csv")])
+    assert list(found.adata.obs_names) == names
+    assert list(found.adata.obs["batch"]) == list(batch)
+    assert sum("do not name their cells; the lines of" in note for note in found.notes) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_metadata_tell_which_side_is_cells(tmp_path: Path, turned: bool, numbered: bool) -> None:
+    """Names that nobody knows, or numbers, and more cells than genes."""
+    table = counts_of(150)
+    if numbered:
+        table = table.reset_index(drop=True).set_axis(range(130), axis=1)
+    tags = pd.DataFrame({"batch": np.resize(["a", "b"], 150)}, table.index)
+    x = written(table.T if turned else table, tmp_path / "x.csv")
+    found = load_many([x, written(tags, tmp_path / "m.csv")])
+    np.testing.assert_array_equal(found.adata.X.toarray(), table)
+    side = "columns" if turned else "rows"
+    assert f"The cells of 'x.csv' are in its {side} (recognised by 'm.csv')." in found.notes
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_lines_of_metadata_tell_which_side_is_cells_where_no_name_does(
+    tmp_path: Path, turned: bool
+) -> None:
+    table = counts_of(150)
+    x = written(table.T if turned else table, tmp_path / "x.csv")
+    tags = pd.DataFrame({"batch": np.resize(["a", "b"], 150), "age": 1})
+    tags.to_csv(tmp_path / "m.csv", index=False)
+    found = load_many([x, tmp_path / "m.csv"])
+    np.testing.assert_array_equal(found.adata.X.toarray(), table)
+    assert any("recognised by the number of lines of 'm.csv'" in note for note in found.notes)
+
+
+def test_tables_on_their_side_are_refused_as_such(tmp_path: Path) -> None:
+    cells = [f"c{i}" for i in range(50)]
+    tags = pd.DataFrame({"batch": ["a", "b"] * 25, "sex": "f"}, cells)
+    with pytest.raises(FileError, match=r"'m\.csv' lies on its side: .* transpose it"):
+        load_many([embedding(tmp_path, cells), written(tags.T, tmp_path / "m.csv")])
+    ad.AnnData(np.ones((70, 50)), var=pd.DataFrame(index=cells)).write_h5ad(tmp_path / "x.h5ad")
+    turned = ad.read_h5ad(tmp_path / "x.h5ad")
+    turned.obs_names = [f"g{i}" for i in range(70)]
+    turned.write_h5ad(tmp_path / "x.h5ad")
+    with pytest.raises(FileError, match=r"the data lie on their side; transpose them"):
+        load_many([tmp_path / "x.h5ad", written(tags, tmp_path / "m.csv")])
