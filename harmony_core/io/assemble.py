@@ -11,7 +11,7 @@ from harmony_core.io.cell_names import add_sample
 from harmony_core.io.combine import combine
 from harmony_core.io.file_data import FileData
 from harmony_core.io.formats import IN_WORDS, read_file
-from harmony_core.io.matching import attach
+from harmony_core.io.matching import as_embedding, attach
 from harmony_core.io.open_file import ReadOptions
 from harmony_core.io.request import LoadRequest
 from harmony_core.io.sources import MatrixFiles, Source, find_matrix_files, without_endings
@@ -80,6 +80,11 @@ def _put_together(
     limit: float | None,
 ) -> FileData:
     cells_in = request.cells_in
+    if cells_in != "rows":
+        describing = [table for table in tables if role(table) == "metadata"]
+        tables = [
+            as_embedding(table, [t for t in describing if t is not table]) for table in tables
+        ]
     roles = {id(table): role(table) for table in tables}
     rest = [table for table in tables if roles[id(table)] in ("embedding", "metadata")]
     rest.sort(key=lambda table: roles[id(table)] != "embedding")

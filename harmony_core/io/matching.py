@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from harmony_core.counting import counted
@@ -21,6 +22,7 @@ from harmony_core.io.tables import Table
 if TYPE_CHECKING:
     import anndata as ad
 
+_MOST_DIMENSIONS = 200
 Side = Literal["rows", "columns"]
 _DIMENSION = re.compile(r"(?P<stem>.*?)[ _.\-]?(?P<number>\d+)$")
 _EMBEDDINGS = re.compile(
@@ -296,22 +298,70 @@ def embedding_columns(table: Table) -> dict[str, list[int]]:
     -------
     Positions of the columns of each embedding, by its name as in obsm.
     """
-    groups: dict[str, dict[int, int]] = {}
-    for position, column in enumerate(table.columns):
-        match = _DIMENSION.fullmatch(str(column).strip())
-        if match is not None:
-            groups.setdefault(match["stem"], {})[int(match["number"])] = position
     found = {}
-    for stem, numbered in groups.items():
-        first, last = min(numbered), max(numbered)
-        # The first may have been left out, as that of an LSI often is.
-        complete = first <= 2 and last - first + 1 == len(numbered)
+    for stem, numbered in _numbered_like_dimensions(table.columns).items():
         known = _EMBEDDINGS.fullmatch(stem) is not None
         # Under a name that nobody knows, only a whole table of numbered columns below zero counts.
-        alone = len(numbered) == len(table.columns) <= 200 and bool(table.values.min() < 0)
-        if len(numbered) >= 2 and complete and (known or alone):
+        alone = len(numbered) == len(table.columns) <= _MOST_DIMENSIONS and bool(
+            table.values.min() < 0
+        )
+        if known or alone:
             found[_embedding_name(stem)] = [numbered[n] for n in sorted(numbered)]
     return found
+
+
+def _numbered_like_dimensions(names: pd.Index) -> dict[str, dict[int, int]]:
+    """Return position by number for each stem of names that are numbered without a gap."""
+    groups: dict[str, dict[int, int]] = {}
+    for position, name in enumerate(names):
+        match = _DIMENSION.fullmatch(str(name).strip())
+        if match is not None:
+            groups.setdefault(match["stem"], {})[int(match["number"])] = position
+    return {
+        stem: numbered
+        for stem, numbered in groups.items()
+        # The first may have been left out, as that of an LSI often is.
+        if len(numbered) >= 2
+        and min(numbered) <= 2
+        and max(numbered) - min(numbered) + 1 == len(numbered)
+    }
+
+
+def as_embedding(table: Table, others: Sequence[Table] = ()) -> Table:
+    """Return a table of dimensions × cells with its cells in rows; any other as it is.
+
+    Parameters
+    ----------
+    table
+        A table whose rows may be the dimensions of embeddings. Under numbers alone they are where
+        values are below zero and another table tells that columns are cells.
+    others
+        Tables that describe the cells.
+    """
+    stems = _numbered_like_dimensions(table.names)
+    n_rows = len(table.names)
+    if sum(map(len, stems.values())) < n_rows or table.text.shape[1] or n_rows > _MOST_DIMENSIONS:
+        return table
+    known = all(_EMBEDDINGS.fullmatch(stem) for stem in stems)
+    by_table = cells_side_by_tables(table, others) or cells_side_by_size(table, others)
+    side = by_table[0] if by_table else "columns" if known else "rows"
+    upright = any(map(_EMBEDDINGS.fullmatch, _numbered_like_dimensions(table.columns)))
+    if side == "rows" or upright or not (known or table.values.min() < 0):
+        return table
+    return dataclasses.replace(
+        table,
+        names=table.columns,
+        columns=table.names,
+        values=sp.csr_matrix(table.values.T),
+        text=pd.DataFrame(index=table.columns),
+        named=table.columns_named,
+        columns_named=table.named,
+        corner="",
+        notes=(
+            *table.notes,
+            f"The cells of {table.name} are in its columns (its rows are dimensions).",
+        ),
+    )
 
 
 def _embedding_name(stem: str) -> str:

@@ -575,3 +575,39 @@ def test_tables_on_their_side_are_refused_as_such(tmp_path: Path) -> None:
     turned.write_h5ad(tmp_path / "x.h5ad")
     with pytest.raises(FileError, match=r"the data lie on their side; transpose them"):
         load_many([tmp_path / "x.h5ad", written(tags, tmp_path / "m.csv")])
+
+
+@pytest.mark.parametrize("stem", ["PC_", "harmony_", "LSI", "Dim "])
+@pytest.mark.parametrize("options", [{}, {"cells_in": "columns"}])
+def test_dimensions_in_rows_are_an_embedding(tmp_path: Path, stem: str, options: dict) -> None:
+    """As harmonypy returns it: dimensions × cells."""
+    values = np.random.default_rng(0).normal(size=(150, 10))
+    cells, batch = [f"u{i}" for i in range(150)], np.resize(["a", "b", "b"], 150)
+    table = pd.DataFrame(values.T, [f"{stem}{i + 1}" for i in range(10)], cells)
+    tags = pd.DataFrame({"batch": batch}, cells).sample(frac=1, random_state=0)
+    paths = written(table, tmp_path / "p.csv"), written(tags, tmp_path / "m.csv")
+    for found in (load_many(paths, **options), load(paths[0], **options)):
+        (name,) = found.adata.obsm
+        np.testing.assert_allclose(found.adata.obsm[name], values, rtol=1e-5)
+        assert list(found.adata.obs_names) == cells
+        assert "The cells of 'p.csv' are in its columns (its rows are dimensions)." in found.notes
+    assert list(load_many(paths, **options).adata.obs["batch"]) == list(batch)
+
+
+def test_numbered_dimensions_in_rows_are_an_embedding_where_metadata_tell(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(150, 10))
+    tags = pd.DataFrame({"batch": np.resize(["a", "b", "b"], 150)})
+    paths = written(pd.DataFrame(values.T), tmp_path / "p.csv"), written(tags, tmp_path / "m.csv")
+    found = load_many(paths)
+    np.testing.assert_allclose(found.adata.obsm["X_embedding"], values, rtol=1e-5)
+    assert list(found.adata.obs["batch"]) == list(tags["batch"])
+    assert any("taken in the order of the cells" in note for note in found.notes)
+
+
+def test_factors_named_like_genes_stay_genes(tmp_path: Path) -> None:
+    """Numbered genes in rows are no dimensions, and rows said to be cells are none."""
+    table = counts_of(150, 30).T.set_axis([f"RPL{i + 1}" for i in range(30)])
+    assert load(written(table, tmp_path / "x.csv")).adata.shape == (150, 30)
+    topics = table.set_axis([f"Topic_{i + 1}" for i in range(30)])
+    found = load(written(topics, tmp_path / "x.csv"), cells_in="rows").adata
+    assert found.shape == (30, 150)
