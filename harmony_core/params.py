@@ -50,6 +50,7 @@ RANGES: Mapping[str, Range] = {
     "n_pcs": Range(low=2, high=200, step=1),
     "max_doublet": Range(low=0, high=1, step=0.05),
     "skip_dims": Range(low=0, high=10, step=1),
+    "use_dims": Range(low=2, high=1_000, step=1),
     "theta": Range(low=0, high=100, step=0.25, slider_high=10),
     "sigma": Range(low=0.01, high=0.5, step=0.01),
     "nclust": Range(low=2, high=200, step=1),
@@ -76,10 +77,19 @@ class _Group:
 
     written_as: ClassVar[Mapping[str, str]] = {}
     """Fields whose name in files is another."""
+    came_later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are left out where they are None: names of runs from before them stay."""
 
     def to_dict(self) -> dict[str, Any]:
-        values = json.loads(json.dumps(dataclasses.asdict(self)))
-        return {self.written_as.get(name, name): value for name, value in values.items()}
+        """Return plain JSON values."""
+        values: dict[str, Any] = {}
+        for one in dataclasses.fields(self):
+            value = getattr(self, one.name)
+            if value is None and one.name in self.came_later:
+                continue
+            plain = value.to_dict() if isinstance(value, _Group) else json.loads(json.dumps(value))
+            values[self.written_as.get(one.name, one.name)] = plain
+        return values
 
     @classmethod
     def from_dict(cls: type[_P], values: Mapping[str, Any]) -> _P:
@@ -135,11 +145,16 @@ class PrepareParams(_Group):
         Whether each variable gene is brought to variance 1 (and cut off at 10) before the
         components are computed. Rare and noisy genes then weigh as much as all others.
     n_pcs
-        Principal components; fewer where the data have fewer.
+        Principal components; fewer where the data have fewer. Ignored with ``basis``.
     skip_dims
         Leading dimensions of ``basis`` that are left out, for example the first of an LSI where it
         follows depth. Ignored without ``basis``.
+    use_dims
+        Dimensions of ``basis`` up to which it is taken, as ``dims.use = 1:10`` in R takes the first
+        ten: those of ``skip_dims`` count among them. ``None`` takes all. Ignored without ``basis``.
     """
+
+    came_later = frozenset({"use_dims"})
 
     basis: str | None = None
     min_genes: int = 200
@@ -151,12 +166,16 @@ class PrepareParams(_Group):
     scale: bool = False
     n_pcs: int = 50
     skip_dims: int = 0
+    use_dims: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         names = ("min_genes", "max_genes", "min_cells", "n_top_genes", "n_pcs", "skip_dims", "seed")
         self._check(*names, "max_mito")
         self._check_whole(*names)
+        if self.use_dims is not None:
+            self._check("use_dims")
+            self._check_whole("use_dims")
         if not isinstance(self.scale, bool):
             raise ParameterError(f"scale must be true or false, not {self.scale!r}.")
         if self.max_doublet is not None:
@@ -168,6 +187,18 @@ class PrepareParams(_Group):
                 f"min_genes ({self.min_genes}) is above max_genes ({self.max_genes}), "
                 "so no cell would be kept."
             )
+
+
+def named_preparation(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of preparation that a user named: components of a basis are its first ones.
+
+    Settings that were written to a file have a number of principal components in any case, which
+    was without effect beside a basis and stays so.
+    """
+    if not settings.get("basis") or settings.get("n_pcs") is None:
+        return dict(settings)
+    rest = {name: value for name, value in settings.items() if name != "n_pcs"}
+    return {"use_dims": settings["n_pcs"], **rest}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,6 +396,7 @@ class RunParams(_Group):
     """
 
     written_as: ClassVar[Mapping[str, str]] = {"precomputed": "given"}
+    came_later = frozenset({"panel"})
 
     harmony: HarmonyParams
     prepare: PrepareParams = field(default_factory=PrepareParams)
@@ -402,12 +434,6 @@ class RunParams(_Group):
                 "choose one of the two."
             )
         object.__setattr__(self, "label", MARKER_LABEL)
-
-    def to_dict(self) -> dict[str, Any]:
-        values = super().to_dict()
-        if self.panel is None:  # names of runs from before there were panels stay
-            del values["panel"]
-        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunParams:

@@ -40,6 +40,7 @@ from harmony_core.params import (
     LayoutParams,
     PrepareParams,
     RunParams,
+    named_preparation,
 )
 from harmony_core.runs.history import candidate, side_names
 from harmony_core.runs.pipeline import Pipeline
@@ -156,8 +157,9 @@ class Study:
         ----------
         settings
             Of `harmony_core.PrepareParams`: ``n_top_genes``, ``n_pcs``, ``max_mito``, … or
-            ``basis``, the name of an embedding to take instead. What is left out takes its
-            default; ``min_genes`` is lower where the data have few genes a cell.
+            ``basis``, the name of an embedding to take instead, of which ``n_pcs`` then takes the
+            first components. What is left out takes its default; ``min_genes`` is lower where
+            the data have few genes a cell.
 
         Examples
         --------
@@ -166,7 +168,9 @@ class Study:
         (400, 10)
         """
 
-        study = replace(self, prepared=self.dataset.info.start_of_preparation(settings))
+        study = replace(
+            self, prepared=self.dataset.info.start_of_preparation(named_preparation(settings))
+        )
         Pipeline(self.dataset, study._params(HarmonyParams(batch=self.batch))).run("prepare")
         return study
 

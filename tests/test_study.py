@@ -12,7 +12,7 @@ from harmony_core import Run, Study
 from harmony_core.errors import DataError, ParameterError
 from harmony_core.export.record import prepared_facts
 from harmony_core.export.settings import read_settings
-from harmony_core.params import ClusterParams, PrepareParams, RunParams
+from harmony_core.params import ClusterParams, HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.verdict.tried import outcome
@@ -45,6 +45,14 @@ def test_a_run_is_the_one_of_the_pages(run: Run, ours: Study) -> None:
     shown = run.metrics.set_index(["batch_variable", "metric"])["after"]
     assert shown["batch", "mcm"] == after["mcm"]
     assert run.tables["embedding"].shape == (run.embedding.shape)
+
+
+def test_components_of_a_basis_are_its_first_ones(simulated: ad.AnnData, tmp_path: Path) -> None:
+    cells = simulated.copy()
+    cells.obsm["X_pca"] = np.random.default_rng(0).normal(size=(cells.n_obs, 12)).astype("f4")
+    study = Study.read(cells, batch="batch", home=tmp_path).prepare(basis="X_pca", n_pcs=5)
+    pipeline = Pipeline(study.dataset, study._params(HarmonyParams(batch=("batch",))))
+    np.testing.assert_array_equal(pipeline.context.embedding("before"), cells.obsm["X_pca"][:, :5])
 
 
 def test_it_is_drawn(run: Run) -> None:

@@ -56,7 +56,7 @@ _WHOLE = {
     "max_genes": "most genes of a cell (6000)",
     "min_cells": "fewest cells of a gene (3)",
     "n_top_genes": "variable genes (3000)",
-    "n_pcs": "principal components (50)",
+    "n_pcs": "principal components (50); of --basis the first N (all)",
 }
 _HARMONY = {
     "tau": "protection of small batches (0, off)",
@@ -224,6 +224,8 @@ def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunP
         for field in dataclasses.fields(kind):
             if getattr(args, field.name, None) is not None:
                 values[group][field.name] = getattr(args, field.name)
+    if args.n_pcs is not None and values["prepare"].get("basis"):
+        values["prepare"]["use_dims"] = args.n_pcs
     if args.resolution is not None:
         clusters = values["clusters"]
         computed = clusters.get("resolutions", list(ClusterParams().resolutions))

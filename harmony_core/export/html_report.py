@@ -132,7 +132,8 @@ def _settings(params: Mapping[str, Any]) -> list[Row]:
     for group, values in params.items():
         settings = values if isinstance(values, dict) else {group: values}
         if group == "prepare" and settings["basis"] is not None:
-            settings = {k: settings[k] for k in ("basis", "skip_dims")}  # others had no effect
+            had_effect = ("basis", "skip_dims", "use_dims")
+            settings = {k: v for k, v in settings.items() if k in had_effect}
         for name, value in settings.items():
             if name == "given" and value is None:
                 continue  # the usual case: Harmony was run

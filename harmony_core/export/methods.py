@@ -89,8 +89,8 @@ def _preparation(
     n_pcs = facts["dimensions"]
     if p.basis is not None:
         return [
-            f"{facts['cells_kept']:,} cells were taken with the embedding {p.basis} ({n_pcs} "
-            f"dimensions{_skipped(p.skip_dims)}) that came with the data."
+            f"{facts['cells_kept']:,} cells were taken with {_first_of(p, n_pcs)}the embedding "
+            f"{p.basis} ({n_pcs} dimensions{_skipped(p.skip_dims)}) that came with the data."
         ]
     kind = facts["expression_kind"]
     sentences = []
@@ -119,6 +119,12 @@ def _preparation(
         f"and {n_pcs} principal components computed from them."
     )
     return sentences
+
+
+def _first_of(p: PrepareParams, n_dims: int) -> str:
+    """Return words where only the leading dimensions of an embedding were taken, if it had more."""
+    is_first = p.use_dims is not None and n_dims == p.use_dims - p.skip_dims
+    return f"the first {p.use_dims} dimensions of " if is_first else ""
 
 
 def _skipped(n: int) -> str:

@@ -294,6 +294,7 @@ def from_basis(
     *,
     kind: str,
     skip_dims: int = 0,
+    use_dims: int | None = None,
 ) -> Prepared:
     """Take an embedding as it came: every cell and gene is kept, only totals are computed.
 
@@ -307,19 +308,26 @@ def from_basis(
         What the stored values are, see `prepare`.
     skip_dims
         Leading dimensions to leave out.
+    use_dims
+        Dimensions up to which it is taken, those left out among them; None takes all.
 
     Raises
     ------
     DataError
         If fewer than two dimensions are left.
     """
-    n = len(embedding)
-    if embedding.shape[1] - skip_dims < 2:
+    n, n_dims = embedding.shape
+    taken = n_dims if use_dims is None else min(use_dims, n_dims)
+    if taken - skip_dims < 2:
+        has = "The embedding has" if taken == n_dims else "Of the embedding are taken"
         raise DataError(
-            f"The embedding has {embedding.shape[1]} dimensions, so {skip_dims} cannot be left "
-            "out; at least 2 must remain."
+            f"{has} {taken} dimensions, so {skip_dims} cannot be left out; at least 2 must remain."
         )
     notes = ["Preparation was skipped; the embedding in the file was corrected."]
+    if taken < n_dims:
+        notes.append(f"Of its {n_dims} dimensions the first {taken} were taken.")
+    if use_dims is not None and use_dims > n_dims:
+        notes.append(f"It has {n_dims} dimensions, fewer than the {use_dims} asked for.")
     if skip_dims:
         first = "Its first dimension was" if skip_dims == 1 else f"Its first {skip_dims} were"
         notes.append(f"{first} left out.")
@@ -333,7 +341,7 @@ def from_basis(
         variable=np.ones(n_genes, dtype=bool),
         variable_in=np.zeros(n_genes, dtype=np.int16),
         totals=totals,
-        embedding=np.array(embedding[:, skip_dims:], dtype=np.float32),
+        embedding=np.array(embedding[:, skip_dims:taken], dtype=np.float32),
         variance_ratio=np.zeros(0, dtype=np.float32),
         notes=tuple(notes),
     )

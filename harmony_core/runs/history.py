@@ -98,7 +98,7 @@ def differing(runs: Iterable[RunParams]) -> list[str]:
 
 def flat(params: RunParams) -> dict[str, Any]:
     """Return all settings of a run as plain values by ``group.name``."""
-    plain: dict[str, Any] = {"panel": None}  # files say it only where there is one
+    plain: dict[str, Any] = {"panel": None, "prepare.use_dims": None}  # files say them where set
     for group, values in params.to_dict().items():
         if isinstance(values, dict):
             plain |= {f"{group}.{name}": value for name, value in values.items()}

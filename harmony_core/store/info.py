@@ -216,7 +216,7 @@ def _built(kind: type[_T], values: Mapping[str, Any]) -> _T:
 def _changed(prepare: PrepareParams) -> dict[str, Any]:
     """Return the settings of preparation that differ from the defaults."""
     default = PrepareParams().to_dict()
-    return {name: value for name, value in prepare.to_dict().items() if value != default[name]}
+    return {name: value for name, value in prepare.to_dict().items() if value != default.get(name)}
 
 
 def _run(values: Mapping[str, Any] | None) -> RunParams | None:

@@ -407,6 +407,13 @@ def test_prepared_data_offer_their_embedding_and_depth_can_be_dropped(
     np.testing.assert_allclose(
         Pipeline(dataset, params).context.embedding("before"), noise.astype(np.float32)
     )
+    _widget(app.number_input, "Take its first dimensions up to").set_value(4).run()
+    assert not app.exception
+    params = RunParams.from_dict(app.session_state["settings"][dataset.fingerprint])
+    assert (params.prepare.skip_dims, params.prepare.use_dims) == (1, 4)
+    np.testing.assert_allclose(
+        Pipeline(dataset, params).context.embedding("before"), noise[:, :3].astype(np.float32)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -348,6 +348,26 @@ def test_arguments_become_params() -> None:
     assert params.condition
 
 
+def test_components_of_a_basis_are_its_first_ones(tmp_path: Path) -> None:
+    parse = command_parser().parse_args
+    given = ["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"]
+    basis = ["--basis", "X_pca"]
+    assert params_of(parse([*given, *basis, "--n-pcs", "7"])).prepare.use_dims == 7
+    assert params_of(parse([*given, "--n-pcs", "7"])).prepare == PrepareParams(n_pcs=7)
+    # A file says a number of components in any case; beside a basis it was without effect.
+    written = RunParams(
+        harmony=HarmonyParams(batch=("a",)), prepare=PrepareParams(basis="X_pca", n_pcs=3)
+    )
+    for path in (tmp_path / "settings.toml", tmp_path / "settings.json"):
+        write_settings(written, path)
+        config = ["--config", str(path)]
+        assert params_of(parse([*given, *config])) == written
+        named = params_of(parse([*given, *config, "--n-pcs", "7"]))
+        assert named.prepare == replace(written.prepare, n_pcs=7, use_dims=7)
+        write_settings(named, path)
+        assert params_of(parse([*given, *config])) == named
+
+
 def test_without_arguments_the_defaults_hold() -> None:
     args = command_parser().parse_args(["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"])
     assert params_of(args) == RunParams.from_dict({"harmony": {"batch": ["a"]}})

@@ -107,7 +107,7 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
         _embedding_only,
         RunParams(
             harmony=HarmonyParams(batch=("batch",), sigma=0.2),
-            prepare=PrepareParams(basis="X_mine", skip_dims=1),
+            prepare=PrepareParams(basis="X_mine", skip_dims=1, use_dims=8),
         ),
     ),
 }

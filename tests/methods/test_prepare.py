@@ -127,6 +127,20 @@ def test_leading_dimensions_of_an_embedding_are_left_out() -> None:
         from_basis(embedding, None, kind="none", skip_dims=2)
 
 
+def test_the_first_dimensions_of_an_embedding_are_taken_as_dims_use_of_r_takes_them() -> None:
+    embedding = np.arange(20.0).reshape(4, 5)
+    first = from_basis(embedding, None, kind="none", use_dims=3)
+    np.testing.assert_array_equal(first.embedding, embedding[:, :3])
+    assert "Of its 5 dimensions the first 3 were taken." in first.notes
+    both = from_basis(embedding, None, kind="none", skip_dims=1, use_dims=3)  # dims.use = 2:3
+    np.testing.assert_array_equal(both.embedding, embedding[:, 1:3])
+    more = from_basis(embedding, None, kind="none", use_dims=9)
+    np.testing.assert_array_equal(more.embedding, embedding)
+    assert "It has 5 dimensions, fewer than the 9 asked for." in more.notes
+    with pytest.raises(DataError, match="Of the embedding are taken 2 dimensions"):
+        from_basis(embedding, None, kind="none", skip_dims=1, use_dims=2)
+
+
 @pytest.mark.parametrize("kind", ["counts", "normalised"])
 def test_reading_some_genes_at_a_time_changes_nothing(
     simulated: ad.AnnData, monkeypatch: pytest.MonkeyPatch, kind: str

@@ -121,6 +121,7 @@ def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[S
         kind=record["kind"],
         harmony=params.precomputed is None,
         basis=params.prepare.basis,
+        use_dims=params.prepare.use_dims,
         max_doublet=params.prepare.max_doublet,
         flavor=params.clusters.flavor,
         has_expression=bool(record["where"]) and record["kind"] != "scaled",
@@ -195,6 +196,8 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
         values["PREPARE_SEED"] = prepare.seed
     else:
         values["SKIP_DIMS"] = prepare.skip_dims
+        if prepare.use_dims is not None:
+            values["USE_DIMS"] = prepare.use_dims
     values["CORRECTED"] = params.precomputed or "X_pca_harmony"
     if params.precomputed is None:
         values |= _harmony_settings(record, harmony)

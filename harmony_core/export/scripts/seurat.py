@@ -93,6 +93,8 @@ def _settings(
         "n_pcs": prepare.n_pcs,
         "skip_dims": prepare.skip_dims if prepare.basis else 0,
     }
+    if prepare.basis and prepare.use_dims is not None:
+        values["use_dims"] = prepare.use_dims
     if params.precomputed is None:
         values |= _harmony_settings(record, harmony)
     values |= {

@@ -66,7 +66,11 @@ def prepare(context: Context) -> Computed:
     if p.basis is not None:
         embedding = context.dataset.embedding(p.basis)
         prepared = methods.from_basis(
-            embedding, context.dataset.by_gene, kind=kind, skip_dims=p.skip_dims
+            embedding,
+            context.dataset.by_gene,
+            kind=kind,
+            skip_dims=p.skip_dims,
+            use_dims=p.use_dims,
         )
     else:
         prepared = methods.prepare(

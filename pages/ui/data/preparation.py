@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from harmony_core.counting import counted
-from harmony_core.params import PrepareParams, RunParams
+from harmony_core.params import RANGES, PrepareParams, RunParams
 from harmony_core.store import Dataset
 from pages.ui.data import components, quality
 from pages.ui.data.numbers import number
@@ -32,9 +32,11 @@ def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
         persist_state="session",
     )
     if picked is None or picked == _FROM_EXPRESSION:
-        return replace(now, basis=None, skip_dims=0)
+        return replace(now, basis=None, skip_dims=0, use_dims=None)
+    basis = str(picked)
     st.caption("Preparation is skipped: that embedding is corrected, with all its cells.")
-    return replace(now, basis=str(picked), skip_dims=_skipped(dataset, str(picked), now))
+    now = replace(now, basis=basis, skip_dims=_skipped(dataset, basis, now))
+    return replace(now, use_dims=_taken(dataset, basis, now))
 
 
 def _suggest_ready_embedding(dataset: Dataset, now: PrepareParams, widget: str) -> None:
@@ -83,6 +85,25 @@ def _skipped(dataset: Dataset, basis: str, now: PrepareParams) -> int:
         persist_state="session",
     )
     return max(now.skip_dims, 1) if drop else 0
+
+
+def _taken(dataset: Dataset, basis: str, now: PrepareParams) -> int | None:
+    """Draw how many of an embedding's dimensions are taken; None stands for all of them."""
+    n_dims = dataset.info.facts(basis).n_dims
+    least = int(RANGES["use_dims"].low)
+    if n_dims <= least:
+        return None
+    taken = st.number_input(
+        "Take its first dimensions up to",
+        least,
+        n_dims,
+        min(now.use_dims or n_dims, n_dims),
+        help="Fewer leave out what the last ones hold, mostly noise. A dimension that is left out "
+        "counts among them.",
+        key=f"{dataset.fingerprint}:take:{basis}",
+        persist_state="session",
+    )
+    return None if taken == n_dims else int(taken)
 
 
 def choose(dataset: Dataset, params: RunParams) -> PrepareParams:
