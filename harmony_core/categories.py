@@ -55,6 +55,49 @@ class Factor:
         return dict(zip(self.levels, counts.tolist(), strict=True))
 
 
+def mixes_text(values: pd.Series[Any]) -> bool:
+    """Return whether a column holds text beside numbers or other values.
+
+    Parameters
+    ----------
+    values
+        A column of obs (cells); missing values are neither.
+    """
+    is_categorical = isinstance(values.dtype, pd.CategoricalDtype)
+    if not is_categorical and values.dtype != object:
+        return False
+    found = values.cat.categories if is_categorical else values.dropna()
+    return len({isinstance(value, str) for value in found}) > 1
+
+
+def as_levels(values: pd.Series[Any]) -> Any:
+    """Return a column as levels of text, of which 1, 1.0 and "1" are one.
+
+    Parameters
+    ----------
+    values
+        Any column of obs, such as one of numbers in one file and of text in another (cells).
+
+    Returns
+    -------
+    Categorical; whole numbers beside text are spelt as whole numbers. Levels keep their order if
+    the column has levels, and are sorted otherwise.
+    """
+    spelt = _level_text if mixes_text(values) else str
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return pd.Categorical(values.astype(object).map(spelt, na_action="ignore"))
+    texts = [spelt(level) for level in values.cat.categories]
+    levels: pd.Index[Any] = pd.Index(list(dict.fromkeys(texts)), dtype=object)
+    # The last entry is that of the code -1, a missing value.
+    places = np.array([*levels.get_indexer(pd.Index(texts, dtype=object)), -1])
+    return pd.Categorical.from_codes(places[values.cat.codes], categories=levels)
+
+
+def _level_text(level: object) -> str:
+    whole = isinstance(level, float | np.floating) and float(level).is_integer()
+    return f"{level:.0f}" if whole else str(level)
+
+
 def categorical_columns(obs: pd.DataFrame) -> list[Factor]:
     """Return the columns that divide the cells into 2 to `MOST_GROUPS` groups."""
     return [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from harmony_core.categories import MOST_GROUPS, Factor, categorical_columns
+from harmony_core.categories import MOST_GROUPS, Factor, as_levels, categorical_columns
 
 
 def test_levels_are_sorted_and_missing_is_negative() -> None:
@@ -47,3 +48,29 @@ def test_columns_with_a_manageable_number_of_levels_are_categorical() -> None:
     )
     found = {column.name: column.levels for column in categorical_columns(obs)}
     assert found == {"batch": ("b0", "b1", "b2"), "number": tuple(str(i) for i in range(12))}
+
+
+@pytest.mark.parametrize(
+    ("values", "levels"),
+    [
+        ([1, "1", "2"], ["1", "1", "2"]),
+        ([1.0, None, "1"], ["1", None, "1"]),
+        ([1.5, "1.5"], ["1.5", "1.5"]),
+        ([True, "True", "x"], ["True", "True", "x"]),
+        ([2.0, 1.0], ["2.0", "1.0"]),
+    ],
+)
+@pytest.mark.parametrize("categorical", [False, True])
+def test_a_number_and_the_same_as_text_are_one_level(
+    values: list[object], levels: list[object], categorical: bool
+) -> None:
+    column = pd.Series(values, dtype=object)
+    found = as_levels(column.astype("category") if categorical else column)
+    assert [None if pd.isna(level) else level for level in found] == levels
+    assert found.categories.is_unique
+
+
+def test_levels_keep_their_order() -> None:
+    found = as_levels(pd.Series(pd.Categorical(["b", 1, "1"], ["z", "b", "1", 1])))
+    assert list(found.categories) == ["z", "b", "1"]
+    assert list(found) == ["b", "1", "1"]

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from harmony_core.counting import counted
 from harmony_core.errors import BatchError, DataError
 from harmony_core.inspect.candidates import BatchCandidate, rank_batch_columns, rank_label_columns
-from harmony_core.inspect.columns import batch_column, check_batch, check_n_cells, quoted
+from harmony_core.inspect.columns import (
+    batch_column,
+    check_batch,
+    check_n_cells,
+    quoted,
+    warn_about_levels,
+)
 from harmony_core.inspect.contents import (
     BATCHES_LOOKED_AT,
     DataSummary,
@@ -82,6 +88,8 @@ def check(adata: Any) -> DataSummary:
     if column is not None:
         names = var[column].astype(object).where(var[column].notna(), names).astype(str)
     n_mito = int(mitochondrial(names).sum())
+    labels = rank_label_columns(adata.obs)
+    divides = dict.fromkeys((*(c.name for c in candidates), *labels))
     return DataSummary(
         n_cells=adata.n_obs,
         n_genes=len(var) if chosen is not None else 0,
@@ -89,12 +97,13 @@ def check(adata: Any) -> DataSummary:
         expression=chosen,
         embeddings=embeddings,
         batch_candidates=candidates,
-        label_candidates=rank_label_columns(adata.obs),
+        label_candidates=labels,
         organism=organism(names),
         n_mito=n_mito,
         symbol_column=column,
-        warnings=tuple(
-            warn_about(adata.obs, matrix, chosen, embeddings, candidates, names, n_mito)
+        warnings=(
+            *warn_about(adata.obs, matrix, chosen, embeddings, candidates, names, n_mito),
+            *warn_about_levels(adata.obs, list(divides)),
         ),
     )
 

@@ -5,7 +5,8 @@ Needs numpy and pandas only, so that a page can use it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,33 @@ def listed(names: Sequence[object], *, most: int = 12) -> str:
     """List names that came from a file, at most ``most`` of them."""
     text = ", ".join(quoted(name) for name in names[:most])
     return text if len(names) <= most else f"{text} and {len(names) - most} more"
+
+
+def warn_about_levels(obs: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
+    """Point out levels of columns that differ only in blanks or capital letters.
+
+    Parameters
+    ----------
+    obs
+        Columns that describe the cells (cells × columns).
+    names
+        Those to look at.
+    """
+    for name in names:
+        alike: dict[str, list[str]] = {}
+        for level in obs[name].dropna().unique():
+            alike.setdefault("".join(str(level).casefold().split()), []).append(str(level))
+        groups = [sorted(levels) for levels in alike.values() if len(levels) > 1]
+        if groups:
+            # Not by `quoted`, which leaves out the blanks that are to be seen.
+            examples = "; ".join(
+                " and ".join("'" + re.sub(r"\s", " ", level)[:60] + "'" for level in levels[:3])
+                for levels in sorted(groups)[:3]
+            )
+            yield (
+                f"Levels of {quoted(name)} differ only in blanks or capital letters ({examples}) "
+                "and count as different; give them one spelling if they are the same."
+            )
 
 
 def check_n_cells(n_cells: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from harmony_core.categories import as_levels, mixes_text
 from harmony_core.counting import counted
 from harmony_core.errors import FileError
 from harmony_core.inspect.check import best_matrix, expression
@@ -148,13 +149,20 @@ def _common(parts: Sequence[ad.AnnData]) -> set[str]:
 
 
 def _joined_obs(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Keep every column; a file that lacks one has missing values there."""
+    """Keep every column; a file that lacks one has missing values there.
+
+    A number in one file and the same number as text in another are one level.
+    """
     plain = [t.astype({c: object for c in t if t[c].dtype == "category"}) for t in tables]
     joined = pd.concat(plain, axis=0, join="outer")
     columns: dict[str, Any] = {}
     for name in joined:
         values = joined[name]
-        columns[str(name)] = values.astype("category") if values.dtype == object else values
+        if mixes_text(values):
+            columns[str(name)] = as_levels(values)
+        else:
+            is_text = values.dtype == object
+            columns[str(name)] = values.astype("category") if is_text else values
     return pd.DataFrame(columns, index=joined.index)
 
 

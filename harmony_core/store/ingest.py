@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from harmony_core.categories import as_levels, mixes_text
 from harmony_core.errors import BatchError, HarmonyExplorerError
 from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batch, expression
 from harmony_core.inspect.depth import genes_per_cell, suggested_min_genes
@@ -255,10 +256,8 @@ def _readable(obs: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for position, name in enumerate(obs.columns):
         values = obs.iloc[:, position]
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            codes = values.cat.codes.to_numpy()
-            levels = _unique(values.cat.categories)
-            columns[str(name)] = pd.Categorical.from_codes(codes, categories=pd.Index(levels))
+        if isinstance(values.dtype, pd.CategoricalDtype) or mixes_text(values):
+            columns[str(name)] = as_levels(values)
         elif pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
             columns[str(name)] = values.to_numpy()
         else:

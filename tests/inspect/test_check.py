@@ -23,6 +23,7 @@ from harmony_core.inspect.check import (
     check_matrix,
     expression,
 )
+from harmony_core.inspect.columns import warn_about_levels
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -456,3 +457,19 @@ def test_page_process_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_levels_that_differ_in_blanks_or_capitals_are_pointed_out() -> None:
+    obs = pd.DataFrame({"donor": ["D1", "d1 ", "D2", "D2"], "day": ["0", "1", "2", "10"]})
+    (found,) = warn_about_levels(obs, ["donor", "day"])
+    assert found.startswith(
+        "Levels of 'donor' differ only in blanks or capital letters ('D1' and 'd1 ') and count"
+    )
+
+
+@pytest.mark.parametrize("name", ["batch", "cell_type"])
+def test_spellings_of_batches_and_labels_are_among_the_warnings(name: str) -> None:
+    obs = pd.DataFrame({name: np.resize(["a", "A", "b"], 90)})
+    adata = ad.AnnData(sp.csr_matrix(np.ones((90, 60))), obs=obs.set_index(obs.index.astype(str)))
+    (found,) = [w for w in check(adata).warnings if "capital letters" in w]
+    assert f"'{name}'" in found

@@ -377,6 +377,19 @@ def test_combining_files(adata: ad.AnnData, tmp_path: Path) -> None:
     outer.write_h5ad(tmp_path / "again.h5ad")
 
 
+@pytest.mark.parametrize("number", [int, float])
+def test_combining_a_number_with_the_same_as_text(
+    adata: ad.AnnData, tmp_path: Path, number: type
+) -> None:
+    lane = np.resize([1, 2], N_CELLS)
+    for name, values in (("a", lane.astype(number)), ("b", lane.astype(str))):
+        adata.obs["lane"] = values
+        adata.write_h5ad(tmp_path / f"{name}.h5ad")
+    found = load_many([tmp_path / "a.h5ad", tmp_path / "b.h5ad"]).adata
+    assert list(found.obs["lane"].cat.categories) == ["1", "2"]
+    assert list(found.obs["lane"]) == [*map(str, lane)] * 2
+
+
 def test_combining_takes_counts_from_where_they_are(adata: ad.AnnData, tmp_path: Path) -> None:
     logged = dataset(1)
     logged.layers["counts"] = logged.X.copy()

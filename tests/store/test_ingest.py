@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 from harmony_core.errors import Cancelled
@@ -145,3 +146,14 @@ def test_a_mixture_is_laid_to_the_column_that_tells_whichever_is_chosen(store: S
     assert set(mixed) == {"batch", "study"}
     assert all("'study' hold" in told for told in mixed.values())
     assert all("log-transformed values in s2" in told for told in mixed.values())
+
+
+def test_a_number_and_the_same_as_text_are_one_level(store: Store, simulated: ad.AnnData) -> None:
+    lane = np.resize([1, "1", "2"], simulated.n_obs).astype(object)
+    lane[::3] = 1
+    for column in (lane, pd.Categorical(lane)):
+        adata = simulated.copy()
+        adata.obs["lane"] = column
+        found = ingest(store, adata, name="x").obs["lane"]
+        assert list(found) == [str(level) for level in lane]
+        assert list(found.cat.categories) == ["1", "2"]
