@@ -1,4 +1,4 @@
-"""Matrix folders: matrix.mtx with its barcodes and genes, as CellRanger and GEO name them."""
+"""Matrix folders: matrix.mtx with its barcodes and genes, as CellRanger and others name them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from harmony_core.errors import FileError
+from harmony_core.inspect.columns import listed
 from harmony_core.io.file_data import FileData
 from harmony_core.io.open_file import OpenFile
 from harmony_core.io.sources import MatrixFiles, Source
 from harmony_core.io.subsample import drawn_note
+from harmony_core.io.table_layout import plain_header
 from harmony_core.io.tenx import GENES, make_dataset
 from harmony_core.io.text import lines_of, open_binary, open_text
 
+_CELL_HEADERS = ("x", "barcode", "barcodes", "bcwells", "cellbarcode", "cellid")
 _LINES_PER_BLOCK = 500_000
 
 
 def is_matrix_folder(file: OpenFile) -> bool:
-    """Whether these are the three files of a matrix folder."""
+    """Whether these are the files of a matrix folder."""
     return isinstance(file.source, MatrixFiles)
 
 
 def read_matrix_folder(file: OpenFile) -> FileData:
-    """Read the three files of a matrix folder, or the cells of it that are asked for.
+    """Read the files of a matrix folder, or the cells of it that are asked for.
 
     Raises
     ------
@@ -39,8 +42,10 @@ def read_matrix_folder(file: OpenFile) -> FileData:
     assert isinstance(files, MatrixFiles)
     barcodes = pd.Index([line[0] for line in _lines(files.barcodes, name)])
     var = _features(_lines(files.features, name))
-    if len(barcodes) and len(var) and barcodes[0].casefold() in ("x", "barcode", "barcodes"):
+    if len(barcodes) and len(var) and plain_header(barcodes[0]) in _CELL_HEADERS:
         barcodes = barcodes[1:]
+    if files.symbols is not None:
+        var = _with_symbols(var, [line[0] for line in _lines(files.symbols, name)])
     n_rows, n_columns = _declared(files.matrix, file)
     if (n_rows, n_columns) == (len(var) + 1, len(barcodes)):
         raise FileError(f"{name} is damaged: its list of genes misses a line.")
@@ -55,12 +60,49 @@ def read_matrix_folder(file: OpenFile) -> FileData:
         rows = subsample.rows(pd.DataFrame(index=barcodes), name)
         by_cell = _read_cells(files.matrix, rows, as_10x, is_10x, file)
         kind = "sample of 10x matrix folder"
-        data = make_dataset(by_cell, barcodes[rows], var, name, kind)
+        data = _dataset(by_cell, barcodes[rows], var, file, kind)
         note = drawn_note(len(rows), len(barcodes), name)
         return dataclasses.replace(data, notes=(note, *data.notes))
     matrix = _read_mtx(files.matrix, name)
     by_cell = sp.csr_matrix(matrix.T if is_10x else matrix)
-    return make_dataset(by_cell, barcodes, var, name, "10x matrix folder")
+    return _dataset(by_cell, barcodes, var, file, "10x matrix folder")
+
+
+def _dataset(
+    by_cell: sp.csr_matrix, barcodes: pd.Index, var: pd.DataFrame, file: OpenFile, kind: str
+) -> FileData:
+    files = file.source
+    assert isinstance(files, MatrixFiles)
+    notes = []
+    if files.aside:
+        further = listed([source.base for source in files.aside])
+        verb = "is" if len(files.aside) == 1 else "are"
+        notes.append(
+            f"Beside {files.matrix.quoted} {verb} {further}, of the same cells and genes; {verb} "
+            "not read. To read one, give it with its lists of cells and genes alone."
+        )
+    if (n := _n_genes_of_three(list(var["gene_ids"]))) is not None:
+        by_cell, var = by_cell[:, :n] + by_cell[:, 2 * n :], var[:n]
+        notes.append(
+            f"{file.name} counts spliced, unspliced and ambiguous reads apart; spliced and "
+            "ambiguous ones are added up, and unspliced ones left out."
+        )
+    data = make_dataset(by_cell, barcodes, var, file.name, kind)
+    return dataclasses.replace(data, notes=(*notes, *data.notes))
+
+
+def _n_genes_of_three(ids: list[str]) -> int | None:
+    """Return the number of genes where each is listed thrice, as alevin-fry does: g, g-U, g-A."""
+    n = len(ids) // 3
+    unspliced, ambiguous = ([f"{gene}{end}" for gene in ids[:n]] for end in ("-U", "-A"))
+    return n if n and ids[n:] == unspliced + ambiguous else None
+
+
+def _with_symbols(var: pd.DataFrame, symbols: list[str]) -> pd.DataFrame:
+    if len(symbols) != len(var):
+        return var
+    named = zip(symbols, var["gene_ids"], strict=True)
+    return var.assign(name=[symbol or identifier for symbol, identifier in named])
 
 
 def _lines(source: Source, name: str) -> list[list[str]]:
@@ -74,7 +116,12 @@ def _lines(source: Source, name: str) -> list[list[str]]:
 
 
 def _features(lines: list[list[str]]) -> pd.DataFrame:
-    column = [[line[i] if i < len(line) else "" for line in lines] for i in range(3)]
+    header = [plain_header(field) for field in lines[0]] if lines else []
+    if header[:1] == ["geneid"]:  # as Parse writes it, where the third column is the genome
+        body, kind = lines[1:], header.index("featuretype") if "featuretype" in header else -1
+    else:
+        body, kind = lines, 2
+    column = [[line[i] if 0 <= i < len(line) else "" for line in body] for i in (0, 1, kind)]
     names = [name or identifier for identifier, name in zip(column[0], column[1], strict=True)]
     types = [kind or GENES for kind in column[2]]
     return pd.DataFrame({"gene_ids": column[0], "name": names, "feature_types": types})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,17 +22,24 @@ _DATA_ENDINGS = (
 )
 _TEXT_ENDINGS = (".txt", ".csv", ".tsv", ".tab")
 _HDF5_ENDINGS = (".h5ad", ".h5", ".hdf5", ".h5mu", ".loom")
-_R = (
-    "in R, export the embedding with write.csv(Embeddings(object)) and the columns with "
-    "write.csv(object@meta.data), and give both files"
+WRITE_IN_R = (
+    'm <- LayerData(object, layer = "counts"); Matrix::writeMM(m, "matrix.mtx"); '
+    'writeLines(colnames(m), "barcodes.tsv"); writeLines(rownames(m), "features.tsv"); '
+    'write.csv(object[[]], "metadata.csv")'
 )
+"""From a Seurat object of version 5, one line: what `find_matrix_files` and `attach` read."""
+
+
 _READS = "these are reads; count them first, for example with CellRanger, and give its matrix"
+_READ_IN_R = {
+    ".rds": "object <- readRDS({file})",
+    ".rdata": "object <- get(load({file})[1])",
+    ".rda": "object <- get(load({file})[1])",
+    ".qs": "object <- qs::qread({file})",
+    ".qs2": "object <- qs2::qs_read({file})",
+    ".h5seurat": "object <- SeuratDisk::LoadH5Seurat({file})",
+}
 _ADVICE = {
-    ".rds": _R,
-    ".rdata": _R,
-    ".rda": _R,
-    ".qs": _R,
-    ".h5seurat": _R,
     ".fcs": "export the events as csv, one line a cell, from the cytometry software",
     ".cloupe": "give CellRanger's filtered_feature_bc_matrix.h5, which lies beside it",
     ".bam": _READS,
@@ -46,10 +54,11 @@ _ADVICE = {
     ".pickle": "pickled objects can run code, so save the data as h5ad",
 }
 _ABOUT_DATA = re.compile(
-    r"(read[ _-]?me|licen[cs]e|changelog|manifest|(md5|sha\d+)(sums?)?|checksums?|filelist)\b.*",
+    r"(read[ _-]?me|licen[cs]e|changelog|manifest|(md5|sha\d+)(sums?)?|checksums?|filelist|"
+    r"metrics_summary|summary\.csv|umipercellsorted|transcripts|10x\w*whitelist)\b.*",
     re.IGNORECASE,
 )
-"""Texts that come along in archives."""
+"""Texts that come along in archives and in folders of other tools."""
 _PACKED_ENDINGS = (".gz", ".bz2", ".xz")
 _ENDINGS = re.compile(
     r"\.(gz|bz2|xz|zip|tar|tgz|h5ad|h5|hdf5|h5mu|loom|mtx|csv|tsv|txt|tab|zarr)$", re.IGNORECASE
@@ -60,6 +69,24 @@ _GENERIC = re.compile(
     r"GRCh3[78].*|hg19|hg38|mm10|GRCm3[89].*|matrix|data|)",
     re.IGNORECASE,
 )
+
+
+# As CellRanger and STARsolo, kb-python, alevin-fry and Parse name them, with a prefix before.
+_CELL_LISTS = r"(cells_x_genes\.)?barcodes?|cells?|quants_mat_rows|cell_metadata"
+_GENE_LISTS = r"(cells_x_genes\.|all_)?(features?|genes?)|quants_mat_cols"
+_SYMBOL_LISTS = r"cells_x_genes\.genes\.names"
+_CELL_TABLE = re.compile(r"cell_metadata\.csv(\.gz)?$", re.IGNORECASE)
+_FURTHER = (
+    *(r"cells_x_genes\.total$", r"cells_x_genes\.cell$", r"cells_x_genes\.nucleus$"),
+    *(r"cells_x_genes\.mature$", r"(^|[ _.-])spliced$", r"cells_x_genes\.nascent$"),
+    *(r"(^|[ _.-])unspliced$", r"(^|[ _.-])ambiguous$", r"UniqueAndMult-[a-z]+$"),
+)
+"""Matrices that lie beside the usual one, or in its place, those for whole cells first."""
+_MATRICES = (
+    r"(count_)?matrix|counts?|DGE|quants_mat|cells_x_genes(\.[a-z]+)?|(un)?spliced|ambiguous|"
+    r"UniqueAndMult-[a-z]+"
+)
+_SEPARATORS = " _.-"
 
 
 @dataclass(frozen=True)
@@ -104,6 +131,25 @@ class Source:
         return without_endings(self.base) or self.base
 
 
+def how_to_write_in_r(source: Source, ending: str) -> str:
+    """Return the line of R that writes an R object as files that are read, and what to know.
+
+    Parameters
+    ----------
+    source
+        The file with the object.
+    ending
+        How such files end, as ``".rds"``, in small letters.
+    """
+    read = _READ_IN_R[ending].format(file=json.dumps(source.base))
+    return (
+        f"in R, run: library(Seurat); {read}; {WRITE_IN_R} and give the four files. If the counts "
+        "are in split layers, object <- JoinLayers(object) comes first; of a SingleCellExperiment, "
+        "m is counts(object) and the columns are as.data.frame(colData(object)). For an embedding "
+        'alone give write.csv(Embeddings(object), "embedding.csv") and metadata.csv'
+    )
+
+
 def without_endings(name: str) -> str:
     """Drop the endings that name formats."""
     shorter = _ENDINGS.sub("", name)
@@ -112,18 +158,33 @@ def without_endings(name: str) -> str:
 
 @dataclass(frozen=True)
 class MatrixFiles:
-    """The three files of one matrix folder, which are read as one."""
+    """The files of one matrix folder, which are read as one.
+
+    Attributes
+    ----------
+    symbols
+        List of the genes' symbols, where ``features`` has ids only.
+    aside
+        Further matrices of the same cells and genes, which are not read.
+    """
 
     matrix: Source
     barcodes: Source
     features: Source
+    symbols: Source | None = None
+    aside: tuple[Source, ...] = ()
     is_hdf5 = False
     is_nested = True
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The three files."""
-        return (self.matrix, self.barcodes, self.features)
+        """The files that are nothing else as well: a table of the cells also describes them."""
+        lists = (self.barcodes, self.features, self.symbols)
+        return (
+            self.matrix,
+            *(s for s in lists if s is not None and not _CELL_TABLE.search(s.base)),
+            *self.aside,
+        )
 
     @property
     def path(self) -> Path:
@@ -133,7 +194,7 @@ class MatrixFiles:
     @property
     def label(self) -> str:
         """What to call its cells: the prefix of its files' names, else the first telling folder."""
-        prefix = _prefix(self.matrix).strip(" _.-")
+        prefix = _prefix(self.matrix)
         if prefix:
             return prefix
         for part in reversed(PurePosixPath(self.matrix.name).parts[:-1]):
@@ -155,24 +216,39 @@ def find_matrix_files(files: Iterable[Source]) -> list[MatrixFiles]:
     folders = []
     for folder_files in by_folder.values():
         matrices = [p for p in folder_files if re.search(r"\.mtx(\.gz)?$", p.name, re.I)]
+        alone = len(matrices) == 1
+        sharing: dict[tuple[Source, Source], list[Source]] = {}
         for matrix in sorted(matrices, key=lambda source: source.name):
-            barcodes = _companion(matrix, folder_files, r"barcodes?|cells?", len(matrices) == 1)
-            features = _companion(matrix, folder_files, r"features?|genes?", len(matrices) == 1)
+            barcodes = _companion(matrix, folder_files, _CELL_LISTS, alone)
+            features = _companion(matrix, folder_files, _GENE_LISTS, alone)
             if barcodes is not None and features is not None:
-                folders.append(MatrixFiles(matrix, barcodes, features))
+                sharing.setdefault((barcodes, features), []).append(matrix)
+        for (barcodes, features), same in sharing.items():
+            usual = [matrix for matrix in same if _rank(matrix) == 0] or [min(same, key=_rank)]
+            aside = tuple(matrix for matrix in same if matrix not in usual)
+            for matrix in usual:
+                symbols = _companion(matrix, folder_files, _SYMBOL_LISTS, alone)
+                folders.append(MatrixFiles(matrix, barcodes, features, symbols, aside))
     return folders
 
 
+def _rank(matrix: Source) -> int:
+    """Say how far down the list of kinds a matrix is: those of whole cells come first."""
+    name = re.sub(r"\.mtx(\.gz)?$", "", matrix.base, flags=re.I)
+    return next((i for i, kind in enumerate(_FURTHER, 1) if re.search(kind, name, re.I)), 0)
+
+
 def _prefix(matrix: Source) -> str:
-    return re.sub(r"(matrix|counts?)?\.mtx(\.gz)?$", "", matrix.base, flags=re.I)
+    name = re.sub(rf"({_MATRICES})?\.mtx(\.gz)?$", "", matrix.base, flags=re.I)
+    return name.strip(_SEPARATORS)
 
 
 def _companion(matrix: Source, files: Sequence[Source], words: str, alone: bool) -> Source | None:
     ending = re.compile(rf"({words})\.(tsv|txt|csv)(\.gz)?$", re.I)
     candidates = [p for p in files if ending.search(p.base)]
-    same_prefix = [p for p in candidates if ending.sub("", p.base) == _prefix(matrix)]
-    if len(same_prefix) == 1:
-        return same_prefix[0]
+    own = [p for p in candidates if ending.sub("", p.base).strip(_SEPARATORS) == _prefix(matrix)]
+    if len(own) == 1:
+        return own[0]
     return candidates[0] if alone and len(candidates) == 1 else None
 
 
@@ -221,6 +297,10 @@ def _check_ending(source: Source) -> None:
     for packed in _PACKED_ENDINGS:
         name = name.removesuffix(packed)
     ending = PurePosixPath(name).suffix
+    if ending in _READ_IN_R:
+        raise FileError(
+            f"{source.quoted} cannot be read here: {how_to_write_in_r(source, ending)}."
+        )
     if ending in _ADVICE:
         raise FileError(f"{source.quoted} cannot be read here: {_ADVICE[ending]}.")
     if source.base.casefold().endswith(_HDF5_ENDINGS) and not source.is_hdf5:

@@ -187,7 +187,7 @@ def test_a_refused_file_leaves_what_is_on_screen(app: AppTest) -> None:
     assert "The dataset you had before is still in hand." in text
     assert "Kang PBMC" in text
     _upload(app, ("object.rds", b"x" * 100))
-    assert "write.csv(Embeddings(object))" in _text(app)
+    assert "write.csv(Embeddings(object)" in _text(app)
 
 
 def test_nothing_that_was_uploaded_stays_behind(

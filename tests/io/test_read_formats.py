@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -13,8 +17,10 @@ import pandas as pd
 import pytest
 import scanpy as sc
 import scipy.sparse as sp
+from scipy.io import mmwrite
 
 from harmony_core.errors import FileError
+from harmony_core.io.sources import WRITE_IN_R
 from tests.io.formats import (
     N_CELLS,
     N_GENES,
@@ -337,10 +343,10 @@ def test_h5ad_within_an_archive_or_compressed(adata: ad.AnnData, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("object.rds", "in R, export the embedding with write.csv"),
+        ("object.rds", "in R, run: library"),
         ("sheet.xlsx", "save the sheet as csv"),
         ("data.pkl", "pickled objects can run code"),
-        ("data.h5seurat", "in R, export the embedding"),
+        ("data.h5seurat", "in R, run: library"),
     ],
 )
 def test_formats_that_cannot_be_read_say_what_to_do(
@@ -475,3 +481,150 @@ def test_texts_about_the_data_in_an_archive(adata: ad.AnnData, tmp_path: Path) -
     table = adata.to_df().astype(int).to_csv().encode()
     about = {"README.txt": b"These are, counts\n", "a/md5sums.txt": b"x\n", "LICENSE.txt": b"MIT\n"}
     assert_same(load(zipped({"x.csv": table, **about}, tmp_path / "x.zip")).adata, adata)
+
+
+def mtx(matrix: object) -> bytes:
+    buffer = io.BytesIO()
+    mmwrite(buffer, sp.coo_matrix(matrix).astype(np.int32))
+    return buffer.getvalue()
+
+
+def listed(names: Sequence[str]) -> bytes:
+    return "".join(f"{name}\n" for name in names).encode()
+
+
+def written(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def star_solo(adata: ad.AnnData) -> dict[str, bytes]:
+    return matrix_folder(adata, version=2) | {"UniqueAndMult-EM.mtx": mtx(2 * adata.X.T)}
+
+
+def velocyto(adata: ad.AnnData) -> dict[str, bytes]:
+    files = matrix_folder(adata, version=2)
+    others = {f"{kind}.mtx": mtx(2 * adata.X.T) for kind in ("unspliced", "ambiguous")}
+    return {"spliced.mtx": files.pop("matrix.mtx"), **others, **files}
+
+
+def kb_python(adata: ad.AnnData, kind: str = "") -> dict[str, bytes]:
+    return {
+        f"cells_x_genes{kind}.mtx": mtx(adata.X),
+        "cells_x_genes.barcodes.txt": listed(adata.obs_names),
+        "cells_x_genes.genes.txt": listed(adata.var["gene_ids"]),
+        "cells_x_genes.genes.names.txt": listed(adata.var_names),
+        "10x_version3_whitelist.txt": listed(adata.obs_names),
+    }
+
+
+def kb_python_nac(adata: ad.AnnData) -> dict[str, bytes]:
+    nascent = {"cells_x_genes.nascent.mtx": mtx(2 * adata.X)}
+    return kb_python(adata, ".mature") | nascent
+
+
+def alevin_fry(adata: ad.AnnData) -> dict[str, bytes]:
+    return {
+        "quants_mat.mtx": mtx(adata.X),
+        "quants_mat_rows.txt": listed(adata.obs_names),
+        "quants_mat_cols.txt": listed(adata.var_names),
+    }
+
+
+def alevin_fry_in_three(adata: ad.AnnData) -> dict[str, bytes]:
+    """Spliced, unspliced and ambiguous counts, of which the first and the last are wanted."""
+    spliced = sp.csr_matrix(adata.X.toarray() // 2)
+    parts = sp.hstack([spliced, 5 * adata.X, adata.X - spliced])
+    genes = [f"{gene}{end}" for end in ("", "-U", "-A") for gene in adata.var_names]
+    return alevin_fry(adata) | {"quants_mat.mtx": mtx(parts), "quants_mat_cols.txt": listed(genes)}
+
+
+def parse(adata: ad.AnnData) -> dict[str, bytes]:
+    genes = pd.DataFrame(
+        {"gene_id": adata.var["gene_ids"], "gene_name": adata.var_names, "genome": "hg38"}
+    )
+    cells = pd.DataFrame({"bc_wells": adata.obs_names, "sample": list(adata.obs["batch"])})
+    return {
+        "DGE.mtx": mtx(adata.X),
+        "all_genes.csv": genes.to_csv(index=False).encode(),
+        "cell_metadata.csv": cells.to_csv(index=False).encode(),
+    }
+
+
+OF_OTHER_TOOLS = [
+    *(star_solo, velocyto, kb_python, kb_python_nac, alevin_fry, alevin_fry_in_three, parse),
+]
+
+
+@pytest.mark.parametrize("files", OF_OTHER_TOOLS)
+def test_folders_of_other_tools(adata: ad.AnnData, tmp_path: Path, files: Callable) -> None:
+    found = load(written(tmp_path / "one", files(adata)))
+    assert_same(found.adata, adata)
+    assert not any("no gene expression" in note for note in found.notes)
+    assert_same(load(zipped(files(adata), tmp_path / "x.zip")).adata, adata)
+
+
+@pytest.mark.parametrize("files", OF_OTHER_TOOLS)
+def test_some_cells_of_folders_of_other_tools(
+    adata: ad.AnnData, tmp_path: Path, files: Callable
+) -> None:
+    found = load(written(tmp_path / "one", files(adata)), max_cells=20).adata
+    assert_same(found, adata[found.obs_names])
+
+
+def test_further_matrices_are_named_and_left_aside(adata: ad.AnnData, tmp_path: Path) -> None:
+    notes = load(written(tmp_path / "solo", star_solo(adata))).notes
+    assert any("Beside 'matrix.mtx' is 'UniqueAndMult-EM.mtx', of the same" in n for n in notes)
+    notes = load(written(tmp_path / "velocyto", velocyto(adata))).notes
+    assert any("'spliced.mtx' are 'ambiguous.mtx', 'unspliced.mtx', of" in n for n in notes)
+    unknown = star_solo(adata) | {"other_sample.mtx": mtx(adata.X.T)}
+    with pytest.raises(FileError, match=r"'other_sample\.mtx' comes without its lists"):
+        load(written(tmp_path / "unknown", unknown))
+
+
+def test_cell_metadata_of_parse_describe_the_cells(adata: ad.AnnData, tmp_path: Path) -> None:
+    found = load(written(tmp_path / "x", parse(adata))).adata
+    assert list(found.obs["sample"]) == list(adata.obs["batch"])
+    assert list(found.var["gene_ids"]) == list(adata.var["gene_ids"])
+
+
+def test_ids_and_symbols_of_kb_python(adata: ad.AnnData, tmp_path: Path) -> None:
+    found = load(written(tmp_path / "x", kb_python(adata))).adata
+    assert list(found.var["gene_ids"]) == list(adata.var["gene_ids"])
+
+
+@pytest.mark.parametrize("ending", [".rds", ".RData", ".rda", ".qs", ".h5seurat"])
+def test_r_objects_are_refused_with_the_line_that_writes_them(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"x{ending}").write_bytes(b"RDX3")
+    with pytest.raises(FileError, match=r"in R, run: library\(Seurat\); object <- .*x\.") as caught:
+        load(tmp_path / f"x{ending}")
+    assert WRITE_IN_R in str(caught.value)
+
+
+def test_what_the_line_of_r_writes_is_read(adata: ad.AnnData, tmp_path: Path) -> None:
+    """The line itself, with the two functions of Seurat that it calls given by hand."""
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed")
+    files = {k: v for k, v in matrix_folder(adata, version=2).items() if k == "matrix.mtx"}
+    names = {"cells.txt": listed(adata.obs_names), "genes.txt": listed(adata.var_names)}
+    folder = written(tmp_path / "r", {"in.mtx": files["matrix.mtx"], **names})
+    stands_for_seurat = """
+        if (!requireNamespace("Matrix", quietly = TRUE)) quit(status = 3)
+        counts <- as(Matrix::readMM("in.mtx"), "CsparseMatrix")
+        dimnames(counts) <- list(readLines("genes.txt"), readLines("cells.txt"))
+        object <- list(data.frame(donor = rep(c("a", "b"), 25), row.names = colnames(counts)))
+        LayerData <- function(object, layer) counts
+        class(object) <- "stand_in"
+        `[[.stand_in` <- function(x, ...) unclass(x)[[1]]
+    """
+    script = ["Rscript", "-e", f"{stands_for_seurat}\n{WRITE_IN_R}"]
+    done = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode == 3:
+        pytest.skip("R has no Matrix")
+    assert done.returncode == 0, done.stderr
+    four = ["matrix.mtx", "barcodes.tsv", "features.tsv", "metadata.csv"]
+    found = load_many([folder / name for name in four]).adata
+    assert_same(found, adata)
+    assert list(found.obs["donor"]) == ["a", "b"] * (N_CELLS // 2)
