@@ -351,7 +351,7 @@ def as_embedding(table: Table, others: Sequence[Table] = ()) -> Table:
     return dataclasses.replace(
         table,
         names=table.columns,
-        columns=table.names,
+        columns=table.names if table.named else pd.RangeIndex(1, n_rows + 1).astype(str),
         values=sp.csr_matrix(table.values.T),
         text=pd.DataFrame(index=table.columns),
         named=table.columns_named,

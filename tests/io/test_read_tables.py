@@ -594,11 +594,14 @@ def test_dimensions_in_rows_are_an_embedding(tmp_path: Path, stem: str, options:
     assert list(load_many(paths, **options).adata.obs["batch"]) == list(batch)
 
 
-def test_numbered_dimensions_in_rows_are_an_embedding_where_metadata_tell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_numbered_dimensions_in_rows_are_an_embedding_where_metadata_tell(
+    tmp_path: Path, named: bool
+) -> None:
     values = np.random.default_rng(0).normal(size=(150, 10))
     tags = pd.DataFrame({"batch": np.resize(["a", "b", "b"], 150)})
-    paths = written(pd.DataFrame(values.T), tmp_path / "p.csv"), written(tags, tmp_path / "m.csv")
-    found = load_many(paths)
+    turned = written(pd.DataFrame(values.T), tmp_path / "p.csv", header=named, index=named)
+    found = load_many([turned, written(tags, tmp_path / "m.csv")])
     np.testing.assert_allclose(found.adata.obsm["X_embedding"], values, rtol=1e-5)
     assert list(found.adata.obs["batch"]) == list(tags["batch"])
     assert any("taken in the order of the cells" in note for note in found.notes)
