@@ -165,21 +165,23 @@ def _match_column(cells: Sequence[str], table: Table) -> NDArray[np.intp]:
     if are_line_numbers(cells):
         return best
     most, wanted = 0, set(cells)
-    for named in _columns_of_names(table):
+    for named, fewest in _columns_of_names(table):
         share = sum(name in wanted for name in named) if len(set(named)) == len(named) else 0
-        if share > most and (rows := match_names(cells, named)) is not None:
+        if share > most and share >= fewest and (rows := match_names(cells, named)) is not None:
             best, most = rows, share
     return best
 
 
-def _columns_of_names(table: Table) -> Iterator[list[str]]:
+def _columns_of_names(table: Table) -> Iterator[tuple[list[str], float]]:
+    """Yield columns that may name cells, and how many at least: numbers may agree by chance."""
     for column in table.text:
-        yield [str(name) for name in table.text[column]]
+        yield [str(name) for name in table.text[column]], 1
     for position in range(len(table.columns)):
         numbers = table.values[:, [position]].toarray().ravel()
         # Single precision holds no larger numbers one by one.
-        if (numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 2**24:
-            yield [str(int(number)) for number in numbers]
+        whole = (numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 2**24
+        if whole and len(np.unique(numbers)) == len(numbers):
+            yield [str(int(number)) for number in numbers], len(numbers) / 2
 
 
 def cells_side_by_tables(table: Table, others: Sequence[Table]) -> tuple[Side, str] | None:

@@ -481,6 +481,10 @@ def test_numbers_of_cells_in_a_later_column(tmp_path: Path) -> None:
     shuffled = tags.sample(frac=1, random_state=1).reset_index(drop=True)
     paths = written(table, tmp_path / "x.csv"), written(shuffled, tmp_path / "m.csv")
     assert list(load_many(paths).adata.obs["tag"]) == list(tags["tag"])
+    # Numbers that agree by chance name nobody.
+    chance = tags.assign(Cell_Index=[*table.index[:3], *range(2_000, 2_057)])
+    with pytest.raises(FileError, match="does not name the cells"):
+        load_many([paths[0], written(chance.iloc[:50], paths[1])])
 
 
 def test_numbers_of_cells_beside_genes_are_no_gene(tmp_path: Path) -> None:
