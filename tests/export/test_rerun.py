@@ -229,6 +229,24 @@ def test_other_data_are_refused_unless_told_otherwise(
     assert "There is no file" in _run(script, "nowhere.h5ad").stderr
 
 
+@pytest.mark.parametrize("name", ["logged_in_raw", "embedding"])
+def test_another_kind_of_file_ends_in_a_sentence(
+    cases: dict[str, Case], tmp_path: Path, simulated: ad.AnnData, name: str
+) -> None:
+    script = cases[name].folder / "harmony_rerun.py"
+    other, table, text = (tmp_path / file for file in ("other.h5ad", "table.csv", "text.h5ad"))
+    simulated.write_h5ad(other)
+    for path in (table, text):
+        path.write_text("a,b\n1,2\n")
+    lacks = "no expression in raw" if name == "logged_in_raw" else "no embedding 'X_mine'"
+    said = {other: lacks, table: "can't be read as an h5ad", text: "can't be read as an h5ad"}
+    for path, sentence in said.items():
+        done = _run(script, str(path), "--any-data")
+        assert done.returncode == 1
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def _other_batches(adata: ad.AnnData) -> None:
     adata.obs["batch"] = adata.obs["batch"].to_numpy()[::-1]
 
