@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -98,12 +99,20 @@ def _level_text(level: object) -> str:
     return f"{level:.0f}" if whole else str(level)
 
 
-def categorical_columns(obs: pd.DataFrame) -> list[Factor]:
-    """Return the columns that divide the cells into 2 to `MOST_GROUPS` groups."""
+def categorical_columns(obs: pd.DataFrame, *, without: Collection[str] = ()) -> list[Factor]:
+    """Return the columns that divide the cells into 2 to `MOST_GROUPS` groups.
+
+    Parameters
+    ----------
+    obs
+        Columns that describe the cells.
+    without
+        Columns that are left out, as those that an export of ours wrote.
+    """
     return [
         Factor.of(str(name), values)
         for name, values in obs.items()
-        if not pd.api.types.is_float_dtype(values) and has_groups(values)
+        if name not in without and not pd.api.types.is_float_dtype(values) and has_groups(values)
     ]
 
 

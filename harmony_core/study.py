@@ -147,7 +147,7 @@ class Study:
         names = (batch,) if isinstance(batch, str) else tuple(batch)
         if panel is not None and not isinstance(panel, str):
             panel = panel_text(panel)
-        start = dataset.info.suggested.prepare
+        start = dataset.info.start_of_preparation({"basis": dataset.info.start_basis()})
         return cls(dataset, names, label, condition, start, path, panel)
 
     def prepare(self, **settings: Any) -> Study:
@@ -168,9 +168,9 @@ class Study:
         (400, 10)
         """
 
-        study = replace(
-            self, prepared=self.dataset.info.start_of_preparation(named_preparation(settings))
-        )
+        info = self.dataset.info
+        named = named_preparation({"basis": info.start_basis(), **settings})
+        study = replace(self, prepared=info.start_of_preparation(named))
         Pipeline(self.dataset, study._params(HarmonyParams(batch=self.batch))).run("prepare")
         return study
 

@@ -103,7 +103,7 @@ def _add_design(
     found["batch"], found["advice"], found["design"] = batch, [], {}
     if not batch:
         return
-    columns = categorical_columns(obs)
+    columns = categorical_columns(obs, without=found["own_columns"])
     variables = {name: Factor.of(name, obs[name]) for name in batch}
     explained = {c.name: c.explained for c in candidates if c.explained is not None}
     advice = advise(list(variables.values()), candidates, columns, label=label, explained=explained)

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest
     from harmony_core.runs.results import RunResults
     from harmony_core.runs.tried_advice import AdviceOutcome
-    from harmony_core.store import Dataset, DatasetInfo
-    from harmony_core.verdict.verdict import Verdict
+    from harmony_core.store import DatasetInfo
 
 EXAMPLES = """\
 examples:
@@ -91,8 +90,8 @@ def _add_data(main: _Group) -> None:
     main.add_argument(
         "--basis",
         metavar="NAME",
-        help="correct this embedding, for example X_pca, instead of preparing the counts; that of "
-        "a file without expression if it has but one",
+        help="correct this embedding, for example X_pca, instead of preparing the counts (the "
+        "likeliest of a file without expression)",
     )
 
 
@@ -178,6 +177,8 @@ def _add_output(output: _Group) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    from harmony_core.export.record import notes_on_data
+
     params_of(args)  # complains before anything is read
     request = request_of(args)
     check_output(args.out, "--out", *args.input, endings=(".h5ad", ".zarr"))
@@ -190,9 +191,11 @@ def run(args: argparse.Namespace) -> None:
         advice = _tried_advice(results, progress) if args.try_advice else None
         progress.say("Writing")
         notes = _write(args, results, seconds, risks, advice)
-    if progress.is_visible and results.assessment is not None:
-        start = results.dataset.info.notes_on(results.params.prepare)
-        _print_verdict(args, results.assessment.verdict, (*start, *notes))
+    if progress.is_visible and (assessment := results.assessment) is not None:
+        print(one_line(f"{assessment.verdict.level}: {' '.join(assessment.verdict.sentences)}"))
+        for note in (*notes_on_data(results), *assessment.notes, *notes):
+            print(one_line(f"note: {note}"))
+        print(one_line(f"Written to {args.out}."))
         if risks and (worst := worst_risk(risks)) is not None:
             print(one_line(risk_sentence(worst)))
         for one in advice or ():
@@ -224,6 +227,8 @@ def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunP
         for field in dataclasses.fields(kind):
             if getattr(args, field.name, None) is not None:
                 values[group][field.name] = getattr(args, field.name)
+    if info is not None and not values["prepare"].get("basis"):
+        values["prepare"]["basis"] = info.start_basis(other_than=values.get("given"))
     if args.n_pcs is not None and values["prepare"].get("basis"):
         values["prepare"]["use_dims"] = args.n_pcs
     if args.resolution is not None:
@@ -253,7 +258,7 @@ def _compute(
     start = time.perf_counter()
     progress.say("Reading and checking the file")
     dataset = ingest_request(store, request)
-    params = _from_only_embedding(dataset, params_of(args, dataset.info))
+    params = params_of(args, dataset.info)
     read = round(time.perf_counter() - start, 4)
     results = compute_run(dataset, params, progress)
     return results, {"read": read, **results.seconds}
@@ -276,15 +281,6 @@ def _tried_advice(results: RunResults, progress: TerminalProgress) -> tuple[Advi
     for params in untried(advice_outcomes(results)):
         compute_run(results.dataset, params, progress, "assess")
     return advice_outcomes(results)
-
-
-def _from_only_embedding(dataset: Dataset, params: RunParams) -> RunParams:
-    """Start from the embedding where there is nothing else to start from."""
-    ready = dataset.info.uncorrected
-    if params.prepare.basis is None and dataset.info.kind == "none" and len(ready) == 1:
-        prepare = dataclasses.replace(params.prepare, basis=ready[0])
-        return dataclasses.replace(params, prepare=prepare)
-    return params
 
 
 def _write(
@@ -315,13 +311,6 @@ def _write(
             report["advice"] = advice_table(advice).to_dict("records")
         write_report(args.report, report)
     return notes
-
-
-def _print_verdict(args: argparse.Namespace, verdict: Verdict, notes: tuple[str, ...]) -> None:
-    print(one_line(f"{verdict.level}: {' '.join(verdict.sentences)}"))
-    for note in notes:
-        print(one_line(note))
-    print(one_line(f"Written to {args.out}."))
 
 
 def _option(name: str) -> str:

@@ -94,7 +94,8 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
     with terminal_progress() as progress, working_store(args.home) as store:
         progress.say("Reading and checking the file")
         dataset = ingest_request(store, request)
-        prepare = dataset.info.start_of_preparation({"basis": args.basis_before})
+        before = args.basis_before or dataset.info.start_basis(other_than=args.basis_after)
+        prepare = dataset.info.start_of_preparation({"basis": before})
         params = replace(params, prepare=prepare, precomputed=args.basis_after)
         results = compute_run(dataset, params, progress, *stages)
         if args.out is not None:
@@ -111,6 +112,9 @@ def _report(results: RunResults) -> dict[str, Any]:
     assessment, obs = results.assessment, results.obs
     assert assessment is not None  # just computed
     assert obs is not None
+    notes = [*dataset.info.warnings, *dataset.info.notes_on(params.prepare)]
+    if params.prepare.basis is None:
+        notes += results.notes
     return {
         "versions": versions(),
         "data": {
@@ -119,7 +123,7 @@ def _report(results: RunResults) -> dict[str, Any]:
             "cells": dataset.n_cells,
             "cells_kept": len(obs),
             "batches": {name: Factor.of(name, obs[name]).sizes for name in params.harmony.batch},
-            "notes": [*dataset.info.warnings, *assessment.notes],
+            "notes": [*notes, *assessment.notes],
         },
         "embeddings": {
             "before": params.prepare.basis or "principal components of the counts",
@@ -141,7 +145,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
     for row in verdict["evidence"]:
         genes = f" ({', '.join(row['genes'])})" if row["genes"] else ""
         lines.append(f"evidence: {row['name']} now lies among {row['merged_with']}{genes}")
-    return lines
+    return [*lines, *(f"note: {note}" for note in report["data"]["notes"])]
 
 
 def _number(value: float | None) -> str:

@@ -75,7 +75,8 @@ def _search(args: argparse.Namespace) -> Suggestion:
     with terminal_progress() as progress, working_store(args.home) as store:
         progress.say("Reading and checking the file")
         dataset = ingest_request(store, request)
-        prepare = dataset.info.start_of_preparation({"basis": args.basis})
+        basis = args.basis or dataset.info.start_basis()
+        prepare = dataset.info.start_of_preparation({"basis": basis})
         params = replace(params, prepare=prepare)
         runs = [replace(params, harmony=harmony) for harmony in grid(params.harmony)]
         tried = [candidate(compute_run(dataset, each, progress, "assess")) for each in runs]

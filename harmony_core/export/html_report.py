@@ -116,7 +116,7 @@ def _design(results: RunResults, own_columns: set[str]) -> dict[str, list[str]]:
     """Return by batch variable what ties other columns of the data to it, in sentences."""
     obs, p = results.obs, results.params
     assert obs is not None
-    columns = categorical_columns(obs.drop(columns=[name for name in obs if name in own_columns]))
+    columns = categorical_columns(obs, without=own_columns)
     label = None if p.label is None else Factor.of(p.label, obs[p.label])
     embedding = results.embedding("before")
     findings = {}

@@ -170,12 +170,14 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
         "dimensions": int(prepared.arrays["embedding"].shape[1]),
         "expression": dataset.info.where,
         "expression_kind": dataset.info.kind,
-        "notes": [
-            *dataset.info.warnings,
-            *dataset.info.notes_on(results.params.prepare),
-            *results.notes,
-        ],
+        "notes": notes_on_data(results),
     }
+
+
+def notes_on_data(results: RunResults) -> list[str]:
+    """Return what reading, checking and preparing the data had to say, a sentence each."""
+    info = results.dataset.info
+    return [*info.warnings, *info.notes_on(results.params.prepare), *results.notes]
 
 
 def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ from harmony_core.inspect.contents import (
 )
 from harmony_core.inspect.embeddings import EmbeddingInfo, check_embedding, find_embeddings
 from harmony_core.inspect.genes import mitochondrial, organism, symbol_column
+from harmony_core.inspect.own_results import own_columns
 from harmony_core.inspect.values import (
     ValueKind,
     check_same_kind,
@@ -38,6 +39,7 @@ from harmony_core.inspect.values import (
 )
 from harmony_core.matrices.blocks import cell_blocks
 from harmony_core.matrices.by_gene import ByGene
+from harmony_core.params import MARKER_LABEL
 
 __all__ = [
     "BatchCandidate",
@@ -77,7 +79,9 @@ def check(adata: Any) -> DataSummary:
     usable = [e for e in embeddings if not e.is_layout and e.n_bad == 0]
     usable.sort(key=lambda embedding: embedding.preference)
     first = np.asarray(adata.obsm[usable[0].name]) if usable else None
-    candidates = rank_batch_columns(adata.obs, embedding=first)
+    ours = own_columns(adata.uns)
+    told = adata.obs.drop(columns=[name for name in adata.obs if name in ours])
+    candidates = rank_batch_columns(told, embedding=first)
     matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))
     chosen = _choose(matrices)
     if chosen is None and not usable:
@@ -88,7 +92,9 @@ def check(adata: Any) -> DataSummary:
     if column is not None:
         names = var[column].astype(object).where(var[column].notna(), names).astype(str)
     n_mito = int(mitochondrial(names).sum())
-    labels = rank_label_columns(adata.obs)
+    labels = tuple(
+        name for name in rank_label_columns(adata.obs) if name not in ours or name == MARKER_LABEL
+    )
     divides = dict.fromkeys((*(c.name for c in candidates), *labels))
     return DataSummary(
         n_cells=adata.n_obs,
@@ -101,6 +107,7 @@ def check(adata: Any) -> DataSummary:
         organism=organism(names),
         n_mito=n_mito,
         symbol_column=column,
+        own_columns=ours,
         warnings=(
             *warn_about(adata.obs, matrix, chosen, embeddings, candidates, names, n_mito),
             *warn_about_levels(adata.obs, list(divides)),

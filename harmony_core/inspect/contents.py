@@ -61,6 +61,8 @@ class DataSummary:
         Column of var that holds the symbols where the names are Ensembl ids.
     warnings
         Whole sentences for the user; none of them stops a run.
+    own_columns
+        Columns of obs that an export of ours wrote: results, not facts about the cells.
     """
 
     n_cells: int
@@ -74,6 +76,7 @@ class DataSummary:
     n_mito: int
     symbol_column: str | None
     warnings: tuple[str, ...]
+    own_columns: tuple[str, ...] = ()
 
     @property
     def counts(self) -> MatrixInfo | None:
@@ -95,6 +98,7 @@ class DataSummary:
             "n_mito": self.n_mito,
             "symbol_column": self.symbol_column,
             "warnings": list(self.warnings),
+            "own_columns": list(self.own_columns),
         }
 
 

@@ -18,7 +18,10 @@ FOLLOWS_DEPTH = 0.9
 LARGEST = 1e15
 """Distances between larger numbers do not fit into single precision."""
 _MOST_DIMS = 1_000
-_LAYOUTS = ("umap", "tsne", "draw_graph", "spatial", "phate", "diffmap")
+_LAYOUTS = (
+    *("umap", "tsne", "draw_graph", "spatial", "phate", "diffmap", "mde", "pacmap", "trimap"),
+    *("coord", "centroid", "forceatlas"),
+)
 _CORRECTED = (
     *("harmony", "scvi", "scanvi", "totalvi", "mnn", "combat", "corrected", "integrated", "cca"),
     *("rpca", "scanorama", "liger", "inmf", "desc", "trvae", "scgen"),

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ import pandas as pd
 from harmony_core._typing import Arrays
 from harmony_core.errors import DataError, FileError, full_disk
 from harmony_core.store.files import load_arrays, save_arrays, touch
-from harmony_core.store.info import INFO_FILE, DatasetInfo
+from harmony_core.store.info import INFO_FILE, DatasetInfo, Reading
 from harmony_core.store.keys import StageKey, StageResult
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ class Dataset:
     def info(self) -> DatasetInfo:
         """Name, sizes, value kind, where counts are, and what else ``dataset.json`` says."""
         return DatasetInfo.read(self.folder)
+
+    def rename(self, name: str, warnings: tuple[str, ...], reading: Reading) -> None:
+        """Give the data the name and notes of the file that was opened last.
+
+        Two files of the same content are one dataset; what is said of it is said of one of them.
+        """
+        then = self.info
+        if (name, warnings, reading.format) != (then.name, then.warnings, then.reading.format):
+            replace(then, name=name, warnings=warnings, reading=reading).write(self.folder)
+            del self.info  # is read anew
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from harmony_core.counting import counted
 from harmony_core.errors import ParameterError
 from harmony_core.inspect.candidates import BatchCandidate
+from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.embeddings import EmbeddingInfo
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store.files import touch
@@ -102,6 +104,8 @@ class DatasetInfo:
         How the files were read.
     run
         Settings of the run in a file that we wrote, to be taken up from its embedding.
+    own_columns
+        Columns of obs that an export of ours wrote: results, not facts about the cells.
     """
 
     name: str
@@ -124,6 +128,7 @@ class DatasetInfo:
     labels: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
     run: RunParams | None = None
+    own_columns: tuple[str, ...] = ()
 
     @property
     def stored_embeddings(self) -> tuple[str, ...]:
@@ -133,6 +138,19 @@ class DatasetInfo:
     def facts(self, embedding: str) -> EmbeddingInfo:
         """Return what was seen in an embedding; nothing of a layout."""
         return self.embedding_facts.get(embedding, EmbeddingInfo(name=embedding))
+
+    def start_basis(self, *, other_than: str | None = None) -> str | None:
+        """Return the embedding to start from where there is no expression; None where there is.
+
+        Parameters
+        ----------
+        other_than
+            An embedding that is not to be taken, as another tool corrected it.
+        """
+        if self.kind != "none":
+            return None
+        found = (*self.uncorrected, *self.embeddings)
+        return next((name for name in found if name != other_than), None)
 
     def start_of_preparation(self, settings: Mapping[str, Any]) -> PrepareParams:
         """Return settings of preparation, with those that suit the data where none are named.
@@ -152,7 +170,13 @@ class DatasetInfo:
         return PrepareParams.from_dict({**start, **settings})
 
     def notes_on(self, prepare: PrepareParams) -> tuple[str, ...]:
-        """Return what is to be said where a run takes a minimum of genes that suits the data."""
+        """Return what is to be said of a start that suits the data, or of one that doesn't."""
+        if prepare.basis in self.layouts:
+            return (
+                f"{quoted(prepare.basis)} is a layout, a picture or coordinates: distances in it "
+                "are not differences between cells, so its correction means little. Correct "
+                "components, such as X_pca, and lay those out.",
+            )
         n, usual = self.suggested.prepare.min_genes, PrepareParams().min_genes
         if prepare.basis is not None or prepare.min_genes != n or n == usual:
             return ()
@@ -163,7 +187,12 @@ class DatasetInfo:
 
     def write(self, folder: Path) -> None:
         """Write it into a dataset's folder."""
-        (folder / INFO_FILE).write_text(json.dumps(self.to_dict()), "utf-8")
+        text = json.dumps(self.to_dict())
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=folder, prefix=".new-", delete=False
+        ) as new:
+            new.write(text)
+        Path(new.name).replace(folder / INFO_FILE)  # at once: others may be reading it
 
     @classmethod
     def read(cls, folder: Path) -> DatasetInfo:
@@ -174,7 +203,10 @@ class DatasetInfo:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         prepare = _changed(self.suggested.prepare)
-        return dataclasses.asdict(self) | {
+        values = dataclasses.asdict(self)
+        if not self.own_columns:  # as stores from before had it
+            del values["own_columns"]
+        return values | {
             "embedding_facts": {
                 name: {**dataclasses.asdict(facts), "follows_depth": facts.follows_depth}
                 for name, facts in self.embedding_facts.items()

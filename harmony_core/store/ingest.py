@@ -24,6 +24,7 @@ from harmony_core.io.request import LoadRequest
 from harmony_core.matrices.by_gene import write_by_gene
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store.dataset import Dataset
+from harmony_core.store.examples import key_of
 from harmony_core.store.files import save_arrays
 from harmony_core.store.fingerprint import fingerprint as digest_of
 from harmony_core.store.info import DatasetInfo, ExpressionKind, Reading, StartSettings
@@ -124,7 +125,7 @@ def ingest(
     DataError
         If the data can't be used.
     """
-    report = report or (lambda step, share: None)
+    report, notes = report or (lambda step, share: None), tuple(notes)
     report("check", 0.0)
     if source is None:
         adata = _writable(adata)
@@ -166,7 +167,10 @@ def ingest(
                 run=_run_inside(adata, list(embeddings)),
             )
             info.write(folder)  # last: a folder without it is not a dataset
-    return store.dataset(fingerprint)
+    dataset = store.dataset(fingerprint)
+    if key_of(fingerprint) is None:
+        dataset.rename(name, (*notes, *recognised.warnings), reading or Reading())
+    return dataset
 
 
 def _info(
@@ -203,6 +207,7 @@ def _info(
         labels=tuple(recognised.label_candidates),
         reading=reading,
         run=run,
+        own_columns=recognised.own_columns,
     )
 
 

@@ -19,7 +19,7 @@ import harmonypy
 import numpy as np
 import pytest
 
-from harmony_core import cli
+from harmony_core import Study, cli
 from harmony_core.cli.correct import params_of
 from harmony_core.cli.parser import command_parser
 from harmony_core.cli.shared import TerminalProgress, one_line, params_of_data, plain_json
@@ -491,6 +491,88 @@ def test_a_terminal_hears_the_verdict(
     level = json.loads((done / "report.json").read_text("utf-8"))["verdict"]["level"]
     assert stdout.getvalue().startswith(f"{level}: ")
     assert stdout.getvalue().endswith(f"Written to {out}.\n")
+
+
+def _embeddings_only(adata: ad.AnnData) -> None:
+    rng = np.random.default_rng(0)
+    adata.obsm["X_harmony"] = rng.normal(size=(adata.n_obs, 5))
+    adata.obsm["X_pca"] = rng.normal(size=(adata.n_obs, 6))
+    adata.obsm["X_umap"] = rng.normal(size=(adata.n_obs, 2))
+    adata.obsm["X_pixel_coords"] = rng.normal(size=(adata.n_obs, 2))
+    del adata.X
+
+
+@pytest.fixture
+def embeddings_only(simulated: ad.AnnData, tmp_path: Path) -> Path:
+    cells = simulated.copy()
+    _embeddings_only(cells)
+    cells.write_h5ad(tmp_path / "embeddings.h5ad")
+    return tmp_path / "embeddings.h5ad"
+
+
+def test_data_without_expression_start_from_their_likeliest_embedding(
+    embeddings_only: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.h5ad"
+    arguments = ["correct", str(embeddings_only), "--batch", "batch", "--max-iter", "1"]
+    assert cli.main([*arguments, "--n-pcs", "4", "--out", str(out)]) == 0
+    # Of X_pca, although another one, corrected already, comes first: as on the page.
+    assert ad.read_h5ad(out).obsm["X_pca_harmony"].shape[1] == 4
+    study = Study.read(embeddings_only, batch="batch", home=tmp_path / "home")
+    assert study.prepared == PrepareParams(basis="X_pca")
+    assert study.prepare(n_pcs=4).prepared == PrepareParams(basis="X_pca", use_dims=4)
+
+
+@pytest.mark.parametrize(
+    ("basis", "said"),
+    [
+        ("X_umap", "'X_umap' is a layout, a picture or coordinates"),
+        ("X_pixel_coords", "'X_pixel_coords' is a layout, a picture or coordinates"),
+        ("X_harmony", "'X_harmony' seems to be corrected already"),
+    ],
+)
+def test_a_basis_that_should_not_be_corrected_is_warned_of_everywhere(
+    embeddings_only: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    basis: str,
+    said: str,
+) -> None:
+    stdout, report = io.StringIO(), tmp_path / "report.json"
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr("sys.stdout", stdout)
+    out = ["--out", str(tmp_path / "out.h5ad"), "--report", str(report)]
+    arguments = ["correct", str(embeddings_only), "--batch", "batch", "--max-iter", "1"]
+    assert cli.main([*arguments, "--basis", basis, *out]) == 0
+    notes = json.loads(report.read_text("utf-8"))["data"]["notes"]
+    assert any(said in note for note in notes)
+    lines = stdout.getvalue().splitlines()
+    assert [line for line in lines if line.startswith("note: ")] == [f"note: {n}" for n in notes]
+
+
+def test_diagnose_says_what_the_data_have_to_say(
+    embeddings_only: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["diagnose", str(embeddings_only), "--batch", "batch"]
+    assert cli.main([*arguments, "--basis-after", "X_harmony"]) == 0
+    assert "note: 'X_harmony'" not in (said := capsys.readouterr().out)
+    assert "note: There are no expression values" in said
+
+
+def test_own_results_are_no_facts_about_the_cells(
+    done: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(done / "out.h5ad")
+    assert cli.main(["check", out, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    ours = set(found["own_columns"])
+    assert {"leiden", "leiden_0.8", "leiden_uncorrected", "harmony_soft_cluster"} <= ours
+    assert ours.isdisjoint(c["name"] for c in found["batch_candidates"])
+    assert ours.isdisjoint(found["label_candidates"])
+    said = json.dumps([found["advice"], found["design"]])
+    assert not any(name in said for name in ours)
+    # Who names such a column means it.
+    assert cli.main(["check", out, "--batch", "leiden"]) == 0
 
 
 def test_advice_is_tried_where_it_is_asked_for(

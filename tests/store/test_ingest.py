@@ -157,3 +157,19 @@ def test_a_number_and_the_same_as_text_are_one_level(store: Store, simulated: ad
         found = ingest(store, adata, name="x").obs["lane"]
         assert list(found) == [str(level) for level in lane]
         assert list(found.cat.categories) == ["1", "2"]
+
+
+def test_name_and_notes_follow_the_file_that_was_opened_last(store: Store, own: Path) -> None:
+    first = ingest_request(store, LoadRequest.of_path(own))
+    names = {path.name for path in first.folder.iterdir()}
+    upload = LoadRequest(paths=(str(own),), names=("mine.h5ad",), is_upload=True)
+    again = ingest_request(store, upload)
+    assert again.fingerprint == first.fingerprint
+    assert (again.name, again.info.reading.inputs) == ("mine.h5ad", ())
+    assert store.dataset(first.fingerprint).info == again.info
+    assert {path.name for path in first.folder.iterdir()} == names
+    cells = ad.read_h5ad(own)
+    noted = ingest(store, cells, name="cells", notes=["Rows were taken for cells."])
+    assert noted.fingerprint == first.fingerprint
+    assert noted.info.warnings[0] == "Rows were taken for cells."
+    assert ingest_request(store, upload).info == again.info

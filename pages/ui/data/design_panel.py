@@ -104,7 +104,7 @@ def _factor(fingerprint: str, name: str, _dataset: Dataset) -> Factor:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def columns(fingerprint: str, _dataset: Dataset) -> list[Factor]:
     """Return the columns that divide the cells into a manageable number of groups."""
-    return categorical_columns(_dataset.obs)
+    return categorical_columns(_dataset.obs, without=_dataset.info.own_columns)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

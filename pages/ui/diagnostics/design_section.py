@@ -38,7 +38,7 @@ def _associations(variable: str, results: RunResults) -> None:
     batch = Factor.of(variable, obs[variable])
     rows = [
         {"Column": c.name, "Levels": len(c.levels), "Association": cramers_v(batch.codes, c.codes)}
-        for c in categorical_columns(obs)
+        for c in categorical_columns(obs, without=results.dataset.info.own_columns)
         if c.name != variable
     ]
     if rows:
@@ -71,7 +71,7 @@ def findings(run: str, variable: str, _results: RunResults) -> list[Finding]:
     label = _results.params.label
     return check_design(
         Factor.of(variable, obs[variable]),
-        categorical_columns(obs),
+        categorical_columns(obs, without=_results.dataset.info.own_columns),
         label=None if label is None else Factor.of(label, obs[label]),
         embedding=_results.embedding("before"),
     )
