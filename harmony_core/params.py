@@ -211,7 +211,8 @@ class HarmonyParams(_Group):
         Batch variables: names of columns of obs.
     theta
         Diversity penalty, one for each batch variable. More mixes batches harder; 0 switches the
-        penalty off.
+        penalty off. Penalties of several variables are multiplied, where Harmony in R adds them:
+        a variable given again under another name at theta 2 acts as theta 4 here, as 2 in R.
     sigma
         Width of the soft clusters. More lets a cell belong to several clusters at once.
     nclust

@@ -102,7 +102,8 @@ def _add_harmony(harmony: _Group) -> None:
         nargs="+",
         action="extend",
         metavar="T",
-        help="diversity penalty, one for all batch variables or one for each (2)",
+        help="diversity penalty, one for all batch variables or one for each (2); of several "
+        "variables they are multiplied, where R adds them",
     )
     harmony.add_argument("--sigma", type=float, metavar="S", help="width of soft clusters (0.1)")
     harmony.add_argument("--nclust", type=int, metavar="K", help="soft clusters (automatic)")

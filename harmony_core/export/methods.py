@@ -8,6 +8,7 @@ from typing import Any
 from harmony_core.counting import counted
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
+from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.methods.neighbors import search_for
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.runs.results import RunResults
@@ -110,15 +111,30 @@ def _preparation(
         normalised = "Counts were normalised to 10,000 a cell and log-transformed"
     elif kind == "normalised":
         normalised = "Expression, which came normalised, was log-transformed"
+    elif kind == "scaled":
+        normalised = "Expression came scaled or corrected and was used as it is"
     else:
         normalised = "Expression came log-normalised"
     sentences.append(
         f"{normalised} (scanpy {used['scanpy']} {scanpy}); "
-        f"{facts['variable_genes']:,} variable genes were chosen within each batch, "
+        f"{_genes(facts)}, "
         f"{'scaled to unit variance, ' if p.scale else ''}"
         f"and {n_pcs} principal components computed from them."
     )
     return sentences
+
+
+def _genes(facts: Mapping[str, Any]) -> str:
+    n = f"{facts['variable_genes']:,}"
+    how = facts.get("genes_chosen")
+    if how == "all":
+        return f"all {n} genes were taken as variable"
+    if how == "over all cells":
+        return (
+            f"{n} variable genes were chosen over all cells together, as a batch had fewer than "
+            f"{SMALLEST_BATCH} cells"
+        )
+    return f"{n} variable genes were chosen within each batch"
 
 
 def _first_of(p: PrepareParams, n_dims: int) -> str:

@@ -8,11 +8,14 @@ from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.digest import content_digest
 from harmony_core.export.source import opened_source
 from harmony_core.inspect.check import expression
 from harmony_core.inspect.genes import symbol_column
+from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import library_versions
 from harmony_core.runs.results import RunResults
@@ -153,6 +156,9 @@ def _only_input(reading: Reading) -> str:
 def prepared_facts(results: RunResults) -> dict[str, Any]:
     """Return what preparation kept, as plain JSON values.
 
+    ``genes_chosen`` is there only where genes were not chosen within each batch: ``"all"`` were
+    taken, or they were chosen ``"over all cells"``.
+
     Raises
     ------
     ExportError
@@ -170,14 +176,31 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
         "dimensions": int(prepared.arrays["embedding"].shape[1]),
         "expression": dataset.info.where,
         "expression_kind": dataset.info.kind,
+        **_genes_chosen(results),
         "notes": notes_on_data(results),
     }
+
+
+def _genes_chosen(results: RunResults) -> dict[str, str]:
+    prepared = results.stage("prepare")
+    if prepared is None or results.params.prepare.basis is not None:
+        return {}
+    if prepared.arrays["variable"].all():
+        return {"genes_chosen": "all"}
+    within_batches = bool(np.any(prepared.arrays["variable_in"]))
+    return {} if within_batches else {"genes_chosen": "over all cells"}
 
 
 def notes_on_data(results: RunResults) -> list[str]:
     """Return what reading, checking and preparing the data had to say, a sentence each."""
     info = results.dataset.info
-    return [*info.warnings, *info.notes_on(results.params.prepare), *results.notes]
+    notes = [*info.warnings, *info.notes_on(results.params.prepare), *results.notes]
+    if _genes_chosen(results).get("genes_chosen") == "over all cells":
+        notes.append(
+            f"Variable genes were chosen over all cells together, not within each batch: a batch "
+            f"has fewer than {SMALLEST_BATCH} cells."
+        )
+    return notes
 
 
 def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:

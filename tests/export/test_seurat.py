@@ -60,6 +60,8 @@ CASES: Mapping[str, dict[str, Any]] = {
         replace(PLAIN, harmony=replace(PLAIN.harmony, alpha=2.0)), where="raw", kind="log"
     ),
     "marker labels": record(replace(PLAIN, panel=panel_text(PANEL))),
+    "genes over all cells": record(PLAIN, prepared={"genes_chosen": "over all cells"}),
+    "all genes": record(PLAIN, prepared={"genes_chosen": "all"}),
     "embedding": record(
         replace(PLAIN, prepare=PrepareParams(basis="X_mine")), where="", kind="none"
     ),
@@ -118,6 +120,26 @@ def test_the_script_says_where_r_differs() -> None:
     plain = r_script(CASES["counts"])
     assert "Early stop" in plain
     assert "tau:" not in plain
+    assert "R adds them" in hostile
+    assert "R adds them" not in plain
+
+
+def test_genes_are_chosen_as_in_the_run() -> None:
+    within, over, every = (
+        r_script(CASES[name]) for name in ("counts", "genes over all cells", "all genes")
+    )
+    assert "split(object" in within
+    assert "chosen within each batch" in within
+    assert "FindVariableFeatures" in over
+    assert "split(object" not in over
+    assert "chosen within each batch" not in over
+    assert "VariableFeatures(object) <- rownames(object)" in every
+    assert "FindVariableFeatures" not in every
+
+
+def test_the_seed_is_set_right_before_harmony() -> None:
+    code = r_script(CASES["counts"])
+    assert "set.seed(seed)\n  object <- RunHarmony(" in code
 
 
 def test_it_says_how_labels_were_made_and_reads_them() -> None:

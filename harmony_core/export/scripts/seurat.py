@@ -66,6 +66,7 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         where=where,
         kind=record["kind"],
         has_counts=has_counts,
+        genes_chosen=record.get("prepared", {}).get("genes_chosen"),
         harmony=harmony,
         harmonypy=record["versions"].get("harmonypy"),
         effective_theta=effective,

@@ -5,7 +5,8 @@ from __future__ import annotations
 THETA = (
     "How hard Harmony pushes every soft cluster to hold all batches. **More** mixes batches more "
     "and can merge cell types that only one batch has; **less** leaves more of the batch effect. "
-    "0 switches the push off. Default 2."
+    "0 switches the push off. Default 2. Pushes of several batch variables are multiplied here and "
+    "added by Harmony in R, where the same theta therefore mixes less."
 )
 SIGMA = (
     "How soft the clusters are. **More** spreads each cell over several clusters, which smooths "
