@@ -71,6 +71,12 @@ RANGES: Mapping[str, Range] = {
 """Allowed values per setting."""
 
 
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers and arrays as Python's, and lists as tuples, which can be keys."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return tuple(value) if isinstance(value, list) else value
+
+
 @dataclass(frozen=True)
 class _Group:
     """Shared by the dataclasses below: to and from plain JSON values."""
@@ -79,6 +85,10 @@ class _Group:
     """Fields whose name in files is another."""
     came_later: ClassVar[frozenset[str]] = frozenset()
     """Fields that are left out where they are None: names of runs from before them stay."""
+
+    def __post_init__(self) -> None:
+        for field_ in dataclasses.fields(self):
+            object.__setattr__(self, field_.name, _plain(getattr(self, field_.name)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -100,7 +110,7 @@ class _Group:
             raise ParameterError(
                 f"Unknown setting {unknown[0]!r}; known here: {', '.join(sorted(known))}."
             )
-        return cls(**{known[k]: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return cls(**{known[k]: value for k, value in values.items()})
 
     def _check(self, *names: str) -> None:
         for name in names:
@@ -170,6 +180,7 @@ class PrepareParams(_Group):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         names = ("min_genes", "max_genes", "min_cells", "n_top_genes", "n_pcs", "skip_dims", "seed")
         self._check(*names, "max_mito")
         self._check_whole(*names)
@@ -210,9 +221,10 @@ class HarmonyParams(_Group):
     batch
         Batch variables: names of columns of obs.
     theta
-        Diversity penalty, one for each batch variable. More mixes batches harder; 0 switches the
-        penalty off. Penalties of several variables are multiplied, where Harmony in R adds them:
-        a variable given again under another name at theta 2 acts as theta 4 here, as 2 in R.
+        Diversity penalty, one for each batch variable or a number for all. More mixes batches
+        harder; 0 switches the penalty off. Penalties of several variables are multiplied, where
+        Harmony in R adds them: a variable given again under another name at theta 2 acts as theta
+        4 here, as 2 in R.
     sigma
         Width of the soft clusters. More lets a cell belong to several clusters at once.
     nclust
@@ -249,10 +261,13 @@ class HarmonyParams(_Group):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.batch or not all(isinstance(b, str) for b in self.batch):
             raise ParameterError("Choose at least one batch variable to correct for.")
         if len(set(self.batch)) < len(self.batch):
             raise ParameterError("A batch variable was given twice; name each one once.")
+        if not isinstance(self.theta, tuple):
+            object.__setattr__(self, "theta", (self.theta,))
         theta = self.theta or (2.0,)
         if len(theta) == 1:
             theta = theta * len(self.batch)
@@ -297,6 +312,7 @@ class GraphParams(_Group):
     n_neighbors: int = 15
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check("n_neighbors")
         self._check_whole("n_neighbors")
 
@@ -318,6 +334,7 @@ class LayoutParams(_Group):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check("min_dist", "spread", "seed")
         self._check_whole("seed")
         self._as_floats("min_dist", "spread")
@@ -346,6 +363,7 @@ class ClusterParams(_Group):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for value in (*self.resolutions, self.shown):
             RANGES["resolution"].check("resolution", value)
         self._as_floats("resolutions", "shown")
@@ -410,6 +428,7 @@ class RunParams(_Group):
     panel: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.panel is not None:
             self._name_labels_of_panel()
         if self.precomputed is not None:

@@ -32,6 +32,7 @@ from harmony_core.export.h5ad import write_zarr
 from harmony_core.export.job import ExportJob
 from harmony_core.export.tables import advice_table, metrics_table, risk_table, run_tables
 from harmony_core.inspect.check import check_embedding
+from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.gene_sets import GeneSets, panel_text
 from harmony_core.params import (
     ClusterParams,
@@ -142,8 +143,12 @@ class Study:
         if isinstance(data, str | Path):
             dataset = ingest_file(store, Path(data), name=Path(data).name)
             path = str(Path(data).resolve())
-        else:
+        elif hasattr(data, "obsm"):
             dataset = ingest(store, data, name="data from Python")
+        else:
+            raise DataError(
+                f"The data are of type {type(data).__name__}; give the path of a file, or AnnData."
+            )
         names = (batch,) if isinstance(batch, str) else tuple(batch)
         if panel is not None and not isinstance(panel, str):
             panel = panel_text(panel)
@@ -205,9 +210,6 @@ class Study:
         'green'
         """
 
-        theta = settings.get("theta", ())
-        if isinstance(theta, int | float):
-            settings["theta"] = (theta,)
         harmony = HarmonyParams.from_dict({"batch": self.batch, **settings})
         params = self._params(harmony)
         groups = {"graph": graph, "layout": layout, "clusters": clusters}
@@ -243,18 +245,19 @@ class Study:
             tried.append(candidate(RunResults(self.dataset, params)))
         return suggest([run for run in tried if run is not None])
 
-    def diagnose(self, corrected: npt.NDArray[np.floating] | str) -> Assessment:
+    def diagnose(self, corrected: npt.ArrayLike | pd.DataFrame | str) -> Assessment:
         """Assess an embedding that another tool corrected, with the evidence Harmony's runs get.
 
         Parameters
         ----------
         corrected
-            Name of an embedding in the data, or an array (cells × dimensions, any number).
+            Name of an embedding in the data, or an array, dense or sparse, (cells × dimensions, any
+            number). The rows of a table are matched to the cells by their names, if it has these.
 
         Raises
         ------
         DataError
-            If there is no such embedding, or it has other cells.
+            If there is no such embedding, or it has other cells or something else than numbers.
 
         Examples
         --------
@@ -267,7 +270,7 @@ class Study:
         from harmony_core.runs.other_tools import assess_embedding
 
         name = corrected if isinstance(corrected, str) else ""
-        values = self.dataset.embedding(name) if name else np.asarray(corrected)
+        values = self.dataset.embedding(name) if name else self._numbers(corrected)
         if len(values) != self.dataset.n_cells:
             raise DataError(
                 f"The embedding has {len(values):,} cells, the data {self.dataset.n_cells:,}."
@@ -277,6 +280,15 @@ class Study:
         pipeline.run("reference", "lisi_before")
         return assess_embedding(pipeline, values[pipeline.cells])
 
+    def _numbers(self, embedding: Any) -> npt.NDArray[np.floating]:
+        """Return an embedding from elsewhere as an array, in the order of the cells."""
+        if isinstance(embedding, pd.DataFrame):
+            embedding = _by_cell(embedding, self.dataset.obs.index)
+        try:
+            return np.atleast_1d(embedding_values(embedding))
+        except (TypeError, ValueError) as error:
+            raise DataError("The embedding holds something else than numbers.") from error
+
     def _params(self, harmony: HarmonyParams) -> RunParams:
         return RunParams(
             harmony=harmony,
@@ -285,6 +297,20 @@ class Study:
             condition=self.condition,
             panel=self.panel,
         )
+
+
+def _by_cell(table: pd.DataFrame, cells: pd.Index) -> pd.DataFrame:
+    """Return a table's rows in the order of the cells, by name; as it is where no name is known."""
+    names = pd.Index(table.index.astype(str))
+    n_known = int(names.isin(cells).sum())
+    if n_known == 0:
+        return table
+    if not names.is_unique or len(names) != len(cells) or n_known < len(cells):
+        raise DataError(
+            f"The table has {len(names):,} rows, of which {n_known:,} are named like one of the "
+            f"{len(cells):,} cells; give each cell one row."
+        )
+    return table.set_axis(names).loc[cells]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harmony_core.errors import ParameterError
@@ -86,3 +87,20 @@ def test_unknown_settings_are_refused_by_name() -> None:
 def test_a_label_cannot_be_the_batch_variable() -> None:
     with pytest.raises(ParameterError, match="both as batch variable and as label"):
         RunParams(harmony=HarmonyParams(batch=("a",)), label="a")
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    found = HarmonyParams(
+        batch=["a", "b"],  # type: ignore[arg-type]
+        theta=np.array([2, 1]),  # type: ignore[arg-type]
+        nclust=np.int64(20),  # type: ignore[arg-type]
+        sigma=np.float32(0.5),  # type: ignore[arg-type]
+    )
+    assert found == HarmonyParams(batch=("a", "b"), theta=(2.0, 1.0), nclust=20, sigma=0.5)
+    assert HarmonyParams(batch=("a",), theta=np.int64(3)).theta == (3.0,)  # type: ignore[arg-type]
+    assert json.loads(json.dumps(found.to_dict()))["nclust"] == 20
+    prepared = PrepareParams(n_pcs=np.int64(10), scale=np.bool_(True))  # type: ignore[arg-type]
+    assert prepared == PrepareParams(n_pcs=10, scale=True)
+    assert GraphParams(n_neighbors=np.uint8(9)) == GraphParams(n_neighbors=9)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="nclust must be a whole number"):
+        HarmonyParams(batch=("a",), nclust=np.float64(20.5))  # type: ignore[arg-type]

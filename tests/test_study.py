@@ -6,7 +6,9 @@ from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from harmony_core import Run, Study
 from harmony_core.errors import DataError, ParameterError
@@ -172,3 +174,29 @@ def test_cells_with_few_genes_stay_unless_the_user_says_otherwise(
 def test_what_suits_counts_leaves_an_embedding_alone(simulated: ad.AnnData, tmp_path: Path) -> None:
     study = Study.read(simulated, batch="batch", home=tmp_path)
     assert study.dataset.info.start_of_preparation({"basis": "X"}) == PrepareParams(basis="X")
+
+
+def test_embeddings_as_python_has_them(ours: Study) -> None:
+    values = np.random.default_rng(0).normal(size=(400, 5))
+    expected = ours.diagnose(values).verdict
+    assert ours.diagnose(sp.csr_matrix(values)).verdict == expected
+    table = pd.DataFrame(values, index=ours.dataset.obs.index)
+    assert ours.diagnose(table[::-1]).verdict == expected
+    assert ours.diagnose(pd.DataFrame(values)).verdict == expected
+    with pytest.raises(DataError, match="399 rows, of which 399 are named like one of the 400"):
+        ours.diagnose(table[1:])
+    with pytest.raises(DataError, match="something else than numbers"):
+        ours.diagnose(np.full((400, 2), "word"))
+
+
+def test_data_that_are_backed_and_data_that_are_none(simulated: ad.AnnData, tmp_path: Path) -> None:
+    simulated.write_h5ad(tmp_path / "a.h5ad")
+    backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    read = Study.read(backed, batch="batch", home=tmp_path / "home").dataset
+    assert (
+        read.fingerprint == Study.read(simulated, batch="batch", home=tmp_path).dataset.fingerprint
+    )
+    assert backed.isbacked
+    backed.file.close()
+    with pytest.raises(DataError, match="of type ndarray; give the path of a file, or AnnData"):
+        Study.read(np.zeros((50, 3)), batch="batch", home=tmp_path)  # type: ignore[arg-type]

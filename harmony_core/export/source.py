@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from harmony_core.io.plain import needs_plain_values, read_element
 from harmony_core.runs.results import RunResults
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def opened_source(results: RunResults) -> Iterator[AnnData]:
     with h5py.File(dataset.source, "r") as file:
         adata = _on_disk(file, dataset.info.where)
         if adata is not None:
+            for name, values in adata.obsm.items():
+                if hasattr(values, "toarray"):
+                    adata.obsm[name] = values.toarray()
             yield adata
             return
     yield read(dataset.source, name=dataset.name)
@@ -72,6 +76,8 @@ def _matrix(item: Any, *, used: bool) -> Any:
     import h5py
 
     if isinstance(item, h5py.Group):
+        if needs_plain_values(item):
+            return read_element(item)
         if item.attrs.get("encoding-type") not in ("csr_matrix", "csc_matrix"):
             return anndata.io.read_elem(item)
         matrix = anndata.io.sparse_dataset(item)

@@ -48,6 +48,16 @@ _LABEL_WORDS = (
     *("celltype", "type", "label", "annotation", "annot", "cluster", "leiden", "louvain", "ident"),
     *("lineage", "subtype", "class", "subclass", "celltypes", "types", "labels", "clusters"),
 )
+_GROUPING_WORDS = (
+    *_LABEL_WORDS,
+    "snn",
+    "phase",
+    "subset",
+    "ontology",
+    "predicted.id",
+    "phenograph",
+)
+"""Groups of cells that a method or a person found, among them some that are no cell types."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +193,7 @@ def _candidate(name: str, column: pd.Series[Any], embedding: NDArray[Any] | None
     elif is_condition:
         score += 1
         reasons.append("its name suggests a condition rather than a technical batch")
-    if _names_any(name, _LABEL_WORDS):
+    if _names_any(name, _GROUPING_WORDS):
         score -= 2
         reasons.append("its name suggests cell types or clusters, which should not be corrected")
     if name.casefold().strip(" _.-") == "batch":

@@ -28,7 +28,12 @@ from harmony_core.inspect.contents import (
     MatrixInfo,
     warn_about,
 )
-from harmony_core.inspect.embeddings import EmbeddingInfo, check_embedding, find_embeddings
+from harmony_core.inspect.embeddings import (
+    EmbeddingInfo,
+    check_embedding,
+    embedding_values,
+    find_embeddings,
+)
 from harmony_core.inspect.genes import mitochondrial, organism, symbol_column
 from harmony_core.inspect.own_results import own_columns
 from harmony_core.inspect.values import (
@@ -78,7 +83,7 @@ def check(adata: Any) -> DataSummary:
     embeddings = tuple(find_embeddings(adata.obsm, adata.obs, _depth(adata, best)))
     usable = [e for e in embeddings if not e.is_layout and e.n_bad == 0]
     usable.sort(key=lambda embedding: embedding.preference)
-    first = np.asarray(adata.obsm[usable[0].name]) if usable else None
+    first = embedding_values(adata.obsm[usable[0].name]) if usable else None
     ours = own_columns(adata.uns)
     told = adata.obs.drop(columns=[name for name in adata.obs if name in ours])
     candidates = rank_batch_columns(told, embedding=first)

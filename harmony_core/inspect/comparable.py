@@ -20,6 +20,8 @@ _CELLS_LOOKED_AT = 50
 _FEWEST_CELLS = 20
 _FEWEST_GENES = 20
 _FEW_SHARED = 0.1
+_FRACTIONS_OF_COUNTS = 0.2
+"""Share of values that are no whole numbers; of counts few are."""
 _OTHER_SCALE = 5.0
 """Batches normalised alike have alike sums; another total or base of the logarithm changes these by
 a factor of ten and more."""
@@ -46,6 +48,8 @@ def warn_about_batches(matrix: Any, kind: ValueKind, batch: pd.Series[Any]) -> I
     yield from _few_shared_genes(block, group, levels, str(batch.name))
     if kind in (ValueKind.NORMALISED, ValueKind.LOG):
         yield from _other_scale(block, group, levels, str(batch.name), kind)
+    elif kind is ValueKind.FRACTIONAL_COUNTS:
+        yield from _per_length(block, group, levels, str(batch.name))
 
 
 def _few_shared_genes(
@@ -93,4 +97,29 @@ def _other_scale(
             f"The values of {listed(odd)} in {quoted(name)} are on another scale than those of the "
             "other batches (another total, or another base of the logarithm), which looks like a "
             "batch effect; normalise all batches alike, best from counts."
+        )
+
+
+def _per_length(
+    block: sp.csr_matrix[Any], group: NDArray[np.intp], levels: Sequence[Any], name: str
+) -> Iterator[str]:
+    """Name batches of large values with fractions beside batches of counts."""
+    sums = np.asarray(block.sum(axis=1)).ravel()
+    whole = block.copy()
+    whole.data = (np.abs(block.data - np.rint(block.data)) > 1e-6 * np.abs(block.data)) * 1.0
+    fractions = np.asarray(whole.sum(axis=1)).ravel() / np.maximum(1, np.diff(block.indptr))
+    judged = np.flatnonzero(np.bincount(group) >= _FEWEST_CELLS)
+    middle = {i: float(np.median(sums[group == i])) for i in judged}
+    counts = [i for i in judged if fractions[group == i].mean() < _FRACTIONS_OF_COUNTS]
+    if not counts:
+        return
+    usual = float(np.median([middle[i] for i in counts]))
+    odd = [i for i in judged if i not in counts and middle[i] > usual * _OTHER_SCALE]
+    if odd:
+        named = listed([levels[int(i)] for i in odd])
+        yield (
+            f"The values of {named} in {quoted(name)} have fractions "
+            f"and sum up to about {middle[odd[0]]:,.0f} in a cell, those of batches with counts "
+            f"to about {usual:,.0f}: two scales, most likely values by length of gene (TPM, RPKM) "
+            "beside counts, which looks like a batch effect; take counts of all batches."
         )

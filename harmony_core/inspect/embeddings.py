@@ -75,8 +75,8 @@ def find_embeddings(
     Parameters
     ----------
     obsm
-        Arrays of cells × dims by name. Sparse ones (features kept aside) and those of more than
-        1,000 dimensions are no embeddings.
+        Arrays, sparse matrices or tables of cells × dims by name. Those of more than 1,000
+        dimensions, or of something else than numbers, are no embeddings, nor are features.
     obs
         Columns that describe the cells; one may hold the counts per cell.
     depth
@@ -85,12 +85,12 @@ def find_embeddings(
     depth = _depth_column(obs) if depth is None else depth
     for name in obsm:
         values = obsm[name]
-        if hasattr(values, "toarray") or getattr(values, "ndim", 0) != 2:
+        if getattr(values, "ndim", 0) != 2 or not 2 <= values.shape[1] <= _MOST_DIMS:
             continue
-        if not 2 <= values.shape[1] <= _MOST_DIMS:
+        if is_of_features(values):
             continue
         try:
-            numbers = np.asarray(values, dtype=np.float64)
+            numbers = embedding_values(values)
         except (TypeError, ValueError):
             continue
         is_layout = numbers.shape[1] <= 3 and any(w in name.casefold() for w in _LAYOUTS)
@@ -102,6 +102,34 @@ def find_embeddings(
             is_corrected=any(w in name.casefold() for w in _CORRECTED),
             depth_correlation=None if depth is None else _correlation(numbers[:, 0], depth),
         )
+
+
+def is_of_features(values: Any) -> bool:
+    """Whether an entry of obsm holds features kept aside: sparse, mostly zeros or all counts."""
+    if not (hasattr(values, "toarray") and hasattr(values, "nnz")):
+        return False
+    if values.nnz < values.shape[0] * values.shape[1] / 2:
+        return True
+    return bool(np.all(values.data == np.rint(values.data)))
+
+
+def embedding_values(values: Any) -> NDArray[np.float64]:
+    """Return an embedding as an array (cells × dimensions), however it is held.
+
+    Parameters
+    ----------
+    values
+        Array, sparse matrix or table of cells × dimensions.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It holds something else than real numbers.
+    """
+    dense = np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+    if dense.dtype.kind == "c":
+        raise TypeError("complex numbers")
+    return dense.astype(np.float64, copy=False)
 
 
 def check_embedding(embedding: NDArray[Any], name: str) -> None:

@@ -22,6 +22,10 @@ ROWS_LOOKED_AT = 2_000
 _MIXED_SHARE = 0.02
 LARGEST_LOG = 25.0
 """log2 of a million is 20; nothing on a log scale comes near 25."""
+_SCALED_SHARE = 0.3
+"""Share of the values below zero from which on a cell is scaled: mostly more than half are."""
+_HEAVY_TAIL = 20.0
+"""A cell's largest value over its mean: hundreds in normalised values, below ten in logarithms."""
 _TWO_KINDS = 0.1
 """Where this share of the cells is of one kind and this share of another, that is no chance."""
 
@@ -79,6 +83,7 @@ def value_kind(matrix: Any) -> ValueKind:
     others are whole multiples of it, either as they stand (normalised) or after undoing log1p or
     log2 (log-transformed). Where no transformation gives whole multiples (imputed data, gene
     lengths), constant sums per cell decide, then the largest value and the share of whole numbers.
+    Logarithms may have constant sums too, but none of their values stands far above the others.
     """
     n_rows = matrix.shape[0]
     return _kind(_rows(matrix, _spread(np.arange(n_rows), ROWS_LOOKED_AT)))
@@ -195,14 +200,17 @@ def _kind(rows: _Rows) -> ValueKind:
     rows = rows.take(filled)
     negative = rows.any_per_row(rows.values < 0)
     if negative.any():
-        # A batch of scaled values beside one of counts: nearly no scaled cell is free of negatives.
-        return ValueKind.MIXED if _is_mixture(negative) else ValueKind.SCALED
+        return ValueKind.MIXED if _is_scaled_beside_other(rows, negative) else ValueKind.SCALED
     fractional = rows.any_per_row(~_is_whole(rows.values))
     if not fractional.any():
         return ValueKind.COUNTS
     kind = _kind_of_fractions(rows.take(fractional))
     # Normalising may give whole numbers by chance, but then the smallest is more than one count.
     counts = ~fractional & rows.any_per_row(rows.values == 1)
+    if _is_log2_of_counts(rows.values[fractional[rows.row]]):
+        # Counts of 1, 3 and 7 give whole logarithms, never beyond those of the other cells.
+        beyond = rows.values > rows.values[fractional[rows.row]].max()
+        counts &= rows.any_per_row(beyond).any()
     if kind is not ValueKind.FRACTIONAL_COUNTS and _is_mixture(counts):
         return ValueKind.MIXED
     return kind
@@ -210,6 +218,23 @@ def _kind(rows: _Rows) -> ValueKind:
 
 def _is_mixture(part: NDArray[np.bool_]) -> bool:
     return bool(_MIXED_SHARE < part.mean() < 1 - _MIXED_SHARE)
+
+
+def _is_scaled_beside_other(rows: _Rows, negative: NDArray[np.bool_]) -> bool:
+    """Whether some cells hold scaled values and others counts, normalised values or logarithms.
+
+    Hardly any scaled cell is free of values below zero, many of its values are, and none is zero.
+    Where few are (corrected values, logarithms of what is less than 1), or the other cells have no
+    zeros either, these are no other kind.
+    """
+    if not _is_mixture(negative):
+        return False
+    others = rows.take(~negative)
+    if _is_whole(others.values).all():
+        return True
+    scaled = rows.take(negative)
+    has_zeros = len(others.values) / others.n_rows < 0.9 * len(scaled.values) / scaled.n_rows
+    return bool((scaled.values < 0).mean() > _SCALED_SHARE and has_zeros)
 
 
 def _is_whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -233,7 +258,9 @@ def _kind_of_fractions(rows: _Rows) -> ValueKind:
     if max(_mean(normalised), _mean(log)) > 0.6:
         return ValueKind.NORMALISED if _mean(normalised) >= _mean(log) else ValueKind.LOG
     if _has_constant_sums(rows):
-        return ValueKind.NORMALISED
+        # Arrays, stabilised variances and logarithms of many genes have equal sums as well.
+        is_normalised = no_log.any() or largest.max() <= 1 or _has_heavy_tail(rows, largest)
+        return ValueKind.NORMALISED if is_normalised else ValueKind.LOG
     if no_log.any():
         return ValueKind.FRACTIONAL_COUNTS
     if any(_has_constant_sums(r) for r in undone):
@@ -253,9 +280,12 @@ def _mean(shares: NDArray[Any]) -> float:
 def _are_counts(values: NDArray[np.float64]) -> bool:
     """Whether most values are whole, and the others are not logarithms to base 2 of counts."""
     whole = _is_whole(values)
-    undone = _undo_log2(np.minimum(values[~whole], LARGEST_LOG))
-    is_log = (np.abs(undone - np.rint(undone)) <= 1e-5 * undone).mean() > 0.9
-    return bool(whole.mean() > 0.5 and not is_log)
+    return bool(whole.mean() > 0.5 and not _is_log2_of_counts(values[~whole]))
+
+
+def _is_log2_of_counts(values: NDArray[np.float64]) -> bool:
+    undone = _undo_log2(np.minimum(values, LARGEST_LOG))
+    return bool((np.abs(undone - np.rint(undone)) <= 1e-5 * undone).mean() > 0.9)
 
 
 def _holds_multiples(rows: _Rows) -> NDArray[np.float64]:
@@ -274,6 +304,12 @@ def _holds_multiples(rows: _Rows) -> NDArray[np.float64]:
     n_telling = np.bincount(rows.row, weights=telling, minlength=rows.n_rows)
     n_whole = np.bincount(rows.row, weights=telling & whole, minlength=rows.n_rows)
     return np.where(n_telling >= 3, n_whole > 0.9 * n_telling, np.nan)
+
+
+def _has_heavy_tail(rows: _Rows, largest: NDArray[np.float64]) -> bool:
+    sums = np.bincount(rows.row, weights=rows.values, minlength=rows.n_rows)
+    means = sums / np.bincount(rows.row, minlength=rows.n_rows)
+    return bool(np.median(largest / means) > _HEAVY_TAIL)
 
 
 def _has_constant_sums(rows: _Rows) -> bool:

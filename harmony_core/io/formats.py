@@ -15,6 +15,7 @@ from harmony_core.io.large_h5ad import is_large_h5ad, read_large_h5ad
 from harmony_core.io.loom import is_loom, read_loom
 from harmony_core.io.matrix_folder import is_matrix_folder, read_matrix_folder
 from harmony_core.io.open_file import OpenFile, ReadOptions, open_file
+from harmony_core.io.plain import make_plain
 from harmony_core.io.sources import MatrixFiles, Source, how_to_write_in_r
 from harmony_core.io.subsample import Subsample, describe_subsample
 from harmony_core.io.tables import Table, read_table
@@ -96,11 +97,15 @@ def read_file(
     with open_file(source, options) as file:
         format = _format_of(file)
         try:
-            return format.read(file)
+            content = format.read(file)
         except TooLarge as error:
             if alone and options.subsample is None and format.by_block:
                 describe_subsample(error, lambda subsample: _read_some(file, subsample))
             raise
+    if isinstance(content, FileData):
+        notes = (*content.notes, *make_plain(content.adata))
+        content = dataclasses.replace(content, notes=notes)
+    return content
 
 
 def _format_of(file: OpenFile) -> Format:

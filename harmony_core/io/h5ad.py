@@ -10,6 +10,7 @@ import numpy as np
 from harmony_core.errors import FileError
 from harmony_core.io.file_data import FileData
 from harmony_core.io.open_file import OpenFile
+from harmony_core.io.plain import read_element
 from harmony_core.io.stored_cells import read_cells
 
 if TYPE_CHECKING:
@@ -154,9 +155,7 @@ def _members(
 
 
 def _element(item: Any, sentence: str) -> Any:
-    import anndata
-
     try:
-        return anndata.io.read_elem(item)
+        return read_element(item)
     except Exception as error:
         raise FileError(f"{sentence}; download or copy the file again.") from error

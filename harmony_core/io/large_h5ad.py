@@ -17,6 +17,7 @@ from harmony_core.errors import FileError
 from harmony_core.io.file_data import FileData
 from harmony_core.io.h5ad import read_in_parts
 from harmony_core.io.open_file import OpenFile
+from harmony_core.io.plain import plain_dtype
 from harmony_core.matrices.blocks import stretches
 
 LARGE = 1e9
@@ -102,7 +103,7 @@ def _unpack(group: h5py.Group, target: h5py.Group, name: str) -> None:
     narrow = np.int32 if n_values <= np.iinfo(np.int32).max else np.int64
     target.attrs.update(dict(group.attrs))
     target["indptr"] = indptr.astype(narrow)
-    data = target.create_dataset("data", (n_values,), group["data"].dtype)
+    data = target.create_dataset("data", (n_values,), plain_dtype(group["data"].dtype))
     indices = target.create_dataset("indices", (n_values,), narrow)
     for start, end in stretches(indptr):
         part = slice(int(indptr[start]), int(indptr[end]))

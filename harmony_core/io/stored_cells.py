@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harmony_core.errors import FileError
 from harmony_core.io.open_file import OpenFile
+from harmony_core.io.plain import SPARSE, plain_dtype, plain_table
 from harmony_core.io.subsample import Subsample, drawn_note
 from harmony_core.matrices import blocks as matrix_blocks
 
@@ -49,7 +50,7 @@ def read_cells(file: OpenFile, group: Any, subsample: Subsample) -> tuple[ad.Ann
             f"{file.name} is no h5ad of anndata 0.7 or later, so no sample can be taken from it; "
             "write it again with a current anndata."
         )
-    obs, var = read_elem(group["obs"]), read_elem(group["var"])
+    obs, var = (plain_table(read_elem(group[part])) for part in ("obs", "var"))
     rows = subsample.rows(obs, file.name)
     adata: ad.AnnData = anndata.AnnData(obs=obs.iloc[rows], var=var)
     if "X" in group:
@@ -57,8 +58,11 @@ def read_cells(file: OpenFile, group: Any, subsample: Subsample) -> tuple[ad.Ann
     for key in group.get("layers", ()):
         adata.layers[key] = _rows_of(group["layers"][key], rows, file)
     for key in group.get("obsm", ()):
-        if hasattr(group["obsm"][key], "shape"):
-            adata.obsm[key] = _rows_of(group["obsm"][key], rows, file)
+        item = group["obsm"][key]
+        if hasattr(item, "shape") or item.attrs.get("encoding-type") in SPARSE:
+            adata.obsm[key] = _rows_of(item, rows, file)
+        elif item.attrs.get("encoding-type") == "dataframe":
+            adata.obsm[key] = read_elem(item).iloc[rows]
     if hasattr(group.get("raw"), "keys") and "X" in group["raw"]:
         raw = anndata.AnnData(
             _rows_of(group["raw/X"], rows, file),
@@ -71,6 +75,10 @@ def read_cells(file: OpenFile, group: Any, subsample: Subsample) -> tuple[ad.Ann
 
 def _rows_of(item: Any, rows: NDArray[np.intp], file: OpenFile) -> Any:
     """Read the wanted rows of a dense or sparse matrix of an open file, block by block."""
+    import anndata
+
+    if hasattr(item, "shape") and item.dtype.kind not in "biuf":
+        return anndata.io.read_elem(item)[rows]
     by_gene = not hasattr(item, "shape") and item.attrs["encoding-type"] == "csc_matrix"
     if hasattr(item, "shape"):
         parts = _rows_of_dense(item, rows)
@@ -125,10 +133,11 @@ def _stored(item: Any, shape: list[int], kind: str) -> Iterator[tuple[int, Any]]
     indptr = item["indptr"][()].astype(np.int64)
     if len(indptr) != shape[0] + 1:
         raise ValueError("the pointers do not fit the shape")
+    dtype = plain_dtype(np.dtype(item["data"].dtype))
     for start, end in matrix_blocks.stretches(indptr):
         part = slice(int(indptr[start]), int(indptr[end]))
         arrays = (
-            item["data"][part],
+            item["data"][part].astype(dtype, copy=False),
             item["indices"][part],
             indptr[start : end + 1] - indptr[start],
         )

@@ -74,7 +74,7 @@ class _Description(Subsample):
 
     def rows(self, obs: pd.DataFrame, name: str) -> NDArray[np.intp]:
         columns = [str(c) for c in obs if _may_divide(obs[c])]
-        likely = [c.name for c in rank_batch_columns(obs) if c.name in columns]
+        likely = [c.name for c in rank_batch_columns(obs) if c.name in columns and not c.is_label]
         by = likely[0] if likely else None
         self.error.sample = {"cells": len(obs), "columns": columns, "by": by}
         raise self.error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ from typing import Any
 
 from harmony_core.errors import FileError, HarmonyExplorerError
 from harmony_core.io.file_data import FileData
-from harmony_core.io.h5ad import check_consistent
+from harmony_core.io.h5ad import check_consistent, read_in_parts
 from harmony_core.io.open_file import OpenFile
+from harmony_core.io.plain import needs_plain_values
 from harmony_core.io.stored_cells import read_cells
 
 _METADATA = (".zarray", ".zgroup", ".zmetadata", "zarr.json")
@@ -39,6 +41,7 @@ def read_zarr(file: OpenFile) -> FileData:
     import zarr
 
     folder, name, subsample = file.path, file.name, file.options.subsample
+    notes: list[str] = []
     file.check_whole_fits(_look_through(folder, name))
     if not (folder / "obs").is_dir() or not (folder / "var").is_dir():
         raise FileError(f"{name} is a zarr folder but not AnnData: it has no obs or no var.")
@@ -50,9 +53,21 @@ def read_zarr(file: OpenFile) -> FileData:
     except HarmonyExplorerError:
         raise
     except Exception as error:  # zarr and its codecs raise many kinds on damaged files
-        raise FileError(f"{name} is damaged and cannot be read; copy it again.") from error
+        if not _has_other_types(folder):
+            raise FileError(f"{name} is damaged and cannot be read; copy it again.") from error
+        adata = read_in_parts(zarr.open_group(folder, mode="r"), name, notes)
     check_consistent(adata, name)
-    return FileData(adata, "zarr")
+    return FileData(adata, "zarr", tuple(notes))
+
+
+def _has_other_types(folder: Path) -> bool:
+    """Whether some matrix is sparse and of a type that anndata can't read."""
+    import zarr
+
+    with contextlib.suppress(Exception):  # the folder may be damaged as well
+        root = zarr.open_group(folder, mode="r")
+        return any(needs_plain_values(group) for _, group in root.members(max_depth=None))
+    return False
 
 
 def _look_through(folder: Path, name: str) -> float:

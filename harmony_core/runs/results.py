@@ -6,13 +6,14 @@ Light on purpose: everything here is memory maps and JSON, and what is not compu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from harmony_core.inspect import left_out
 from harmony_core.methods.prepare import log_normalised_gene
 from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.plan import STAGES, Plan, Side
@@ -195,14 +196,27 @@ class RunResults:
     def assessment(self) -> Assessment | None:
         """Metrics before and after, the verdict, and the evidence behind it."""
         if self._assessment is None and (stage := self.stage("assess")) is not None:
-            self._assessment = Assessment.from_dict(stage.info, stage.arrays)
+            assessment = Assessment.from_dict(stage.info, stage.arrays)
+            gone = tuple(left_out.gone(*self._kept()))
+            verdict = assessment.verdict
+            verdict = replace(verdict, sentences=(*verdict.sentences, *gone))
+            self._assessment = replace(assessment, verdict=verdict)
         return self._assessment
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What preparation has to say."""
         stage = self.stage("prepare")
-        return () if stage is None else tuple(stage.info["notes"])
+        if stage is None:
+            return ()
+        return tuple(stage.info["notes"])
+
+    def _kept(self) -> tuple[pd.DataFrame, npt.NDArray[Any], list[str]]:
+        """Return the table of all cells, which are prepared, and what columns a run goes by."""
+        label = [] if self.params.label is None else [self.params.label]
+        cells = self.cells
+        kept = np.arange(self.dataset.n_cells) if cells is None else cells
+        return self.dataset.obs, kept, [*self.params.harmony.batch, *label]
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from harmony_core.inspect.embeddings import is_of_features
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
@@ -23,7 +25,7 @@ def fingerprint(adata: AnnData) -> str:
 
     Nothing is left out, although a run needs one matrix only: an export starts from the file, so
     two files that differ in a layer are two datasets. How a matrix is stored (dense, by cell, by
-    gene) makes no difference.
+    gene) makes no difference, unless it decides whether an entry of obsm is an embedding.
     """
     digest = hashlib.blake2b(digest_size=12)
     parts = [adata.X, adata.obs, adata.var, adata.layers, adata.obsm, adata.varm, adata.obsp]
@@ -31,6 +33,10 @@ def fingerprint(adata: AnnData) -> str:
     parts += [] if adata.raw is None else [adata.raw.X, adata.raw.var]
     for part in parts:
         _add(digest, part)
+    # What is taken for features when sparse is an embedding when dense.
+    for name in sorted(adata.obsm):
+        if is_of_features(adata.obsm[name]):
+            _add_text(digest, ["features", name])
     return digest.hexdigest()
 
 

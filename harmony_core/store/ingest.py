@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from harmony_core.categories import as_levels, mixes_text
 from harmony_core.errors import BatchError, HarmonyExplorerError
 from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batch, expression
 from harmony_core.inspect.depth import genes_per_cell, suggested_min_genes
+from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.values import check_same_kind
+from harmony_core.io.plain import make_plain
 from harmony_core.io.read import open_dataset
 from harmony_core.io.request import LoadRequest
 from harmony_core.matrices.by_gene import write_by_gene
@@ -128,15 +129,14 @@ def ingest(
     report, notes = report or (lambda step, share: None), tuple(notes)
     report("check", 0.0)
     if source is None:
-        adata = _writable(adata)
+        adata = _in_memory(adata)
+        notes = (*notes, *make_plain(adata))
+        _make_writable(adata)
     recognised = check(adata)
     obs = _readable(adata.obs)
     obs.index = pd.Index(_unique(adata.obs_names))
     embeddings = {
-        e.name: np.asarray(
-            adata.obsm[e.name].toarray() if sp.issparse(adata.obsm[e.name]) else adata.obsm[e.name],
-            dtype=np.float32,
-        )
+        e.name: embedding_values(adata.obsm[e.name]).astype(np.float32)
         for e in sorted(recognised.embeddings, key=lambda e: e.is_layout)
     }
     report("check", 0.5)
@@ -234,18 +234,21 @@ def _genes(var: pd.DataFrame, report: DataSummary) -> tuple[list[str], list[str]
     return _unique(symbols), ids
 
 
-def _writable(adata: AnnData) -> AnnData:
-    """Return the data with tables that an h5ad can hold: one kind of value a column, no slashes."""
+def _in_memory(adata: AnnData) -> AnnData:
+    """Return a copy of the data in memory; what their caller has stays as it is."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*names are not unique")  # `check` says so
-        writable = adata.copy()
+        return adata.to_memory() if adata.isbacked else adata.copy()
+
+
+def _make_writable(adata: AnnData) -> None:
+    """Give the data tables that an h5ad can hold: one kind of value a column, no slashes."""
     for table in ("obs", "var"):
         frame = getattr(adata, table)
         clean = _readable(frame)
         clean.columns = pd.Index(_unique(str(c).replace("/", "|") for c in clean.columns))
         clean.index = pd.Index(frame.index.astype(str))
-        setattr(writable, table, clean)
-    return writable
+        setattr(adata, table, clean)
 
 
 def _unique(names: Iterable[Any]) -> list[str]:

@@ -13,6 +13,7 @@ import scanpy as sc
 import scipy.sparse as sp
 
 from harmony_core.errors import BatchError
+from harmony_core.inspect.comparable import warn_about_batches
 from harmony_core.inspect.values import (
     ValueKind,
     check_same_kind,
@@ -73,6 +74,42 @@ def shared_reads(counts: sp.csr_matrix) -> sp.csr_matrix:
     return mapped(counts, lambda v: v + 0.5 * half)
 
 
+def arrays(counts: sp.csr_matrix) -> np.ndarray:
+    """Microarrays, quantile-normalised: every sample has the same values."""
+    values = np.random.default_rng(5).normal(8, 2.5, (200, 1000)).clip(2.5, 15)
+    return np.sort(values, axis=1).mean(axis=0)[values.argsort(axis=1).argsort(axis=1)]
+
+
+def bulk(counts: sp.csr_matrix) -> np.ndarray:
+    """TPM of bulk samples, of nearly all genes."""
+    rng = np.random.default_rng(6)
+    values = rng.lognormal(1, 2, 5000) * rng.lognormal(0, 0.3, (120, 5000))
+    return values / values.sum(axis=1, keepdims=True) * 1e6
+
+
+def imputed(counts: sp.csr_matrix) -> np.ndarray:
+    rng = np.random.default_rng(7)
+    return np.log1p(rng.gamma(2, 0.3, (100, 20_000)) * rng.lognormal(0, 1, 20_000))
+
+
+def corrected(counts: sp.csr_matrix) -> np.ndarray:
+    """Logarithms of which one batch was moved up and the other down, zeros too."""
+    moved = log_of(np.log)(counts).toarray()
+    moved[:600] += 0.4
+    return moved - 0.05 * (np.arange(1200) >= 600)[:, None]
+
+
+def below_one(counts: sp.csr_matrix) -> np.ndarray:
+    """Logarithms without a pseudocount: a few values in some cells are below zero."""
+    logs = log_of(np.log)(counts).toarray()
+    logs[::3][:, :5] = -0.3
+    return logs
+
+
+def hardly_any_counts(counts: sp.csr_matrix) -> np.ndarray:
+    return np.random.default_rng(8).poisson(0.1, (400, 100)).astype(np.float32)
+
+
 def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo: float = 1.0):
     return lambda c: mapped(normalised(c, total), lambda v: base(v + pseudo))
 
@@ -111,7 +148,29 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
             lambda c: mapped(log_of(np.log)(c), lambda v: v.round(2)), ValueKind.LOG, id="rounded"
         ),
         pytest.param(lambda c: mapped(per_kilobase(c), np.log1p), ValueKind.LOG, id="log of TPM"),
+        pytest.param(arrays, ValueKind.LOG, id="arrays, quantile-normalised"),
+        pytest.param(bulk, ValueKind.NORMALISED, id="bulk TPM"),
+        pytest.param(lambda c: bulk(c) / 1e6, ValueKind.NORMALISED, id="bulk TPM, to 1"),
+        pytest.param(lambda c: bulk(c) / 1e5, ValueKind.NORMALISED, id="bulk TPM, to 10"),
+        pytest.param(lambda c: np.log2(bulk(c) + 1), ValueKind.LOG, id="log2 of bulk TPM"),
+        pytest.param(lambda c: np.log2(bulk(c) / 50 + 4), ValueKind.LOG, id="vst"),
+        pytest.param(imputed, ValueKind.LOG, id="imputed log"),
+        pytest.param(
+            lambda c: np.log2(hardly_any_counts(c) + 1), ValueKind.LOG, id="log2 of few counts"
+        ),
+        pytest.param(corrected, ValueKind.SCALED, id="corrected, one batch above zero"),
+        pytest.param(below_one, ValueKind.SCALED, id="few values below zero, in some cells"),
         pytest.param(scaled, ValueKind.SCALED, id="scaled"),
+        pytest.param(
+            lambda c: np.vstack([log_of(np.log)(c)[:600].toarray(), scaled(c)[600:]]),
+            ValueKind.MIXED,
+            id="log and scaled",
+        ),
+        pytest.param(
+            lambda c: sp.vstack([c[:600], mapped(c, lambda v: np.log2(v + 1))[600:]], "csr"),
+            ValueKind.MIXED,
+            id="counts and log2 of counts",
+        ),
         pytest.param(lambda c: c * 0, ValueKind.EMPTY, id="zeros"),
         pytest.param(lambda c: sp.csr_matrix((50, 0)), ValueKind.EMPTY, id="no genes"),
         pytest.param(
@@ -175,3 +234,15 @@ def test_batches_of_the_same_kind_pass(counts) -> None:
 def test_cells_without_a_batch_are_left_out(counts) -> None:
     batch = pd.Series(["a", None, "b"] * 400)
     assert value_kind_per_batch(counts, batch) == {"a": ValueKind.COUNTS, "b": ValueKind.COUNTS}
+
+
+def test_values_by_length_beside_counts_are_two_scales(counts) -> None:
+    by_length = sp.csr_matrix(per_kilobase(counts[600:]) * 0.2)
+    matrix = sp.vstack([counts[:600], by_length], format="csr")
+    batch = pd.Series(["umi"] * 600 + ["full"] * 600, name="study")
+    (said,) = warn_about_batches(matrix, ValueKind.FRACTIONAL_COUNTS, batch)
+    assert "'full' in 'study' have fractions and sum up to about 200,000 in a cell" in said
+    reads = sp.vstack([counts[:600], counts[600:] * 50], format="csr")
+    assert list(warn_about_batches(reads, ValueKind.FRACTIONAL_COUNTS, batch)) == []
+    ambient = sp.vstack([counts[:600], ambient_removed(counts[600:])], format="csr")
+    assert list(warn_about_batches(ambient, ValueKind.FRACTIONAL_COUNTS, batch)) == []

@@ -136,6 +136,16 @@ def test_cell_types_are_never_suggested_as_batches(store: Store, simulated: ad.A
     assert (info.suggested.batch, info.suggested.label) == ((), "cell_type")
 
 
+@pytest.mark.parametrize("name", ["RNA_snn_res.0.8", "Phase", "predicted.id", "T_cell_subset"])
+def test_groups_that_a_method_found_are_never_suggested_as_batches(
+    store: Store, simulated: ad.AnnData, name: str
+) -> None:
+    alone = simulated.copy()
+    alone.obs = alone.obs[["true_type"]].rename(columns={"true_type": name})
+    info = ingest(store, alone, name="groups").info
+    assert info.suggested.batch == ()
+
+
 def test_a_mixture_is_laid_to_the_column_that_tells_whichever_is_chosen(store: Store) -> None:
     adata = formats.dataset()
     adata.obs["study"] = ["s1", "s2"] * (adata.n_obs // 2)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
+from harmony_core.errors import BatchError
+from harmony_core.inspect.left_out import gone
 from harmony_core.methods import harmony
 from harmony_core.runs.stages.context import Computed, Context, memoised
 from harmony_core.runs.stages.stage import stage
@@ -24,6 +26,7 @@ _CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
 )
 def correct(context: Context) -> Computed:
     """Correct the embedding with Harmony."""
+    _refuse_single_batch(context)
     correction = memoised(_CORRECTIONS, context.identity("correct"), lambda: _harmony(context))
     return {"embedding": correction.embedding}, {
         "objective": list(correction.objective),
@@ -75,3 +78,12 @@ def soft_clusters(context: Context) -> Computed:
 def _harmony(context: Context) -> harmony.Correction:
     batches = [context.column(name) for name in context.params.harmony.batch]
     return harmony.correct(context.embedding("before"), batches, context.params.harmony)
+
+
+def _refuse_single_batch(context: Context) -> None:
+    """Raise where quality control left one batch; of data with one batch Harmony's side says it."""
+    obs, cells = context.dataset.obs, context.cells
+    for name in context.params.harmony.batch:
+        lost = list(gone(obs, cells, [name]))
+        if lost and obs[name].iloc[cells].nunique() < 2:
+            raise BatchError(f"There is nothing to correct between in {name!r}. {lost[0]}")
