@@ -71,6 +71,11 @@ class Place:
     def is_warming(self) -> bool:
         return self._warming in self.under_way
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether it has been warmed up."""
+        return self._warming is not None and not self.is_warming
+
     def warm_up(self, function: Callable[[], str]) -> Future[str]:
         """Have it compute something that nobody waits for."""
         self._warming = self.submit(Urgency.PREVIEW, function)

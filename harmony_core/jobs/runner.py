@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -69,6 +69,7 @@ class Runner:
         self._settler = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._standing = Standing(self.queue, self._n_places)
         self._hints = Watcher(self.progress, self._under_way)
+        self._to_warm_up: Sequence[Place] = ()
         self._closed = False
 
     @property
@@ -94,6 +95,7 @@ class Runner:
                 return
             try:
                 cold = [place for place in self.places if place.is_cold]
+                self._to_warm_up = cold[1:]
                 for place in cold[:1]:
                     self._when_done(place, place.warm_up(warm_up), self.start)
             except HarmonyExplorerError as error:
@@ -156,8 +158,18 @@ class Runner:
 
     def _is_warming(self, job: Job) -> bool:
         """Return whether a job waits because no place for it is warm yet."""
-        takes = [place for place in self._places or () if job.urgency.lane in place.lanes]
+        takes = [one for one in self._places or () if job.urgency.lane in self._lanes(one)]
         return bool(takes) and all(place.is_warming for place in takes)
+
+    def _lanes(self, place: Place) -> Collection[Lane]:
+        """Return what a place takes: as long as others get ready, their lanes too.
+
+        Else the first move of a new server would wait for all of them one after another.
+        """
+        if not place.is_warm:
+            return place.lanes
+        others = [one for one in self._places or () if one in self._to_warm_up or one.is_warming]
+        return {*place.lanes, *(lane for one in others for lane in one.lanes)}
 
     def _n_places(self, lane: Lane) -> int:
         return sum(lane in place.lanes for place in self._places or ()) or 1
@@ -222,7 +234,7 @@ class Runner:
                 self._fail(job, error)
             return
         for place in places:
-            while place.has_room and (turn := self.queue.next(place.lanes)) is not None:
+            while place.has_room and (turn := self.queue.next(self._lanes(place))) is not None:
                 self._submit_to(place, turn)
 
     def _submit_to(self, place: Place, job: Job) -> None:

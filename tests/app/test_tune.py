@@ -357,6 +357,17 @@ def test_a_run_is_named_pinned_and_found_again(small: AppTest, finished: Dataset
     history.set_tag(finished, NO_PUSH, history.RunTag())
 
 
+def test_a_preview_whose_full_picture_was_cancelled_says_so(
+    small: AppTest, finished: Dataset
+) -> None:
+    params = replace(SMALL, harmony=replace(SMALL.harmony, sigma=0.17))
+    Pipeline(finished, params).run("preview_after")
+    small.slider(key=f"{finished.fingerprint}:sigma").set_value(0.17).run()
+    assert any("preview, the full picture follows" in text for text in _messages(small))
+    small.button(key="cancel-run").click().run()
+    assert any("preview, the full picture was cancelled" in text for text in _messages(small))
+
+
 def test_the_film_steps_through_the_iterations(small: AppTest, finished: Dataset) -> None:
     small.toggle(key=f"film:{finished.fingerprint}").set_value(True).run()
     assert not small.exception

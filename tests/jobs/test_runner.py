@@ -551,6 +551,37 @@ def test_a_worker_that_gets_ready_is_not_ended_for_wishes_that_only_waited(
     assert hands.state(run) == "finished"
 
 
+def test_until_all_workers_are_ready_the_first_does_everything(
+    kept_store: Store,
+    dataset: Dataset,
+    fresh: Callable[[], RunParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner_module, "warm_up", lambda: "")
+    front, later = ByHand(), ByHand()
+    runner = Runner(kept_store, [Place(lambda: front, FRONT), Place(lambda: later, LATER)])
+    run = run_work(dataset, fresh())
+
+    def run_next(place: ByHand) -> None:
+        place.run_next()
+        runner._settler.submit(int).result()
+
+    runner.start()
+    run_next(front)  # it is warm, and the other begins to get ready
+    assert len(later.queue) == 1
+    runner.submit("ada", run)
+    stages = []
+    while front.queue:
+        stages.append(front.next_stage)
+        run_next(front)
+    assert "layout_after" in stages
+    run_next(later)
+    runner.submit("bob", run_work(dataset, fresh()))
+    while front.queue:
+        run_next(front)
+    assert later.next_stage == "layout_after"  # now each does its own
+
+
 def test_a_cluster_computes_the_same_bytes(
     tmp_path: Path, dataset: Dataset, kept_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from pages.ui import address, colouring, evidence_table, made, part, presentatio
 from pages.ui.current_run import CurrentRun
 from pages.ui.linked_view import Panel, current_selection, linked_view
 from pages.ui.presentation import PANEL_HEIGHT, PROJECTED_HEIGHT
-from pages.ui.tune import replay, run_comparison, selection
+from pages.ui.tune import replay, run, run_comparison, selection
 
 NARROWED = "only-selected"
 """Key of the switch that keeps what stands below the pictures to the selected cells, and what is
@@ -33,8 +33,7 @@ def draw(dataset: Dataset, params: RunParams) -> str:
         st.info("The first picture of these data takes a moment to prepare.")
         return ""
     replay.advance(source)
-    preview = "preview, the full picture follows" if source.is_preview else ""
-    note = " · ".join(filter(None, [run_comparison.note_of(source.params), preview]))
+    note = " · ".join(filter(None, [run_comparison.note_of(source.params), _of_preview(source)]))
     titles = side_names(source.params)
     left = Panel(titles[0], before, alt="Uncorrected.")
     right = Panel(
@@ -78,6 +77,14 @@ def draw(dataset: Dataset, params: RunParams) -> str:
     replay.keep_time(dataset)
     _say_if_narrowed(current.results)
     return source.plan.run
+
+
+def _of_preview(source: RunResults) -> str:
+    if not source.is_preview:
+        return ""
+    if run.is_cancelled(source):
+        return "preview, the full picture was cancelled"
+    return "preview, the full picture follows"
 
 
 def _say_if_narrowed(results: RunResults) -> None:

@@ -8,6 +8,7 @@ from harmony_core.jobs.job_folder import Progress
 from harmony_core.jobs.work import Work, run_work
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
+from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import state
 from pages.ui.line import components as line
@@ -71,6 +72,11 @@ def asked(dataset: Dataset) -> list[Work]:
     if params is None or st.session_state.get(_REQUESTED) != Plan(dataset, params).run:
         return []
     return [run_work(dataset, params)]
+
+
+def is_cancelled(results: RunResults) -> bool:
+    """Return whether this session has cancelled the run last in hand, and it is this one."""
+    return bool(st.session_state.get(_CANCELLED) == results.plan.run)
 
 
 def status(dataset: Dataset, params: RunParams) -> str:
