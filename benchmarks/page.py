@@ -414,9 +414,10 @@ WATCH = """([note, parts]) => {
   const seen = {}, painted = right().dataset.painted, before = part("status")?.setting;
   let start = 0, quiet = 0;
   addEventListener("keydown", () => { start = performance.now(); }, { capture: true, once: true });
-  const names = (name) => part(name).setting === part("status").setting;
-  const areThere = () => parts.every((name) => names(name) && part(name).waits === "false")
-    && document.querySelector(".hx-gene-view")?.dataset.setting === part("status").setting;
+  // A part is not on the page for a moment while another drawing of it takes its place.
+  const names = (name) => part(name)?.setting === part("status")?.setting;
+  const areThere = () => parts.every((name) => names(name) && part(name)?.waits === "false")
+    && document.querySelector(".hx-gene-view")?.dataset.setting === part("status")?.setting;
   const isAtRest = () => !document.querySelector("[data-testid=stProgress]")
     && document.querySelector("[data-test-script-state=notRunning]");
   const look = () => {
