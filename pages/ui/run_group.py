@@ -33,6 +33,7 @@ class Group(Task):
         super().__init__(name, state.key(f"{state.viewer()}:{name}", dataset))
         self.dataset, self.stages, self.what = dataset, stages, ""
         self._key = state.key(f"background:{name}", dataset)
+        self._begun = f"{self._key}:begun"
         self._take(st.session_state.get(self._key, []))
 
     def _take(self, runs: Sequence[RunParams]) -> None:
@@ -42,6 +43,7 @@ class Group(Task):
     def begin(self, runs: Sequence[RunParams]) -> None:
         """Ask for the runs; may be a widget's callback. An earlier group of the name is dropped."""
         st.session_state[self._key] = runs
+        st.session_state[self._begun] = True
         self._take(runs)
         self.submit()
 
@@ -49,6 +51,11 @@ class Group(Task):
         """Withdraw from what is not done; what is done stays in the store."""
         self.withdraw()
         st.session_state.pop(self._key, None)
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether this session has ever asked for it, though it may have cancelled since."""
+        return bool(st.session_state.get(self._begun))
 
     def done(self, runs: Sequence[RunParams]) -> list[RunParams]:
         """Return those of some runs that the store has, whoever computed them."""

@@ -18,6 +18,7 @@ from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, examples
+from harmony_core.verdict.grid import grid
 from pages.ui import address, colouring, services
 from pages.ui.linked_view import selection_key
 from pages.ui.linked_view.selection_state import SelectionState, pack_bits
@@ -355,6 +356,20 @@ def test_a_run_is_named_pinned_and_found_again(small: AppTest, finished: Dataset
     _button(small, "Show this run").click().run()
     assert _slider(small, "theta").value == 0.0
     history.set_tag(finished, NO_PUSH, history.RunTag())
+
+
+def test_who_has_not_asked_for_a_suggestion_sees_no_map_of_what_was_met_on_the_way(
+    small: AppTest, finished: Dataset
+) -> None:
+    for harmony in grid(SMALL.harmony)[:2]:
+        Pipeline(finished, replace(SMALL, harmony=harmony)).run("assess")
+    charts = len(small.run().get("plotly_chart"))
+    assert _button(small, "Go on").key == "suggest"
+    small.button(key="suggest").click().run()
+    assert not small.exception
+    assert len(small.get("plotly_chart")) == charts + 1
+    small.button(key="cancel-suggest").click().run()
+    assert len(small.get("plotly_chart")) == charts + 1
 
 
 def test_a_preview_whose_full_picture_was_cancelled_says_so(

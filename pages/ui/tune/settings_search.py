@@ -50,8 +50,10 @@ def draw(dataset: Dataset, params: RunParams) -> None:
             on_click=group.begin,
             args=(wanted,),
         )
-    if len(done) > 1:
-        _answer(dataset, params, done, complete=len(done) == len(wanted))
+    # Some settings of the grid are met on the way; who has not asked sees no map of those.
+    is_complete = len(done) == len(wanted)
+    if is_complete or (group.was_begun and len(done) > 1):
+        _answer(dataset, params, done, complete=is_complete)
 
 
 def _answer(dataset: Dataset, params: RunParams, done: list[RunParams], *, complete: bool) -> None:
