@@ -176,12 +176,12 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
         "dimensions": int(prepared.arrays["embedding"].shape[1]),
         "expression": dataset.info.where,
         "expression_kind": dataset.info.kind,
-        **_genes_chosen(results),
+        **_gene_choice(results),
         "notes": notes_on_data(results),
     }
 
 
-def _genes_chosen(results: RunResults) -> dict[str, str]:
+def _gene_choice(results: RunResults) -> dict[str, str]:
     prepared = results.stage("prepare")
     if prepared is None or results.params.prepare.basis is not None:
         return {}
@@ -195,7 +195,7 @@ def notes_on_data(results: RunResults) -> list[str]:
     """Return what reading, checking and preparing the data had to say, a sentence each."""
     info = results.dataset.info
     notes = [*info.warnings, *info.notes_on(results.params.prepare), *results.notes]
-    if _genes_chosen(results).get("genes_chosen") == "over all cells":
+    if _gene_choice(results).get("genes_chosen") == "over all cells":
         notes.append(
             f"Variable genes were chosen over all cells together, not within each batch: a batch "
             f"has fewer than {SMALLEST_BATCH} cells."

@@ -197,7 +197,7 @@ class RunResults:
         """Metrics before and after, the verdict, and the evidence behind it."""
         if self._assessment is None and (stage := self.stage("assess")) is not None:
             assessment = Assessment.from_dict(stage.info, stage.arrays)
-            gone = tuple(left_out.gone(*self._kept()))
+            gone = tuple(left_out.gone(*self._cells_and_columns()))
             verdict = assessment.verdict
             verdict = replace(verdict, sentences=(*verdict.sentences, *gone))
             self._assessment = replace(assessment, verdict=verdict)
@@ -211,7 +211,7 @@ class RunResults:
             return ()
         return tuple(stage.info["notes"])
 
-    def _kept(self) -> tuple[pd.DataFrame, npt.NDArray[Any], list[str]]:
+    def _cells_and_columns(self) -> tuple[pd.DataFrame, npt.NDArray[Any], list[str]]:
         """Return the table of all cells, which are prepared, and what columns a run goes by."""
         label = [] if self.params.label is None else [self.params.label]
         cells = self.cells
