@@ -207,9 +207,7 @@ class RunResults:
     def notes(self) -> tuple[str, ...]:
         """What preparation has to say."""
         stage = self.stage("prepare")
-        if stage is None:
-            return ()
-        return tuple(stage.info["notes"])
+        return () if stage is None else tuple(stage.info["notes"])
 
     def _cells_and_columns(self) -> tuple[pd.DataFrame, npt.NDArray[Any], list[str]]:
         """Return the table of all cells, which are prepared, and what columns a run goes by."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import ModuleType
 
 import anndata as ad
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.store import Dataset, Store
+from harmony_core.store import Store
 from harmony_core.store.info import StartSettings
 from harmony_core.store.ingest import ingest
 from pages.ui import panels, services
@@ -141,37 +142,24 @@ def test_no_page_says_what_only_its_reader_should_see(page: str) -> None:
     assert not [value for value in values if isinstance(value, ast.Constant)]
 
 
+@pytest.mark.parametrize(
+    ("module", "function", "page"),
+    [(overview, "draw", "data"), (panels, "headline", "diagnostics")],
+    ids=["of a page", "of a part"],
+)
 def test_a_fault_is_a_sentence_and_a_second_try(
-    runner: Waiting, monkeypatch: pytest.MonkeyPatch
+    runner: Waiting, monkeypatch: pytest.MonkeyPatch, module: ModuleType, function: str, page: str
 ) -> None:
-    def fail(_: Dataset) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("nobody thought of this")
 
     with monkeypatch.context() as broken:
-        broken.setattr(overview, "draw", fail)
+        broken.setattr(module, function, fail)
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-        app.switch_page("pages/data.py").run()
+        app.switch_page(f"pages/{page}.py").run()
         assert not app.exception
         assert "fault in the program (ZeroDivisionError)" in app.error[0].value.replace("\\", "")
         assert "nobody thought" not in _text(app)
     app.button(key="draw-again").click().run()
     assert not app.error
     assert "Kang" in _text(app)
-
-
-def test_a_fault_of_a_part_is_a_sentence_and_a_second_try(
-    runner: Waiting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("nobody thought of this")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(panels, "headline", fail)
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-        app.switch_page("pages/diagnostics.py").run()
-        assert not app.exception
-        assert "fault in the program (ZeroDivisionError)" in app.error[0].value.replace("\\", "")
-        assert "nobody thought" not in _text(app)
-    app.button(key="draw-again").click().run()
-    assert not app.error
-    assert app.metric
