@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from harmony_core.errors import DataError
 from harmony_core.inspect.columns import quoted
 
 if TYPE_CHECKING:
@@ -56,6 +57,42 @@ def make_plain(adata: ad.AnnData) -> Iterator[str]:
             import anndata
 
             adata.raw = anndata.AnnData(matrix, obs=adata.obs[[]], var=var)
+
+
+def plain_copy(adata: ad.AnnData) -> ad.AnnData:
+    """Return a copy of data in memory, also of sparse matrices that scipy does not copy.
+
+    Parameters
+    ----------
+    adata
+        Data in memory; they stay as they are.
+
+    Raises
+    ------
+    DataError
+        The data are a view of such matrices, of which scipy takes no rows either.
+    """
+    import anndata
+
+    try:
+        return adata.copy()
+    except (TypeError, ValueError):  # half precision, or the byte order of another machine
+        pass
+    try:
+        parts: dict[str, Any] = {
+            part: {name: _matrix(values) for name, values in getattr(adata, part).items()}
+            for part in ("obsm", "varm", "obsp", "varp", "layers")
+        }
+        if adata.raw is not None:
+            parts["raw"] = {"X": _matrix(adata.raw.X), "var": adata.raw.var}
+        tables = {"obs": adata.obs, "var": adata.var, "uns": dict(adata.uns)}
+        return anndata.AnnData(_matrix(adata.X), **tables, **parts).copy()
+    except (TypeError, ValueError) as error:
+        why = str(error).split(". ")[0][:160]
+        raise DataError(
+            f"The data cannot be copied ({why}). Give the matrices a usual type before cells or "
+            "genes are taken, as adata.X = adata.X.astype('float32') does."
+        ) from error
 
 
 def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

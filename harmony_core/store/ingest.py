@@ -19,7 +19,7 @@ from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batc
 from harmony_core.inspect.depth import genes_per_cell, suggested_min_genes
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.values import check_same_kind
-from harmony_core.io.plain import make_plain
+from harmony_core.io.plain import make_plain, plain_copy
 from harmony_core.io.read import open_dataset
 from harmony_core.io.request import LoadRequest
 from harmony_core.matrices.by_gene import write_by_gene
@@ -238,7 +238,7 @@ def _in_memory(adata: AnnData) -> AnnData:
     """Return a copy of the data in memory; what their caller has stays as it is."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*names are not unique")  # `check` says so
-        return adata.to_memory() if adata.isbacked else adata.copy()
+        return adata.to_memory() if adata.isbacked else plain_copy(adata)
 
 
 def _make_writable(adata: AnnData) -> None:

@@ -14,6 +14,7 @@ import pytest
 import scipy.sparse as sp
 import zarr
 
+from harmony_core.errors import DataError
 from harmony_core.io.read import open_dataset, read
 from harmony_core.io.request import LoadRequest
 from harmony_core.store import Store
@@ -155,6 +156,38 @@ def test_a_matrix_is_the_same_by_every_way(store: Store, tmp_path: Path, kind: s
     for way, dataset in ways(store, data(X=MATRICES[kind]()), tmp_path):
         assert dataset.info.kind == "counts"
         np.testing.assert_array_equal(dataset.gene(3), COUNTS[rows(dataset), 3], err_msg=way)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">i4"])
+@pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csc_matrix, sp.csr_array])
+def test_sparse_values_in_memory_that_scipy_does_not_copy(
+    store: Store, dtype: str, kind: Callable[[Any], Any]
+) -> None:
+    def of_type(values: Any) -> Any:
+        matrix = kind(values)
+        matrix.data = matrix.data.astype(dtype)
+        return matrix
+
+    usual = data()
+    adata = ad.AnnData(
+        of_type(COUNTS),
+        obs=usual.obs,
+        var=usual.var,
+        obsm={"X_pca": of_type(np.rint(EMBEDDING * 50) + 0.5)},
+        layers={"counts": of_type(2 * COUNTS)},
+        raw={"X": of_type(3 * COUNTS), "var": usual.var},
+    )
+    ours = ingest(store, adata, name="memory")
+    np.testing.assert_array_equal(ours.gene(3), COUNTS[:, 3])
+    expected = (np.rint(EMBEDDING * 50) + 0.5).astype(dtype).astype(np.float32)
+    if dtype != ">i4":  # whole numbers in a sparse matrix are features
+        np.testing.assert_array_equal(np.asarray(ours.embedding("X_pca")), expected)
+    kept = ad.read_h5ad(ours.source)
+    np.testing.assert_array_equal(kept.layers["counts"].toarray(), 2 * COUNTS)
+    np.testing.assert_array_equal(kept.raw.X.toarray(), 3 * COUNTS)
+    assert adata.X.dtype == np.dtype(dtype)  # what the caller has stays as it is
+    with pytest.raises(DataError, match="Give the matrices a usual type before cells or genes"):
+        ingest(store, data(X=of_type(COUNTS))[:60], name="view")
 
 
 @pytest.mark.parametrize("dtype", ["<f2", ">f4", ">i4"])
