@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from harmony_core.io.assemble import assemble
 from harmony_core.io.file_data import FileData
 from harmony_core.io.open_file import ReadOptions
 from harmony_core.io.request import LoadRequest
+from harmony_core.io.run_versions import one_version_a_run
 from harmony_core.io.sources import Source, gather
 from harmony_core.io.subsample import Subsample, draw_cells
 
@@ -81,12 +83,15 @@ def open_dataset(
             _plain_errors(request.names[0]),
             tempfile.TemporaryDirectory(prefix="harmony-explorer-") as workspace,
         ):
-            sources = [
-                source
-                for path, name in zip(request.paths, request.names, strict=True)
-                for source in gather(Source(Path(path), name), Path(workspace))
-            ]
+            sources: list[Source] = []
+            notes: list[str] = []
+            for path, name in zip(request.paths, request.names, strict=True):
+                inside = list(gather(Source(Path(path), name), Path(workspace)))
+                kept, said = one_version_a_run(inside)
+                sources.extend(kept)
+                notes.extend(said)
             data = assemble(sources, request, options)
+            data = dataclasses.replace(data, notes=(*notes, *data.notes))
             if subsample is not None:
                 data = draw_cells(data, quoted(request.names[0]), subsample)
         if data.matrices is not None:

@@ -55,7 +55,8 @@ _ADVICE = {
 }
 _ABOUT_DATA = re.compile(
     r"(read[ _-]?me|licen[cs]e|changelog|manifest|(md5|sha\d+)(sums?)?|checksums?|filelist|"
-    r"metrics_summary|summary\.csv|umipercellsorted|transcripts|10x\w*whitelist)\b.*",
+    r"metrics_summary|summary\.csv|umipercellsorted|transcripts|10x\w*whitelist|"
+    r"filter_barcodes|\w*_ana_summary|sample_all_stats)\b.*",
     re.IGNORECASE,
 )
 """Texts that come along in archives and in folders of other tools."""
@@ -63,10 +64,12 @@ _PACKED_ENDINGS = (".gz", ".bz2", ".xz")
 _ENDINGS = re.compile(
     r"\.(gz|bz2|xz|zip|tar|tgz|h5ad|h5|hdf5|h5mu|loom|mtx|csv|tsv|txt|tab|zarr)$", re.IGNORECASE
 )
-# Folders that CellRanger names alike for every sample.
+# Folders and files that CellRanger and other tools name alike for every sample.
 _GENERIC = re.compile(
-    r"(outs|(raw|filtered)_(feature|gene)_bc_matri(x|ces)(_h5)?|sample_.*_bc_matrix|"
-    r"GRCh3[78].*|hg19|hg38|mm10|GRCm3[89].*|matrix|data|)",
+    r"(outs|count|(sample_)?(raw|filtered)_(feature|gene|peak)_bc_matri(x|ces)(_h5)?|"
+    r"GRCh3[78].*|hg19|hg38|mm10|GRCm3[89].*|matrix|data|"
+    r"raw|filtered|Gene(Full.*)?|Velocyto|Solo\.out|counts_(un)?filtered(_modified)?|cellranger|"
+    r"adata|alevin|af_quant|quants?|DGE(_(un)?filtered)?|all-sample|)",
     re.IGNORECASE,
 )
 
@@ -128,7 +131,10 @@ class Source:
     @property
     def label(self) -> str:
         """What to call the cells of this file."""
-        return without_endings(self.base) or self.base
+        own = without_endings(self.base)
+        if self.is_nested and _GENERIC.fullmatch(own):
+            own = _telling_folder(self) or own
+        return own or self.base
 
 
 def how_to_write_in_r(source: Source, ending: str) -> str:
@@ -154,6 +160,15 @@ def without_endings(name: str) -> str:
     """Drop the endings that name formats."""
     shorter = _ENDINGS.sub("", name)
     return name if shorter == name else without_endings(shorter)
+
+
+def _telling_folder(source: Source) -> str:
+    """Return the nearest folder on the way to a file that no tool names so for every sample."""
+    for part in reversed(PurePosixPath(source.name).parts[:-1]):
+        name = without_endings(part)
+        if not _GENERIC.fullmatch(name):
+            return re.sub(r"(?<=.)[ _.-]?Solo\.out$", "", name)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -197,10 +212,7 @@ class MatrixFiles:
         prefix = _prefix(self.matrix)
         if prefix:
             return prefix
-        for part in reversed(PurePosixPath(self.matrix.name).parts[:-1]):
-            if not _GENERIC.fullmatch(without_endings(part)):
-                return without_endings(part)
-        return "sample"
+        return _telling_folder(self.matrix) or "sample"
 
     @property
     def quoted(self) -> str:

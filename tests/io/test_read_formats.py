@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata as ad
@@ -36,6 +35,18 @@ from tests.io.formats import (
     zipped,
 )
 from tests.io.reading import load, load_many
+from tests.io.tool_folders import (
+    alevin_fry,
+    alevin_fry_in_three,
+    kb_python,
+    kb_python_nac,
+    listed,
+    mtx,
+    parse,
+    star_solo,
+    velocyto,
+    written,
+)
 
 
 @pytest.fixture
@@ -138,7 +149,6 @@ def test_three_files_uploaded_under_other_paths(adata: ad.AnnData, tmp_path: Pat
 
 def test_cells_by_genes_matrix(adata: ad.AnnData, tmp_path: Path) -> None:
     turned = matrix_folder(adata)
-    from scipy.io import mmwrite
 
     path = tmp_path / "matrix.mtx"
     mmwrite(path, sp.coo_matrix(adata.X.astype(np.int32)))
@@ -481,76 +491,6 @@ def test_texts_about_the_data_in_an_archive(adata: ad.AnnData, tmp_path: Path) -
     table = adata.to_df().astype(int).to_csv().encode()
     about = {"README.txt": b"These are, counts\n", "a/md5sums.txt": b"x\n", "LICENSE.txt": b"MIT\n"}
     assert_same(load(zipped({"x.csv": table, **about}, tmp_path / "x.zip")).adata, adata)
-
-
-def mtx(matrix: object) -> bytes:
-    buffer = io.BytesIO()
-    mmwrite(buffer, sp.coo_matrix(matrix).astype(np.int32))
-    return buffer.getvalue()
-
-
-def listed(names: Sequence[str]) -> bytes:
-    return "".join(f"{name}\n" for name in names).encode()
-
-
-def written(folder: Path, files: dict[str, bytes]) -> Path:
-    folder.mkdir()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def star_solo(adata: ad.AnnData) -> dict[str, bytes]:
-    return matrix_folder(adata, version=2) | {"UniqueAndMult-EM.mtx": mtx(2 * adata.X.T)}
-
-
-def velocyto(adata: ad.AnnData) -> dict[str, bytes]:
-    files = matrix_folder(adata, version=2)
-    others = {f"{kind}.mtx": mtx(2 * adata.X.T) for kind in ("unspliced", "ambiguous")}
-    return {"spliced.mtx": files.pop("matrix.mtx"), **others, **files}
-
-
-def kb_python(adata: ad.AnnData, kind: str = "") -> dict[str, bytes]:
-    return {
-        f"cells_x_genes{kind}.mtx": mtx(adata.X),
-        "cells_x_genes.barcodes.txt": listed(adata.obs_names),
-        "cells_x_genes.genes.txt": listed(adata.var["gene_ids"]),
-        "cells_x_genes.genes.names.txt": listed(adata.var_names),
-        "10x_version3_whitelist.txt": listed(adata.obs_names),
-    }
-
-
-def kb_python_nac(adata: ad.AnnData) -> dict[str, bytes]:
-    nascent = {"cells_x_genes.nascent.mtx": mtx(2 * adata.X)}
-    return kb_python(adata, ".mature") | nascent
-
-
-def alevin_fry(adata: ad.AnnData) -> dict[str, bytes]:
-    return {
-        "quants_mat.mtx": mtx(adata.X),
-        "quants_mat_rows.txt": listed(adata.obs_names),
-        "quants_mat_cols.txt": listed(adata.var_names),
-    }
-
-
-def alevin_fry_in_three(adata: ad.AnnData) -> dict[str, bytes]:
-    """Spliced, unspliced and ambiguous counts, of which the first and the last are wanted."""
-    spliced = sp.csr_matrix(adata.X.toarray() // 2)
-    parts = sp.hstack([spliced, 5 * adata.X, adata.X - spliced])
-    genes = [f"{gene}{end}" for end in ("", "-U", "-A") for gene in adata.var_names]
-    return alevin_fry(adata) | {"quants_mat.mtx": mtx(parts), "quants_mat_cols.txt": listed(genes)}
-
-
-def parse(adata: ad.AnnData) -> dict[str, bytes]:
-    genes = pd.DataFrame(
-        {"gene_id": adata.var["gene_ids"], "gene_name": adata.var_names, "genome": "hg38"}
-    )
-    cells = pd.DataFrame({"bc_wells": adata.obs_names, "sample": list(adata.obs["batch"])})
-    return {
-        "DGE.mtx": mtx(adata.X),
-        "all_genes.csv": genes.to_csv(index=False).encode(),
-        "cell_metadata.csv": cells.to_csv(index=False).encode(),
-    }
 
 
 OF_OTHER_TOOLS = [
