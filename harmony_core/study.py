@@ -34,6 +34,7 @@ from harmony_core.export.tables import advice_table, metrics_table, risk_table, 
 from harmony_core.inspect.check import check_embedding
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.gene_sets import GeneSets, panel_text
+from harmony_core.io.request import READING, LoadRequest
 from harmony_core.params import (
     ClusterParams,
     GraphParams,
@@ -43,7 +44,8 @@ from harmony_core.params import (
     RunParams,
     named_preparation,
 )
-from harmony_core.runs.history import candidate, side_names
+from harmony_core.runs.history import side_names, suggestion_of
+from harmony_core.runs.notes import notes_on_run, notes_on_start
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
@@ -52,7 +54,7 @@ from harmony_core.runs.tried_advice import advice_outcomes, untried
 from harmony_core.store import Dataset, Store
 from harmony_core.verdict.grid import grid
 from harmony_core.verdict.risk import with_thetas
-from harmony_core.verdict.suggest import Suggestion, suggest
+from harmony_core.verdict.suggest import Suggestion
 from harmony_core.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -111,49 +113,69 @@ class Study:
     @classmethod
     def read(
         cls,
-        data: AnnData | Path | str,
+        data: AnnData | Path | str | Sequence[Path | str],
         *,
         batch: str | Sequence[str],
         label: str | None = None,
         condition: bool = False,
         panel: str | GeneSets | None = None,
         home: Path | str | None = None,
+        **reading: Any,
     ) -> Study:
         """Take a file, or data in memory, into the store.
 
         Parameters
         ----------
         data
-            Path of a file in any format that the dashboard opens, or AnnData.
+            Path of a file in any format that the dashboard opens, several that become one dataset,
+            or AnnData.
         batch, label, condition
             See `Study`.
         panel
             See `Study`; also marker genes by cell type, as ``{"T cells": ("CD3D", "CD3E"), …}``.
         home
             Folder of the store; by default the dashboard's.
+        reading
+            How files are read, as in `harmony_core.io.request.LoadRequest`: ``genes``,
+            ``modality``, ``cells_in``, ``max_cells``, ``sample_by``.
 
         Raises
         ------
         FileError, DataError
             If the data can't be read or used, with a sentence that says why.
+        ParameterError
+            If there is no such way to read files.
         """
-        from harmony_core.store.ingest import ingest, ingest_file
+        from harmony_core.store.ingest import ingest, ingest_request
 
         store, path = Store(home), ""
-        if isinstance(data, str | Path):
-            dataset = ingest_file(store, Path(data), name=Path(data).name)
-            path = str(Path(data).resolve())
-        elif hasattr(data, "obsm"):
+        if hasattr(data, "obsm"):
             dataset = ingest(store, data, name="data from Python")
         else:
-            raise DataError(
-                f"The data are of type {type(data).__name__}; give the path of a file, or AnnData."
-            )
+            if unknown := set(reading) - set(READING):
+                raise ParameterError(
+                    f"Unknown way to read files: {', '.join(sorted(unknown))}; there are "
+                    f"{', '.join(READING)}."
+                )
+            request = replace(LoadRequest.of_paths(_paths(data)), **reading)
+            dataset = ingest_request(store, request)
+            path = request.paths[0] if len(request.paths) == 1 else ""
         names = (batch,) if isinstance(batch, str) else tuple(batch)
         if panel is not None and not isinstance(panel, str):
             panel = panel_text(panel)
         start = dataset.info.start_of_preparation({"basis": dataset.info.start_basis()})
         return cls(dataset, names, label, condition, start, path, panel)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the data before a run, as the Data page says it.
+
+        Examples
+        --------
+        >>> getfixture("study").notes[0]
+        'No mitochondrial genes were found, so cells cannot be judged by them.'
+        """
+        return notes_on_start(self.dataset.info, self.prepared)
 
     def prepare(self, **settings: Any) -> Study:
         """Return the study with its cells and genes prepared in another way.
@@ -242,8 +264,8 @@ class Study:
         tried = []
         for params in map(self._params, grid(harmony)):
             Pipeline(self.dataset, params).run("assess")
-            tried.append(candidate(RunResults(self.dataset, params)))
-        return suggest([run for run in tried if run is not None])
+            tried.append(RunResults(self.dataset, params))
+        return suggestion_of(tried)
 
     def diagnose(self, corrected: npt.ArrayLike | pd.DataFrame | str) -> Assessment:
         """Assess an embedding that another tool corrected, with the evidence Harmony's runs get.
@@ -299,6 +321,17 @@ class Study:
         )
 
 
+def _paths(data: Any) -> list[Path]:
+    """Return the files that were named."""
+    several = [data] if isinstance(data, str | Path) else data
+    if not isinstance(several, list | tuple) or not all(isinstance(p, str | Path) for p in several):
+        raise DataError(
+            f"The data are of type {type(data).__name__}; give the path of a file, or AnnData; "
+            "a list of paths becomes one dataset."
+        )
+    return [Path(path) for path in several]
+
+
 def _by_cell(table: pd.DataFrame, cells: pd.Index) -> pd.DataFrame:
     """Return a table's rows in the order of the cells, by name; as it is where no name is known."""
     names = pd.Index(table.index.astype(str))
@@ -342,6 +375,17 @@ class Run:
     def verdict(self) -> Verdict:
         """What the numbers mean: level, sentences, evidence, advice."""
         return self._assessment.verdict
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known beside the verdict: of the data, their preparation, the judging.
+
+        Examples
+        --------
+        >>> getfixture("study").correct(max_iter=3).notes[0]
+        'No mitochondrial genes were found, so cells cannot be judged by them.'
+        """
+        return notes_on_run(self.results)
 
     @property
     def metrics(self) -> pd.DataFrame:
@@ -509,7 +553,8 @@ class Run:
         return format.write(job, path) or ()
 
     def __repr__(self) -> str:
-        return f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"
+        said = f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"
+        return "\n".join([said, *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
         from harmony_core.export.html_report import report_page

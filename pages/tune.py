@@ -108,6 +108,8 @@ def _explanation(dataset: Dataset, params: RunParams) -> str:
     with left:
         condition = results.params.harmony.batch[0] if results.params.condition else None
         panels.explanation(verdict, condition=condition)
+        if not presentation.is_on():
+            panels.notes(results)
     with right:
         advice_panel.draw(results)
     if not presentation.is_on():

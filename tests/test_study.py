@@ -59,6 +59,8 @@ def test_components_of_a_basis_are_its_first_ones(simulated: ad.AnnData, tmp_pat
 
 def test_it_is_drawn(run: Run) -> None:
     assert run.verdict.sentences[0] in repr(run)
+    assert "No mitochondrial genes were found, so cells cannot be judged by them." in run.notes
+    assert repr(run).splitlines()[1:] == [f"note: {note}" for note in run.notes]
     shown = run._repr_html_()
     assert shown.startswith("<iframe srcdoc=")
     assert "sandbox" in shown
@@ -187,6 +189,21 @@ def test_embeddings_as_python_has_them(ours: Study) -> None:
         ours.diagnose(table[1:])
     with pytest.raises(DataError, match="something else than numbers"):
         ours.diagnose(np.full((400, 2), "word"))
+
+
+def test_several_files_become_one_dataset_and_are_read_as_asked(
+    simulated: ad.AnnData, tmp_path: Path
+) -> None:
+    counts = pd.DataFrame(simulated.X.toarray(), simulated.obs_names, simulated.var_names)
+    counts.astype(int).to_csv(tmp_path / "counts.csv")
+    simulated.obs[::-1].to_csv(tmp_path / "metadata.csv")
+    files = [tmp_path / "counts.csv", str(tmp_path / "metadata.csv")]
+    study = Study.read(files, batch="batch", home=tmp_path / "home", max_cells=100)
+    assert study.dataset.n_cells == 100
+    assert (study.dataset.obs["batch"] == simulated.obs["batch"][study.dataset.obs.index]).all()
+    assert any("100 of 400 cells" in note for note in study.notes)
+    with pytest.raises(ParameterError, match="Unknown way to read files: rows; there are genes,"):
+        Study.read(files, batch="batch", home=tmp_path / "home", rows=3)
 
 
 def test_data_that_are_backed_and_data_that_are_none(simulated: ad.AnnData, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def _add_output(output: _Group) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from harmony_core.export.record import notes_on_data
+    from harmony_core.runs.notes import notes_on_run
 
     params_of(args)  # complains before anything is read
     request = request_of(args)
@@ -194,7 +194,7 @@ def run(args: argparse.Namespace) -> None:
         notes = _write(args, results, seconds, risks, advice)
     if progress.is_visible and (assessment := results.assessment) is not None:
         print(one_line(f"{assessment.verdict.level}: {' '.join(assessment.verdict.sentences)}"))
-        for note in (*notes_on_data(results), *assessment.notes, *notes):
+        for note in (*notes_on_run(results), *notes):
             print(one_line(f"note: {note}"))
         print(one_line(f"Written to {args.out}."))
         if risks and (worst := worst_risk(risks)) is not None:

@@ -107,14 +107,12 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
 def _report(results: RunResults) -> dict[str, Any]:
     from harmony_core.categories import Factor
     from harmony_core.export.record import versions
+    from harmony_core.runs.notes import notes_on_run
 
     dataset, params = results.dataset, results.params
     assessment, obs = results.assessment, results.obs
     assert assessment is not None  # just computed
     assert obs is not None
-    notes = [*dataset.info.warnings, *dataset.info.notes_on(params.prepare)]
-    if params.prepare.basis is None:
-        notes += results.notes
     return {
         "versions": versions(),
         "data": {
@@ -123,7 +121,7 @@ def _report(results: RunResults) -> dict[str, Any]:
             "cells": dataset.n_cells,
             "cells_kept": len(obs),
             "batches": {name: Factor.of(name, obs[name]).sizes for name in params.harmony.batch},
-            "notes": [*notes, *assessment.notes],
+            "notes": list(notes_on_run(results)),
         },
         "embeddings": {
             "before": params.prepare.basis or "principal components of the counts",

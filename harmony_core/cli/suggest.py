@@ -62,14 +62,14 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json_text(report))
     else:
-        print("\n".join(one_line(sentence) for sentence in suggestion.sentences))
+        lines = [*suggestion.sentences, *(f"note: {note}" for note in suggestion.notes)]
+        print("\n".join(map(one_line, lines)))
 
 
 def _search(args: argparse.Namespace) -> Suggestion:
-    from harmony_core.runs.history import candidate
+    from harmony_core.runs.history import suggestion_of
     from harmony_core.store.ingest import ingest_request
     from harmony_core.verdict.grid import grid
-    from harmony_core.verdict.suggest import suggest
 
     params, request = params_of_data(args, basis=args.basis), request_of(args)
     with terminal_progress() as progress, working_store(args.home) as store:
@@ -79,8 +79,7 @@ def _search(args: argparse.Namespace) -> Suggestion:
         prepare = dataset.info.start_of_preparation({"basis": basis})
         params = replace(params, prepare=prepare)
         runs = [replace(params, harmony=harmony) for harmony in grid(params.harmony)]
-        tried = [candidate(compute_run(dataset, each, progress, "assess")) for each in runs]
-        return suggest([each for each in tried if each is not None])
+        return suggestion_of([compute_run(dataset, each, progress, "assess") for each in runs])
 
 
 def _report(suggestion: Suggestion) -> dict[str, Any]:
@@ -90,4 +89,5 @@ def _report(suggestion: Suggestion) -> dict[str, Any]:
         "sentences": list(suggestion.sentences),
         "settings": None if best is None else best.settings.to_dict(),
         "costs": suggestion.rows,
+        "notes": list(suggestion.notes),
     }

@@ -8,6 +8,7 @@ from typing import Any
 from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import harmony_facts, prepared_facts, versions
+from harmony_core.runs.notes import notes_on_run
 from harmony_core.runs.results import RunResults
 
 
@@ -53,7 +54,7 @@ def report_values(
                 name: Factor.of(name, results.obs[name]).sizes
                 for name in results.params.harmony.batch
             },
-            "notes": [*facts["notes"], *assessment.notes, *notes],
+            "notes": [*notes_on_run(results), *notes],
         },
         "params": params,
         "harmony": harmony_facts(results),

@@ -8,15 +8,13 @@ from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.digest import content_digest
 from harmony_core.export.source import opened_source
 from harmony_core.inspect.check import expression
 from harmony_core.inspect.genes import symbol_column
-from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.params import RunParams
+from harmony_core.runs.notes import gene_choice, notes_on_data
 from harmony_core.runs.plan import library_versions
 from harmony_core.runs.results import RunResults
 from harmony_core.store.info import Reading
@@ -176,31 +174,9 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
         "dimensions": int(prepared.arrays["embedding"].shape[1]),
         "expression": dataset.info.where,
         "expression_kind": dataset.info.kind,
-        **_gene_choice(results),
+        **gene_choice(results),
         "notes": notes_on_data(results),
     }
-
-
-def _gene_choice(results: RunResults) -> dict[str, str]:
-    prepared = results.stage("prepare")
-    if prepared is None or results.params.prepare.basis is not None:
-        return {}
-    if prepared.arrays["variable"].all():
-        return {"genes_chosen": "all"}
-    within_batches = bool(np.any(prepared.arrays["variable_in"]))
-    return {} if within_batches else {"genes_chosen": "over all cells"}
-
-
-def notes_on_data(results: RunResults) -> list[str]:
-    """Return what reading, checking and preparing the data had to say, a sentence each."""
-    info = results.dataset.info
-    notes = [*info.warnings, *info.notes_on(results.params.prepare), *results.notes]
-    if _gene_choice(results).get("genes_chosen") == "over all cells":
-        notes.append(
-            f"Variable genes were chosen over all cells together, not within each batch: a batch "
-            f"has fewer than {SMALLEST_BATCH} cells."
-        )
-    return notes
 
 
 def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:

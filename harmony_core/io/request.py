@@ -6,10 +6,13 @@ Light on purpose: a page makes it, a worker carries it out.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+READING = ("genes", "modality", "cells_in", "max_cells", "sample_by")
+"""What of a `LoadRequest` says how files are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,15 @@ class LoadRequest:
     @classmethod
     def of_path(cls, path: Path) -> LoadRequest:
         """Ask for one file where it lies."""
-        return cls(paths=(str(path.resolve()),), names=(path.name,))
+        return cls.of_paths([path])
+
+    @classmethod
+    def of_paths(cls, paths: Sequence[Path]) -> LoadRequest:
+        """Ask for files where they lie, as one dataset."""
+        return cls(
+            paths=tuple(str(path.resolve()) for path in paths),
+            names=tuple(path.name for path in paths),
+        )
 
     @property
     def name(self) -> str:

@@ -23,6 +23,8 @@ from harmony_core.params import PrepareParams
 
 TARGET_SUM = 1e4
 LARGEST_SCALED = 10
+SKIPPED = "Preparation was skipped; the embedding in the file was corrected."
+"""The note on an embedding of the file's as a start."""
 _FEWEST_GENES = 5
 """Antibody panels have a dozen; two or three measurements need no components."""
 
@@ -323,7 +325,7 @@ def from_basis(
         raise DataError(
             f"{has} {taken} dimensions, so {skip_dims} cannot be left out; at least 2 must remain."
         )
-    notes = ["Preparation was skipped; the embedding in the file was corrected."]
+    notes = [SKIPPED]
     if taken < n_dims:
         notes.append(f"Of its {n_dims} dimensions the first {taken} were taken.")
     if use_dims is not None and use_dims > n_dims:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harmony_core.errors import InputError
 from harmony_core.params import RunParams
+from harmony_core.runs.notes import notes_on_run
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, write_json
 from harmony_core.verdict.grid import Candidate, candidate_of
+from harmony_core.verdict.suggest import Suggestion, suggest
 
 LONGEST_NAME = 60
 
@@ -201,3 +203,16 @@ def candidate(results: RunResults) -> Candidate | None:
     """Return what *Suggest* needs to know of a run; None if it is not assessed."""
     assessment = results.assessment
     return None if assessment is None else candidate_of(results.params.harmony, assessment)
+
+
+def suggestion_of(runs: Sequence[RunResults]) -> Suggestion:
+    """Say which of some runs to use, and what is to be known of them.
+
+    Parameters
+    ----------
+    runs
+        Runs of the same data; those that are not assessed are passed over.
+    """
+    candidates = [found for run in runs if (found := candidate(run)) is not None]
+    notes = dict.fromkeys(note for run in runs for note in notes_on_run(run))  # mostly the same
+    return replace(suggest(candidates), notes=tuple(notes))

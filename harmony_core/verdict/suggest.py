@@ -22,11 +22,14 @@ class Suggestion:
         The setting that mixes most at no state's cost; ``None`` where there is none.
     further
         Settings that mix more than ``best`` (or all, without one), the least mixed first.
+    notes
+        What is to be known of the data and of what was judged, a sentence each.
     """
 
     answer: Answer
     best: Candidate | None = None
     further: tuple[Candidate, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from harmony_core.design.confounding import Finding
 from harmony_core.jobs.work import Work
 from harmony_core.metric_catalog import HEADLINE, METRICS
 from harmony_core.params import RunParams
+from harmony_core.runs.notes import notes_on_run
+from harmony_core.runs.results import RunResults
 from harmony_core.verdict.assessment import Assessment
 from harmony_core.verdict.run_outcome import ending_sentence
 from harmony_core.verdict.verdict import KINDS, Verdict
@@ -19,6 +21,8 @@ from pages.ui.line import components as line
 from pages.ui.text import number, plain
 
 _MARKS = {"green": ("green", "✓"), "amber": ("orange", "!"), "red": ("red", "✕")}
+
+NOTES = "To know about these data and this run"
 
 _MAIN = ("mcm", "ilisi_vs_null", "worst_label_purity_loss")
 """What is shown even where there is room for few numbers."""
@@ -80,6 +84,15 @@ def explanation(verdict: Verdict, *, condition: str | None = None) -> None:
     if condition is not None:
         with st.expander(f"“{plain(condition)}” is a condition: what aligning it means"):
             st.caption(_CONDITION)
+
+
+def notes(results: RunResults) -> None:
+    """Draw what is to be known of a run beside its verdict, every word of it."""
+    found = notes_on_run(results)
+    if found:
+        with st.expander(f"{NOTES} ({len(found)})", expanded=True):
+            for note in found:
+                st.caption(plain(note, longest=2000))
 
 
 _CONDITION = (

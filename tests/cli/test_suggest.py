@@ -30,7 +30,11 @@ def test_the_command_says_what_python_says(
     settings = None if found.best is None else found.best.settings.to_dict()
     assert said["settings"] == json.loads(json.dumps(settings))
     assert cli.main(command) == 0
-    assert capsys.readouterr().out.splitlines() == list(found.sentences)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [*found.sentences, *(f"note: {note}" for note in found.notes)]
+    # What the file lacks, which is known without asking us.
+    assert "There are no expression values, so only an embedding can be corrected." in found.notes
+    assert said["notes"] == list(found.notes)
 
 
 def test_a_column_that_is_not_there_is_refused(

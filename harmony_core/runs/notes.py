@@ -1,0 +1,70 @@
+"""What is to be known of a run beside its verdict: the one list that every way of asking shows.
+
+The pages, the command line, Python and the files all take their sentences from here. Light: pages
+use it too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harmony_core.methods.hvg import SMALLEST_BATCH
+from harmony_core.methods.prepare import SKIPPED
+from harmony_core.params import PrepareParams
+from harmony_core.runs.results import RunResults
+from harmony_core.store import DatasetInfo
+
+
+def notes_on_start(info: DatasetInfo, prepare: PrepareParams) -> tuple[str, ...]:
+    """Return what is to be known before anything is computed, a sentence each.
+
+    Parameters
+    ----------
+    info
+        Of the data.
+    prepare
+        How they are to be prepared.
+    """
+    return (*info.warnings, *info.notes_on(prepare))
+
+
+def notes_on_data(results: RunResults) -> list[str]:
+    """Return what reading, checking and preparing the data had to say, a sentence each."""
+    notes = [*notes_on_start(results.dataset.info, results.params.prepare), *results.notes]
+    if gene_choice(results).get("genes_chosen") == "over all cells":
+        notes.append(
+            f"Variable genes were chosen over all cells together, not within each batch: a batch "
+            f"has fewer than {SMALLEST_BATCH} cells."
+        )
+    return notes
+
+
+def notes_on_run(results: RunResults) -> tuple[str, ...]:
+    """Return what is to be known of a run: of its data, their preparation, and what is not judged.
+
+    Parameters
+    ----------
+    results
+        A run; of one that is not judged yet, what is known so far.
+    """
+    # An embedding of another tool was not corrected here.
+    said = {SKIPPED} if results.params.precomputed is not None else set()
+    notes = [note for note in notes_on_data(results) if note not in said]
+    assessment = results.assessment
+    return (*notes, *(() if assessment is None else assessment.notes))
+
+
+def gene_choice(results: RunResults) -> dict[str, str]:
+    """Return how variable genes were chosen, where that was not within each batch.
+
+    Returns
+    -------
+    Nothing, or ``genes_chosen``: ``"all"`` were taken, or they were chosen ``"over all cells"``.
+    """
+    prepared = results.stage("prepare")
+    if prepared is None or results.params.prepare.basis is not None:
+        return {}
+    if prepared.arrays["variable"].all():
+        return {"genes_chosen": "all"}
+    within_batches = bool(np.any(prepared.arrays["variable_in"]))
+    return {} if within_batches else {"genes_chosen": "over all cells"}
