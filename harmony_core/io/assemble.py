@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from harmony_core.errors import FileError
@@ -14,7 +15,13 @@ from harmony_core.io.formats import IN_WORDS, read_file
 from harmony_core.io.matching import as_embedding, attach
 from harmony_core.io.open_file import ReadOptions
 from harmony_core.io.request import LoadRequest
-from harmony_core.io.sources import MatrixFiles, Source, find_matrix_files, without_endings
+from harmony_core.io.sources import (
+    MatrixFiles,
+    Source,
+    find_matrix_files,
+    is_matrix,
+    without_endings,
+)
 from harmony_core.io.table_roles import (
     from_embedding,
     from_expression,
@@ -23,6 +30,8 @@ from harmony_core.io.table_roles import (
     role,
 )
 from harmony_core.io.tables import Table
+
+_OF_ALEVIN = re.compile(r"quants_mat_(rows|cols)\.txt", re.IGNORECASE)
 
 
 def assemble(sources: Sequence[Source], request: LoadRequest, options: ReadOptions) -> FileData:
@@ -50,7 +59,8 @@ def assemble(sources: Sequence[Source], request: LoadRequest, options: ReadOptio
     rest = [source for source in sources if source not in used]
     _refuse_incomplete(rest)
     inputs: list[Source | MatrixFiles] = [*folders, *rest]
-    alone = len(inputs) == 1
+    cell_tables = {files: files.cell_table for files in folders if files.cell_table is not None}
+    alone = len(inputs) == 1 and not cell_tables
     if not alone:
         options = dataclasses.replace(options, subsample=None, scratch=None)
     datasets: list[tuple[str, FileData]] = []
@@ -60,13 +70,26 @@ def assemble(sources: Sequence[Source], request: LoadRequest, options: ReadOptio
         if isinstance(content, Table):
             tables.append(content)
         else:
+            if isinstance(source, MatrixFiles) and source in cell_tables:
+                table = read_file(cell_tables[source], options, alone=False)
+                content = attach(content, table) if isinstance(table, Table) else content
             datasets.append((source.label, content))
     return _put_together(datasets, tables, request, options.limit)
 
 
 def _refuse_incomplete(sources: Sequence[Source]) -> None:
     for source in sources:
-        if ".mtx" in source.base.casefold():
+        if _OF_ALEVIN.fullmatch(source.base):
+            raise FileError(
+                f"{source.quoted} comes without quants_mat.mtx; alevin-fry writes it, and alevin "
+                "does if it is run with --dumpMtx."
+            )
+        if is_matrix(source) and "x_tcc" in source.base.casefold():
+            raise FileError(
+                f"{source.quoted} counts sets of transcripts rather than genes; give the matrix "
+                "cells_x_genes that kb count writes without --tcc."
+            )
+        if is_matrix(source):
             raise FileError(
                 f"{source.quoted} comes without its lists of cells and genes; give all three files "
                 "(matrix, barcodes, features), best as one zip."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from harmony_core.categories import as_levels, mixes_text
@@ -167,13 +169,25 @@ def _joined_obs(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _repeated(parts: Sequence[ad.AnnData], labels: Sequence[str]) -> Iterator[str]:
-    """Say which files hold the same cells with the same sum of values."""
-    seen: dict[tuple[bytes, float], str] = {}
-    for part, label in zip(parts, labels, strict=True):
-        names = "\n".join(map(str, part.obs_names)).encode()
-        same = seen.setdefault((names, float(part.X.sum())), label)
-        if same != label:
-            yield f"{quoted(same)} and {quoted(label)} hold the same cells; leave one of them out."
+    """Say which files hold the same cells: the same names with the same sums of common genes."""
+    common = _common(parts)
+    sums = []
+    for part in parts:
+        genes = part.var_names.isin(common)
+        values = (part.X if genes.all() else part.X[:, np.flatnonzero(genes)]).sum(axis=1)
+        cells = pd.Series(np.asarray(values).ravel(), part.obs_names.astype(str))
+        sums.append(cells[~cells.index.duplicated()])
+    for (i, first), (j, second) in itertools.combinations(enumerate(sums), 2):
+        shared = first.index.intersection(second.index)
+        # Barcodes of two samples may agree, their sums hardly, but for those of empty droplets.
+        same = int((first[shared] == second[shared]).to_numpy()[first[shared] > 0].sum())
+        fewest = min(len(first), len(second))
+        if same * 2 > fewest:
+            how_many = "the same cells" if same == fewest else f"{same:,} of the same cells"
+            yield (
+                f"{quoted(labels[i])} and {quoted(labels[j])} hold {how_many}; leave one of them "
+                "out."
+            )
 
 
 def _gene_notes(parts: Sequence[ad.AnnData], labels: Sequence[str], genes: Genes) -> list[str]:

@@ -15,13 +15,17 @@ from harmony_core.errors import FileError
 from harmony_core.inspect.columns import listed
 from harmony_core.io.file_data import FileData
 from harmony_core.io.open_file import OpenFile
-from harmony_core.io.sources import MatrixFiles, Source
+from harmony_core.io.sources import MatrixFiles, Source, is_matrix
 from harmony_core.io.subsample import drawn_note
 from harmony_core.io.table_layout import plain_header
 from harmony_core.io.tenx import GENES, make_dataset
 from harmony_core.io.text import lines_of, open_binary, open_text
 
 _CELL_HEADERS = ("x", "barcode", "barcodes", "bcwells", "cellbarcode", "cellid")
+_IN_COLUMNS = (
+    "{} has spliced, unspliced and ambiguous counts side by side, as Velocyto of older STARsolo "
+    "writes them; the spliced ones are taken. The matrix in the folder Gene counts all reads."
+)
 _LINES_PER_BLOCK = 500_000
 
 
@@ -45,8 +49,8 @@ def read_matrix_folder(file: OpenFile) -> FileData:
     if len(barcodes) and len(var) and plain_header(barcodes[0]) in _CELL_HEADERS:
         barcodes = barcodes[1:]
     if files.symbols is not None:
-        var = _with_symbols(var, [line[0] for line in _lines(files.symbols, name)])
-    n_rows, n_columns = _declared(files.matrix, file)
+        var = _with_symbols(var, _lines(files.symbols, name))
+    n_rows, n_columns, in_columns = _declared(files.matrix, file)
     if (n_rows, n_columns) == (len(var) + 1, len(barcodes)):
         raise FileError(f"{name} is damaged: its list of genes misses a line.")
     as_10x, turned = (len(var), len(barcodes)), (len(barcodes), len(var))
@@ -56,16 +60,21 @@ def read_matrix_folder(file: OpenFile) -> FileData:
             f"{len(var):,} genes and {len(barcodes):,} cells."
         )
     is_10x = (n_rows, n_columns) == as_10x
+    notes = [_IN_COLUMNS.format(files.matrix.quoted)] if in_columns else []
     if subsample is not None:
         rows = subsample.rows(pd.DataFrame(index=barcodes), name)
         by_cell = _read_cells(files.matrix, rows, as_10x, is_10x, file)
-        kind = "sample of 10x matrix folder"
+        kind = f"sample of {files.tool} matrix folder"
         data = _dataset(by_cell, barcodes[rows], var, file, kind)
         note = drawn_note(len(rows), len(barcodes), name)
-        return dataclasses.replace(data, notes=(note, *data.notes))
-    matrix = _read_mtx(files.matrix, name)
-    by_cell = sp.csr_matrix(matrix.T if is_10x else matrix)
-    return _dataset(by_cell, barcodes, var, file, "10x matrix folder")
+        return dataclasses.replace(data, notes=(note, *notes, *data.notes))
+    if in_columns:
+        by_cell = _read_cells(files.matrix, np.arange(len(barcodes)), as_10x, is_10x, file)
+    else:
+        matrix = _read_mtx(files.matrix, name)
+        by_cell = sp.csr_matrix(matrix.T if is_10x else matrix)
+    data = _dataset(by_cell, barcodes, var, file, f"{files.tool} matrix folder")
+    return dataclasses.replace(data, notes=(*notes, *data.notes))
 
 
 def _dataset(
@@ -74,12 +83,12 @@ def _dataset(
     files = file.source
     assert isinstance(files, MatrixFiles)
     notes = []
-    if files.aside:
-        further = listed([source.base for source in files.aside])
-        verb = "is" if len(files.aside) == 1 else "are"
+    further = [source.base for source in files.aside if is_matrix(source)]
+    if further:
+        verb = "is" if len(further) == 1 else "are"
         notes.append(
-            f"Beside {files.matrix.quoted} {verb} {further}, of the same cells and genes; {verb} "
-            "not read. To read one, give it with its lists of cells and genes alone."
+            f"Beside {files.matrix.quoted} {verb} {listed(further)}, of the same run; {verb} not "
+            "read. To read one, give it with its lists of cells and genes alone."
         )
     if (n := _n_genes_of_three(list(var["gene_ids"]))) is not None:
         by_cell, var = by_cell[:, :n] + by_cell[:, 2 * n :], var[:n]
@@ -98,7 +107,13 @@ def _n_genes_of_three(ids: list[str]) -> int | None:
     return n if n and ids[n:] == unspliced + ambiguous else None
 
 
-def _with_symbols(var: pd.DataFrame, symbols: list[str]) -> pd.DataFrame:
+def _with_symbols(var: pd.DataFrame, lines: list[list[str]]) -> pd.DataFrame:
+    if all(len(line) > 1 for line in lines):
+        by_id = {line[0]: line[1] for line in lines}
+        return var.assign(
+            name=[by_id.get(i) or n for i, n in zip(var.gene_ids, var.name, strict=True)]
+        )
+    symbols = [line[0] for line in lines]
     if len(symbols) != len(var):
         return var
     named = zip(symbols, var["gene_ids"], strict=True)
@@ -127,14 +142,20 @@ def _features(lines: list[list[str]]) -> pd.DataFrame:
     return pd.DataFrame({"gene_ids": column[0], "name": names, "feature_types": types})
 
 
-def _declared(source: Source, folder: OpenFile) -> tuple[int, int]:
-    """Check what the header declares before any of it is believed."""
+def _declared(source: Source, folder: OpenFile) -> tuple[int, int, bool]:
+    """Check what the header declares before any of it is believed.
+
+    Returns
+    -------
+    Rows, columns, and whether there are three numbers for each entry.
+    """
     name = folder.name
     with open_text(source.path, name) as file:
         lines = lines_of(file, name)
         if not next(lines, "").startswith("%%MatrixMarket matrix coordinate"):
             raise FileError(f"{name} is damaged: {source.quoted} is no sparse matrix.")
         line = next((line for line in lines if line.strip() and not line.startswith("%")), "")
+        in_columns = len(next(lines, "").split()) == 5
     try:
         n_rows, n_columns, n_values = (int(part) for part in line.split())
     except ValueError as error:
@@ -143,7 +164,7 @@ def _declared(source: Source, folder: OpenFile) -> tuple[int, int]:
     if min(n_rows, n_columns, n_values) < 0 or n_values > source.path.stat().st_size * 20:
         raise FileError(f"{name} is damaged: {source.quoted} is shorter than it declares.")
     folder.check_whole_fits(16.0 * n_values + 8.0 * (n_rows + n_columns))
-    return n_rows, n_columns
+    return n_rows, n_columns, in_columns
 
 
 def _read_cells(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from harmony_core.inspect.columns import listed
-from harmony_core.io.sources import Source, without_endings
+from harmony_core.io.sources import Source, is_matrix, without_endings
 
 _TENX = re.compile(r"(?P<before>.*?)(?P<kind>filtered|raw)_(feature|gene|peak)_bc_matri(x|ces)")
 _TENX_ASIDE = ("analysis", "molecule_info", "per_barcode_metrics")
@@ -50,7 +50,7 @@ def one_version_a_run(sources: Sequence[Source]) -> tuple[list[Source], tuple[st
     versions = {source: _version(source, wholes, divided) for source in sources}
     best: dict[str, tuple[int, int]] = dict.fromkeys(divided, (0, 0))
     for source, version in versions.items():
-        if version is not None and (source.is_hdf5 or _is_mtx(source)):
+        if version is not None and (source.is_hdf5 or is_matrix(source)):
             best[version.run] = min(version.rank, best.get(version.run, version.rank))
     kept, read, aside = [], dict[str, None](), dict[str, None]()
     for source, version in versions.items():
@@ -69,10 +69,6 @@ def one_version_a_run(sources: Sequence[Source]) -> tuple[list[Source], tuple[st
         "counted otherwise, or barcodes that are no cells). To read one, give it alone."
     )
     return kept, (note,)
-
-
-def _is_mtx(source: Source) -> bool:
-    return re.search(r"\.mtx(\.gz)?$", source.base, re.I) is not None
 
 
 def _above(source: Source, place: int) -> str:

@@ -77,7 +77,10 @@ _GENERIC = re.compile(
 # As CellRanger and STARsolo, kb-python, alevin-fry and Parse name them, with a prefix before.
 _CELL_LISTS = r"(cells_x_genes\.)?barcodes?|cells?|quants_mat_rows|cell_metadata"
 _GENE_LISTS = r"(cells_x_genes\.|all_)?(features?|genes?)|quants_mat_cols"
+_SYMBOLS_OF_ALL = re.compile(r"gene_id_to_name\.tsv(\.gz)?", re.IGNORECASE)
+"""Ids and symbols, as alevin-fry has them for all genes of a reference."""
 _SYMBOL_LISTS = r"cells_x_genes\.genes\.names"
+_MTX = re.compile(r"\.mtx(\.gz)?$", re.IGNORECASE)
 _CELL_TABLE = re.compile(r"cell_metadata\.csv(\.gz)?$", re.IGNORECASE)
 _FURTHER = (
     *(r"cells_x_genes\.total$", r"cells_x_genes\.cell$", r"cells_x_genes\.nucleus$"),
@@ -89,6 +92,12 @@ _MATRICES = (
     r"(count_)?matrix|counts?|DGE|quants_mat|cells_x_genes(\.[a-z]+)?|(un)?spliced|ambiguous|"
     r"UniqueAndMult-[a-z]+"
 )
+_TOOLS = {
+    "kb-python": re.compile(r"cells_x_(genes|features)\b", re.IGNORECASE),
+    "alevin-fry": re.compile(r"quants_mat\b", re.IGNORECASE),
+    "Parse": re.compile(r"(DGE|count_matrix)\.mtx", re.IGNORECASE),
+    "spliced": re.compile(r"(^|[ _.-])spliced\.mtx", re.IGNORECASE),
+}
 _SEPARATORS = " _.-"
 
 
@@ -178,9 +187,9 @@ class MatrixFiles:
     Attributes
     ----------
     symbols
-        List of the genes' symbols, where ``features`` has ids only.
+        List of the genes' symbols, or table of ids and symbols, where ``features`` has ids only.
     aside
-        Further matrices of the same cells and genes, which are not read.
+        Further matrices of the same run, which are not read, and their lists.
     """
 
     matrix: Source
@@ -193,12 +202,20 @@ class MatrixFiles:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The files that are nothing else as well: a table of the cells also describes them."""
+        """All its files."""
         lists = (self.barcodes, self.features, self.symbols)
-        return (
-            self.matrix,
-            *(s for s in lists if s is not None and not _CELL_TABLE.search(s.base)),
-            *self.aside,
+        return (self.matrix, *(source for source in lists if source is not None), *self.aside)
+
+    @property
+    def cell_table(self) -> Source | None:
+        """The list of cells, where it is a table that also describes them."""
+        return self.barcodes if _CELL_TABLE.search(self.barcodes.base) else None
+
+    @property
+    def tool(self) -> str:
+        """Which tool names its files so; STARsolo and others do as 10x."""
+        return next(
+            (tool for tool, names in _TOOLS.items() if names.search(self.matrix.base)), "10x"
         )
 
     @property
@@ -223,30 +240,40 @@ class MatrixFiles:
 def find_matrix_files(files: Iterable[Source]) -> list[MatrixFiles]:
     """Find matrix folders, also several in one folder under prefixed names as in GEO."""
     by_folder: dict[str, list[Source]] = {}
+    symbols: Source | None = None
     for source in files:
         by_folder.setdefault(source.folder, []).append(source)
+        if _SYMBOLS_OF_ALL.fullmatch(source.base):
+            symbols = source
     folders = []
     for folder_files in by_folder.values():
-        matrices = [p for p in folder_files if re.search(r"\.mtx(\.gz)?$", p.name, re.I)]
+        matrices = [source for source in folder_files if is_matrix(source)]
         alone = len(matrices) == 1
-        sharing: dict[tuple[Source, Source], list[Source]] = {}
+        by_prefix: dict[str, dict[Source, tuple[Source, Source]]] = {}
         for matrix in sorted(matrices, key=lambda source: source.name):
             barcodes = _companion(matrix, folder_files, _CELL_LISTS, alone)
             features = _companion(matrix, folder_files, _GENE_LISTS, alone)
             if barcodes is not None and features is not None:
-                sharing.setdefault((barcodes, features), []).append(matrix)
-        for (barcodes, features), same in sharing.items():
+                by_prefix.setdefault(_prefix(matrix), {})[matrix] = (barcodes, features)
+        for same in by_prefix.values():
             usual = [matrix for matrix in same if _rank(matrix) == 0] or [min(same, key=_rank)]
-            aside = tuple(matrix for matrix in same if matrix not in usual)
+            rest = [matrix for matrix in same if matrix not in usual]
+            # Of older kb-python every matrix has lists of its own.
+            aside = tuple(dict.fromkeys((*rest, *(s for matrix in rest for s in same[matrix]))))
             for matrix in usual:
-                symbols = _companion(matrix, folder_files, _SYMBOL_LISTS, alone)
-                folders.append(MatrixFiles(matrix, barcodes, features, symbols, aside))
+                own = _companion(matrix, folder_files, _SYMBOL_LISTS, alone)
+                folders.append(MatrixFiles(matrix, *same[matrix], own or symbols, aside))
     return folders
+
+
+def is_matrix(source: Source) -> bool:
+    """Whether a file is named as a matrix of a matrix folder."""
+    return _MTX.search(source.base) is not None
 
 
 def _rank(matrix: Source) -> int:
     """Say how far down the list of kinds a matrix is: those of whole cells come first."""
-    name = re.sub(r"\.mtx(\.gz)?$", "", matrix.base, flags=re.I)
+    name = _MTX.sub("", matrix.base)
     return next((i for i, kind in enumerate(_FURTHER, 1) if re.search(kind, name, re.I)), 0)
 
 
@@ -258,6 +285,9 @@ def _prefix(matrix: Source) -> str:
 def _companion(matrix: Source, files: Sequence[Source], words: str, alone: bool) -> Source | None:
     ending = re.compile(rf"({words})\.(tsv|txt|csv)(\.gz)?$", re.I)
     candidates = [p for p in files if ending.search(p.base)]
+    stem = _MTX.sub("", matrix.base).casefold()
+    if len(named := [p for p in candidates if p.base.casefold().startswith(f"{stem}.")]) == 1:
+        return named[0]
     own = [p for p in candidates if ending.sub("", p.base).strip(_SEPARATORS) == _prefix(matrix)]
     if len(own) == 1:
         return own[0]

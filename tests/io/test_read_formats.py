@@ -37,14 +37,18 @@ from tests.io.formats import (
 from tests.io.reading import load, load_many
 from tests.io.tool_folders import (
     alevin_fry,
+    alevin_fry_by_id,
     alevin_fry_in_three,
     kb_python,
+    kb_python_lamanno,
     kb_python_nac,
+    kb_python_plain,
     listed,
     mtx,
     parse,
     star_solo,
     velocyto,
+    velocyto_in_columns,
     written,
 )
 
@@ -494,7 +498,8 @@ def test_texts_about_the_data_in_an_archive(adata: ad.AnnData, tmp_path: Path) -
 
 
 OF_OTHER_TOOLS = [
-    *(star_solo, velocyto, kb_python, kb_python_nac, alevin_fry, alevin_fry_in_three, parse),
+    *(star_solo, velocyto, velocyto_in_columns, kb_python, kb_python_nac, kb_python_lamanno),
+    *(kb_python_plain, alevin_fry, alevin_fry_in_three, alevin_fry_by_id, parse),
 ]
 
 
@@ -519,6 +524,11 @@ def test_further_matrices_are_named_and_left_aside(adata: ad.AnnData, tmp_path: 
     assert any("Beside 'matrix.mtx' is 'UniqueAndMult-EM.mtx', of the same" in n for n in notes)
     notes = load(written(tmp_path / "velocyto", velocyto(adata))).notes
     assert any("'spliced.mtx' are 'ambiguous.mtx', 'unspliced.mtx', of" in n for n in notes)
+    notes = load(written(tmp_path / "lamanno", kb_python_lamanno(adata))).notes
+    assert any("Beside 'spliced.mtx' is 'unspliced.mtx', of the same run" in n for n in notes)
+    for cells in (None, 20):
+        notes = load(written(tmp_path / "old", velocyto_in_columns(adata)), max_cells=cells).notes
+        assert any("the spliced ones are taken. The matrix in the folder Gene" in n for n in notes)
     unknown = star_solo(adata) | {"other_sample.mtx": mtx(adata.X.T)}
     with pytest.raises(FileError, match=r"'other_sample\.mtx' comes without its lists"):
         load(written(tmp_path / "unknown", unknown))
@@ -528,6 +538,40 @@ def test_cell_metadata_of_parse_describe_the_cells(adata: ad.AnnData, tmp_path: 
     found = load(written(tmp_path / "x", parse(adata))).adata
     assert list(found.obs["sample"]) == list(adata.obs["batch"])
     assert list(found.var["gene_ids"]) == list(adata.var["gene_ids"])
+
+
+def test_cell_metadata_of_several_samples_of_parse_describe_their_own(tmp_path: Path) -> None:
+    first, second = dataset(0), dataset(1)
+    second.obs_names = [*first.obs_names[:5], *second.obs_names[5:]]
+    both = {f"a/DGE_filtered/{k}": v for k, v in parse(first).items()}
+    both |= {f"b/DGE_filtered/{k}": v for k, v in parse(second).items()}
+    found = load(written(tmp_path / "x", both)).adata
+    assert list(found.obs["file"]) == ["a"] * N_CELLS + ["b"] * N_CELLS
+    assert list(found.obs["sample"]) == [*first.obs["batch"], *second.obs["batch"]]
+
+
+def test_matrices_of_other_tools_that_hold_no_genes_or_are_binary(
+    adata: ad.AnnData, tmp_path: Path
+) -> None:
+    tcc = {k.replace("x_genes.", "x_tcc.", 1): v for k, v in kb_python(adata).items()}
+    with pytest.raises(FileError, match="counts sets of transcripts rather than genes; give the"):
+        load(written(tmp_path / "tcc", {k: v for k, v in tcc.items() if "genes" not in k}))
+    binary = alevin_fry(adata) | {"quants_mat.gz": b"\x1f\x8b binary"}
+    del binary["quants_mat.mtx"]
+    with pytest.raises(FileError, match=r"comes without quants_mat\.mtx; .* --dumpMtx"):
+        load(written(tmp_path / "alevin", binary))
+
+
+def test_cells_that_several_files_hold_are_said(adata: ad.AnnData, tmp_path: Path) -> None:
+    """All cells and some of them; barcodes alone may agree by chance."""
+    adata.write_h5ad(tmp_path / "all.h5ad")
+    adata[5:35, ::-1].copy().write_h5ad(tmp_path / "some.h5ad")
+    other = dataset(1)
+    other.obs_names = adata.obs_names
+    other.write_h5ad(tmp_path / "other.h5ad")
+    notes = load_many([tmp_path / f"{name}.h5ad" for name in ("all", "some", "other")]).notes
+    said = [note for note in notes if "leave one of them out" in note]
+    assert said == ["'all' and 'some' hold the same cells; leave one of them out."]
 
 
 def test_ids_and_symbols_of_kb_python(adata: ad.AnnData, tmp_path: Path) -> None:

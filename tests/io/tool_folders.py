@@ -57,6 +57,43 @@ def kb_python_nac(adata: ad.AnnData) -> dict[str, bytes]:
     return kb_python(adata, ".mature") | nascent
 
 
+def kb_python_lamanno(adata: ad.AnnData) -> dict[str, bytes]:
+    """As before version 0.28: spliced and unspliced reads with lists of their own."""
+    files = {}
+    for kind, counts in (("spliced", adata), ("unspliced", adata[:40])):
+        files[f"{kind}.mtx"] = mtx(counts.X * (1 if kind == "spliced" else 3))
+        files[f"{kind}.barcodes.txt"] = listed(counts.obs_names)
+        files[f"{kind}.genes.txt"] = listed(adata.var_names)
+    return files
+
+
+def kb_python_plain(adata: ad.AnnData) -> dict[str, bytes]:
+    """Of the oldest versions, whose lists have no prefix."""
+    return {
+        "cells_x_genes.mtx": mtx(adata.X),
+        "barcodes.txt": listed(adata.obs_names),
+        "genes.txt": listed(adata.var_names),
+    }
+
+
+def velocyto_in_columns(adata: ad.AnnData) -> dict[str, bytes]:
+    """Of STARsolo before 2.7.9: spliced, unspliced and ambiguous counts in three columns."""
+    counts = sp.coo_matrix(adata.X.T)
+    entries = zip(counts.row + 1, counts.col + 1, counts.data.astype(int), strict=True)
+    lines = [f"{gene} {cell} {n} {2 * n} 1\n" for gene, cell, n in entries]
+    head = "%%MatrixMarket matrix coordinate integer general\n%\n"
+    size = f"{adata.n_vars} {adata.n_obs} {counts.nnz}\n"
+    return matrix_folder(adata, version=2) | {"matrix.mtx": "".join([head, size, *lines]).encode()}
+
+
+def alevin_fry_by_id(adata: ad.AnnData) -> dict[str, bytes]:
+    """With a table of all ids and symbols beside."""
+    named = [f"{i}\t{n}" for i, n in zip(adata.var["gene_ids"], adata.var_names, strict=True)]
+    table = listed([*named[::-1], "ENSG9\tOTHER"])
+    ids = listed(adata.var["gene_ids"])
+    return alevin_fry(adata) | {"quants_mat_cols.txt": ids, "gene_id_to_name.tsv": table}
+
+
 def alevin_fry(adata: ad.AnnData) -> dict[str, bytes]:
     return {
         "quants_mat.mtx": mtx(adata.X),
