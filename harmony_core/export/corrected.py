@@ -1,8 +1,9 @@
 """A run's results added to the data that it was made from.
 
 Entries of the data stay as they are, for the cells that passed quality control; the run's entries
-are added to them. A column of obs keeps its name and the run's takes another. An embedding, graph
-or ranking under a name that scanpy's tools look for is renamed, and the run's takes that name.
+are added to them. A column of obs keeps its name and the run's takes another. Variable genes, an
+embedding, graph or ranking under a name that scanpy's tools look for are renamed, and the run's
+take that name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,7 @@ import scipy.sparse as sp
 
 from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
-from harmony_core.export.entries import Entries
+from harmony_core.export.entries import Entries, Part
 from harmony_core.export.record import RECORD_KEY, run_record
 from harmony_core.figures.summary import cluster_names
 from harmony_core.palette import colors_for
@@ -36,17 +38,38 @@ if TYPE_CHECKING:
 _SUFFIX: Mapping[Side, str] = {"after": "", "before": "_uncorrected"}
 
 
-def corrected_adata(
-    results: RunResults, source: AnnData, *, input_path: str = ""
-) -> tuple[AnnData, tuple[str, ...]]:
+VARIABLE_GENES = "highly_variable"
+"""Column of the table of genes that marks those behind the principal components, as in scanpy."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Data with a run's results.
+
+    Attributes
+    ----------
+    adata
+        All but the matrices.
+    raw_var
+        The table of genes of ``raw``, if the data have one.
+    notes
+        Sentences about anything that was renamed.
+    """
+
+    adata: AnnData
+    raw_var: pd.DataFrame | None
+    notes: tuple[str, ...]
+
+
+def corrected(results: RunResults, source: AnnData, *, input_path: str = "") -> Corrected:
     """Return the data without matrices, for the prepared cells, with the run's results added.
 
     ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony`` (unless the
     corrected one is precomputed), ``X_umap`` and ``X_umap_uncorrected``. ``obs``: ``leiden`` at the
     resolution shown, ``leiden_<resolution>`` at the others, and the same from uncorrected data as
-    ``leiden_uncorrected``. ``uns``: ``neighbors``
-    and ``neighbors_uncorrected``, ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and
-    the record of the run.
+    ``leiden_uncorrected``. ``var``, or ``raw.var`` where the expression is in ``raw``:
+    ``highly_variable``. ``uns``: ``neighbors`` and ``neighbors_uncorrected``,
+    ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and the record of the run.
 
     Parameters
     ----------
@@ -56,10 +79,6 @@ def corrected_adata(
         The data that the run was made from.
     input_path
         Where they came from, if that is known.
-
-    Returns
-    -------
-    The data, and sentences about anything that was renamed.
 
     Raises
     ------
@@ -72,8 +91,10 @@ def corrected_adata(
     adata = _without_matrices(source, results.cells)
     basis = results.params.prepare.basis
     precomputed = results.params.precomputed
-    entries = Entries(adata, keep=(basis, precomputed))
+    raw_var = None if source.raw is None else source.raw.var.copy()
+    entries = Entries(adata, raw_var, keep=(basis, precomputed))
     if basis is None:
+        _add_variable_genes(entries, results)
         entries.add("obsm", "X_pca", np.array(results.embedding("before")))
     if precomputed is None:
         entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
@@ -92,7 +113,7 @@ def corrected_adata(
         "written": entries.written,
     }
     adata.uns[RECORD_KEY] = json.dumps(record)
-    return adata, tuple(entries.notes)
+    return Corrected(adata, raw_var, tuple(entries.notes))
 
 
 def _without_matrices(source: AnnData, cells: npt.NDArray[np.int32]) -> AnnData:
@@ -111,6 +132,14 @@ def _stage(results: RunResults, name: str) -> Arrays:
     if stage is None:
         raise ExportError("This run's results are no longer in the store; compute it again.")
     return stage.arrays
+
+
+def _add_variable_genes(entries: Entries, results: RunResults) -> None:
+    part: Part = "raw.var" if results.dataset.info.where == "raw" else "var"
+    prepared = _stage(results, "prepare")
+    is_variable = np.zeros(len(results.dataset.symbols), dtype=bool)
+    is_variable[prepared["genes"][prepared["variable"]]] = True
+    entries.add(part, VARIABLE_GENES, is_variable)
 
 
 def _add_clusters(entries: Entries, results: RunResults, side: Side) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from harmony_core.export.record import read_record
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
-Part = Literal["obs", "obsm", "obsp", "uns"]
+Part = Literal["obs", "var", "raw.var", "obsm", "obsp", "uns"]
+_OF_GENES = ("var", "raw.var")
 
 
 class Entries:
@@ -22,6 +24,8 @@ class Entries:
     ----------
     adata
         The data; changed in place.
+    raw_var
+        The table of genes of the data's ``raw``, if they have one; changed in place.
     keep
         Names of the embeddings that the run starts from, which stay whoever made them.
 
@@ -33,8 +37,14 @@ class Entries:
         New name of each entry of the data that was renamed, by part and old name.
     """
 
-    def __init__(self, adata: AnnData, *, keep: Collection[str | None] = ()) -> None:
-        self.adata = adata
+    def __init__(
+        self,
+        adata: AnnData,
+        raw_var: pd.DataFrame | None = None,
+        *,
+        keep: Collection[str | None] = (),
+    ) -> None:
+        self.adata, self.raw_var = adata, raw_var
         self.notes: list[str] = []
         self._names: dict[tuple[Part, str], str] = {}
         self._written: list[tuple[Part, str]] = []
@@ -45,9 +55,9 @@ class Entries:
         """Add an entry, and return the name that it got.
 
         A column of obs that is there already keeps its name. Any other entry is renamed: scanpy's
-        tools look for the current embedding, graph and ranking under fixed names.
+        tools look for the current variable genes, embedding, graph and ranking under fixed names.
         """
-        holder = getattr(self.adata, part)
+        holder = self._holder(part)
         name_used = name
         if name in holder and part == "obs":
             name_used = _free(f"{name}_explorer", holder)
@@ -81,6 +91,9 @@ class Entries:
         parts = sorted({part for part, _ in self._written})
         return {part: [n for p, n in self._written if p == part] for part in parts}
 
+    def _holder(self, part: Part) -> Any:
+        return self.raw_var if part == "raw.var" else getattr(self.adata, part)
+
     def _repointed(self, value: Any) -> Any:
         """Return an entry that moves aside, with its keys following the graphs that moved."""
         if not isinstance(value, Mapping):
@@ -92,13 +105,17 @@ class Entries:
 
     def _remove_earlier(self, keep: Collection[str | None]) -> None:
         earlier = read_record(self.adata.uns) or {}
-        for part, names in earlier.get("written", {}).items():
-            if part not in ("obs", "obsm", "obsp", "uns"):
-                continue
-            holder = getattr(self.adata, part)
-            for name in names:
-                if name in holder and not (part == "obsm" and name in keep):
-                    del holder[name]
+        written: Mapping[str, list[str]] = earlier.get("written", {})
+        goes_on = any(name in keep for name in written.get("obsm", ()))
+        for part in get_args(Part):
+            holder = self._holder(part)
+            for name in written.get(part, ()):
+                if holder is None or name not in holder or (part == "obsm" and name in keep):
+                    continue
+                if part in _OF_GENES and goes_on:  # the genes behind the embedding that stays
+                    self._written.append((part, name))
+                    continue
+                del holder[name]
 
 
 def _free(name: str, taken: Collection[str]) -> str:

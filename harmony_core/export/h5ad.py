@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harmony_core.errors import ExportError
-from harmony_core.export.corrected import corrected_adata
+from harmony_core.export.corrected import Corrected, corrected
 from harmony_core.export.matrices import stored_bytes, write_rows
 from harmony_core.export.source import opened_source
 from harmony_core.io.writing import ErrorDeferringFile, written_whole
@@ -62,16 +62,16 @@ def write_h5ad(
 
     path = Path(path)
     with opened_source(results) as source:
-        adata, notes = corrected_adata(results, source, input_path=input_path)
+        made = corrected(results, source, input_path=input_path)
         with (
-            written_whole(path, needs=_bytes(adata, source)) as temporary,
+            written_whole(path, needs=_bytes(made.adata, source)) as temporary,
             ErrorDeferringFile(temporary, on_progress) as disk,
         ):
             with _explained(path), h5py.File(disk, "w") as file:
-                _write(file, adata, source, results, {"compression": compression})
+                _write(file, made, source, results, {"compression": compression})
             if disk.failed is not None:
                 raise disk.failed
-    return notes
+    return made.notes
 
 
 def write_zarr(results: RunResults, path: Path, *, input_path: str = "") -> tuple[str, ...]:
@@ -83,17 +83,17 @@ def write_zarr(results: RunResults, path: Path, *, input_path: str = "") -> tupl
 
     path = Path(path)
     with opened_source(results) as source:
-        adata, notes = corrected_adata(results, source, input_path=input_path)
-        notes = (*notes, *_without_slashes(adata))
-        needs = _bytes(adata, source)
+        made = corrected(results, source, input_path=input_path)
+        notes = (*made.notes, *_without_slashes(made.adata))
+        needs = _bytes(made.adata, source)
         with written_whole(path, needs=needs, as_folder=True) as temporary, _explained(path):
             group = zarr.open_group(str(temporary), mode="w", zarr_format=2)
-            _write(group, adata, source, results, {})
+            _write(group, made, source, results, {})
     return notes
 
 
 def _write(
-    group: Any, adata: AnnData, source: AnnData, results: RunResults, options: dict[str, str]
+    group: Any, made: Corrected, source: AnnData, results: RunResults, options: dict[str, str]
 ) -> None:
     """Write the data into an empty file of h5py or zarr, and beside them the source's matrices."""
     import anndata
@@ -105,7 +105,7 @@ def _write(
         anndata.settings.override(allow_write_nullable_strings=True),
     ):
         warnings.simplefilter("ignore")  # anndata's about names and types that came with the data
-        anndata.io.write_elem(group, "/", adata, dataset_kwargs=options)
+        anndata.io.write_elem(group, "/", made.adata, dataset_kwargs=options)
         if source.X is not None:
             write_rows(group, "X", source.X, keep, options)
         for name, layer in source.layers.items():
@@ -116,11 +116,8 @@ def _write(
             raw = group.create_group("raw")
             raw.attrs.update({"encoding-type": "raw", "encoding-version": "0.1.0"})
             write_rows(raw, "X", source.raw.X, keep, options)
-            for name in ("var", "varm"):
-                table = getattr(source.raw, name)
-                anndata.io.write_elem(
-                    raw, name, table if name == "var" else dict(table), dataset_kwargs=options
-                )
+            for name, table in (("var", made.raw_var), ("varm", dict(source.raw.varm))):
+                anndata.io.write_elem(raw, name, table, dataset_kwargs=options)
 
 
 def _without_slashes(adata: AnnData) -> Iterator[str]:
