@@ -163,7 +163,7 @@ class Study:
         names = (batch,) if isinstance(batch, str) else tuple(batch)
         if panel is not None and not isinstance(panel, str):
             panel = panel_text(panel)
-        start = dataset.info.start_of_preparation({"basis": dataset.info.start_basis()})
+        start = dataset.info.start_of_preparation()
         return cls(dataset, names, label, condition, start, path, panel)
 
     @property
@@ -185,8 +185,10 @@ class Study:
         settings
             Of `harmony_core.PrepareParams`: ``n_top_genes``, ``n_pcs``, ``max_mito``, … or
             ``basis``, the name of an embedding to take instead, of which ``n_pcs`` then takes the
-            first components. What is left out takes its default; ``min_genes`` is lower where
-            the data have few genes a cell.
+            first components. What is left out takes what suits the data: thresholds on genes and
+            mitochondrial counts are looser where many cells lie beyond the usual ones, and data
+            without expression, or with scaled expression beside an uncorrected embedding, start
+            from their embedding. ``basis=None`` takes the expression in any case.
 
         Examples
         --------
@@ -196,7 +198,7 @@ class Study:
         """
 
         info = self.dataset.info
-        named = named_preparation({"basis": info.start_basis(), **settings})
+        named = named_preparation({**settings, "basis": info.start_basis(settings)})
         study = replace(self, prepared=info.start_of_preparation(named))
         Pipeline(self.dataset, study._params(HarmonyParams(batch=self.batch))).run("prepare")
         return study

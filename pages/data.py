@@ -75,7 +75,7 @@ def _with(current: RunParams | None, variables: Variables, dataset: Dataset) -> 
     if current is None:
         return RunParams(
             harmony=HarmonyParams(batch=batch),
-            prepare=dataset.info.suggested.prepare,
+            prepare=dataset.info.start_of_preparation(),
             label=variables.label,
             condition=variables.condition,
             panel=variables.panel,

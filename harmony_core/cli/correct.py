@@ -52,7 +52,7 @@ Files named by --out, --report and --figure are replaced if they exist.
 
 _WHOLE = {
     "min_genes": "fewest genes of a cell (200, fewer where the data have few genes a cell)",
-    "max_genes": "most genes of a cell (6000)",
+    "max_genes": "most genes of a cell (6000, more where the data have many genes a cell)",
     "min_cells": "fewest cells of a gene (3)",
     "n_top_genes": "variable genes (3000)",
     "n_pcs": "principal components (50); of --basis the first N (all)",
@@ -118,7 +118,10 @@ def _add_preparation(prepare: _Group) -> None:
     for name, text in _WHOLE.items():
         prepare.add_argument(_option(name), type=int, metavar="N", help=text)
     prepare.add_argument(
-        "--max-mito", type=float, metavar="PERCENT", help="most mitochondrial counts (20)"
+        "--max-mito",
+        type=float,
+        metavar="PERCENT",
+        help="most mitochondrial counts (20, more where most cells have many)",
     )
     prepare.add_argument(
         "--max-doublet",
@@ -228,8 +231,9 @@ def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunP
         for field in dataclasses.fields(kind):
             if getattr(args, field.name, None) is not None:
                 values[group][field.name] = getattr(args, field.name)
-    if info is not None and not values["prepare"].get("basis"):
-        values["prepare"]["basis"] = info.start_basis(other_than=values.get("given"))
+    if info is not None:
+        basis = info.start_basis(values["prepare"], other_than=values.get("given"))
+        values["prepare"]["basis"] = basis
     if args.n_pcs is not None and values["prepare"].get("basis"):
         values["prepare"]["use_dims"] = args.n_pcs
     if args.resolution is not None:

@@ -94,7 +94,8 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
     with terminal_progress() as progress, working_store(args.home) as store:
         progress.say("Reading and checking the file")
         dataset = ingest_request(store, request)
-        before = args.basis_before or dataset.info.start_basis(other_than=args.basis_after)
+        named = {"basis": args.basis_before} if args.basis_before else {}
+        before = dataset.info.start_basis(named, other_than=args.basis_after)
         prepare = dataset.info.start_of_preparation({"basis": before})
         params = replace(params, prepare=prepare, precomputed=args.basis_after)
         results = compute_run(dataset, params, progress, *stages)

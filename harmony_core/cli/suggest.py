@@ -75,8 +75,7 @@ def _search(args: argparse.Namespace) -> Suggestion:
     with terminal_progress() as progress, working_store(args.home) as store:
         progress.say("Reading and checking the file")
         dataset = ingest_request(store, request)
-        basis = args.basis or dataset.info.start_basis()
-        prepare = dataset.info.start_of_preparation({"basis": basis})
+        prepare = dataset.info.start_of_preparation({"basis": args.basis} if args.basis else {})
         params = replace(params, prepare=prepare)
         runs = [replace(params, harmony=harmony) for harmony in grid(params.harmony)]
         return suggestion_of([compute_run(dataset, each, progress, "assess") for each in runs])

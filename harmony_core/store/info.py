@@ -22,6 +22,9 @@ INFO_FILE = "dataset.json"
 
 ExpressionKind = Literal["counts", "normalised", "log", "scaled", "mixed", "none"]
 
+_OF_EXPRESSION = frozenset({"basis", "n_top_genes", "scale"})
+"""Settings that, once named without an embedding, mean the expression."""
+
 _T = TypeVar("_T")
 
 
@@ -139,35 +142,51 @@ class DatasetInfo:
         """Return what was seen in an embedding; nothing of a layout."""
         return self.embedding_facts.get(embedding, EmbeddingInfo(name=embedding))
 
-    def start_basis(self, *, other_than: str | None = None) -> str | None:
-        """Return the embedding to start from where there is no expression; None where there is.
+    def start_basis(
+        self, settings: Mapping[str, Any] | None = None, *, other_than: str | None = None
+    ) -> str | None:
+        """Return the embedding that a run starts from; None where it is the expression.
+
+        Pages, the command line and Python all ask here. Without a choice it is an embedding where
+        there is no expression, and where that is scaled and the data bring an uncorrected
+        embedding: it was made from what stood there before.
 
         Parameters
         ----------
+        settings
+            Settings of preparation that the user named. ``basis`` as None asks for the expression,
+            and so does a choice of variable genes, as far as there is any.
         other_than
             An embedding that is not to be taken, as another tool corrected it.
         """
-        if self.kind != "none":
-            return None
-        found = (*self.uncorrected, *self.embeddings)
+        named = settings or {}
+        if named.get("basis") is not None:
+            return str(named["basis"])
+        found: tuple[str, ...] = ()
+        if self.kind == "none":
+            found = (*self.uncorrected, *self.embeddings)
+        elif self.kind == "scaled" and not _OF_EXPRESSION & named.keys():
+            found = self.uncorrected
         return next((name for name in found if name != other_than), None)
 
-    def start_of_preparation(self, settings: Mapping[str, Any]) -> PrepareParams:
+    def start_of_preparation(self, settings: Mapping[str, Any] | None = None) -> PrepareParams:
         """Return settings of preparation, with those that suit the data where none are named.
 
         Parameters
         ----------
         settings
-            Those that the user set, by name. An embedding as ``basis`` is taken with every cell,
-            so nothing is suggested beside it.
+            Those that the user named; see `start_basis`. An embedding is taken with every cell, so
+            no threshold is suggested beside it.
 
         Raises
         ------
         ParameterError
             If a setting is unknown or out of its range.
         """
-        start = {} if settings.get("basis") else self.suggested.prepare.to_dict()
-        return PrepareParams.from_dict({**start, **settings})
+        named = settings or {}
+        basis = self.start_basis(named)
+        start = {} if basis is not None else self.suggested.prepare.to_dict()
+        return PrepareParams.from_dict({**start, **named, "basis": basis})
 
     def notes_on(self, prepare: PrepareParams) -> tuple[str, ...]:
         """Return what is to be said of a start that suits the data, or of one that doesn't."""
@@ -177,12 +196,21 @@ class DatasetInfo:
                 "are not differences between cells, so its correction means little. Correct "
                 "components, such as X_pca, and lay those out.",
             )
-        n, usual = self.suggested.prepare.min_genes, PrepareParams().min_genes
-        if prepare.basis is not None or prepare.min_genes != n or n == usual:
+        if prepare.basis is not None:
             return ()
-        return (
-            f"Cells need {counted(n, 'gene')} here rather than {usual:,}, as the "
-            "data have few genes a cell.",
+        usual, fitting = PrepareParams(), self.suggested.prepare
+        said = {
+            "min_genes": f"Cells need {counted(prepare.min_genes, 'gene')} here rather than "
+            f"{usual.min_genes:,}, as the data have few genes a cell.",
+            "max_genes": f"Cells may have {prepare.max_genes:,} genes here rather than "
+            f"{usual.max_genes:,}, as the data have many genes a cell.",
+            "max_mito": f"Cells may have {prepare.max_mito:g} % mitochondrial counts here rather "
+            f"than {usual.max_mito:g} %, as many cells of these data have more than that.",
+        }
+        return tuple(
+            sentence
+            for name, sentence in said.items()
+            if getattr(usual, name) != getattr(prepare, name) == getattr(fitting, name)
         )
 
     def write(self, folder: Path) -> None:

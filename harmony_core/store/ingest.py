@@ -16,8 +16,9 @@ import pandas as pd
 from harmony_core.categories import as_levels, mixes_text
 from harmony_core.errors import BatchError, HarmonyExplorerError
 from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batch, expression
-from harmony_core.inspect.depth import genes_per_cell, suggested_min_genes
+from harmony_core.inspect.depth import depth_of, suggested_thresholds
 from harmony_core.inspect.embeddings import embedding_values
+from harmony_core.inspect.genes import mitochondrial
 from harmony_core.inspect.values import check_same_kind
 from harmony_core.io.plain import make_plain, plain_copy
 from harmony_core.io.read import open_dataset
@@ -278,10 +279,9 @@ def _suggested(adata: AnnData, report: DataSummary) -> StartSettings:
     labels = [c for c in report.label_candidates if first is None or c != first.name]
     prepare = PrepareParams()
     if report.counts is not None:
-        counts, _ = expression(adata, report.counts.where)
-        prepare = PrepareParams(
-            min_genes=suggested_min_genes(genes_per_cell(counts), report.n_genes)
-        )
+        counts, var = expression(adata, report.counts.where)
+        is_mito = mitochondrial(pd.Series(_genes(var, report)[0], dtype=str))
+        prepare = suggested_thresholds(depth_of(counts, is_mito), report.n_genes)
     return StartSettings(
         batch=() if first is None else (first.name,),
         label=labels[0] if labels else None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 
 import streamlit as st
 
@@ -90,12 +89,9 @@ def suggested(info: DatasetInfo) -> RunParams | None:
     columns = info.suggested
     if not columns.batch:
         return None
-    prepare = columns.prepare
-    if info.kind in ("none", "scaled") and info.embeddings:
-        prepare = replace(prepare, basis=(info.uncorrected or info.embeddings)[0])
     return RunParams(
         harmony=HarmonyParams(batch=columns.batch),
-        prepare=prepare,
+        prepare=info.start_of_preparation(),
         label=columns.label,
         condition=columns.condition,
     )
