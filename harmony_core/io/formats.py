@@ -16,6 +16,7 @@ from harmony_core.io.loom import is_loom, read_loom
 from harmony_core.io.matrix_folder import is_matrix_folder, read_matrix_folder
 from harmony_core.io.open_file import OpenFile, ReadOptions, open_file
 from harmony_core.io.plain import make_plain
+from harmony_core.io.request import FOLDERS_OF
 from harmony_core.io.sources import MatrixFiles, Source, how_to_write_in_r
 from harmony_core.io.subsample import Subsample, describe_subsample
 from harmony_core.io.tables import Table, read_table
@@ -69,8 +70,8 @@ FORMATS = (
 """In the order in which they are asked: the first that a file looks like reads it."""
 
 IN_WORDS = (
-    "h5ad, 10x h5, 10x matrix folders (zip, tar.gz), AnnData zarr (folder, zip), loom, h5mu, and "
-    "text tables (csv, tsv, txt, compressed or not)"
+    f"h5ad, 10x h5, matrix folders of {FOLDERS_OF} (zip, tar.gz), AnnData zarr (folder, zip), "
+    "loom, h5mu, and text tables (csv, tsv, txt, compressed or not)"
 )
 
 

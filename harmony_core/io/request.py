@@ -14,6 +14,9 @@ from typing import Any, Literal
 READING = ("genes", "modality", "cells_in", "max_cells", "sample_by")
 """What of a `LoadRequest` says how files are read."""
 
+FOLDERS_OF = "CellRanger, STARsolo, kb-python, alevin-fry and Parse"
+"""Tools whose folders are read, as sentences name them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoadRequest:

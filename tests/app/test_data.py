@@ -122,6 +122,12 @@ def _tables(adata: ad.AnnData, folder: Path) -> list[Path]:
     return paths
 
 
+def test_the_upload_names_the_tools_whose_folders_are_read(app: AppTest) -> None:
+    for tool in ("CellRanger", "STARsolo", "kb-python", "alevin-fry", "Parse", "R object"):
+        assert tool in app.file_uploader[0].help
+        assert tool == "R object" or tool in _text(app)
+
+
 def test_several_files_become_one_dataset_by_common_genes_or_all(
     app: AppTest, simulated: ad.AnnData, tmp_path: Path
 ) -> None:

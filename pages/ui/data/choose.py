@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from harmony_core.errors import FileError
-from harmony_core.io.request import LoadRequest
+from harmony_core.io.request import FOLDERS_OF, LoadRequest
 from harmony_core.io.server_files import allowed_folders, allowed_path, listed_files
 from harmony_core.store.examples import EXAMPLES, fingerprint
 from pages.ui import services, state
@@ -16,9 +16,10 @@ from pages.ui.data import loading
 _UPLOADS = "uploads-taken"
 _LIST_SECONDS = 30
 FORMATS = (
-    "h5ad, 10x h5, 10x matrix folders (as zip or tar.gz, or their three files together), AnnData "
-    "zarr (zip), loom, h5mu, and text tables (csv, tsv, txt, also gzipped): counts, or an "
-    "embedding with a table of metadata."
+    f"h5ad, 10x h5, matrix folders of {FOLDERS_OF} (as zip or tar.gz, or their files together), "
+    "AnnData zarr (zip), loom, h5mu, and text tables (csv, tsv, txt, also gzipped): counts, or an "
+    "embedding with a table of metadata. Of a whole output folder the matrix of the cells is read. "
+    "For an R object (rds, RData, qs) you are told the line of R that writes what is read."
 )
 
 
@@ -54,7 +55,7 @@ def _upload() -> None:
         "table of metadata or an embedding is matched to the cells by name. The files stay on "
         "this machine.",
     )
-    st.caption("h5ad, 10x, zarr, loom, h5mu, or tables")
+    st.caption(f"h5ad, h5, zarr, loom, h5mu, tables, or folders of {FOLDERS_OF}, zipped")
     if uploads:
         st.session_state[_UPLOADS] = taken + 1
         loading.receive(uploads)
