@@ -16,8 +16,9 @@ from harmony_core.io.loom import is_loom, read_loom
 from harmony_core.io.matrix_folder import is_matrix_folder, read_matrix_folder
 from harmony_core.io.open_file import OpenFile, ReadOptions, open_file
 from harmony_core.io.plain import make_plain
+from harmony_core.io.r_objects import how_to_write_in_r
 from harmony_core.io.request import FOLDERS_OF
-from harmony_core.io.sources import MatrixFiles, Source, how_to_write_in_r
+from harmony_core.io.sources import MatrixFiles, Source
 from harmony_core.io.subsample import Subsample, describe_subsample
 from harmony_core.io.tables import Table, read_table
 from harmony_core.io.tenx import is_10x_h5, read_10x_h5
@@ -52,7 +53,7 @@ def _is_h5seurat(file: OpenFile) -> bool:
 
 def _refuse_h5seurat(file: OpenFile) -> NoReturn:
     assert isinstance(file.source, Source)
-    how = how_to_write_in_r(file.source, ".h5seurat")
+    how = how_to_write_in_r(file.source.base, ".h5seurat")
     raise FileError(f"{file.name} is an h5Seurat file, which cannot be read here: {how}.")
 
 

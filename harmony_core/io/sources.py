@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.io.archives import Budget, is_archive, unpack
 from harmony_core.io.hdf5 import is_hdf5
+from harmony_core.io.r_objects import READ_IN_R, how_to_write_in_r, kind_of_r_object
 from harmony_core.io.writing import is_zarr
 
 _MAX_NESTED = 3
@@ -22,23 +22,7 @@ _DATA_ENDINGS = (
 )
 _TEXT_ENDINGS = (".txt", ".csv", ".tsv", ".tab")
 _HDF5_ENDINGS = (".h5ad", ".h5", ".hdf5", ".h5mu", ".loom")
-WRITE_IN_R = (
-    'm <- LayerData(object, layer = "counts"); Matrix::writeMM(m, "matrix.mtx"); '
-    'writeLines(colnames(m), "barcodes.tsv"); writeLines(rownames(m), "features.tsv"); '
-    'write.csv(object[[]], "metadata.csv")'
-)
-"""From a Seurat object of version 5, one line: what `find_matrix_files` and `attach` read."""
-
-
 _READS = "these are reads; count them first, for example with CellRanger, and give its matrix"
-_READ_IN_R = {
-    ".rds": "object <- readRDS({file})",
-    ".rdata": "object <- get(load({file})[1])",
-    ".rda": "object <- get(load({file})[1])",
-    ".qs": "object <- qs::qread({file})",
-    ".qs2": "object <- qs2::qs_read({file})",
-    ".h5seurat": "object <- SeuratDisk::LoadH5Seurat({file})",
-}
 _ADVICE = {
     ".fcs": "export the events as csv, one line a cell, from the cytometry software",
     ".cloupe": "give CellRanger's filtered_feature_bc_matrix.h5, which lies beside it",
@@ -144,25 +128,6 @@ class Source:
         if self.is_nested and _GENERIC.fullmatch(own):
             own = _telling_folder(self) or own
         return own or self.base
-
-
-def how_to_write_in_r(source: Source, ending: str) -> str:
-    """Return the line of R that writes an R object as files that are read, and what to know.
-
-    Parameters
-    ----------
-    source
-        The file with the object.
-    ending
-        How such files end, as ``".rds"``, in small letters.
-    """
-    read = _READ_IN_R[ending].format(file=json.dumps(source.base))
-    return (
-        f"in R, run: library(Seurat); {read}; {WRITE_IN_R} and give the four files. If the counts "
-        "are in split layers, object <- JoinLayers(object) comes first; of a SingleCellExperiment, "
-        "m is counts(object) and the columns are as.data.frame(colData(object)). For an embedding "
-        'alone give write.csv(Embeddings(object), "embedding.csv") and metadata.csv'
-    )
 
 
 def without_endings(name: str) -> str:
@@ -315,7 +280,7 @@ def gather(
     if not path.exists():
         raise FileError(f"There is no file {source.quoted}.")
     if path.is_dir():
-        yield from _in_folder(source, workspace, depth, budget)
+        yield from _all_in_folder(source, workspace, depth, budget)
         return
     if path.stat().st_size == 0:
         raise FileError(f"{source.quoted} is empty.")
@@ -330,7 +295,7 @@ def gather(
     folder.mkdir()
     unpack(path, folder, source.quoted, budget)
     inside = Source(folder, source.name, is_nested=True)
-    yield from _in_folder(inside, workspace, depth + 1, budget)
+    yield from _all_in_folder(inside, workspace, depth + 1, budget)
 
 
 def _check_ending(source: Source) -> None:
@@ -339,10 +304,10 @@ def _check_ending(source: Source) -> None:
     for packed in _PACKED_ENDINGS:
         name = name.removesuffix(packed)
     ending = PurePosixPath(name).suffix
-    if ending in _READ_IN_R:
-        raise FileError(
-            f"{source.quoted} cannot be read here: {how_to_write_in_r(source, ending)}."
-        )
+    by_content = kind_of_r_object(source.path)
+    if by_content is not None or ending in READ_IN_R:
+        how = how_to_write_in_r(source.base, by_content or ending)
+        raise FileError(f"{source.quoted} holds an R object, which cannot be read here: {how}.")
     if ending in _ADVICE:
         raise FileError(f"{source.quoted} cannot be read here: {_ADVICE[ending]}.")
     if source.base.casefold().endswith(_HDF5_ENDINGS) and not source.is_hdf5:
@@ -350,6 +315,19 @@ def _check_ending(source: Source) -> None:
             f"{source.quoted} is not an HDF5 file, whatever its name says; download or copy it "
             "again."
         )
+
+
+def _all_in_folder(
+    folder: Source, workspace: Path, depth: int, budget: Budget | None
+) -> Iterator[Source]:
+    """List the data files of a folder; without any, say what to do with what else is there."""
+    found = False
+    for source in _in_folder(folder, workspace, depth, budget):
+        found = True
+        yield source
+    for path in () if found else sorted(folder.path.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            _check_ending(Source(path, f"{folder.name}/{path.name}", is_nested=True))
 
 
 def _in_folder(

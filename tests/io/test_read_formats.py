@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -19,7 +21,7 @@ import scipy.sparse as sp
 from scipy.io import mmwrite
 
 from harmony_core.errors import FileError
-from harmony_core.io.sources import WRITE_IN_R
+from harmony_core.io.r_objects import WRITE_IN_R
 from tests.io.formats import (
     N_CELLS,
     N_GENES,
@@ -585,6 +587,47 @@ def test_r_objects_are_refused_with_the_line_that_writes_them(tmp_path: Path, en
     with pytest.raises(FileError, match=r"in R, run: library\(Seurat\); object <- .*x\.") as caught:
         load(tmp_path / f"x{ending}")
     assert WRITE_IN_R in str(caught.value)
+
+
+XDR = b"X\n\x00\x00\x00\x03\x00\x04\x03\x01" + bytes(40)
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        *(("object", gzip.compress), ("object.rds.gz", gzip.compress), ("counts.csv", bytes)),
+        *(("data.h5", bz2.compress), ("x.bin", lzma.compress)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (XDR, 'readRDS("'),
+        (b"A\n3\n262402\n197888\n6\nCP1252\n", 'readRDS("'),
+        (b"RDX3\n" + XDR, 'get(load("'),
+        (b"RDX2\n" + XDR, 'get(load("'),
+        (b"\x0b\x0e\x0a\x0c" + bytes(60), 'qs::qread("'),
+        (b"\x0b\x0e\x0a\xc1" + bytes(60), 'qs2::qs_read("'),
+    ],
+)
+def test_r_objects_are_known_by_their_content(
+    tmp_path: Path, content: bytes, pack: Callable, name: str, line: str
+) -> None:
+    (tmp_path / name).write_bytes(pack(content))
+    with pytest.raises(FileError, match="holds an R object, which cannot be read here") as caught:
+        load(tmp_path / name)
+    assert f"object <- {line}{name}" in str(caught.value)
+
+
+def test_r_objects_in_archives_and_under_names_of_hdf5(tmp_path: Path) -> None:
+    path = zipped({"a/seurat.rds": gzip.compress(XDR), "a/notes.docx": b"x"}, tmp_path / "x.zip")
+    with pytest.raises(FileError, match=r"'seurat\.rds' holds an R object, which .*readRDS"):
+        load(path)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_group("assays/RNA")
+        file["cell.names"] = np.array(["a"], dtype="S")
+    with pytest.raises(FileError, match=r"h5Seurat file, .*LoadH5Seurat\(\"x\.h5\"\)"):
+        load(tmp_path / "x.h5")
 
 
 def test_what_the_line_of_r_writes_is_read(adata: ad.AnnData, tmp_path: Path) -> None:
