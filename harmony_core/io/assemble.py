@@ -27,6 +27,7 @@ from harmony_core.io.table_roles import (
     from_expression,
     from_long,
     is_of_cells,
+    panels,
     role,
 )
 from harmony_core.io.tables import Table
@@ -109,6 +110,9 @@ def _put_together(
             as_embedding(table, [t for t in describing if t is not table]) for table in tables
         ]
     roles = {id(table): role(table) for table in tables}
+    only_metadata = not datasets and set(roles.values()) == {"metadata"}
+    own_names = panels(tables) if only_metadata and len(tables) > 1 else []
+    roles |= {id(table): "expression" for table in own_names}
     rest = [table for table in tables if roles[id(table)] in ("embedding", "metadata")]
     rest.sort(key=lambda table: roles[id(table)] != "embedding")
     for table in tables:
@@ -129,13 +133,27 @@ def _put_together(
     elif len(rest) == 1 and len(rest[0].columns) >= 2 and not is_of_cells(rest[0]):
         base, rest = from_expression(rest[0], cells_in=cells_in), []
     else:
-        raise FileError(
-            f"{rest[0].name} has neither expression values nor an embedding; give a table with "
-            "one of them as well."
-        )
+        raise FileError(_nothing_to_correct(rest))
     kind = f"{base.format} with tables" if rest else base.format
+    taken = [f"{t.name} is taken for expression values, as it has numbers only." for t in own_names]
+    base = dataclasses.replace(base, notes=(*taken, *base.notes))
     for table in rest:
         base = attach(base, table)
     if base.format != "h5ad":  # a file that is its own dataset is left as it is
         base = dataclasses.replace(base, notes=(*base.notes, *add_sample(base.adata)))
     return dataclasses.replace(base, format=kind)
+
+
+def _nothing_to_correct(tables: Sequence[Table]) -> str:
+    """Say why no table is taken for values, and how values are named so that they are."""
+    names = [table.name for table in tables]
+    who = f"{names[0]} has" if len(names) == 1 else f"{' and '.join(names[:3])} have"
+    how = (
+        "Give counts with symbols or Ensembl ids as names of genes, or an embedding with columns "
+        "PC_1, PC_2 and so on."
+    )
+    if any(not t.text.shape[1] and not is_of_cells(t) for t in tables):
+        why = "names no genes, numbers no dimensions, and has fewer than ten columns of numbers"
+        return f"{who} neither expression values nor an embedding: none {why}. {how}"
+    why = "but columns that describe cells"
+    return f"{who} neither expression values nor an embedding, {why}. {how}"

@@ -133,6 +133,12 @@ def _with_common_names(parts: list[ad.AnnData]) -> list[ad.AnnData]:
     if _share_common(parts) < _FEWEST_COMMON:
         first = dict.fromkeys(part.var_names[0] for part in parts)
         examples = ", ".join(quoted(name) for name in list(first)[:3])
+        cells = [set(part.obs_names) for part in parts]
+        if len(set.intersection(*cells)) * 2 > min(map(len, cells)):
+            raise FileError(
+                f"The files have the same cells and other genes or features (the first ones are "
+                f"{examples}); give one of the files, or one table with the columns of all."
+            )
         n_common = len(_common(parts))
         genes = counted(n_common, "gene") if n_common else "no gene"
         raise FileError(

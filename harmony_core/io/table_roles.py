@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError
-from harmony_core.inspect.columns import quoted
+from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.genes import gene_share
 from harmony_core.io.file_data import FileData
 from harmony_core.io.matching import (
@@ -39,6 +39,16 @@ _METADATA = re.compile(
     re.IGNORECASE,
 )
 """Columns that Seurat and scanpy keep of cells."""
+_OF_CELLS = frozenset(
+    (
+        *("batch", "batchid", "sample", "sampleid", "samplename", "donor", "donorid", "patient"),
+        *("patientid", "subject", "subjectid", "individual", "library", "libraryid", "dataset"),
+        *("study", "plate", "lane", "replicate", "cohort", "experiment", "condition", "treatment"),
+        *("group", "timepoint", "tissue", "genotype", "celltype", "cluster", "clusters", "label"),
+    )
+)
+"""Names of columns that no gene has, in small letters without signs; see `plain_header`."""
+_FEWEST_OF_PANEL = 10
 _BARCODE = re.compile(r"(.*[^A-Z])?[ACGT]{8,}([^A-Z].*)?")
 
 
@@ -56,6 +66,25 @@ def role(table: Table) -> Role:
 def is_of_cells(table: Table) -> bool:
     """Whether a table has columns that only a table of metadata has."""
     return any(_METADATA.fullmatch(str(c)) for c in (*table.columns, *table.text.columns))
+
+
+def panels(tables: Sequence[Table]) -> list[Table]:
+    """Return the tables of metadata that may hold expression values of a panel under own names.
+
+    Parameters
+    ----------
+    tables
+        Tables without names of genes or of dimensions. A panel holds numbers only, ten columns of
+        them or more, none below zero; its columns are no known ones of metadata.
+    """
+    return [
+        table
+        for table in tables
+        if not table.text.shape[1]
+        and min(table.values.shape) >= _FEWEST_OF_PANEL
+        and not is_of_cells(table)
+        and bool(table.values.min() >= 0)
+    ]
 
 
 def _is_long(table: Table) -> bool:
@@ -86,28 +115,39 @@ def from_expression(
     by_row, by_column = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
     obs, var = (by_row, by_column) if side == "rows" else (by_column, by_row)
     adata = anndata.AnnData(matrix, obs=with_plain_columns(obs), var=with_plain_columns(var))
-    if side == "rows":
-        adata = _without_numbers_of_cells(adata)
+    adata, notes = _without_columns_of_cells(adata, table.name)
     note = f"The cells of {table.name} are in its {side}{told}."
     return FileData(
         adata,
         "text table",
-        (*table.notes, note),
+        (*table.notes, note, *notes),
         choices={"cells_in": side},
         names_cells=table.named if side == "rows" else table.columns_named,
     )
 
 
-def _without_numbers_of_cells(adata: ad.AnnData) -> ad.AnnData:
-    """Move columns that number the cells, such as cell_ID beside fov, from the genes to obs."""
-    numbers = [i for i, n in enumerate(adata.var_names) if plain_header(str(n)) in CELL_NUMBERS]
-    if not numbers:
-        return adata
-    kept = adata[:, np.setdiff1d(np.arange(adata.n_vars), numbers)].copy()
-    for position in numbers:
+def _without_columns_of_cells(adata: ad.AnnData, name: str) -> tuple[ad.AnnData, tuple[str, ...]]:
+    """Move what describes cells in numbers, such as cell_ID or batch, from the genes to obs."""
+    names = [str(n) for n in adata.var_names]
+    plain = [plain_header(n) for n in names]
+    numbers = [i for i, header in enumerate(plain) if header in CELL_NUMBERS]
+    columns = [
+        i
+        for i, header in enumerate(plain)
+        if header in _OF_CELLS or _METADATA.fullmatch(names[i]) is not None
+    ]
+    if not (numbers or columns):
+        return adata, ()
+    kept = adata[:, np.setdiff1d(np.arange(adata.n_vars), [*numbers, *columns])].copy()
+    for position in (*numbers, *columns):
         values = adata.X[:, [position]].toarray().ravel()
-        kept.obs[str(adata.var_names[position])] = values.astype(np.int64)
-    return kept
+        whole = bool((values == np.rint(values)).all())
+        kept.obs[names[position]] = values.astype(np.int64) if whole else values
+    if not columns:
+        return kept, ()
+    one, several = "describes cells, by name, and is no gene", "describe cells and are no genes"
+    what = one if len(columns) == 1 else several
+    return kept, (f"{listed([names[i] for i in columns])} of {name} {what}.",)
 
 
 def _refuse_stray_text(table: Table) -> None:

@@ -618,3 +618,69 @@ def test_factors_named_like_genes_stay_genes(tmp_path: Path) -> None:
     topics = table.set_axis([f"Topic_{i + 1}" for i in range(30)])
     found = load(written(topics, tmp_path / "x.csv"), cells_in="rows").adata
     assert found.shape == (30, 150)
+
+
+def panel(n_cells: int = 50, n_features: int = 60) -> pd.DataFrame:
+    return counts_of(n_cells, n_features)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("logs", [False, True])
+def test_a_small_panel_under_own_names_is_expression(
+    tmp_path: Path, turned: bool, logs: bool
+) -> None:
+    values = np.log1p(panel()).round(4) if logs else panel()
+    tags = pd.DataFrame({"batch": np.resize(["a", "b", "b"], 50), "age": 1.5}, values.index)
+    x = written(values.T if turned else values, tmp_path / "x.csv")
+    m = written(tags.sample(frac=1, random_state=0), tmp_path / "m.csv")
+    for paths in ([x, m], [m, x]):
+        found = load_many(paths)
+        np.testing.assert_allclose(found.adata.X.toarray(), values, rtol=1e-6)
+        assert list(found.adata.obs_names) == list(values.index)
+        assert list(found.adata.obs["batch"]) == list(tags["batch"])
+        assert any("'x.csv' is taken for expression values" in note for note in found.notes)
+    written(tags.set_axis([f"other{i}" for i in range(50)]), m)
+    with pytest.raises(FileError, match=r"'m\.csv' names none of the cells: it has 'other0'"):
+        load_many([x, m])
+
+
+def test_panels_of_two_samples_beside_their_metadata(tmp_path: Path) -> None:
+    values = panel()
+    tags = pd.DataFrame({"batch": np.resize([1, 2, 2], 50), "age": 1}, values.index)
+    a = written(values[:20], tmp_path / "a.csv")
+    b = written(values[20:], tmp_path / "b.csv")
+    found = load_many([a, b, written(tags, tmp_path / "m.csv")]).adata
+    np.testing.assert_array_equal(found.X.toarray(), values)
+    assert list(found.obs["file"]) == ["a"] * 20 + ["b"] * 30
+    assert list(found.obs["batch"]) == list(tags["batch"])
+
+
+def test_tables_without_values_say_how_values_are_named(tmp_path: Path) -> None:
+    tags = pd.DataFrame({"batch": np.resize(["a", "b"], 50)}, panel().index)
+    few = written(panel()[["g1", "g2", "g3"]], tmp_path / "x.csv")
+    m = written(tags.assign(sex="f"), tmp_path / "m.csv")
+    with pytest.raises(FileError, match=r"fewer than ten columns of numbers\. Give counts with sy"):
+        load_many([few, m])
+    clusters = pd.DataFrame({f"RNA_snn_res.{i}": 1 for i in range(12)}, panel().index)
+    with pytest.raises(FileError, match=r"but columns that describe cells\. Give counts with symb"):
+        load_many([written(clusters, tmp_path / "x.csv"), m])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_numbers_of_batches_among_genes_are_no_gene(tmp_path: Path, turned: bool) -> None:
+    table = counts_of(150)
+    numbers = np.resize([1, 2, 2], 150)
+    wide = table.assign(**{"Sample ID": numbers, "nCount_RNA": table.sum(axis=1)})
+    x = written(wide.T if turned else wide, tmp_path / "x.csv")
+    found = load(x, cells_in="columns" if turned else "rows")
+    np.testing.assert_array_equal(found.adata.X.toarray(), table)
+    assert list(found.adata.var_names) == list(table.columns)
+    assert list(found.adata.obs["Sample ID"]) == list(numbers)
+    assert "'Sample ID', 'nCount_RNA' of 'x.csv' describe cells and are no genes." in found.notes
+
+
+def test_other_features_of_the_same_cells_are_said(tmp_path: Path) -> None:
+    genes, proteins = counts_of(60), counts_of(60, 120).add_prefix("CD")
+    paths = written(genes, tmp_path / "g.csv"), written(proteins, tmp_path / "p.csv")
+    with pytest.raises(FileError, match="the same cells and other genes or features"):
+        load_many(paths)
