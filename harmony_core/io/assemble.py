@@ -135,7 +135,10 @@ def _put_together(
     else:
         raise FileError(_nothing_to_correct(rest))
     kind = f"{base.format} with tables" if rest else base.format
-    taken = [f"{t.name} is taken for expression values, as it has numbers only." for t in own_names]
+    taken = [
+        f"{table.name} is taken for expression values, though its names are of no known genes."
+        for table in own_names
+    ]
     base = dataclasses.replace(base, notes=(*taken, *base.notes))
     for table in rest:
         base = attach(base, table)

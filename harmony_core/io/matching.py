@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import anndata as ad
 
 _MOST_DIMENSIONS = 200
+_FEWEST_MATCHED = 0.2
+"""Barcodes of other samples agree by chance in a few of a hundred."""
 Side = Literal["rows", "columns"]
 _DIMENSION = re.compile(r"(?P<stem>.*?)[ _.\-]?(?P<number>\d+)$")
 _EMBEDDINGS = re.compile(
@@ -60,6 +62,7 @@ def attach(data: FileData, table: Table) -> FileData:
     FileError
         No cell is named in the table, or one is named twice.
     """
+    data = _with_names_of_column(data, table)
     adata, notes, names_cells = data.adata, [*table.notes], data.names_cells
     found = _find_by_name(data, table)
     if found is None:
@@ -70,12 +73,19 @@ def attach(data: FileData, table: Table) -> FileData:
         rows, note = found
     notes.extend(note)
     there = rows >= 0
+    n_matched = len(np.unique(rows[there]))
+    if max(there.mean(), n_matched / len(table.names)) < _FEWEST_MATCHED:
+        raise FileError(
+            f"{table.name} seems to be of other cells: it names {int(there.sum()):,} of "
+            f"{len(there):,}, and {len(table.names) - n_matched:,} of its lines name none. Give "
+            "the table of these cells."
+        )
     if not there.all():
         of_all, no_line = f"of {len(there):,} cells", f"no line in {table.name} and"
         one, several = f"{of_all} has {no_line} is", f"{of_all} have {no_line} are"
         notes.append(f"{counted(int((~there).sum()), one, several)} left out.")
         adata = adata[there].copy()
-    unused = len(table.names) - len(np.unique(rows[there]))
+    unused = len(table.names) - n_matched
     if unused:
         of_table = f"of {table.name}"
         lines = counted(unused, f"line {of_table} matches", f"lines {of_table} match")
@@ -84,6 +94,20 @@ def attach(data: FileData, table: Table) -> FileData:
     return dataclasses.replace(
         data, adata=adata, names_cells=names_cells, notes=(*data.notes, *notes)
     )
+
+
+def _with_names_of_column(data: FileData, table: Table) -> FileData:
+    """Name cells that have numbers only by the column, such as barcode, that a table names too."""
+    adata = data.adata
+    if data.names_cells and not are_line_numbers([str(n) for n in adata.obs_names]):
+        return data
+    for column in adata.obs.select_dtypes(["object", "string"]):
+        names = [str(name) for name in adata.obs[column]]
+        if len(set(names)) == len(names) and 2 * n_named(names, table) > len(names):
+            adata.obs_names = pd.Index(names)
+            note = f"The cells are named by their column {quoted(column)}."
+            return dataclasses.replace(data, names_cells=True, notes=(*data.notes, note))
+    return data
 
 
 def _find_by_name(data: FileData, table: Table) -> tuple[NDArray[np.intp], tuple[str, ...]] | None:
@@ -178,8 +202,8 @@ def _columns_of_names(table: Table) -> Iterator[tuple[list[str], float]]:
         yield [str(name) for name in table.text[column]], 1
     for position in range(len(table.columns)):
         numbers = table.values[:, [position]].toarray().ravel()
-        # Single precision holds no larger numbers one by one.
-        whole = (numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 2**24
+        # Double precision holds no larger numbers one by one.
+        whole = (numbers == np.rint(numbers)).all() and np.abs(numbers).max() < 2**53
         if whole and len(np.unique(numbers)) == len(numbers):
             yield [str(int(number)) for number in numbers], len(numbers) / 2
 
@@ -206,8 +230,8 @@ def cells_side_by_tables(table: Table, others: Sequence[Table]) -> tuple[Side, s
     sizes: dict[Side, int] = {"rows": len(table.names), "columns": len(table.columns)}
     sides: tuple[Side, Side] = ("rows", "columns")
     for other in others:
-        n_named = {side: _n_named(names[side], other) for side in sides}
-        score = {side: (n_named[side], n_named[side] / max(1, sizes[side])) for side in sides}
+        n = {side: n_named(names[side], other) for side in sides}
+        score = {side: (n[side], n[side] / max(1, sizes[side])) for side in sides}
         if score["rows"] != score["columns"]:
             return max(sides, key=lambda side: score[side]), other.name
     return None
@@ -222,8 +246,16 @@ def cells_side_by_size(table: Table, others: Sequence[Table]) -> tuple[Side, str
     return None
 
 
-def _n_named(names: list[str], table: Table) -> int:
-    """Return how many names the lines of a table have, or one of its columns."""
+def n_named(names: Sequence[str], table: Table) -> int:
+    """Return how many names the lines of a table have, or one of its columns.
+
+    Parameters
+    ----------
+    names
+        Names of cells, perhaps.
+    table
+        Describes cells.
+    """
     rows = match_names(names, [str(n) for n in table.names]) if table.named else None
     if rows is None or (rows < 0).all():
         rows = _match_column(names, table)
@@ -241,14 +273,15 @@ def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> None:
     embeddings = embedding_columns(table)
     dense = table.values[rows].toarray()
     for name, positions in embeddings.items():
-        adata.obsm[name] = dense[:, positions]
+        adata.obsm[name] = dense[:, positions].astype(np.float32)
     used = {p for positions in embeddings.values() for p in positions}
     for position, column in enumerate(table.columns):
         if position not in used:
             values = dense[:, position]
             # Clusters and the like: numbered, not measured.
             whole = np.isfinite(values).all() and (values == np.rint(values)).all()
-            adata.obs[_free_name(adata, str(column))] = values.astype(int) if whole else values
+            kept = values.astype(np.int64 if whole else np.float32)
+            adata.obs[_free_name(adata, str(column))] = kept
     for column, text in with_plain_columns(table.text.iloc[rows]).items():
         adata.obs[_free_name(adata, str(column))] = text.to_numpy()
 

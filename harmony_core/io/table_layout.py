@@ -41,6 +41,16 @@ _IF_DISTINCT = CELL_NUMBERS | frozenset(
     )
 )
 """Headers of names that may head something else, if values repeat."""
+_OF_CELLS = frozenset(
+    (
+        *("batch", "batchid", "sample", "sampleid", "samplename", "donor", "donorid", "patient"),
+        *("patientid", "subject", "subjectid", "individual", "library", "libraryid", "dataset"),
+        *("study", "plate", "lane", "replicate", "cohort", "experiment", "condition", "treatment"),
+        *("group", "timepoint", "tissue", "genotype", "celltype", "cluster", "clusters", "label"),
+    )
+)
+_NAME_LIKE_NUMBER = re.compile(r"0\d+|\d+[eE]\d+")
+"""Exponents are written with a sign, and names of samples without."""
 _FEWEST_NUMBERED = 10
 
 
@@ -58,6 +68,10 @@ class Layout:
         Number of columns.
     has_names
         Whether the first column names the rows.
+    ends_empty
+        Whether every line below the header ends with a delimiter, so that the last column is empty.
+    text_columns
+        Columns of numbers that are names: with zeros in front, or like 1E5.
     decimal
         Point or comma.
     """
@@ -68,6 +82,8 @@ class Layout:
     width: int
     has_names: bool
     decimal: str
+    ends_empty: bool = False
+    text_columns: tuple[int, ...] = ()
 
     @property
     def corner(self) -> str:
@@ -105,7 +121,10 @@ def recognise(path: Path, name: str) -> Layout:
         start -= 1
     rows = [_split(line, delimiter) for line in lines[start:]]
     first, body = rows[0], rows[1:]
-    decimal = "," if delimiter != "," and _decimal_commas(body or rows, delimiter) else "."
+    ends_empty = width > 2 and bool(body) and all(len(r) == width and r[-1] == "" for r in body)
+    if ends_empty and len(first) == width - 1 and (first[0] == "" or _heads_names(first[0])):
+        first = [*first, ""]  # the header lacks the delimiter at the end, and not the corner
+    decimal = "," if _decimal_commas(body or rows, delimiter) else "."
     unnamed_corner = len(first) == width - 1
     is_header = unnamed_corner or first[0] == "" or not _all_numbers(first, decimal)
     if is_header and body and not unnamed_corner and first[0] != "":
@@ -117,13 +136,20 @@ def recognise(path: Path, name: str) -> Layout:
         )
     header = tuple(first) if is_header else None
     below = body if is_header else rows
+    named = unnamed_corner or _has_names(header, below, decimal)
     return Layout(
         delimiter=delimiter,
         n_skipped=start,
         header=header,
         width=width,
-        has_names=unnamed_corner or _has_names(header, below, decimal),
+        has_names=named,
         decimal=decimal,
+        ends_empty=ends_empty and (header is None or len(header) < width or header[-1] == ""),
+        text_columns=tuple(
+            i
+            for i in range(1 if named else 0, width)
+            if any(_NAME_LIKE_NUMBER.fullmatch(row[i]) for row in below if i < len(row))
+        ),
     )
 
 
@@ -205,6 +231,15 @@ def _decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
 def plain_header(header: str) -> str:
     """Return a header in small letters, without signs and blanks: "Cell_Index" is "cellindex"."""
     return re.sub(r"[^a-z0-9]", "", header.casefold()) or header
+
+
+def names_column_of_cells(header: str) -> bool:
+    """Whether a header is of a column that describes cells in numbers, as no gene is called."""
+    return plain_header(header) in CELL_NUMBERS | _OF_CELLS
+
+
+def _heads_names(header: str) -> bool:
+    return plain_header(header) in _NAME_HEADERS | _IF_DISTINCT
 
 
 def names_what(header: str) -> Literal["cells", "genes"] | None:

@@ -20,9 +20,15 @@ from harmony_core.io.matching import (
     cells_side_by_size,
     cells_side_by_tables,
     embedding_columns,
+    n_named,
     with_plain_columns,
 )
-from harmony_core.io.table_layout import CELL_NUMBERS, names_what, plain_header
+from harmony_core.io.table_layout import (
+    CELL_NUMBERS,
+    names_column_of_cells,
+    names_what,
+    plain_header,
+)
 from harmony_core.io.tables import Table
 
 if TYPE_CHECKING:
@@ -39,16 +45,8 @@ _METADATA = re.compile(
     re.IGNORECASE,
 )
 """Columns that Seurat and scanpy keep of cells."""
-_OF_CELLS = frozenset(
-    (
-        *("batch", "batchid", "sample", "sampleid", "samplename", "donor", "donorid", "patient"),
-        *("patientid", "subject", "subjectid", "individual", "library", "libraryid", "dataset"),
-        *("study", "plate", "lane", "replicate", "cohort", "experiment", "condition", "treatment"),
-        *("group", "timepoint", "tissue", "genotype", "celltype", "cluster", "clusters", "label"),
-    )
-)
-"""Names of columns that no gene has, in small letters without signs; see `plain_header`."""
 _FEWEST_OF_PANEL = 10
+_LINES_PER_NAME = 1.5
 _BARCODE = re.compile(r"(.*[^A-Z])?[ACGT]{8,}([^A-Z].*)?")
 
 
@@ -75,22 +73,31 @@ def panels(tables: Sequence[Table]) -> list[Table]:
     ----------
     tables
         Tables without names of genes or of dimensions. A panel holds numbers only, ten columns of
-        them or more, none below zero; its columns are no known ones of metadata.
+        them or more, none below zero; its columns are no known ones of metadata. Or its columns are
+        cells that another table names.
     """
     return [
         table
         for table in tables
-        if not table.text.shape[1]
-        and min(table.values.shape) >= _FEWEST_OF_PANEL
-        and not is_of_cells(table)
-        and bool(table.values.min() >= 0)
+        if _is_panel(table) or _has_cells_in_columns(table, [t for t in tables if t is not table])
     ]
+
+
+def _is_panel(table: Table) -> bool:
+    of_numbers = not table.text.shape[1] and min(table.values.shape) >= _FEWEST_OF_PANEL
+    return of_numbers and not is_of_cells(table) and bool(table.values.min() >= 0)
+
+
+def _has_cells_in_columns(table: Table, others: Sequence[Table]) -> bool:
+    """Whether other tables name most of the columns, beside symbols or the like."""
+    return any(n_named(list(table.columns), t) * 2 > len(table.columns) for t in others if t.named)
 
 
 def _is_long(table: Table) -> bool:
     first = table.names if table.named else pd.Index(table.text.iloc[:, 0])
     second = pd.Index(table.text.iloc[:, -1])
-    return first.has_duplicates and second.has_duplicates
+    # Metadata that name a cell twice have about as many lines as names.
+    return bool(max(first.nunique(), second.nunique()) * _LINES_PER_NAME < len(first))
 
 
 def from_expression(
@@ -111,11 +118,13 @@ def from_expression(
 
     _refuse_stray_text(table)
     side, told = (cells_in, "") if cells_in else _cells_side(table, others)
-    matrix = table.values if side == "rows" else sp.csr_matrix(table.values.T)
-    by_row, by_column = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
-    obs, var = (by_row, by_column) if side == "rows" else (by_column, by_row)
+    by_row = table.values if side == "rows" else table.values.T
+    matrix = sp.csr_matrix(by_row)
+    rows, columns = pd.DataFrame(table.text), pd.DataFrame(index=table.columns)
+    obs, var = (rows, columns) if side == "rows" else (columns, rows)
     adata = anndata.AnnData(matrix, obs=with_plain_columns(obs), var=with_plain_columns(var))
     adata, notes = _without_columns_of_cells(adata, table.name)
+    adata.X = adata.X.astype(np.float32)
     note = f"The cells of {table.name} are in its {side}{told}."
     return FileData(
         adata,
@@ -134,7 +143,8 @@ def _without_columns_of_cells(adata: ad.AnnData, name: str) -> tuple[ad.AnnData,
     columns = [
         i
         for i, header in enumerate(plain)
-        if header in _OF_CELLS or _METADATA.fullmatch(names[i]) is not None
+        if i not in set(numbers)
+        and (names_column_of_cells(header) or _METADATA.fullmatch(names[i]) is not None)
     ]
     if not (numbers or columns):
         return adata, ()
@@ -171,7 +181,7 @@ def from_long(table: Table) -> FileData:
     codes, names = zip(*(pd.factorize(part) for part in (first, second)), strict=True)
     genes_first = gene_share(names[0]) >= gene_share(names[1])
     row, column = (1, 0) if genes_first else (0, 1)
-    values = np.asarray(table.values.todense()).ravel()
+    values = np.asarray(table.values.todense(), dtype=np.float32).ravel()
     matrix = sp.coo_matrix(
         (values, (codes[row], codes[column])), shape=(len(names[row]), len(names[column]))
     )

@@ -16,11 +16,18 @@ import scipy.sparse as sp
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import quoted
 from harmony_core.io.open_file import OpenFile
-from harmony_core.io.table_layout import Layout, are_line_numbers, check_widths, recognise
+from harmony_core.io.table_layout import (
+    Layout,
+    are_line_numbers,
+    check_widths,
+    names_column_of_cells,
+    recognise,
+)
 from harmony_core.io.text import open_text
 
 _VALUES_PER_BLOCK = 5_000_000
 _NARROW = 300
+_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,9 @@ def _parts(
         "skipinitialspace": True,
         "low_memory": False,
     }
+    options["dtype"] = dict.fromkeys(layout.text_columns, str)
     if layout.has_names:
-        options["dtype"] = {0: str}
+        options["converters"] = {0: str}
     if layout.width <= _NARROW:
         frame = pd.read_csv(stream, **options)
         file.check_fits(float(frame.memory_usage(deep=False).sum()))
@@ -112,15 +120,23 @@ def _parts(
             yield frame
         return
     n_values = n_rows = 0
+    own = _own_columns(layout)
     text: list[Any] | None = None
     step = max(1, _VALUES_PER_BLOCK // layout.width)
     for block in pd.read_csv(stream, chunksize=step, **options):
         if block.empty:
             continue
-        columns = block.iloc[:, 1:] if layout.has_names else block
-        # Such as symbols beside ids, or the batch beside the genes; the first block tells.
-        text = [c for c in columns if _is_text(columns[c])] if text is None else text
-        numbers = columns.drop(columns=text)
+        if layout.ends_empty and block[layout.width - 1].notna().any():
+            raise FileError(
+                f"{file.name} is no whole table: its last column is empty in the first lines only; "
+                "mend it, or copy it again."
+            )
+        if text is None:
+            # Such as symbols beside ids, or the batch beside the genes; the first block tells.
+            # Single precision tells no numbers of batches beyond some 16 million apart.
+            labels = layout.column_names
+            text = [c for c in own if _is_text(block[c]) or names_column_of_cells(labels[c])]
+        numbers = block[own].drop(columns=text)
         _refuse_text(numbers, layout, file.name, n_rows)
         values = sp.csr_matrix(numbers.to_numpy(dtype=np.float32))
         n_rows += len(block)
@@ -152,10 +168,21 @@ def _refuse_text(numbers: pd.DataFrame, layout: Layout, name: str, n_before: int
 
 def _row_names(frame: pd.DataFrame, layout: Layout, n_before: int) -> pd.Index:
     if layout.has_names:
-        # A cell or gene may well be called NA.
-        own = frame.iloc[:, 0].fillna("NA").astype(str).str.strip()
-        return pd.Index(list(own), dtype=object)
+        own = frame.iloc[:, 0].astype(str).str.strip()
+        return pd.Index(list(own.where(own != "", "NA")), dtype=object)
     return pd.Index([f"row{n_before + i + 1}" for i in range(len(frame))], dtype=object)
+
+
+def _own_columns(layout: Layout) -> list[int]:
+    """Return the columns that are neither the names of the rows nor empty at the end."""
+    return list(range(int(layout.has_names), layout.width - int(layout.ends_empty)))
+
+
+def _is_exact(column: pd.Series[Any]) -> bool:
+    """Whether a column holds numbers, none of them too large to be told from the next."""
+    if column.dtype.kind in "iu":
+        return bool(column.between(-_EXACT, _EXACT).all())
+    return column.dtype.kind == "f"
 
 
 def _assemble(parts: list[Any], layout: Layout, name: str) -> Table:
@@ -168,18 +195,20 @@ def _assemble(parts: list[Any], layout: Layout, name: str) -> Table:
     if isinstance(parts[0], pd.DataFrame):
         frame: pd.DataFrame = parts[0]
         names = _row_names(frame, layout, 0)
-        own = list(range(1 if layout.has_names else 0, layout.width))
-        kinds = {i: frame[i].dtype.kind for i in own}
-        numbers = [i for i in own if kinds[i] in "iuf"]
+        own = _own_columns(layout)
+        if layout.ends_empty and frame[layout.width - 1].notna().any():
+            own.append(layout.width - 1)
+        numbers = [i for i in own if _is_exact(frame[i])]
         text = frame[[i for i in own if i not in numbers]].set_axis(names)
         text.columns = pd.Index([labels[int(i)] for i in text.columns])
-        values = sp.csr_matrix(frame[numbers].to_numpy(dtype=np.float32))
+        # In double precision, as dates and other numbers of batches need it.
+        values = sp.csr_matrix(frame[numbers].to_numpy(dtype=np.float64))
         columns = pd.Index([labels[i] for i in numbers], dtype=object)
     else:
         names = parts[0][0].append([part[0] for part in parts[1:]])
         values = sp.csr_matrix(sp.vstack([part[1] for part in parts], format="csr"))
         text = pd.concat([part[2] for part in parts]).set_axis(names)
-        own = list(range(1 if layout.has_names else 0, layout.width))
+        own = _own_columns(layout)
         columns = pd.Index([labels[i] for i in own if i not in text.columns], dtype=object)
         text.columns = pd.Index([labels[int(i)] for i in text.columns])
     if math.prod(values.shape) == 0 and text.shape[1] == 0:

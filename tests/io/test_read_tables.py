@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import lzma
 from pathlib import Path
@@ -684,3 +685,97 @@ def test_other_features_of_the_same_cells_are_said(tmp_path: Path) -> None:
     paths = written(genes, tmp_path / "g.csv"), written(proteins, tmp_path / "p.csv")
     with pytest.raises(FileError, match="the same cells and other genes or features"):
         load_many(paths)
+
+
+@pytest.mark.parametrize("n_genes", [130, 400])  # read whole, and block by block
+@pytest.mark.parametrize("header_too", [True, False])
+def test_lines_that_end_with_a_delimiter(tmp_path: Path, n_genes: int, header_too: bool) -> None:
+    """Names of genes stay with their columns, and what is empty is no gene."""
+    table = counts_of(60, n_genes)
+    first, *lines = table.to_csv().splitlines()
+    text = "".join(f"{line},\n" for line in lines)
+    (tmp_path / "x.csv").write_text(f"{first}{',' if header_too else ''}\n{text}")
+    found = load(tmp_path / "x.csv", cells_in="rows").adata
+    assert list(found.var_names) == list(table.columns)
+    np.testing.assert_array_equal(found.X.toarray(), table)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        *([20230101, 20230102, 20230103], [16777216, 16777217], [10**17 + 1, 10**17 + 2]),
+        *(["01", "1", "001"], ["1E5", "1E6"], ["7", "007"], [1.5, 2.5], [-1, 1]),
+    ],
+)
+@pytest.mark.parametrize("n_genes", [130, 400])
+def test_levels_that_are_numbers_stay_apart(tmp_path: Path, levels: list, n_genes: int) -> None:
+    """Dates and numbers of runs beyond single precision, and names with zeros in front."""
+    table, batch = counts_of(60, n_genes), np.resize(levels, 60)
+    tags = pd.DataFrame({"batch": batch, "age": 1}, table.index).sample(frac=1, random_state=0)
+    x = written(table, tmp_path / "x.csv")
+    beside = load_many([x, written(tags, tmp_path / "m.csv")]).adata
+    inside = load(written(table.assign(batch=batch), x), cells_in="rows").adata
+    for found in (beside, inside):
+        np.testing.assert_array_equal(found.X.toarray(), table)
+        assert [str(level) for level in found.obs["batch"]] == [str(level) for level in batch]
+
+
+def test_cells_called_na(tmp_path: Path) -> None:
+    table = counts_of(60).rename({"u0": "NA", "u1": "nan", "u2": "None"})
+    tags = pd.DataFrame({"batch": np.resize(["a", "b", "b"], 60), "age": 1}, table.index)
+    m = written(tags.sample(frac=1, random_state=0), tmp_path / "m.csv")
+    found = load_many([written(table, tmp_path / "x.csv"), m]).adata
+    assert list(found.obs_names) == list(table.index)
+    assert list(found.obs["batch"]) == list(tags["batch"])
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_cells_are_named_by_a_column_of_their_own(tmp_path: Path, numbered: bool) -> None:
+    """Lines are not taken in order where a column says which cell they are of."""
+    table = counts_of(60)
+    tags = pd.DataFrame({"batch": np.resize(["a", "b", "b"], 60)}, table.index)
+    x = written(table.reset_index(names="barcode"), tmp_path / "x.csv", index=numbered)
+    m = written(tags.sample(frac=1, random_state=0), tmp_path / "m.csv")
+    found = load_many([x, m])
+    assert list(found.adata.obs["batch"]) == list(tags["batch"])
+    assert list(found.adata.obs_names) == list(table.index)
+    assert not any("order of the cells" in note for note in found.notes)
+
+
+def test_metadata_that_name_few_cells_are_of_others(tmp_path: Path) -> None:
+    """Barcodes of other samples agree by chance; those of a part of the cells do not."""
+    table = counts_of(100)
+    tags = pd.DataFrame({"batch": np.resize(["a", "b"], 100), "age": 1}, table.index)
+    x = written(table, tmp_path / "x.csv")
+    others = [*table.index[:10], *(f"v{i}" for i in range(90))]
+    with pytest.raises(FileError, match="of other cells: it names 10 of 100, and 90 of its lines"):
+        load_many([x, written(tags.set_axis(others), tmp_path / "m.csv")])
+    assert load_many([x, written(tags[:10], tmp_path / "m.csv")]).adata.n_obs == 10
+
+
+def test_metadata_that_name_a_cell_twice_are_no_list_of_values(tmp_path: Path) -> None:
+    table = counts_of(60)
+    names = [table.index[1], *table.index[1:]]
+    tags = pd.DataFrame({"batch": np.resize(["a", "b"], 60), "age": 1}, names)
+    x = written(table, tmp_path / "x.csv")
+    with pytest.raises(FileError, match="names a cell more than once"):
+        load_many([x, written(tags, tmp_path / "m.csv")])
+
+
+def test_symbols_beside_the_ids_of_genes_that_nobody_knows(tmp_path: Path) -> None:
+    """Few cells in columns, which the metadata name."""
+    table = counts_of(60)
+    tags = pd.DataFrame({"batch": np.resize(["a", "b"], 60), "age": 1}, table.index)
+    turned = table.T
+    turned.insert(0, "symbol", [f"S{i}" for i in range(130)])
+    x = written(turned, tmp_path / "x.csv")
+    found = load_many([x, written(tags, tmp_path / "m.csv")]).adata
+    np.testing.assert_array_equal(found.X.toarray(), table)
+    assert list(found.var["symbol"]) == list(turned["symbol"])
+
+
+def test_decimal_commas_in_quotes(tmp_path: Path) -> None:
+    table = np.log1p(counts_of(60)).round(3)
+    table.to_csv(tmp_path / "x.csv", decimal=",", quoting=csv.QUOTE_ALL)
+    found = load(tmp_path / "x.csv", cells_in="rows").adata
+    np.testing.assert_allclose(found.X.toarray(), table, rtol=1e-6)
