@@ -363,6 +363,37 @@ class Run:
     results: RunResults
     input_path: str = ""
 
+    @classmethod
+    def read(cls, path: Path | str, *, home: Path | str | None = None) -> Run:
+        """Open the file that a run was exported to, with its settings, as the dashboard does.
+
+        Parameters
+        ----------
+        path
+            An h5ad or zarr that was exported here, on a page or in a terminal.
+        home
+            Folder of the store; by default the dashboard's.
+
+        Raises
+        ------
+        FileError, DataError
+            If the file can't be read, or holds no run.
+
+        Examples
+        --------
+        >>> run = getfixture("study").correct(max_iter=3)
+        >>> path = getfixture("tmp_path") / "corrected.h5ad"
+        >>> _ = run.export(path)
+        >>> Run.read(path).verdict.sentences == run.verdict.sentences
+        True
+        """
+        from harmony_core.store.ingest import ingest_file
+
+        dataset = ingest_file(Store(home), Path(path), name=Path(path).name)
+        params = dataset.run_inside
+        Pipeline(dataset, params).run()
+        return cls(RunResults(dataset, params), str(Path(path).resolve()))
+
     @property
     def embedding(self) -> npt.NDArray[np.float32]:
         """Corrected embedding.

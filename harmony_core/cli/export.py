@@ -12,7 +12,6 @@ from harmony_core.cli.shared import (
     check_output,
     check_output_folder,
     compute_run,
-    one_line,
     terminal_progress,
     working_store,
 )
@@ -168,6 +167,4 @@ def opened_run(store: Any, path: Path) -> RunResults:
     with terminal_progress() as progress:
         progress.say("Reading and checking the file")
         dataset = ingest_file(store, path, name=path.name)
-        if dataset.info.run is None:
-            raise FileError(f"The run in {one_line(path.name)!r} cannot be opened again.")
-        return compute_run(dataset, dataset.info.run, progress)
+        return compute_run(dataset, dataset.run_inside, progress)

@@ -15,7 +15,7 @@ from harmony_core.counting import counted
 from harmony_core.inspect.candidates import BatchCandidate, columns_that_say_the_same
 from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.comparable import warn_about_batches
-from harmony_core.inspect.embeddings import EmbeddingInfo, warn_about_embeddings
+from harmony_core.inspect.embeddings import EmbeddingInfo, notes_on_embedding
 from harmony_core.inspect.genes import Organism, gene_share, has_ids_only
 from harmony_core.inspect.values import ValueKind, levels_by_kind
 from harmony_core.matrices.blocks import cell_blocks
@@ -142,7 +142,8 @@ def warn_about(
     if n_repeated:
         names = counted(n_repeated, "cell name repeats", "cell names repeat")
         yield f"{names} another; a number is added."
-    yield from warn_about_embeddings(embeddings)
+    for embedding in embeddings:
+        yield from notes_on_embedding(embedding)
     if not candidates:
         yield "No column can be the batch variable; give the data one that names each cell's batch."
     same = columns_that_say_the_same(obs, [c.name for c in candidates[:20]])

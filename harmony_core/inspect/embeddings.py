@@ -158,25 +158,29 @@ def check_embedding(embedding: NDArray[Any], name: str) -> None:
         )
 
 
-def warn_about_embeddings(embeddings: tuple[EmbeddingInfo, ...]) -> Iterator[str]:
-    """Say what should be known before an embedding is corrected."""
-    for embedding in embeddings:
-        name = quoted(embedding.name)
-        if embedding.n_bad:
-            yield (
-                f"The embedding {name} has missing or infinite values in "
-                f"{counted(embedding.n_bad, 'cell')} and cannot be corrected."
-            )
-        if embedding.is_corrected and not embedding.is_layout:
-            yield (
-                f"The embedding {name} seems to be corrected already; correct an uncorrected one, "
-                "such as X_pca, or have this one judged as it is."
-            )
-        if embedding.follows_depth and not embedding.is_layout:
-            yield (
-                f"The first dimension of {name} follows the counts per cell (correlation "
-                f"{embedding.depth_correlation:.2f}); drop it, or cells will be grouped by depth."
-            )
+def notes_on_embedding(embedding: EmbeddingInfo) -> Iterator[str]:
+    """Say what should be known before an embedding is corrected, where it is one to be corrected.
+
+    Of a layout that is only whether it can be.
+    """
+    name = quoted(embedding.name)
+    if embedding.n_bad:
+        yield (
+            f"The embedding {name} has missing or infinite values in "
+            f"{counted(embedding.n_bad, 'cell')} and cannot be corrected."
+        )
+    if embedding.is_layout:
+        return
+    if embedding.is_corrected:
+        yield (
+            f"The embedding {name} seems to be corrected already; correct an uncorrected one, "
+            "such as X_pca, or have this one judged as it is."
+        )
+    if embedding.follows_depth:
+        yield (
+            f"The first dimension of {name} follows the counts per cell (correlation "
+            f"{embedding.depth_correlation:.2f}); drop it, or cells will be grouped by depth."
+        )
 
 
 def _depth_column(obs: pd.DataFrame) -> NDArray[np.float64] | None:

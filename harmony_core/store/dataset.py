@@ -23,6 +23,8 @@ import pandas as pd
 
 from harmony_core._typing import Arrays
 from harmony_core.errors import DataError, FileError, full_disk
+from harmony_core.inspect.columns import quoted
+from harmony_core.params import RunParams
 from harmony_core.store.files import load_arrays, save_arrays, touch
 from harmony_core.store.info import INFO_FILE, DatasetInfo, Reading
 from harmony_core.store.keys import StageKey, StageResult
@@ -59,6 +61,19 @@ class Dataset:
     @property
     def name(self) -> str:
         return self.info.name
+
+    @property
+    def run_inside(self) -> RunParams:
+        """Settings of the run that wrote the file.
+
+        Raises
+        ------
+        FileError
+            If none did, or the run is of another version.
+        """
+        if self.info.run is None:
+            raise FileError(f"The run in {quoted(self.name)} cannot be opened again.")
+        return self.info.run
 
     @property
     def n_cells(self) -> int:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from harmony_core.counting import counted
+from harmony_core.inspect.embeddings import notes_on_embedding
 from harmony_core.params import RANGES, PrepareParams, RunParams
-from harmony_core.store import Dataset
+from harmony_core.store import Dataset, DatasetInfo
 from pages.ui.data import components, quality
 from pages.ui.data.numbers import number
 from pages.ui.text import plain
@@ -20,7 +20,7 @@ def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
     """Draw what to start from, and return the settings with it."""
     info, key = dataset.info, f"{dataset.fingerprint}:"
     st.subheader("Preparation")
-    starts = [*([_FROM_EXPRESSION] if info.kind != "none" else []), *info.embeddings]
+    starts = [*([_FROM_EXPRESSION] if info.kind != "none" else []), *info.stored_embeddings]
     _suggest_ready_embedding(dataset, now, f"{key}basis")
     picked = st.selectbox(
         "Start from",
@@ -31,12 +31,22 @@ def start(dataset: Dataset, now: PrepareParams) -> PrepareParams:
         "principal components are computed from the expression matrix.",
         persist_state="session",
     )
-    if picked is None or picked == _FROM_EXPRESSION:
-        return replace(now, basis=None, skip_dims=0, use_dims=None)
-    basis = str(picked)
+    basis = None if picked is None or picked == _FROM_EXPRESSION else str(picked)
+    now = _beginning_with(info, basis, now)
+    if basis is None:
+        return replace(now, skip_dims=0, use_dims=None)
     st.caption("Preparation is skipped: that embedding is corrected, with all its cells.")
-    now = replace(now, basis=basis, skip_dims=_skipped(dataset, basis, now))
+    now = replace(now, skip_dims=_skipped(dataset, basis, now))
     return replace(now, use_dims=_taken(dataset, basis, now))
+
+
+def _beginning_with(info: DatasetInfo, basis: str | None, now: PrepareParams) -> PrepareParams:
+    """Return the settings in hand or, with another start, those that every way begins it with."""
+    if basis == now.basis:
+        return now
+    if info.run is not None and info.run.prepare.basis == basis:
+        return info.run.prepare
+    return info.start_of_preparation({"basis": basis})
 
 
 def _suggest_ready_embedding(dataset: Dataset, now: PrepareParams, widget: str) -> None:
@@ -61,23 +71,11 @@ def _suggest_ready_embedding(dataset: Dataset, now: PrepareParams, widget: str) 
 
 def _skipped(dataset: Dataset, basis: str, now: PrepareParams) -> int:
     facts = dataset.info.facts(basis)
-    if facts.n_bad:
-        st.error(
-            f"{plain(basis)} has missing or infinite values in {counted(facts.n_bad, 'cell')} and "
-            "cannot be corrected; choose another start."
-        )
-    if facts.is_corrected:
-        st.warning(
-            f"{plain(basis)} seems to be corrected already; start from an uncorrected one, such as "
-            "X\\_pca."
-        )
+    said = st.error if facts.n_bad else st.warning
+    for sentence in (*notes_on_embedding(facts), *dataset.info.notes_on(now)):
+        said(plain(sentence, longest=500))
     if not facts.follows_depth and not now.skip_dims:
         return 0
-    if facts.follows_depth:
-        st.warning(
-            f"The first dimension of {plain(basis)} follows the counts per cell (correlation "
-            f"{facts.depth_correlation:.2f}), so it measures depth rather than cells."
-        )
     drop = st.toggle(
         "Leave its first dimension out",
         bool(now.skip_dims),
