@@ -1,11 +1,12 @@
 """A run's results as they stand in the store: what pages, figures and exports read.
 
-Light on purpose: everything here is memory maps and JSON, and what is not computed yet is None.
+Light on purpose: everything here is small, a memory map, or JSON, and what is not computed yet is
+None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from harmony_core.methods.prepare import log_normalised_gene
 from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.plan import STAGES, Plan, Side
 from harmony_core.runs.stages.context import marker_label_column
-from harmony_core.store import Arrays, Dataset, StageResult
+from harmony_core.store import Arrays, Dataset, StageKey, StageResult
 from harmony_core.verdict.assessment import Assessment
 
 
@@ -42,10 +43,18 @@ class RunResults:
         The dataset in the store.
     params
         Settings of the run.
+    finished
+        Where finished stages come from, if not from the store each time.
     """
 
-    def __init__(self, dataset: Dataset, params: RunParams) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        params: RunParams,
+        finished: Callable[[StageKey], StageResult | None] | None = None,
+    ) -> None:
         self.dataset = dataset
+        self._finished = finished or dataset.finished
         self.params = params
         self.plan = Plan(dataset, params)
         self._stages: dict[str, StageResult] = {}  # what is there stays; what is not, may come
@@ -55,7 +64,7 @@ class RunResults:
     def stage(self, name: str) -> StageResult | None:
         """Return a finished stage of `harmony_core.runs.plan.Plan`, or None."""
         if name not in self._stages:
-            found = self.dataset.finished(self.plan.keys[name])
+            found = self._finished(self.plan.keys[name])
             if found is None:
                 return None
             self._stages[name] = found

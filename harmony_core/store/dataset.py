@@ -143,7 +143,7 @@ class Dataset:
 
         One that can't be read is deleted, so that it counts as not computed everywhere.
         """
-        mark = self._mark(key)
+        mark = Path(self._mark(key))
         try:
             info = json.loads(mark.read_text("utf-8"))
             arrays, values = load_arrays(mark.parent), info["values"]
@@ -158,13 +158,20 @@ class Dataset:
         touch(mark)
         return StageResult(arrays, values)
 
+    def use(self, key: StageKey) -> bool:
+        """Count a stage as used now, without reading it; return whether the store has it."""
+        return touch(self._mark(key))
+
     def is_finished(self, key: StageKey) -> bool:
         """Return whether the store has a stage, without reading it; it does not count as used."""
-        return self._mark(key).is_file()
+        return os.path.isfile(self._mark(key))
 
-    def _mark(self, key: StageKey) -> Path:
-        """Return what is written last of a stage; its time is that of its last use."""
-        return self.folder / "stages" / key.folder / "info.json"
+    def _mark(self, key: StageKey) -> str:
+        """Return what is written last of a stage; its time is that of its last use.
+
+        As text: a page asks for hundreds, and joining paths would take longer than looking.
+        """
+        return f"{self.folder}/stages/{key.folder}/info.json"
 
     def seconds_by_stage(self) -> dict[str, list[float]]:
         """Return how long each computation took whose result is still there, by stage."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from harmony_core._typing import Arrays
 
@@ -33,17 +34,34 @@ def save_arrays(folder: Path, arrays: Arrays) -> None:
         np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
 
 
+_READ_BYTES = 256_000
+"""Up to which an array is read: a map takes longer, and a file handle for as long as it lives."""
+
+
 def load_arrays(folder: Path) -> Arrays:
-    """Return a folder's arrays by name, as memory maps."""
-    return {
-        p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in sorted(folder.glob("*.npy"))
-    }
+    """Return a folder's arrays by name, read-only: small ones in memory, others as maps."""
+    return {path.stem: _load_array(path) for path in sorted(folder.glob("*.npy"))}
 
 
-def touch(path: Path) -> None:
-    """Mark a file as used now."""
-    with contextlib.suppress(OSError):
+def _load_array(path: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any]
+    if path.stat().st_size > _READ_BYTES:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    else:
+        array = np.load(path, allow_pickle=False)
+        array.flags.writeable = False
+    return array
+
+
+def touch(path: str | Path) -> bool:
+    """Mark a file as used now; return whether it is there."""
+    try:
         os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return os.path.isfile(path)
+    return True
 
 
 def last_used(path: Path) -> float:

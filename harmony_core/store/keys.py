@@ -25,10 +25,15 @@ class StageKey:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage: arrays as memory maps, and a few plain values."""
+    """A finished stage: read-only arrays, large ones as memory maps, and a few plain values."""
 
     arrays: Arrays
     info: Mapping[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays, in memory or mapped."""
+        return sum(array.nbytes for array in self.arrays.values())
 
 
 def digest(*parts: Any) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
-from harmony_core.store import Dataset
-from pages.ui import state
+from harmony_core.store import Dataset, StageKey, StageResult
+from pages.ui import made, state
 
 _shared: ContextVar[dict[tuple[Path, RunParams], RunResults] | None] = ContextVar(
     "shared", default=None
@@ -22,7 +23,7 @@ _shared: ContextVar[dict[tuple[Path, RunParams], RunResults] | None] = ContextVa
 def shared() -> Iterator[None]:
     """Within it each run's results are read once, by whoever comes first: all parts of a page run.
 
-    No longer than that, as what is read is mapped into memory, and each map takes a file handle.
+    No longer than that, as what is large is mapped into memory, and each map takes a file handle.
     """
     token = _shared.set({})
     try:
@@ -34,9 +35,19 @@ def shared() -> Iterator[None]:
 def results_of(dataset: Dataset, params: RunParams) -> RunResults:
     """Return what the store has of a run."""
     shared = _shared.get()
-    if shared is None:
-        return RunResults(dataset, params)
-    return shared.setdefault((dataset.folder, params), RunResults(dataset, params))
+    found = None if shared is None else shared.get((dataset.folder, params))
+    if found is None:
+        found = RunResults(dataset, params, partial(_finished, dataset))
+        if shared is not None:
+            shared[dataset.folder, params] = found
+    return found
+
+
+def _finished(dataset: Dataset, key: StageKey) -> StageResult | None:
+    """Return a finished stage as the store has it; a small one is read once for all viewers."""
+    if not dataset.use(key):
+        return None
+    return made.once(("stage", dataset.folder, key), lambda: dataset.finished(key))
 
 
 class CurrentRun:

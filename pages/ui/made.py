@@ -1,8 +1,8 @@
 """What pages make of stored results: once, for all viewers, parts and page runs.
 
-A stored result never changes, and neither does what is made of it: figures, messages to the
-browser, candidates of *Suggest*. A part is drawn again when anything in it is new, and all else in
-it should then cost nothing.
+A stored result never changes, and neither does what is made of it: itself as it was read, figures,
+messages to the browser, candidates of *Suggest*. A part is drawn again when anything in it is new,
+and all else in it should then cost nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from cachetools import LRUCache
 _T = TypeVar("_T")
 
 _MOST_BYTES = 16_000_000
+_MOST_BYTES_EACH = 2_000_000
+"""Larger ones are not kept: a few of them would drive out all others."""
+
 _USUAL_BYTES = 30_000
 """Of what does not say how many; a figure of plotly takes about as much."""
 
@@ -40,7 +43,7 @@ def once(key: Hashable, make: Callable[[], _T]) -> _T:
     """
     with _lock:
         found: _T | None = _made.get(key)
-    if found is None and (found := make()) is not None and _size(found) <= _MOST_BYTES:
+    if found is None and (found := make()) is not None and _size(found) <= _MOST_BYTES_EACH:
         with _lock:
             _made[key] = found
     return found  # type: ignore[return-value]  # None where `make` returns it

@@ -79,8 +79,9 @@ def explanation(verdict: Verdict, *, condition: str | None = None) -> None:
     st.subheader(f"Why: {KINDS[verdict.kind].heading.lower()}")
     for sentence in verdict.sentences[:1]:
         st.markdown(plain(sentence, longest=2000))
-    for sentence in verdict.sentences[1:]:
-        st.caption(plain(sentence, longest=2000))
+    more = [plain(sentence, longest=2000) for sentence in verdict.sentences[1:]]
+    if more:
+        st.caption("\n\n".join(more))
     if condition is not None:
         with st.expander(f"“{plain(condition)}” is a condition: what aligning it means"):
             st.caption(_CONDITION)

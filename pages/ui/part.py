@@ -103,8 +103,8 @@ class Part:
         )
 
     def _missing(self, work: Work) -> list[str]:
-        lacking = set(work.stages).difference(work.stored)
-        return [stage for stage in self.shows if stage in lacking]
+        computed = (stage for stage in self.shows if stage in work.stages)
+        return [stage for stage in computed if not work.has(stage)]
 
 
 def follow(works: Sequence[Work]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from harmony_core.errors import FileError
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.plan import Plan
-from harmony_core.store import Store, examples
+from harmony_core.store import Dataset, StageKey, StageResult, Store, examples
 from harmony_core.store.info import INFO_FILE
 from pages.ui import made, services
 from pages.ui.current_run import results_of, shared
@@ -74,3 +75,34 @@ def test_keys_that_are_remembered_are_those_of_the_settings(store: Store) -> Non
     first = [Plan(dataset, params).keys for params in settings]
     assert [Plan(dataset, params).keys for params in settings] == first
     assert [Plan(anew, params).keys for params in settings] == first
+
+
+def test_a_small_stage_is_read_once_for_all_while_the_store_has_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = services.dataset(examples.fingerprint(store, "kang"))
+    params = RunParams(harmony=HarmonyParams(batch=("condition",), theta=(1.37,)))
+    plan = Plan(dataset, params)
+    large = np.zeros(made._MOST_BYTES_EACH + 1, np.uint8)
+    dataset.computed(plan.keys["assess"], lambda: ({"a": np.arange(3)}, {"n": 1}))
+    dataset.computed(plan.keys["correct"], lambda: ({"a": large}, {"n": 2}))
+    reads: list[str] = []
+    finished = Dataset.finished
+
+    def counted(self: Dataset, key: StageKey) -> StageResult | None:
+        reads.append(key.stage)
+        return finished(self, key)
+
+    monkeypatch.setattr(Dataset, "finished", counted)
+    mark = dataset.folder / "stages" / plan.keys["assess"].folder / "info.json"
+    for _ in range(2):
+        os.utime(mark, (1, 1))
+        small = results_of(dataset, params).stage("assess")
+        assert small is not None
+        np.testing.assert_array_equal(small.arrays["a"], np.arange(3))
+        assert not small.arrays["a"].flags.writeable  # it is everybody's
+        assert mark.stat().st_mtime > 1  # used, so the store keeps it
+        assert results_of(dataset, params).stage("correct") is not None
+    assert reads == ["assess", "correct", "correct"]
+    mark.unlink()
+    assert results_of(dataset, params).stage("assess") is None

@@ -40,8 +40,7 @@ def listener() -> Listener:
 def place() -> None:
     """Open this page's line; in each page run, before all parts."""
     listener().follow_nothing()
-    with st.container(key="line"):
-        _line(key="harmony-line", data={"address": address(listener().name)}, height="content")
+    _line(key="harmony-line", data={"address": address(listener().name)}, height="content")
 
 
 def say(name: str) -> None:
@@ -85,8 +84,7 @@ def ear(
         "drawn": drawn,
         "setting": setting,
     }
-    with st.container(key=f"ear-{part}"):
-        _ear(key=f"harmony-ear-{part}", data=data, on_heard_change=_nothing)
+    _ear(key=f"harmony-ear-{part}", data=data, on_heard_change=_nothing)
 
 
 def bar(work: Work, *, key: str, label: str = "Waiting for the worker") -> None:
