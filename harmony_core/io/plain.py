@@ -155,7 +155,7 @@ def _matrix(matrix: Any) -> Any:
         return _numeric_table(matrix)
     if hasattr(matrix, "toarray") and hasattr(matrix, "astype"):
         wanted = plain_dtype(matrix.dtype)
-        return matrix if wanted == matrix.dtype else matrix.astype(wanted)
+        return _once_each(matrix if wanted == matrix.dtype else matrix.astype(wanted))
     if isinstance(matrix, np.ma.MaskedArray) and matrix.dtype.kind in "biuf":
         dtype = plain_dtype(np.result_type(matrix.dtype, np.float32))
         return np.where(np.ma.getmaskarray(matrix), np.nan, matrix.data).astype(dtype)
@@ -168,6 +168,21 @@ def _matrix(matrix: Any) -> Any:
         numbers = _numeric_table(pd.DataFrame(matrix.astype(object)))
         return matrix if _is_unreadable(numbers) else numbers.to_numpy(dtype=np.float64)
     return matrix
+
+
+def _once_each(matrix: Any) -> Any:
+    """Return a sparse matrix with one value an entry; itself if no entry is stored in parts.
+
+    What is stored of an entry adds up, which not everything that reads the arrays does.
+    """
+    if not hasattr(matrix, "has_canonical_format"):
+        return matrix
+    in_order = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+    if in_order.has_canonical_format:
+        return matrix
+    whole = in_order.copy()
+    whole.sum_duplicates()
+    return whole
 
 
 def _numeric_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import pandas as pd
 from harmony_core.categories import as_levels, mixes_text
 from harmony_core.errors import BatchError, HarmonyExplorerError
 from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batch, expression
+from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.depth import depth_of, suggested_thresholds
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.genes import mitochondrial
@@ -146,7 +147,7 @@ def ingest(
         if folder is not None:
             report("keep", 0.0)
             if source is None:
-                adata.write_h5ad(folder / "source.h5ad", compression="gzip")
+                notes = (*notes, *_write(adata, folder / "source.h5ad"))
             else:
                 shutil.copyfile(source, folder / "source.h5ad")
             report("keep", 0.5)
@@ -243,13 +244,47 @@ def _in_memory(adata: AnnData) -> AnnData:
 
 
 def _make_writable(adata: AnnData) -> None:
-    """Give the data tables that an h5ad can hold: one kind of value a column, no slashes."""
+    """Give the data tables that an h5ad can hold: one kind of value a column, names of text."""
     for table in ("obs", "var"):
         frame = getattr(adata, table)
         clean = _readable(frame)
-        clean.columns = pd.Index(_unique(str(c).replace("/", "|") for c in clean.columns))
-        clean.index = pd.Index(frame.index.astype(str))
+        clean.columns = _column_names(clean)
+        own_name = isinstance(frame.index.name, str) and frame.index.name not in clean.columns
+        clean.index = pd.Index(frame.index.astype(str)).rename(
+            frame.index.name if own_name else None
+        )
         setattr(adata, table, clean)
+    for part in ("obsm", "varm", "layers", "obsp", "varp"):
+        members = getattr(adata, part)
+        for key in list(members):
+            values = members[key]
+            if isinstance(values, pd.DataFrame):
+                members[key] = values.set_axis(_column_names(values), axis=1)
+            if not isinstance(key, str):
+                members[_unique([*members, str(key)])[-1]] = members.pop(key)
+
+
+def _column_names(table: pd.DataFrame) -> pd.Index:
+    """Return names of columns that an h5ad can hold: text without slashes, and none of its own."""
+    names = (str(name).replace("/", "|").strip() or "unnamed" for name in table.columns)
+    return pd.Index(_unique("index" if name == "_index" else name for name in names))
+
+
+def _write(adata: AnnData, path: Path) -> list[str]:
+    """Write data from memory, and return in sentences which parts of ``uns`` no file can hold."""
+    import h5py
+    from anndata.io import write_elem
+
+    left_out = []
+    for key in list(adata.uns):
+        with h5py.File("trial", "w", driver="core", backing_store=False) as trial:
+            try:
+                write_elem(trial, f"uns/{key}", adata.uns[key])
+            except Exception:  # anndata raises many kinds on what it has no form for
+                del adata.uns[key]
+                left_out.append(f"{quoted(f'uns/{key}')} is left out: no file can hold it.")
+    adata.write_h5ad(path, compression="gzip")
+    return left_out
 
 
 def _unique(names: Iterable[Any]) -> list[str]:

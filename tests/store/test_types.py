@@ -218,3 +218,28 @@ def test_features_that_are_sparse_are_other_data_than_a_dense_embedding(store: S
     second = ingest(store, data(X_pca=mostly_zero), name="dense")
     assert first.info.embeddings == ()
     assert second.info.embeddings == ("X_pca",)
+
+
+def test_entries_that_are_stored_in_parts_add_up(store: Store, tmp_path: Path) -> None:
+    matrix = sp.csr_matrix(COUNTS)
+    twice = np.repeat(matrix.data / 2, 2), np.repeat(matrix.indices, 2), matrix.indptr * 2
+    for way, dataset in ways(store, data(X=sp.csr_matrix(twice, shape=COUNTS.shape)), tmp_path):
+        assert dataset.info.kind == "counts", way
+        np.testing.assert_array_equal(dataset.gene(3), COUNTS[rows(dataset), 3], err_msg=way)
+
+
+def test_names_in_memory_that_no_file_can_hold(store: Store) -> None:
+    adata = data(X_pca=named(EMBEDDING).set_axis(range(4), axis=1))
+    adata.obs = adata.obs.assign(**{"_index": 1, " ": 2}).rename_axis("batch")
+    adata.obs[("a", "b")] = np.arange(N)
+    adata.obs[7] = ["u", "v"] * (N // 2)
+    adata.obsm[3] = EMBEDDING + 1
+    adata.uns = {"function": print, "numbers": np.arange(3)}
+    ours = ingest(store, adata, name="memory")
+    assert list(ours.obs) == ["batch", "index", "unnamed", "('a', 'b')", "7"]
+    assert list(ours.obs["7"]) == ["u", "v"] * (N // 2)
+    np.testing.assert_allclose(np.asarray(ours.embedding("3")), EMBEDDING + 1, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(ours.embedding("X_pca")), EMBEDDING, rtol=1e-6)
+    assert "'uns/function' is left out: no file can hold it." in ours.info.warnings
+    assert list(ad.read_h5ad(ours.source).uns) == ["numbers"]
+    assert "function" in adata.uns
