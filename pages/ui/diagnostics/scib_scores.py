@@ -45,8 +45,9 @@ def draw(results: RunResults) -> None:
                 width="stretch",
             )
         if missing != [params]:
+            n = len(missing)
             right.button(
-                f"Score all {len(missing)} kept runs",
+                "Score the other kept run" if n == 1 else f"Score all {n} kept runs",
                 key="score-all",
                 on_click=group.begin,
                 args=(missing,),

@@ -27,7 +27,7 @@ from pages.ui.linked_view.messages import (
 )
 
 _ASSETS = Path(__file__).parent / "assets"
-_SHARED = ("theme", "messages", "camera", "coloring", "painter")
+_SHARED = ("theme", "messages", "inbox", "camera", "coloring", "painter")
 
 _view = st.components.v2.component(
     "harmony_gene_view",

@@ -51,6 +51,7 @@ ASSETS = Path(__file__).parent / "assets"
 MODULES = (
     "theme.js",
     "messages.js",
+    "inbox.js",
     "selection.js",
     "camera.js",
     "coloring.js",

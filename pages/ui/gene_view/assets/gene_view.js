@@ -3,8 +3,9 @@
 
 import { home, nextFrame, transforms } from "../../linked_view/assets/camera.js";
 import { Coloring } from "../../linked_view/assets/coloring.js";
-import { findMessage, openMessage, randomOrder } from "../../linked_view/assets/messages.js";
-import { NO_VALUE, readColumns, readPositions } from "../../linked_view/assets/messages.js";
+import { Inbox } from "../../linked_view/assets/inbox.js";
+import { NO_VALUE, randomOrder } from "../../linked_view/assets/messages.js";
+import { readColumns, readPositions } from "../../linked_view/assets/messages.js";
 import { Painter, pointStyle } from "../../linked_view/assets/painter.js";
 import { pixel, readTheme } from "../../linked_view/assets/theme.js";
 
@@ -21,50 +22,25 @@ class GeneView {
     this.notes = document.createElement("p");
     this.root.append(this.grid, this.notes);
     host.append(this.root);
-    /** @type {Record<string, import("../../linked_view/assets/messages.js").Message>} by address */
-    this.opened = {};
+    /** @type {Record<string, import("../../linked_view/assets/messages.js").Message>} by part */
+    this.parts = {};
     this.request = 0;
     this.observer = new ResizeObserver(() => this.#schedule());
     this.observer.observe(this.grid);
-    this.arrival = () => this.#apply();
-    document.addEventListener("linked-view-message", this.arrival);
+    this.inbox = new Inbox((state, fresh) => this.#apply(state, fresh));
   }
 
   dispose() {
     this.observer.disconnect();
-    document.removeEventListener("linked-view-message", this.arrival);
+    this.inbox.close();
     cancelAnimationFrame(this.request);
     this.root.remove();
   }
 
-  /**
-   * Streamlit (re)mounts the view, or its theme changes.
-   * @param {string} address under which the state arrives
-   */
-  receive(address) {
-    this.address = address;
-    this.pending ??= this.state;
-    this.#apply();
-  }
-
-  /** Take over the latest state as soon as all its messages are here. */
-  #apply() {
-    const bytes = findMessage(this.address);
-    if (bytes && bytes !== this.lastState) {
-      this.lastState = bytes;
-      this.pending = openMessage(bytes).header;
-    }
-    const state = this.pending;
-    if (!state) return;
-    const opened = {};
-    for (const address of Object.values(state.messages)) {
-      const message = this.opened[address] ?? findMessage(address);
-      if (!message) return;
-      opened[address] = message instanceof Uint8Array ? openMessage(message) : message;
-    }
-    this.pending = null;
+  /** Take over a state, with its messages that are new. */
+  #apply(state, fresh) {
     delete this.root.dataset.setting; // until it is painted
-    this.opened = opened;
+    Object.assign(this.parts, fresh);
     this.state = state;
     this.notes.textContent = state.notes.join(" ");
     this.grid.style.setProperty("--hx-columns", String(state.columns));
@@ -74,9 +50,9 @@ class GeneView {
 
   /** One figure a gene. */
   #build() {
-    const { cells, messages, bounds } = this.state;
+    const { cells, bounds } = this.state;
     const order = randomOrder(cells); // among cells of equal value
-    this.figures = readColumns(this.opened[messages.genes]).map((column) => {
+    this.figures = readColumns(this.parts.genes).map((column) => {
       const height = (cell) => (column.codes[cell] === NO_VALUE ? -1 : column.codes[cell]);
       const byValue = order.slice().sort((a, b) => height(a) - height(b));
       return { title: column.name, coloring: new Coloring(column, byValue), order: byValue };
@@ -97,7 +73,7 @@ class GeneView {
           const place = document.createElement("div");
           place.append(canvas, label);
           pair.append(place);
-          const points = readPositions(this.opened[messages[side]], figure.order);
+          const points = readPositions(this.parts[side], figure.order);
           const frame = nextFrame(null, bounds[side], false);
           return { canvas, painter: new Painter(canvas), points, frame };
         });
@@ -154,7 +130,7 @@ export default function ({ data, parentElement }) {
     view = new GeneView(parentElement);
     views.set(parentElement, view);
   }
-  view.receive(data.state);
+  view.inbox.receive(data.state);
   return () => {
     view.dispose();
     views.delete(parentElement);

@@ -7,7 +7,8 @@ import { attachGestures } from "./gestures.js";
 import { Card } from "./hover.js";
 import { Legend } from "./legend.js";
 import { Panel } from "./panel.js";
-import { findMessage, openMessage, randomOrder, readColumns, readPositions } from "./messages.js";
+import { Inbox } from "./inbox.js";
+import { randomOrder, readColumns, readPositions } from "./messages.js";
 import { combine, fromBits, insidePolygon, toBits } from "./selection.js";
 import { css, pixel, readTheme } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
@@ -65,8 +66,6 @@ class LinkedView {
 
     /** The panel that the toolbar and the keys act on. @type {"left" | "right"} */
     this.steered = "left";
-    /** @type {Record<string, string>} digests of what is in use */
-    this.used = {};
     /** @type {Uint8Array | null} in draw order */
     this.selection = null;
     this.selectedCount = 0;
@@ -75,46 +74,27 @@ class LinkedView {
     for (const side of SIDES) attachGestures(this.panels[side].stage, this.#handlers(side));
     this.observer = new ResizeObserver(() => this.#schedule());
     this.observer.observe(panels);
-    this.arrival = () => this.#apply();
-    document.addEventListener("linked-view-message", this.arrival);
+    this.inbox = new Inbox((state, fresh) => this.#apply(state, fresh));
   }
 
   dispose() {
     this.observer.disconnect();
-    document.removeEventListener("linked-view-message", this.arrival);
+    this.inbox.close();
     cancelAnimationFrame(this.request);
     this.root.remove();
   }
 
   /**
-   * Streamlit (re)mounts the view, or its theme changes.
-   * @param {string} address under which the state arrives, in a message like all that changes
+   * @param {string} address under which the state arrives
    * @param {(name: string, value: unknown) => void} report
    */
   receive(address, report) {
-    this.address = address;
     this.report = report;
-    this.pending ??= this.data;
-    this.#apply();
+    this.inbox.receive(address);
   }
 
-  /** Take over the latest state as soon as all its messages are here. */
-  #apply() {
-    const state = findMessage(this.address);
-    if (state && state !== this.lastState) {
-      this.lastState = state;
-      this.pending = openMessage(state).header;
-    }
-    const data = this.pending;
-    if (!data) return;
-    const fresh = {};
-    for (const [part, digest] of Object.entries(data.messages)) {
-      if (this.used[part] === digest) continue;
-      const bytes = findMessage(digest);
-      if (!bytes) return;
-      fresh[part] = openMessage(bytes);
-    }
-    this.pending = null;
+  /** Take over a state, with its messages that are new. */
+  #apply(data, fresh) {
     this.data = data;
     this.settings = remembered.get(data.key) ?? {
       cameras: { left: home(), right: home() },
@@ -123,7 +103,6 @@ class LinkedView {
       hidden: new Map(),
     };
     remembered.set(data.key, this.settings);
-    this.used = { ...data.messages };
     this.root.hidden = false;
 
     if (this.order?.length !== data.cells) {
@@ -358,7 +337,7 @@ class LinkedView {
         if (!resized && !panel.stale && !panel.moving) continue;
         panel.paint(this.settings.cameras[side], this.scene, enlarge);
         // Says which cells are on the screen, at rest; the tests and the benchmark wait for it.
-        panel.figure.dataset.painted = panel.stale ? "" : this.used[side];
+        panel.figure.dataset.painted = panel.stale ? "" : this.inbox.used[side];
       }
       this.#mark();
       if (SIDES.some((side) => this.panels[side].stale)) this.#schedule();
