@@ -224,7 +224,7 @@ class HarmonyParams(_Group):
         Diversity penalty, one for each batch variable or a number for all. More mixes batches
         harder; 0 switches the penalty off. Penalties of several variables are multiplied, where
         Harmony in R adds them: a variable given again under another name at theta 2 acts as theta
-        4 here, as 2 in R.
+        4 here, as 2 in R. R comes close with each theta times the number of variables.
     sigma
         Width of the soft clusters. More lets a cell belong to several clusters at once.
     nclust

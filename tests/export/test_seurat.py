@@ -62,10 +62,12 @@ CASES: Mapping[str, dict[str, Any]] = {
     "marker labels": record(replace(PLAIN, panel=panel_text(PANEL))),
     "genes over all cells": record(PLAIN, prepared={"genes_chosen": "over all cells"}),
     "all genes": record(PLAIN, prepared={"genes_chosen": "all"}),
+    "normalised": record(PLAIN, kind="normalised"),
     "embedding": record(
         replace(PLAIN, prepare=PrepareParams(basis="X_mine")), where="", kind="none"
     ),
 }
+PRECOMPUTED = record(replace(PLAIN, precomputed="X_tool"), harmony=None)
 
 
 def code_only(script: str) -> str:
@@ -73,9 +75,9 @@ def code_only(script: str) -> str:
     return re.sub(r'"(?:\\.|[^"\\])*"|#[^\n]*', '""', script)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, "precomputed"])
 def test_brackets_and_quotes_are_closed(name: str) -> None:
-    code = code_only(r_script(CASES[name])).replace('""', "")
+    code = code_only(r_script({**CASES, "precomputed": PRECOMPUTED}[name])).replace('""', "")
     assert '"' not in code
     pairs, open_ones = {")": "(", "]": "[", "}": "{"}, []
     for c in code:
@@ -121,7 +123,9 @@ def test_the_script_says_where_r_differs() -> None:
     assert "Early stop" in plain
     assert "tau:" not in plain
     assert "R adds them" in hostile
+    assert "theta = theta_in_r," in hostile
     assert "R adds them" not in plain
+    assert "theta = theta," in plain
 
 
 def test_genes_are_chosen_as_in_the_run() -> None:
@@ -135,6 +139,17 @@ def test_genes_are_chosen_as_in_the_run() -> None:
     assert "chosen within each batch" not in over
     assert "VariableFeatures(object) <- rownames(object)" in every
     assert "FindVariableFeatures" not in every
+    for script in (within, over, every):
+        assert "VariableFeatures(object) <- features[variable]" in script
+
+
+@pytest.mark.parametrize("name", ["normalised", "logged in raw", "embedding"])
+def test_only_counts_become_counts(name: str) -> None:
+    code = code_only(r_script(CASES[name]))
+    assert "CreateSeuratObject(CreateAssay5Object(data = " in code
+    assert "NormalizeData" not in code
+    assert ("log1p(expression)" in code) == (name == "normalised")
+    assert "CreateSeuratObject(expression" in code_only(r_script(CASES["counts"]))
 
 
 def test_the_seed_is_set_right_before_harmony() -> None:
@@ -142,13 +157,12 @@ def test_the_seed_is_set_right_before_harmony() -> None:
     assert "set.seed(seed)\n  object <- RunHarmony(" in code
 
 
-def test_it_says_how_labels_were_made_and_reads_them() -> None:
+def test_it_says_how_labels_were_made() -> None:
     script = r_script(CASES["marker labels"])
     assert "made from these marker genes, within each" in script
     expected = r_literal(panel_sets(panel_text(PANEL)))
     assert f"marker_genes <- {expected}\n" in script
     assert f"marker_labels <- {r_literal(MARKER_LABEL)}\n" in script
-    assert "read_column(marker_labels)" in script
     assert "marker" not in r_script(CASES["counts"])
 
 
@@ -160,6 +174,10 @@ def test_where_the_data_are() -> None:
     assert 'basis <- "X_mine"' in embedding
     assert "RunPCA" not in embedding
     assert 'start <- "counts"' in r_script(CASES["counts"])
+    precomputed = r_script(PRECOMPUTED)
+    assert 'start <- "corrected"' in precomputed
+    assert 'harmony = "2.0"' not in precomputed
+    assert "RunHarmony" not in precomputed
 
 
 def test_literals() -> None:
@@ -183,9 +201,10 @@ def run_r(rscript: str, path: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*CASES, "precomputed"])
 def test_r_parses_it(rscript: str, name: str, tmp_path: Path) -> None:
-    write_r_script(CASES[name], tmp_path / "harmony_seurat.R")
+    about = {**CASES, "precomputed": PRECOMPUTED}[name]
+    write_r_script(about, tmp_path / "harmony_seurat.R")
     check = tmp_path / "check.R"
     path = r_literal(str(tmp_path / "harmony_seurat.R"))
     check.write_text(f"cat(length(parse({path}, encoding = 'UTF-8')))")

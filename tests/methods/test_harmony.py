@@ -70,6 +70,20 @@ def test_several_batch_variables_equal_bare_harmonypy() -> None:
     assert ours.levels == (("a", "b", "c"), ("1", "2"))
 
 
+def test_penalties_of_several_variables_multiply_as_the_help_says() -> None:
+    """A variable given again at theta 1 and 3 is one at theta 4; in R both would add to less."""
+
+    def soft_clusters(theta: dict[str, float]) -> np.ndarray:
+        names = list(theta)
+        batches = pd.DataFrame(dict.fromkeys(names, BATCH))
+        settings = {"theta": list(theta.values()), "nclust": 6, "max_iter_harmony": 1}
+        return np.asarray(harmonypy.run_harmony(X, batches, names, verbose=False, **settings).R)
+
+    twice = soft_clusters({"batch": 1.0, "again": 3.0})
+    np.testing.assert_allclose(twice, soft_clusters({"batch": 4.0}), atol=1e-5)
+    assert np.abs(twice - soft_clusters({"batch": 2.0})).max() > 0.01
+
+
 def test_no_iteration_leaves_the_embedding_alone() -> None:
     ours = correct(X, [BATCH], HarmonyParams(batch=("batch",), max_iter=0))
     np.testing.assert_array_equal(ours.embedding, X)

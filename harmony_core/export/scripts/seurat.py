@@ -1,7 +1,8 @@
 """A run as an R script (templates/seurat.R.j2): Seurat with RunHarmony on the corrected h5ad.
 
 R can't repeat a run to the bit (its k-means starts from its own random numbers), so the script says
-where it differs, and can also take our embeddings as they are.
+where it differs, and can also take our embeddings as they are. What it checks first is
+templates/seurat_checks.R.j2, what it reads templates/seurat_reading.R.j2.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
 from harmony_core.params import MARKER_LABEL, HarmonyParams, RunParams
 
-SCRIPT_NAME = "harmony_seurat.R"
 _SMALLEST_LAMBDA = 1e-6
 _NOTES = {
     "h5ad": "the corrected data, with the counts of the kept cells",
-    "start": '"counts", "pca" (our uncorrected embedding) or "corrected" (our corrected one)',
+    "starts": "from the counts, from our uncorrected embedding, or with our corrected one as it is",
+    "theta": "of the run",
     "lambda": "NULL: estimated from alpha",
 }
 _NOTES_PRECOMPUTED = {
-    "start": "Harmony is not run; the embedding below is taken as corrected",
+    "starts": "Harmony is not run; the embedding below is taken as corrected",
 }
 """What stands beside settings in the script."""
 
@@ -52,7 +53,9 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
     params = RunParams.from_dict(record["params"])
     precomputed, harmony, where = params.precomputed is not None, params.harmony, record["where"]
     has_counts = record["kind"] == "counts" and params.prepare.basis is None and not precomputed
-    start = "corrected" if precomputed else "counts" if has_counts else "pca"
+    starts = ["corrected"] if precomputed else ["pca", "corrected"]
+    if has_counts:
+        starts.insert(0, "counts")
     how = record["harmony"] or {"levels": [], "theta_b": []}
     effective = [
         (list(levels), [round(t, 4) for t in theta])
@@ -61,7 +64,7 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
     return render(
         "seurat.R",
         precomputed=precomputed,
-        settings=_settings(record, params, h5ad, start=start),
+        settings=_settings(record, params, h5ad, starts=starts),
         notes=_NOTES | (_NOTES_PRECOMPUTED if precomputed else {}),
         where=where,
         kind=record["kind"],
@@ -77,19 +80,22 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
 
 
 def _settings(
-    record: Mapping[str, Any], params: RunParams, h5ad: str, *, start: str
+    record: Mapping[str, Any], params: RunParams, h5ad: str, *, starts: list[str]
 ) -> dict[str, Any]:
     harmony, prepare = params.harmony, params.prepare
     where = record["where"]
     values = {
         "h5ad": h5ad,
-        "start": start,
+        "starts": starts,
+        "start": starts[0],
         "matrix": {"raw": "raw/X", "": None}.get(where, where),
         "genes": "raw/var" if where == "raw" else "var",
         "basis": record.get("basis") or prepare.basis or "X_pca",
         "corrected": record.get("given") or params.precomputed or "X_pca_harmony",
         "batch": list(harmony.batch),
+        "symbol_column": record.get("symbol_column"),
         "n_top_genes": prepare.n_top_genes,
+        "n_variable": record.get("prepared", {}).get("variable_genes", 0),
         "scale_genes": prepare.scale,
         "n_pcs": prepare.n_pcs,
         "skip_dims": prepare.skip_dims if prepare.basis else 0,

@@ -6,7 +6,8 @@ THETA = (
     "How hard Harmony pushes every soft cluster to hold all batches. **More** mixes batches more "
     "and can merge cell types that only one batch has; **less** leaves more of the batch effect. "
     "0 switches the push off. Default 2. Pushes of several batch variables are multiplied here and "
-    "added by Harmony in R, where the same theta therefore mixes less."
+    "added by Harmony in R, where the same theta therefore mixes less: R comes close with each "
+    "theta times the number of variables."
 )
 SIGMA = (
     "How soft the clusters are. **More** spreads each cell over several clusters, which smooths "
