@@ -92,6 +92,17 @@ def imputed(counts: sp.csr_matrix) -> np.ndarray:
     return np.log1p(rng.gamma(2, 0.3, (100, 20_000)) * rng.lognormal(0, 1, 20_000))
 
 
+def with_one_value_far_above(counts: sp.csr_matrix) -> np.ndarray:
+    values = imputed(counts)
+    values[3, 0] = 24
+    return values
+
+
+def panel_shares(counts: sp.csr_matrix) -> np.ndarray:
+    """Of 40 genes each has its share of a cell, none far above the others."""
+    return np.random.default_rng(9).dirichlet(np.full(40, 5.0), 200)
+
+
 def corrected(counts: sp.csr_matrix) -> np.ndarray:
     """Logarithms of which one batch was moved up and the other down, zeros too."""
     moved = log_of(np.log)(counts).toarray()
@@ -152,6 +163,20 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
         pytest.param(bulk, ValueKind.NORMALISED, id="bulk TPM"),
         pytest.param(lambda c: bulk(c) / 1e6, ValueKind.NORMALISED, id="bulk TPM, to 1"),
         pytest.param(lambda c: bulk(c) / 1e5, ValueKind.NORMALISED, id="bulk TPM, to 10"),
+        pytest.param(lambda c: bulk(c) / 1e4, ValueKind.NORMALISED, id="bulk TPM, to 100"),
+        pytest.param(
+            lambda c: normalised(per_kilobase(c), 60), ValueKind.NORMALISED, id="TPM, to 60"
+        ),
+        pytest.param(panel_shares, ValueKind.NORMALISED, id="shares of a panel"),
+        pytest.param(
+            lambda c: panel_shares(c) * 1e4, ValueKind.NORMALISED, id="shares of a panel, to 10,000"
+        ),
+        pytest.param(with_one_value_far_above, ValueKind.LOG, id="imputed log, one value far up"),
+        pytest.param(
+            lambda c: sp.vstack([normalised(c, 50.0)[:600], log_of(np.log)(c)[600:]], "csr"),
+            ValueKind.MIXED,
+            id="normalised to 50 and log",
+        ),
         pytest.param(lambda c: np.log2(bulk(c) + 1), ValueKind.LOG, id="log2 of bulk TPM"),
         pytest.param(lambda c: np.log2(bulk(c) / 50 + 4), ValueKind.LOG, id="vst"),
         pytest.param(imputed, ValueKind.LOG, id="imputed log"),
