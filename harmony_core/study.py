@@ -44,6 +44,7 @@ from harmony_core.params import (
     RunParams,
     named_preparation,
 )
+from harmony_core.runs.design import design_of_run
 from harmony_core.runs.history import side_names, suggestion_of
 from harmony_core.runs.notes import notes_on_run, notes_on_start
 from harmony_core.runs.pipeline import Pipeline
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from anndata import AnnData
 
+    from harmony_core.design.confounding import Finding
     from harmony_core.verdict.assessment import Assessment
 
 _FORMAT_OF = {
@@ -176,6 +178,18 @@ class Study:
         'No mitochondrial genes were found, so cells cannot be judged by them.'
         """
         return notes_on_start(self.dataset.info, self.prepared)
+
+    @property
+    def design(self) -> tuple[Finding, ...]:
+        """What the batch variables mean for these data, and what cannot be told from them.
+
+        Examples
+        --------
+        >>> getfixture("study").design[0].sentence[:60]
+        'Differences between the levels of “batch” are removed; those'
+        """
+        params = self._params(HarmonyParams(batch=self.batch))
+        return design_of_run(RunResults(self.dataset, params)).findings
 
     def prepare(self, **settings: Any) -> Study:
         """Return the study with its cells and genes prepared in another way.
@@ -421,6 +435,11 @@ class Run:
         return notes_on_run(self.results)
 
     @property
+    def design(self) -> tuple[Finding, ...]:
+        """What the batch variables mean for these data, and what cannot be told from them."""
+        return design_of_run(self.results).findings
+
+    @property
     def metrics(self) -> pd.DataFrame:
         """Metrics before and after correction.
 
@@ -587,7 +606,11 @@ class Run:
 
     def __repr__(self) -> str:
         said = f"Run of {self.results.dataset.name!r}: {' '.join(self.verdict.sentences)}"
-        return "\n".join([said, *(f"note: {note}" for note in self.notes)])
+        notes = [f"note: {note}" for note in self.notes]
+        warnings = design_of_run(self.results).warnings
+        return "\n".join(
+            [said, *notes, *(f"{each.severity}: {each.sentence}" for each in warnings)]
+        )
 
     def _repr_html_(self) -> str:
         from harmony_core.export.html_report import report_page

@@ -54,7 +54,7 @@ def _prepare(dataset: Dataset, variables: Variables) -> bool:
     params = _with(state.settings(dataset), variables, dataset)
     # The embedding to assess is chosen last: it must not be the one to start from.
     embedding, params = params.precomputed, replace(params, precomputed=None)
-    design_panel.say(dataset, variables, params)
+    design_panel.say(dataset, params)
     design_panel.compare(dataset, variables)
     st.divider()
     params = replace(params, prepare=preparation.start(dataset, params.prepare))

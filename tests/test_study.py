@@ -60,7 +60,8 @@ def test_components_of_a_basis_are_its_first_ones(simulated: ad.AnnData, tmp_pat
 def test_it_is_drawn(run: Run) -> None:
     assert run.verdict.sentences[0] in repr(run)
     assert "No mitochondrial genes were found, so cells cannot be judged by them." in run.notes
-    assert repr(run).splitlines()[1:] == [f"note: {note}" for note in run.notes]
+    warned = [f"{w.severity}: {w.sentence}" for w in run.design if w.severity != "green"]
+    assert repr(run).splitlines()[1:] == [*(f"note: {note}" for note in run.notes), *warned]
     shown = run._repr_html_()
     assert shown.startswith("<iframe srcdoc=")
     assert "sandbox" in shown

@@ -93,9 +93,7 @@ def _add_design(
 ) -> None:
     """Add what the design says of the batch variables named, else of the likeliest."""
     from harmony_core.categories import Factor, categorical_columns
-    from harmony_core.design.confounding import check_design
-    from harmony_core.design.variables import advise, finer_divisions
-    from harmony_core.inspect.missing import CellTypes
+    from harmony_core.design.choice import design_of
 
     batch = named or [c.name for c in candidates[:1] if not c.is_label]
     # As a page does where nothing is chosen.
@@ -103,19 +101,15 @@ def _add_design(
     found["batch"], found["advice"], found["design"] = batch, [], {}
     if not batch:
         return
-    columns = categorical_columns(obs, without=found["own_columns"])
-    variables = {name: Factor.of(name, obs[name]) for name in batch}
-    explained = {c.name: c.explained for c in candidates if c.explained is not None}
-    advice = advise(list(variables.values()), candidates, columns, label=label, explained=explained)
-    found["advice"] = [_finding_values(finding) for finding in advice]
-    labels = None if label is None else CellTypes.of(Factor.of(label, obs[label])).factor
-    for name, variable in variables.items():
-        finer = finer_divisions(variable, candidates, columns)
-        found["design"][name] = [
-            _finding_values(finding)
-            for finding in check_design(variable, columns, label=labels)
-            if not (finding.kind == "association" and finding.details["column"] in finer)
-        ]
+    design = design_of(
+        [Factor.of(name, obs[name]) for name in batch],
+        categorical_columns(obs, without=found["own_columns"]),
+        candidates,
+        label=None if label is None else Factor.of(label, obs[label]),
+        explained={c.name: c.explained for c in candidates if c.explained is not None},
+    )
+    found["advice"] = list(map(_finding_values, design.advice))
+    found["design"] = {name: list(map(_finding_values, d)) for name, d in design.tied.items()}
 
 
 def _finding_values(finding: Finding) -> dict[str, str]:

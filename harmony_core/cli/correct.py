@@ -181,6 +181,7 @@ def _add_output(output: _Group) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    from harmony_core.runs.design import design_of_run
     from harmony_core.runs.notes import notes_on_run
 
     params_of(args)  # complains before anything is read
@@ -199,6 +200,8 @@ def run(args: argparse.Namespace) -> None:
         print(one_line(f"{assessment.verdict.level}: {' '.join(assessment.verdict.sentences)}"))
         for note in (*notes_on_run(results), *notes):
             print(one_line(f"note: {note}"))
+        for found in design_of_run(results).warnings:
+            print(one_line(f"{found.severity}: {found.sentence}"))
         print(one_line(f"Written to {args.out}."))
         if risks and (worst := worst_risk(risks)) is not None:
             print(one_line(risk_sentence(worst)))

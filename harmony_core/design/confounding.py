@@ -23,6 +23,9 @@ from harmony_core.thresholds import (
     Severity,
 )
 
+WORST_FIRST: Mapping[Severity, int] = {"red": 0, "amber": 1, "green": 2}
+"""Place of each severity in a list."""
+
 Kind = Literal["one_batch", "missing", "association", "nesting", "exclusive", "advice"]
 
 
@@ -222,8 +225,7 @@ def check_design(
             findings += _tied(batch, column)
     if label is not None and label.name != batch.name:
         findings += _exclusive(batch, label, embedding)
-    order = {"red": 0, "amber": 1, "green": 2}
-    return sorted(findings, key=lambda f: order[f.severity])
+    return sorted(findings, key=lambda f: WORST_FIRST[f.severity])
 
 
 def _tied(batch: Factor, column: Factor) -> list[Finding]:

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harmony_core.categories import MOST_GROUPS, Factor, categorical_columns
-from harmony_core.design.confounding import check_design
+from harmony_core.categories import MOST_GROUPS
 from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.json_report import report_values, with_original_data
 from harmony_core.export.methods import methods_paragraph
@@ -20,6 +19,7 @@ from harmony_core.figures.paper.harmony import convergence_figure
 from harmony_core.figures.paper.layouts import evaluation_figure, pair_figure
 from harmony_core.io.writing import write_text_whole
 from harmony_core.metric_catalog import metric_title
+from harmony_core.runs.design import design_of_run
 from harmony_core.runs.history import differing, summary
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.tried_advice import advice_outcomes
@@ -76,10 +76,9 @@ def report_page(
     """Return a run's report as HTML; see `write_report`."""
     if not results.is_finished:
         raise UnfinishedRun("report")
-    values, own_columns = report_values(results), set[str]()
+    values = report_values(results)
     if original is not None:
         values = with_original_data(values, original)
-        own_columns = set(original.get("written", {}).get("obs", ()))
         input_path = original.get("input") or input_path
     data, verdict, p = values["data"], values["verdict"], results.params
     markers = _markers(results)
@@ -93,7 +92,7 @@ def report_page(
         data=data,
         most_levels=MOST_GROUPS,
         condition=p.condition,
-        design=_design(results, own_columns),
+        design=_design(results),
         n_pcs=values["params"]["prepare"]["n_pcs"],
         precomputed=p.precomputed,
         settings=_settings(values["params"]),
@@ -112,19 +111,10 @@ def report_page(
     )
 
 
-def _design(results: RunResults, own_columns: set[str]) -> dict[str, list[str]]:
+def _design(results: RunResults) -> dict[str, list[str]]:
     """Return by batch variable what ties other columns of the data to it, in sentences."""
-    obs, p = results.obs, results.params
-    assert obs is not None
-    columns = categorical_columns(obs, without=own_columns)
-    label = None if p.label is None else Factor.of(p.label, obs[p.label])
-    embedding = results.embedding("before")
-    findings = {}
-    for name in p.harmony.batch:
-        batch = Factor.of(name, obs[name])
-        tied = check_design(batch, columns, label=label, embedding=embedding)
-        findings[name] = [finding.sentence for finding in tied]
-    return findings
+    tied = design_of_run(results).tied
+    return {name: [finding.sentence for finding in found] for name, found in tied.items()}
 
 
 def _settings(params: Mapping[str, Any]) -> list[Row]:

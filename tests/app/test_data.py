@@ -447,6 +447,25 @@ def test_an_h5ad_that_we_wrote_restores_its_run(
     assert _widget(app.selectbox, "Start from").value == "X_pca"
 
 
+def test_columns_that_we_wrote_are_no_confounders(
+    app: AppTest, written: tuple[Path, RunParams], tmp_path: Path
+) -> None:
+    adata = ad.read_h5ad(written[0])
+    # Clusters of uncorrected cells may well be the batches; a donor may be too, which is a finding.
+    for name in ("leiden", "leiden_uncorrected", "donor"):
+        adata.obs[name] = adata.obs["batch"].astype(str).to_numpy()
+    adata.write_h5ad(tmp_path / "ours.h5ad")
+    _upload(app, tmp_path / "ours.h5ad")
+    on_data = _text(app)
+    app.switch_page("pages/tune.py").run()
+    app.switch_page("pages/diagnostics.py").run()
+    app.segmented_control(key="deep-section").set_value("Confounding").run()
+    assert not app.exception
+    for text in (on_data, _text(app)):
+        assert "“donor” divides the cells exactly as “batch” does" in text
+        assert "“leiden" not in text
+
+
 def test_a_run_on_an_embedding_is_taken_up_from_where_its_record_says(
     store: Store, simulated: ad.AnnData, tmp_path: Path
 ) -> None:

@@ -33,8 +33,8 @@ class Question:
     cells, genes, start
         What is to be kept, and the very numbers that correction is to start from; None where
         nothing outside tells it.
-    says
-        Parts of the notes and of the verdict that must be there.
+    says, not_said
+        Parts of notes, design and verdict that must be there, or must not.
     refused
         Part of the one sentence by which it must be refused; empty where it is taken.
     """
@@ -47,6 +47,7 @@ class Question:
     genes: int | None = None
     start: Any = None
     says: tuple[str, ...] = ()
+    not_said: tuple[str, ...] = ()
     refused: str = ""
 
 
@@ -261,6 +262,22 @@ def a_layout_as_start(folder: Path) -> Question:
     )
 
 
+def a_treatment_tied_to_the_batch_and_cells_without_a_type(folder: Path) -> Question:
+    adata = cells()
+    adata.obs["treatment"] = adata.obs["batch"].map({"A": "none", "B": "drug"})
+    adata.obs["lane"] = adata.obs["batch"] + np.resize(["1", "2"], N_CELLS)
+    of_a = np.flatnonzero(adata.obs["batch"] == "A")[:40]
+    types = adata.obs["type"].astype(str).to_numpy()
+    types[of_a] = "unlabelled"
+    adata.obs["type"] = types
+    return Question(
+        _h5ad(adata, folder),
+        genes=N_GENES,
+        says=("red: “treatment” divides the cells exactly as “batch” does: nothing in these data",),
+        not_said=("“unlabelled”", "“lane” goes with “batch”"),
+    )
+
+
 INPUTS: tuple[Callable[[Path], Question], ...] = (
     counts,
     log_values,
@@ -282,5 +299,6 @@ INPUTS: tuple[Callable[[Path], Question], ...] = (
     a_label_lost_in_quality_control,
     a_corrected_embedding_as_start,
     an_embedding_that_follows_depth_as_start,
+    a_treatment_tied_to_the_batch_and_cells_without_a_type,
     a_layout_as_start,
 )

@@ -131,6 +131,7 @@ def _agree(one: Answer, other: Answer) -> None:
     assert one.inputs == other.inputs
     assert one.keys == other.keys
     assert one.notes == other.notes
+    assert one.design == other.design
     assert (one.kind, one.sentences) == (other.kind, other.sentences)
     assert (one.cells, one.genes) == (other.cells, other.genes)
     assert one.corrected == other.corrected
@@ -147,5 +148,8 @@ def _is_right(answer: Answer, question: Question) -> None:
         assert answer.genes == question.genes
     if question.start is not None:
         np.testing.assert_allclose(answer.before, question.start, rtol=1e-5, atol=1e-5)
+    said = "\n".join((*answer.notes, *answer.design, *answer.sentences))
     for part in question.says:
-        assert any(part in said for said in (*answer.notes, *answer.sentences)), part
+        assert part in said
+    for part in question.not_said:
+        assert part not in said

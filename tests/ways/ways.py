@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,9 @@ from pages.ui import panels
 from tests.ways.inputs import Question
 
 _NO_LABEL = "(none)"
+_MARKED = re.compile(r":(red|orange)\[.\] (.*)")
+_SEVERITY = {"red": "red", "orange": "amber"}
+"""How a page marks what is more than good to know, and its name elsewhere."""
 _DECIDING = ("prepare", "correct", "assess")
 """Stages whose keys hold everything that decides a result."""
 
@@ -52,6 +56,8 @@ class Answer:
         The verdict.
     notes
         What is to be known beside it.
+    design
+        What cannot be told from the batch variable, with its severity.
     inputs
         Digest of everything stored that a run is computed from.
     keys
@@ -66,6 +72,7 @@ class Answer:
     kind: str = ""
     sentences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    design: tuple[str, ...] = ()
     inputs: dict[str, Any] | None = None
     keys: tuple[str, ...] = ()
     cells: int = 0
@@ -89,11 +96,21 @@ def by_python(question: Question, home: Path) -> Answer:
 
 def _of_run(run: Run) -> Answer:
     """Read what a notebook prints of a run."""
-    said, *notes = repr(run).split("\nnote: ")
+    said, *lines = repr(run).splitlines()
     dataset, verdict = run.results.dataset, run.verdict
     assert said == f"Run of {dataset.name!r}: {' '.join(verdict.sentences)}"
     keys = _keys_of(dataset, run.results.params)
-    return _answer(dataset, keys, verdict.kind, verdict.sentences, notes)
+    design = [f"{found.severity}: {found.sentence}" for found in run.design]
+    assert set(_warnings(lines)) <= set(design)
+    return _answer(dataset, keys, verdict.kind, verdict.sentences, _notes(lines), _warnings(lines))
+
+
+def _notes(lines: Sequence[str]) -> list[str]:
+    return [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
+
+
+def _warnings(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.startswith(("red: ", "amber: "))]
 
 
 def reopened_by_python(path: Path, home: Path) -> Answer:
@@ -127,13 +144,14 @@ def by_command(question: Question, home: Path) -> Answer:
     verdict = told["verdict"]
     lines = out.getvalue().splitlines()
     assert lines[0] == f"{verdict['level']}: {' '.join(verdict['sentences'])}"
-    notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
+    notes = _notes(lines)
     assert notes == told["data"]["notes"]
     # What was renamed to be written is said by whoever writes a file, after all other notes.
     notes = [note for note in notes if " is kept as " not in note]
     dataset = Store(home).dataset(told["data"]["fingerprint"])
     keys = _only_keys(dataset)
-    answer = _answer(dataset, keys, verdict["kind"], verdict["sentences"], notes)
+    design = _warnings(lines[1:])
+    answer = _answer(dataset, keys, verdict["kind"], verdict["sentences"], notes, design)
     assert (answer.cells, answer.genes) == (told["data"]["cells_kept"], told["data"]["genes_kept"])
     return answer
 
@@ -201,6 +219,7 @@ def by_page(question: Question, app: AppTest) -> Answer:
     if app.error:
         return Answer(refused=_only_error(app))
     before_the_run = [_text(e) for e in (*app.caption, *app.warning)]
+    design = [_text(e) for e in app.markdown]
     app.switch_page("pages/tune.py").run()
     assert not app.exception
     if app.error:
@@ -215,7 +234,9 @@ def by_page(question: Question, app: AppTest) -> Answer:
     assert assessment is not None
     kind = next(kind for kind, facts in KINDS.items() if _says(app, facts.heading))
     sentences = [s for s in assessment.verdict.sentences if _says(app, s)]
-    return _answer(dataset, _keys_of(dataset, params), kind, sentences, notes)
+    found = [_MARKED.fullmatch(text) for text in design]
+    warnings = [f"{_SEVERITY[f[1]]}: {f[2]}" for f in found if f is not None]
+    return _answer(dataset, _keys_of(dataset, params), kind, sentences, notes, warnings)
 
 
 def _choose(app: AppTest, question: Question) -> None:
@@ -251,7 +272,12 @@ def _text(element: Any) -> str:
 
 
 def _answer(
-    dataset: Dataset, keys: Mapping[str, str], kind: str, sentences: Sequence[str], notes: Any
+    dataset: Dataset,
+    keys: Mapping[str, str],
+    kind: str,
+    sentences: Sequence[str],
+    notes: Sequence[str],
+    design: Sequence[str],
 ) -> Answer:
     """Put together what was said and what is stored.
 
@@ -266,6 +292,7 @@ def _answer(
         kind=kind,
         sentences=tuple(sentences),
         notes=tuple(notes),
+        design=tuple(design),
         inputs=stored_inputs(dataset),
         keys=tuple(keys[name] for name in _DECIDING),
         cells=len(kept["cells"]),

@@ -2,57 +2,48 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from harmony_core.categories import Factor, categorical_columns
-from harmony_core.design.confounding import Finding, check_design, cramers_v, crosstab
-from harmony_core.design.variables import advise, finer_divisions
+from harmony_core.design.choice import Design
+from harmony_core.design.confounding import cramers_v, crosstab
 from harmony_core.figures.screen.heatmaps import MOST_LEVELS, design_heatmap
 from harmony_core.params import RunParams
-from harmony_core.runs.plan import Plan
+from harmony_core.runs.design import design_of_run
+from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import panels, presentation
 from pages.ui.charts import chart
-from pages.ui.data.variable_choice import Variables, variance_by_column
+from pages.ui.data.variable_choice import Variables
 from pages.ui.tables import decimals, table
 
 _MOST_FINDINGS = 6
 
 
-def say(dataset: Dataset, chosen: Variables, params: RunParams) -> None:
+def say(dataset: Dataset, params: RunParams) -> None:
     """Say what the choice of variables means, and what is tied to them."""
-    explained = variance_by_column(dataset, params)
-    advice = advise(
-        [factor(dataset, name) for name in chosen.batch],
-        dataset.info.candidates,
-        columns(dataset.fingerprint, dataset),
-        label=chosen.label,
-        condition=chosen.condition,
-        explained=explained,
-    )
-    found = [f for name in chosen.batch for f in _telling(dataset, name, chosen, params)]
-    worst_first = [
-        f for severity in ("red", "amber", "green") for f in found if f.severity == severity
-    ]
-    for finding in [*advice, *worst_first[:_MOST_FINDINGS]]:
+    found = design(RunResults(dataset, params))
+    advice = list(found.advice)
+    tied = found.findings[len(advice) :]
+    for finding in [*advice, *tied[:_MOST_FINDINGS]]:
         panels.finding(finding)
-    if len(worst_first) > _MOST_FINDINGS:
-        with st.expander(f"{len(worst_first) - _MOST_FINDINGS} more"):
-            for finding in worst_first[_MOST_FINDINGS:]:
+    if len(tied) > _MOST_FINDINGS:
+        with st.expander(f"{len(tied) - _MOST_FINDINGS} more"):
+            for finding in tied[_MOST_FINDINGS:]:
                 panels.finding(finding)
 
 
-def _telling(dataset: Dataset, name: str, chosen: Variables, params: RunParams) -> list[Finding]:
-    """Return what the design says of a batch variable, without what is no trouble."""
-    every = columns(dataset.fingerprint, dataset)
-    finer = finer_divisions(factor(dataset, name), dataset.info.candidates, every)
-    return [
-        f
-        for f in findings(dataset, name, chosen.label, params)
-        if not (f.kind == "association" and f.details["column"] in finer)
-    ]
+def design(results: RunResults) -> Design:
+    """Return what is to be known of the batch variables, with the embedding once it is prepared."""
+    params, is_prepared = results.params, results.stage("prepare") is not None
+    asked = (params.harmony.batch, params.label, params.condition, is_prepared and results.has_obs)
+    return _design(results.dataset.fingerprint, results.plan.keys["prepare"].folder, asked, results)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _design(data: str, stage: str, asked: tuple[object, ...], _results: RunResults) -> Design:
+    return design_of_run(_results, columns(data, _results.dataset))
 
 
 def compare(dataset: Dataset, chosen: Variables) -> None:
@@ -112,30 +103,3 @@ def _associations(fingerprint: str, batch: str, _dataset: Dataset) -> dict[str, 
     codes = factor(_dataset, batch).codes
     every = columns(fingerprint, _dataset)
     return {c.name: cramers_v(codes, c.codes) or 0.0 for c in every}
-
-
-def findings(dataset: Dataset, batch: str, label: str | None, params: RunParams) -> list[Finding]:
-    """Check the design for one batch variable, with the embedding where it is prepared."""
-    key = Plan(dataset, params).keys["prepare"]
-    stage = key.folder if dataset.is_finished(key) else ""
-    return _findings(dataset.fingerprint, batch, label, stage, dataset, params)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _findings(
-    fingerprint: str,
-    batch: str,
-    label: str | None,
-    stage: str,
-    _dataset: Dataset,
-    _params: RunParams,
-) -> list[Finding]:
-    prepared = _dataset.finished(Plan(_dataset, _params).keys["prepare"]) if stage else None
-    rows = slice(None) if prepared is None else np.asarray(prepared.arrays["cells"])
-    every = [Factor(c.name, c.codes[rows], c.levels) for c in columns(fingerprint, _dataset)]
-    return check_design(
-        Factor(batch, factor(_dataset, batch).codes[rows], factor(_dataset, batch).levels),
-        every,
-        label=next((c for c in every if c.name == label), None),
-        embedding=None if prepared is None else np.asarray(prepared.arrays["embedding"]),
-    )

@@ -7,12 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from harmony_core.categories import Factor, categorical_columns
-from harmony_core.design.confounding import Finding, check_design, cramers_v, exclusive_labels
+from harmony_core.design.confounding import cramers_v, exclusive_labels
 from harmony_core.inspect.missing import CellTypes
 from harmony_core.runs.results import RunResults
 from harmony_core.thresholds import CRAMERS_V_CONFOUNDED
 from harmony_core.verdict.alternatives import DataFacts, right_tool
 from pages.ui import panels
+from pages.ui.data.design_panel import design
 from pages.ui.diagnostics import explanations
 from pages.ui.tables import table
 from pages.ui.text import plain
@@ -22,9 +23,8 @@ _FITS = {"yes": panels.mark("green", "fits"), "consider": ":orange[consider]", "
 
 def confounding(results: RunResults) -> None:
     """Draw what the table of cells says about the batch variables."""
-    for variable in results.params.harmony.batch:
+    for variable, found in design(results).tied.items():
         st.markdown(f"**{plain(variable)}**")
-        found = findings(results.plan.run, variable, results)
         if not found:
             st.markdown(f"{panels.mark('green')} No other column is tied to it.")
         for finding in found:
@@ -56,25 +56,6 @@ def tools(results: RunResults) -> None:
     for tool in right_tool(_facts(results)):
         st.markdown(f"**{tool.name}** — {_FITS[tool.fit]}. {plain(tool.sentence, longest=900)}")
         st.caption(f"doi:{tool.source}")
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def findings(run: str, variable: str, _results: RunResults) -> list[Finding]:
-    """Check the design for one batch variable.
-
-    Parameters
-    ----------
-    run
-        Name of the run, for the memory of what was computed.
-    """
-    obs = _obs(_results)
-    label = _results.params.label
-    return check_design(
-        Factor.of(variable, obs[variable]),
-        categorical_columns(obs, without=_results.dataset.info.own_columns),
-        label=None if label is None else Factor.of(label, obs[label]),
-        embedding=_results.embedding("before"),
-    )
 
 
 def _facts(results: RunResults) -> DataFacts:
