@@ -440,6 +440,29 @@ class Run:
         return design_of_run(self.results).findings
 
     @property
+    def kept(self) -> pd.DataFrame:
+        """What quality control kept of each batch and each label.
+
+        Returns
+        -------
+        A row for each level of a column, with ``cells`` in the data and how many are ``kept``;
+        none where every cell is.
+
+        Examples
+        --------
+        >>> getfixture("study").prepare(min_genes=190).correct(max_iter=1).kept.head(2)
+          column level  cells  kept
+        0  batch     A    219   217
+        1  batch     B    181   175
+        """
+        rows = [
+            (each.name, level, of, kept)
+            for each in self.results.kept
+            for level, (kept, of) in each.cells.items()
+        ]
+        return pd.DataFrame(rows, columns=["column", "level", "cells", "kept"])
+
+    @property
     def metrics(self) -> pd.DataFrame:
         """Metrics before and after correction.
 

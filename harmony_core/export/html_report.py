@@ -78,7 +78,9 @@ def report_page(
         raise UnfinishedRun("report")
     values = report_values(results)
     if original is not None:
-        values = with_original_data(values, original)
+        assessment = results.assessment
+        judged = () if assessment is None else assessment.notes
+        values = with_original_data(values, original, judged)
         input_path = original.get("input") or input_path
     data, verdict, p = values["data"], values["verdict"], results.params
     markers = _markers(results)
@@ -91,6 +93,7 @@ def report_page(
         advice=[f"{a.advice.sentence} {a.sentence}".strip() for a in advice_outcomes(results)],
         data=data,
         most_levels=MOST_GROUPS,
+        kept_rows=_kept_rows,
         condition=p.condition,
         design=_design(results),
         n_pcs=values["params"]["prepare"]["n_pcs"],
@@ -115,6 +118,10 @@ def _design(results: RunResults) -> dict[str, list[str]]:
     """Return by batch variable what ties other columns of the data to it, in sentences."""
     tied = design_of_run(results).tied
     return {name: [finding.sentence for finding in found] for name, found in tied.items()}
+
+
+def _kept_rows(kept: Mapping[str, Sequence[int]]) -> list[Row]:
+    return [(level, *cells) for level, cells in kept.items()][:MOST_GROUPS]
 
 
 def _settings(params: Mapping[str, Any]) -> list[Row]:

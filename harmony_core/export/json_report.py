@@ -8,8 +8,10 @@ from typing import Any
 from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import harmony_facts, prepared_facts, versions
+from harmony_core.inspect.left_out import Kept
 from harmony_core.runs.notes import notes_on_run
 from harmony_core.runs.results import RunResults
+from harmony_core.verdict.verdict import Verdict
 
 
 def report_values(
@@ -64,7 +66,9 @@ def report_values(
     }
 
 
-def with_original_data(values: dict[str, Any], original: Mapping[str, Any]) -> dict[str, Any]:
+def with_original_data(
+    values: dict[str, Any], original: Mapping[str, Any], judged: Sequence[str]
+) -> dict[str, Any]:
     """Return a run's numbers with the data and the preparation that its record tells of.
 
     Parameters
@@ -73,15 +77,26 @@ def with_original_data(values: dict[str, Any], original: Mapping[str, Any]) -> d
         From `report_values`, of results computed again from a file that holds the run.
     original
         Record in that file.
+    judged
+        What the judging has to say of those results, which are judged anew.
     """
     facts = dict(original.get("prepared", {}))
     if not facts:
         return values
     n_pcs = facts.pop("dimensions")
+    notes = list(dict.fromkeys([*facts.get("notes", []), *judged]))
     identity = {"name": original["name"], "fingerprint": original["fingerprint"]}
     prepare = {**original["params"]["prepare"], "n_pcs": n_pcs}
     return {
         **values,
-        "data": {**values["data"], **facts, **identity},
+        "data": {**values["data"], **facts, **identity, "notes": notes},
         "params": {**values["params"], "prepare": prepare},
+        "verdict": _with_gone(values["verdict"], facts.get("kept", {})),
     }
+
+
+def _with_gone(verdict: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a verdict that also tells of what quality control left nothing of, before the file."""
+    left = [Kept(n, {k: (c[0], c[1]) for k, c in cells.items()}) for n, cells in kept.items()]
+    warnings = [sentence for each in left for sentence in each.gone]
+    return Verdict.from_dict(verdict).with_warnings(warnings).to_dict()

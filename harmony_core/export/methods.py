@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harmony_core.counting import counted
+from harmony_core.counting import counted, named
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.methods.neighbors import search_for
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.runs.results import RunResults
+
+_WORDS_OF_R = frozenset(
+    {
+        *("if", "else", "repeat", "while", "function", "for", "next", "break", "in"),
+        *("TRUE", "FALSE", "NULL", "Inf", "NaN", "NA"),
+        *("NA_integer_", "NA_real_", "NA_complex_", "NA_character_"),
+    }
+)
+_NAME_IN_R = re.compile(r"(?!\.\d)[A-Za-z.][A-Za-z0-9._]*")
 
 REFERENCES = {
     "scanpy": "Wolf FA, Angerer P, Theis FJ. SCANPY: large-scale single-cell gene expression data "
@@ -81,6 +91,7 @@ def methods_paragraph(
         "detector of Harmony Explorer "
         f"{used['harmony-explorer']}{_with_labels(results)}. All seeds are in the settings."
     )
+    sentences.append(design_sentence(p.harmony.batch, condition=p.condition))
     return " ".join(sentences), tuple(REFERENCES[name] for name in cited)
 
 
@@ -126,15 +137,52 @@ def _preparation(
 
 def _genes(facts: Mapping[str, Any]) -> str:
     n = f"{facts['variable_genes']:,}"
-    how = facts.get("genes_chosen")
+    how, few = facts.get("genes_chosen"), f"fewer than {SMALLEST_BATCH} cells"
     if how == "all":
         return f"all {n} genes were taken as variable"
     if how == "over all cells":
-        return (
-            f"{n} variable genes were chosen over all cells together, as a batch had fewer than "
-            f"{SMALLEST_BATCH} cells"
-        )
+        # Records from before one small batch was left out know only that there was one.
+        known = "small_batches" in facts
+        why = f"most cells were in batches of {few}" if known else f"a batch had {few}"
+        return f"{n} variable genes were chosen over all cells together, as {why}"
+    if how == "within larger batches":
+        small = facts["small_batches"]
+        had = "which had" if len(small) == 1 else "each of which had"
+        return f"{n} variable genes were chosen within each batch but {named(small)}, {had} {few}"
     return f"{n} variable genes were chosen within each batch"
+
+
+def design_sentence(batch: Sequence[str], *, condition: bool = False) -> str:
+    """Return how expression is to be compared after a correction, which leaves counts as they are.
+
+    Parameters
+    ----------
+    batch
+        Batch variables.
+    condition
+        Whether these are, or hold, the condition that is compared.
+    """
+    terms = [_term(name) for name in batch]
+    tested = "condition" if "condition" not in batch else "compared_condition"
+    formula = " + ".join(terms if condition else [*terms, tested])
+    return (
+        "The corrected embedding is for neighbours, layouts and clusters. For differential "
+        "expression, uncorrected counts (for example summed by sample and cell type) are to be "
+        f"modelled with the batch in the design: ~ {formula}"
+        + (
+            ", from which the coefficient of the condition is tested."
+            if condition
+            else f", where {tested} stands for the column that is compared."
+        )
+    )
+
+
+def _term(name: str) -> str:
+    """Return a column's name as a term of a formula in R."""
+    if _NAME_IN_R.fullmatch(name) and name not in _WORDS_OF_R:
+        return name
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{''.join(c if c.isprintable() else ' ' for c in escaped)}`"
 
 
 def _first_of(p: PrepareParams, n_dims: int) -> str:

@@ -14,7 +14,7 @@ from harmony_core.export.source import opened_source
 from harmony_core.inspect.check import expression
 from harmony_core.inspect.genes import symbol_column
 from harmony_core.params import RunParams
-from harmony_core.runs.notes import gene_choice, notes_on_data
+from harmony_core.runs.notes import gene_choice, notes_on_run
 from harmony_core.runs.plan import library_versions
 from harmony_core.runs.results import RunResults
 from harmony_core.store.info import Reading
@@ -154,8 +154,9 @@ def _only_input(reading: Reading) -> str:
 def prepared_facts(results: RunResults) -> dict[str, Any]:
     """Return what preparation kept, as plain JSON values.
 
-    ``genes_chosen`` is there only where genes were not chosen within each batch: ``"all"`` were
-    taken, or they were chosen ``"over all cells"``.
+    ``genes_chosen`` and ``small_batches`` are there only where genes were not chosen within every
+    batch (see `gene_choice`); ``kept``, cells kept and all cells of each batch and label, only
+    where cells were left out.
 
     Raises
     ------
@@ -175,8 +176,15 @@ def prepared_facts(results: RunResults) -> dict[str, Any]:
         "expression": dataset.info.where,
         "expression_kind": dataset.info.kind,
         **gene_choice(results),
-        "notes": notes_on_data(results),
+        **_kept(results),
+        "notes": list(notes_on_run(results)),
     }
+
+
+def _kept(results: RunResults) -> dict[str, Any]:
+    """Return the cells kept of each batch and label, and of how many, where any were left out."""
+    kept = {each.name: {k: list(n) for k, n in each.cells.items()} for each in results.kept}
+    return {"kept": kept} if kept else {}
 
 
 def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -3,20 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harmony_core import thresholds
 from harmony_core.categories import Factor
-from harmony_core.counting import counted
+from harmony_core.counting import counted, named
+from harmony_core.inspect.missing import CellTypes
 
-_NAMED = 6
+_LISTED = 12
+_FEW = thresholds.N_NEIGHBORS
+"""Cells below which a label is not judged, and a batch hardly."""
+_LOOK = (
+    "look whether they are of low quality or only of lower depth, and change the thresholds if so."
+)
 
 
-def gone(obs: pd.DataFrame, cells: NDArray[Any], names: Sequence[str]) -> Iterator[str]:
-    """Say which batches and labels have no cell any more.
+@dataclass(frozen=True)
+class Kept:
+    """Cells of each level of a column, before and after quality control.
+
+    Attributes
+    ----------
+    name
+        The column.
+    cells
+        By level: how many cells are kept, and of how many; levels without cells are left out.
+    """
+
+    name: str
+    cells: dict[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, factor: Factor, cells: NDArray[Any]) -> Kept:
+        """Count the cells of each level.
+
+        Parameters
+        ----------
+        factor
+            Level of every cell.
+        cells
+            Which are kept: their positions, or true or false for each.
+        """
+        kept = Factor(factor.name, factor.codes[np.asarray(cells)], factor.levels).sizes
+        return cls(factor.name, {level: (kept[level], n) for level, n in factor.sizes.items() if n})
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether any cell is left out."""
+        return any(kept < of for kept, of in self.cells.values())
+
+    @property
+    def gone(self) -> Iterator[str]:
+        """Say which levels have no cell any more."""
+        lost = {level: of for level, (kept, of) in self.cells.items() if not kept}
+        if lost:
+            n_lost = counted(sum(lost.values()), "cell")
+            yield (
+                f"Quality control left out every cell of {named(list(lost))} in “{self.name}” "
+                f"({n_lost}), so nothing here speaks of these; {_LOOK}"
+            )
+
+    @property
+    def low(self) -> Iterator[str]:
+        """Say which levels lost cells and have few of them left, or less than half."""
+        few = {level: n for level, n in self.cells.items() if 0 < n[0] < _FEW <= n[1]}
+        half = {
+            level: n for level, n in self.cells.items() if level not in few and 0 < n[0] < n[1] / 2
+        }
+        if few:
+            yield (
+                f"Quality control leaves fewer than {_FEW} cells of {_with_cells(few)} in "
+                f"“{self.name}”, too few to judge; {_LOOK}"
+            )
+        if half:
+            yield (
+                f"Quality control leaves less than half of the cells of {_with_cells(half)} in "
+                f"“{self.name}”; {_LOOK}"
+            )
+
+    @property
+    def sentence(self) -> str:
+        """Say how many cells of each level are kept, those that lost most first."""
+        by_loss = dict(sorted(self.cells.items(), key=lambda item: item[1][0] / item[1][1]))
+        return f"Cells kept by quality control in “{self.name}”: {_with_cells(by_loss)}."
+
+
+def kept_of_each(
+    obs: pd.DataFrame, cells: NDArray[Any], batch: Sequence[str], label: str | None
+) -> list[Kept]:
+    """Return what is kept of each batch and each label.
 
     Parameters
     ----------
@@ -24,30 +104,27 @@ def gone(obs: pd.DataFrame, cells: NDArray[Any], names: Sequence[str]) -> Iterat
         Columns of all cells (cells × columns).
     cells
         Positions of the cells that are kept.
-    names
-        Batch variables and label; those that are no columns are passed over.
+    batch
+        Batch variables.
+    label
+        Column of cell types; levels that are no type are passed over, and so is a label that is no
+        column of the data.
+
+    Returns
+    -------
+    One for each column; none where every cell is kept.
     """
-    for name, of_all, kept in _sizes(obs, cells, names):
-        lost = {level: n for level, n in of_all.items() if n and not kept[level]}
-        if lost:
-            n_lost = counted(sum(lost.values()), "cell")
-            yield (
-                f"Quality control left out every cell of {_named(list(lost))} in “{name}” "
-                f"({n_lost}), so nothing here speaks of these; look whether they are of "
-                "low quality or only of lower depth, and change the thresholds if so."
-            )
+    if len(cells) == len(obs):
+        return []
+    factors = [Factor.of(name, obs[name]) for name in batch]
+    if label is not None and label in obs:
+        factors.append(CellTypes.of(Factor.of(label, obs[label])).factor)
+    return [Kept.of(factor, cells) for factor in factors]
 
 
-def _sizes(
-    obs: pd.DataFrame, cells: NDArray[Any], names: Sequence[str]
-) -> Iterator[tuple[str, dict[str, int], dict[str, int]]]:
-    for name in names:
-        if name in obs and len(cells) < len(obs):
-            factor = Factor.of(name, obs[name])
-            kept = Factor(name, factor.codes[np.asarray(cells)], factor.levels)
-            yield name, factor.sizes, kept.sizes
-
-
-def _named(levels: Sequence[str]) -> str:
-    listed = ", ".join(f"“{level[:60]}”" for level in levels[:_NAMED])
-    return listed if len(levels) <= _NAMED else f"{listed} and {len(levels) - _NAMED} more"
+def _with_cells(levels: dict[str, tuple[int, int]]) -> str:
+    listed = [
+        f"“{level[:60]}” {kept:,} of {of:,}" for level, (kept, of) in list(levels.items())[:_LISTED]
+    ]
+    more = len(levels) - _LISTED
+    return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from harmony_core.counting import counted
+from harmony_core.counting import counted, named
 from harmony_core.errors import DataError
 from harmony_core.matrices.by_gene import ByGene
 from harmony_core.methods.hvg import SMALLEST_BATCH, moments, variable_genes
@@ -25,8 +25,20 @@ TARGET_SUM = 1e4
 LARGEST_SCALED = 10
 SKIPPED = "Preparation was skipped; the embedding in the file was corrected."
 """The note on an embedding of the file's as a start."""
+_NOTE_ON_NORMALISED = (
+    "The matrix is already normalised, so it was neither filtered nor normalised again."
+)
+_NOTE_ON_SCALED = (
+    "The values came scaled or corrected and were used as they are: neither filtered nor "
+    "normalised, and with all genes, as variance says nothing after scaling."
+)
 _FEWEST_GENES = 5
 """Antibody panels have a dozen; two or three measurements need no components."""
+
+
+GenesChosen = Literal["within batches", "over all cells", "all"]
+"""Within each batch that is large enough, over all cells as most batches are small, or not at all:
+there are no more than asked for, the values are scaled, or an embedding was taken."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,10 @@ class Prepared:
         Principal components of the kept cells, float32 (cells × components).
     variance_ratio
         Fraction of the variance of the variable genes that each component explains.
+    genes_chosen
+        How the variable genes were chosen.
+    small_batches
+        Batches that had no say in it, as they have too few cells.
     notes
         What a user should know, in plain sentences.
     """
@@ -62,6 +78,8 @@ class Prepared:
     totals: npt.NDArray[np.float32]
     embedding: npt.NDArray[np.float32]
     variance_ratio: npt.NDArray[np.float32]
+    genes_chosen: GenesChosen
+    small_batches: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -117,25 +135,31 @@ def prepare(
     else:
         keep, keep_genes = np.ones(n_cells, dtype=bool), np.ones(n_genes, dtype=bool)
         totals = np.ones(n_cells, dtype=np.float32)
-        notes.append(
-            "The matrix is already normalised, so it was neither filtered nor normalised again."
-        )
+        notes.append(_NOTE_ON_SCALED if kind == "scaled" else _NOTE_ON_NORMALISED)
     cells = np.flatnonzero(keep).astype(np.int32)
     genes = np.flatnonzero(keep_genes).astype(np.int32)
     totals = totals[cells]
+    chosen: GenesChosen = "all"
+    small_batches: tuple[str, ...] = ()
     if kind == "scaled" or len(genes) <= params.n_top_genes:
         # Variance says nothing after scaling.
         variable = np.ones(len(genes), dtype=bool)
         variable_in = np.zeros(len(genes), dtype=np.int16)
     else:
-        codes = _batches_for_genes(np.asarray(batch)[cells])
+        chosen, codes, small_batches = batches_for_genes(np.asarray(batch)[cells])
+        asked = codes >= 0
+        of_asked = np.zeros(n_cells, dtype=bool)
+        of_asked[cells[asked]] = True
         values = (
             sp.csc_matrix(
-                log_normalised(_of_cells(block[:, keep_genes[some]], keep), totals, kind=kind)
+                log_normalised(
+                    _of_cells(block[:, keep_genes[some]], of_asked), totals[asked], kind=kind
+                )
             )
             for some, block in matrix.blocks()
         )
-        variable, variable_in = variable_genes(moments(values, codes), params.n_top_genes)
+        variable, variable_in = variable_genes(moments(values, codes[asked]), params.n_top_genes)
+        notes += _notes_on_genes(chosen, small_batches)
     n_pcs = min(params.n_pcs, int(variable.sum()) - 1, len(cells) - 1)
     if n_pcs < params.n_pcs:
         notes.append(
@@ -154,6 +178,8 @@ def prepare(
         totals=totals,
         embedding=embedding,
         variance_ratio=variance_ratio,
+        genes_chosen=chosen,
+        small_batches=small_batches,
         notes=tuple(notes),
     )
 
@@ -176,10 +202,46 @@ def _passing(
     return keep, keep_genes
 
 
-def _batches_for_genes(batch: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Return the batch of each cell as a number; one for all if a batch is too small to choose."""
-    codes = np.unique(batch.astype(str), return_inverse=True)[1]
-    return np.zeros_like(codes) if np.bincount(codes).min() < SMALLEST_BATCH else codes
+def batches_for_genes(
+    batch: npt.NDArray[Any],
+) -> tuple[GenesChosen, npt.NDArray[np.intp], tuple[str, ...]]:
+    """Return within which cells variable genes are chosen.
+
+    Parameters
+    ----------
+    batch
+        Batch of each cell.
+
+    Returns
+    -------
+    How genes are chosen, the batch of each cell as a number from 0 (-1 in one too small to choose
+    genes), and the batches that are. Where most cells are in such batches, the others can't speak
+    for them, so that all cells are one batch.
+    """
+    levels, codes, sizes = np.unique(batch.astype(str), return_inverse=True, return_counts=True)
+    is_small = sizes < SMALLEST_BATCH
+    small = tuple(str(level) for level in levels[is_small])
+    if sizes[is_small].sum() > len(codes) / 2:
+        return "over all cells", np.zeros_like(codes), small
+    place = np.where(is_small, -1, np.cumsum(~is_small) - 1)
+    return "within batches", place[codes], small
+
+
+def _notes_on_genes(chosen: GenesChosen, small: tuple[str, ...]) -> list[str]:
+    if not small:
+        return []
+    few = f"fewer than {SMALLEST_BATCH} cells"
+    if chosen == "over all cells":
+        return [
+            "Variable genes were chosen over all cells together, not within each batch: most cells "
+            f"are in batches of {few}."
+        ]
+    which = "batch" if len(small) == 1 else "batches"
+    has = "has" if len(small) == 1 else "have"
+    return [
+        f"Variable genes were chosen within each batch but the {which} {named(small)}, which {has} "
+        f"{few}."
+    ]
 
 
 def _of_cells(block: sp.csc_matrix, keep: npt.NDArray[np.bool_]) -> sp.csc_matrix:
@@ -345,5 +407,7 @@ def from_basis(
         totals=totals,
         embedding=np.array(embedding[:, skip_dims:taken], dtype=np.float32),
         variance_ratio=np.zeros(0, dtype=np.float32),
+        genes_chosen="all",
+        small_batches=(),
         notes=tuple(notes),
     )

@@ -6,9 +6,8 @@ use it too.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.methods.prepare import SKIPPED
 from harmony_core.params import PrepareParams
 from harmony_core.runs.results import RunResults
@@ -30,13 +29,7 @@ def notes_on_start(info: DatasetInfo, prepare: PrepareParams) -> tuple[str, ...]
 
 def notes_on_data(results: RunResults) -> list[str]:
     """Return what reading, checking and preparing the data had to say, a sentence each."""
-    notes = [*notes_on_start(results.dataset.info, results.params.prepare), *results.notes]
-    if gene_choice(results).get("genes_chosen") == "over all cells":
-        notes.append(
-            f"Variable genes were chosen over all cells together, not within each batch: a batch "
-            f"has fewer than {SMALLEST_BATCH} cells."
-        )
-    return notes
+    return [*notes_on_start(results.dataset.info, results.params.prepare), *results.notes]
 
 
 def notes_on_run(results: RunResults) -> tuple[str, ...]:
@@ -54,17 +47,19 @@ def notes_on_run(results: RunResults) -> tuple[str, ...]:
     return (*notes, *(() if assessment is None else assessment.notes))
 
 
-def gene_choice(results: RunResults) -> dict[str, str]:
-    """Return how variable genes were chosen, where that was not within each batch.
+def gene_choice(results: RunResults) -> dict[str, Any]:
+    """Return how variable genes were chosen, where that was not within every batch.
 
     Returns
     -------
-    Nothing, or ``genes_chosen``: ``"all"`` were taken, or they were chosen ``"over all cells"``.
+    Nothing; or ``genes_chosen``: ``"all"`` were taken, they were chosen ``"over all cells"``, or
+    ``"within larger batches"``; and ``small_batches``, which had no say.
     """
     prepared = results.stage("prepare")
     if prepared is None or results.params.prepare.basis is not None:
         return {}
-    if prepared.arrays["variable"].all():
-        return {"genes_chosen": "all"}
-    within_batches = bool(np.any(prepared.arrays["variable_in"]))
-    return {} if within_batches else {"genes_chosen": "over all cells"}
+    small = list(prepared.info["small_batches"])
+    how = prepared.info["genes_chosen"]
+    if how == "within batches":
+        return {"genes_chosen": "within larger batches", "small_batches": small} if small else {}
+    return {"genes_chosen": how, **({"small_batches": small} if small else {})}

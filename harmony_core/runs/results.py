@@ -7,14 +7,14 @@ None.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harmony_core.inspect import left_out
+from harmony_core.inspect.left_out import Kept, kept_of_each
 from harmony_core.methods.prepare import log_normalised_gene
 from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.plan import STAGES, Plan, Side
@@ -205,11 +205,7 @@ class RunResults:
     def assessment(self) -> Assessment | None:
         """Metrics before and after, the verdict, and the evidence behind it."""
         if self._assessment is None and (stage := self.stage("assess")) is not None:
-            assessment = Assessment.from_dict(stage.info, stage.arrays)
-            gone = tuple(left_out.gone(*self._cells_and_columns()))
-            verdict = assessment.verdict
-            verdict = replace(verdict, sentences=(*verdict.sentences, *gone))
-            self._assessment = replace(assessment, verdict=verdict)
+            self._assessment = Assessment.from_dict(stage.info, stage.arrays)
         return self._assessment
 
     @property
@@ -218,12 +214,16 @@ class RunResults:
         stage = self.stage("prepare")
         return () if stage is None else tuple(stage.info["notes"])
 
-    def _cells_and_columns(self) -> tuple[pd.DataFrame, npt.NDArray[Any], list[str]]:
-        """Return the table of all cells, which are prepared, and what columns a run goes by."""
-        label = [] if self.params.label is None else [self.params.label]
-        cells = self.cells
-        kept = np.arange(self.dataset.n_cells) if cells is None else cells
-        return self.dataset.obs, kept, [*self.params.harmony.batch, *label]
+    @property
+    def kept(self) -> list[Kept]:
+        """What quality control kept of each batch and each label; empty where it kept all.
+
+        It walks through all cells: for files and tables, not for pages.
+        """
+        if self.cells is None:
+            return []
+        p = self.params
+        return kept_of_each(self.dataset.obs, self.cells, p.harmony.batch, p.label)
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,13 @@ import scipy.sparse as sp
 from harmony_core import thresholds
 from harmony_core._typing import Floats, Ints
 from harmony_core.categories import Factor
-from harmony_core.counting import counted
+from harmony_core.counting import counted, named
 from harmony_core.detector.matched_mixing import matched_mixing
 from harmony_core.detector.reference import Reference
 from harmony_core.detector.results import Detection, LabelMixing, LabelRow, Outcome, StateRow
 from harmony_core.detector.scores import score
 from harmony_core.detector.state_rows import mixing_outcome, most_harmed_first
+from harmony_core.inspect.left_out import Kept
 from harmony_core.metrics import conservation, mixing, movement, shared_labels
 from harmony_core.verdict.advice import RunFacts
 from harmony_core.verdict.assessment import Assessment
@@ -169,6 +170,7 @@ def assess(run: RunData) -> Assessment:
             labels_decide=run.labels_decide,
             shows_merging=variable is run.variables[-1],
         )
+    states = (*label_states(labels), *detections[run.variables[-1].name].states)
     return Assessment(
         before=before,
         after=after,
@@ -176,8 +178,8 @@ def assess(run: RunData) -> Assessment:
         detections=detections,
         labels=labels,
         shared=shared,
-        states=(*label_states(labels), *detections[run.variables[-1].name].states),
-        notes=notes,
+        states=states,
+        notes=(*notes, *unjudged_notes(states)),
         per_cell=_per_cell(run),
     )
 
@@ -232,6 +234,29 @@ def label_states(labels: Sequence[LabelRow]) -> tuple[StateRow, ...]:
             )
         )
     return most_harmed_first(rows)
+
+
+def unjudged_notes(states: Sequence[StateRow]) -> Iterator[str]:
+    """Say which labels and states could not be judged, and why."""
+    unjudged: dict[tuple[str, str], list[str]] = {}
+    for row in states:
+        if row.outcome == "unjudged":
+            unjudged.setdefault((row.kind, row.why), []).append(row.name)
+    for (kind, why), names in unjudged.items():
+        which = kind if len(names) == 1 else f"{kind}s"
+        yield f"Not judged ({why}): {which} {named(names)}."
+
+
+def with_left_out(assessment: Assessment, kept: Sequence[Kept]) -> Assessment:
+    """Return an assessment that also says what quality control left of batches and labels.
+
+    A batch or label of which nothing is left is a warning in the verdict, which is then never
+    green: what was not looked at did not turn out well.
+    """
+    verdict = assessment.verdict.with_warnings([line for each in kept for line in each.gone])
+    lost = [each for each in kept if each.has_lost]
+    notes = [*(each.sentence for each in lost), *(line for each in lost for line in each.low)]
+    return replace(assessment, verdict=verdict, notes=(*notes, *assessment.notes))
 
 
 def _label_outcome(label: LabelRow) -> Outcome:
@@ -303,7 +328,7 @@ def label_rows(run: RunData, variable: Factor) -> tuple[tuple[LabelRow, ...], tu
         one, several = "cell has no label and was", "cells have no label and were"
         notes.append(f"{counted(lost.cells_without_label, one, several)} left out of it.")
     if lost.too_small:
-        names = ", ".join(label.levels[i] for i in lost.too_small[:5])
+        names = named([label.levels[i] for i in lost.too_small])
         notes.append(f"Labels of too few cells to be judged: {names}.")
     if len(label.levels) < 2:
         notes.append("There is a single label, so nothing can be said about labels being mixed.")

@@ -39,7 +39,7 @@ class Assessment:
     states
         What became of each label and state, one row each; states of the last batch variable.
     notes
-        What could not be judged, and why.
+        What quality control left of batches and labels, what could not be judged, and why.
     per_cell
         Measures by name, each over the kept cells; of a stored assessment also ``preclusters`` and
         ``states`` (batch variables × kept cells).

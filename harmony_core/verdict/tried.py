@@ -23,7 +23,7 @@ def with_changes(params: RunParams, advice: Advice) -> RunParams:
 def is_worse(now: Verdict, tried: Verdict) -> bool:
     """Whether advice led to a verdict worse than that of the run that it is about."""
     ranks = list(KINDS)
-    return tried.severity != "green" and ranks.index(tried.kind) < ranks.index(now.kind)
+    return KINDS[tried.kind].severity != "green" and ranks.index(tried.kind) < ranks.index(now.kind)
 
 
 def outcome(now: Assessment, tried: Assessment | None) -> str:

@@ -68,7 +68,8 @@ class Verdict:
     Parameters
     ----------
     severity
-        Colour: red only where known labels prove over-correction. Outside it is called ``level``.
+        Colour: red only where known labels prove over-correction; never green where nothing is
+        left of a batch or label. Outside it is called ``level``.
     kind
         ``over``-corrected, ``suspect`` of it, ``under``-corrected, ``unjudged``, ``null``
         (nothing to correct) or ``good``.
@@ -90,6 +91,14 @@ class Verdict:
     def level(self) -> Severity:
         """The severity, by its name in reports."""
         return self.severity
+
+    def with_warnings(self, warnings: Sequence[str]) -> Verdict:
+        """Return the verdict with warnings of what was not looked at, which is never green."""
+        unsaid = tuple(text for text in warnings if text not in self.sentences)
+        if not warnings:
+            return self
+        severity: Severity = "amber" if self.severity == "green" else self.severity
+        return dataclasses.replace(self, severity=severity, sentences=(*self.sentences, *unsaid))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

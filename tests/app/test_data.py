@@ -26,6 +26,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest, ingest_file
 from pages.ui import services, state
+from pages.ui.text import plain
 from tests.app.conftest import ears
 from tests.conftest import SMALL
 from tests.io import formats
@@ -372,6 +373,35 @@ def test_cells_kept_follow_the_thresholds_and_reach_the_run(
     assert (params.prepare.min_genes, params.prepare.n_pcs) == (limit, 12)
     assert params.prepare.scale
     assert len(Pipeline(dataset, params).cells) == kept
+
+
+def test_what_is_kept_of_each_batch_and_label_is_seen_as_thresholds_are_chosen(
+    app: AppTest, store: Store, simulated: ad.AnnData
+) -> None:
+    cells = simulated.copy()
+    n_genes = np.asarray((cells.X > 0).sum(axis=1)).ravel()
+    limit = int(np.quantile(n_genes, 0.4))
+    passing = n_genes >= limit
+    types = cells.obs["true_type"].astype(str).to_numpy()
+    types[np.flatnonzero(~passing)[:20]] = "poor *type*"
+    types[np.flatnonzero(passing)[:7]] = types[np.flatnonzero(~passing)[20:50]] = "small"
+    cells.obs["true_type"] = types
+    dataset = ingest(store, cells, name="mine")
+    _open(app, dataset)
+    assert not any("Quality control" in w.value for w in app.warning)
+    _widget(app.number_input, "Fewest genes a cell").set_value(limit).run()
+    assert not app.exception
+    warned = [w.value for w in app.warning if "Quality control" in w.value]
+    gone = "every cell of “poor *type*” in “true_type” (20 cells)"
+    assert any(plain(gone) in text for text in warned)
+    assert any(plain("fewer than 30 cells of “small” 7 of 37 in “true_type”") in w for w in warned)
+    tables = {tuple(t.value.columns): t.value for t in app.dataframe if "Kept" in t.value}
+    (columns,) = tables
+    assert columns == ("Level", "Cells", "Kept", "Part")
+    drawn = [t.value.set_index("Level").Kept for t in app.dataframe if "Kept" in t.value]
+    by_batch = {b: int(passing[cells.obs["batch"] == b].sum()) for b in ("A", "B")}
+    by_type = {t: int(passing[types == t].sum()) for t in set(types)}
+    assert [kept.to_dict() for kept in drawn] == [by_batch, by_type]
 
 
 def test_doublets_are_scored_when_asked_for(

@@ -68,6 +68,8 @@ def _two_variables(adata: ad.AnnData) -> None:
 def _logged_in_raw(adata: ad.AnnData) -> None:
     sc.pp.normalize_total(adata, target_sum=1e4)
     sc.pp.log1p(adata)
+    names = adata.obs["batch"].astype(str).to_numpy()
+    adata.obs["batch"] = np.where(np.arange(adata.n_obs) < 5, "solo", names)  # no say in genes
     adata.raw = adata.copy()
     sc.pp.scale(adata, zero_center=False)
     adata.X = -adata.X

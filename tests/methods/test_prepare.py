@@ -110,6 +110,64 @@ def test_in_how_many_batches_a_gene_is_variable(simulated: ad.AnnData, by_hand: 
     np.testing.assert_array_equal(ours.variable_in, by_hand.var["highly_variable_nbatches"])
 
 
+def _variable_by_hand(adata: ad.AnnData, is_large: np.ndarray, *, several: bool) -> np.ndarray:
+    """Return the variable genes of some of the cells, normalised with all of them."""
+    by_hand = adata.copy()
+    by_hand.X = by_hand.X.astype(np.float32)
+    sc.pp.filter_genes(by_hand, min_cells=PARAMS.min_cells)
+    sc.pp.normalize_total(by_hand, target_sum=1e4)
+    sc.pp.log1p(by_hand)
+    large = by_hand[is_large].copy()
+    key = "batch" if several else None
+    sc.pp.highly_variable_genes(large, n_top_genes=PARAMS.n_top_genes, batch_key=key)
+    return large.var_names[large.var["highly_variable"]].to_numpy()
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_only_a_batch_that_is_too_small_has_no_say_in_the_choice_of_genes(
+    simulated: ad.AnnData, several: bool
+) -> None:
+    cells = simulated.copy()
+    large = cells.obs["batch"].astype(str) if several else "A"
+    is_small = np.arange(cells.n_obs) % 25 == 0  # 16 cells
+    cells.obs["batch"] = pd.Categorical(np.where(is_small, "solo", large))
+    params = replace(PARAMS, min_genes=0, max_genes=1000)
+    names = cells.var_names.to_numpy()
+    ours = prepare(cells.X, names, cells.obs["batch"].to_numpy(), params)
+    expected = _variable_by_hand(cells, ~is_small, several=several)
+    np.testing.assert_array_equal(np.sort(names[ours.genes[ours.variable]]), np.sort(expected))
+    assert set(expected) != set(_variable_by_hand(cells, is_small | True, several=False))
+    assert (ours.genes_chosen, ours.small_batches) == ("within batches", ("solo",))
+    assert len(ours.cells) == cells.n_obs
+    assert (
+        "Variable genes were chosen within each batch but the batch “solo”, which has fewer than "
+        "20 cells." in ours.notes
+    )
+
+
+def test_where_most_cells_are_in_small_batches_genes_are_chosen_over_all(
+    simulated: ad.AnnData,
+) -> None:
+    cells = simulated.copy()
+    batch = np.where(np.arange(400) < 190, "large", np.array([f"d{i // 15}" for i in range(400)]))
+    params = replace(PARAMS, min_genes=0, max_genes=1000)
+    names = cells.var_names.to_numpy()
+    ours = prepare(cells.X, names, batch, params)
+    expected = _variable_by_hand(cells, np.ones(400, dtype=bool), several=False)
+    np.testing.assert_array_equal(np.sort(names[ours.genes[ours.variable]]), np.sort(expected))
+    assert ours.genes_chosen == "over all cells"
+    assert any("most cells are in batches of fewer than 20 cells" in note for note in ours.notes)
+
+
+def test_all_genes_of_scaled_values_are_taken_and_said(simulated: ad.AnnData) -> None:
+    scaled = np.random.default_rng(0).normal(size=(60, 200)).astype(np.float32)
+    names = np.array([f"g{i}" for i in range(200)])
+    ours = prepare(sp.csr_matrix(scaled), names, np.repeat(["a", "b"], 30), PARAMS, kind="scaled")
+    assert ours.genes_chosen == "all"
+    assert ours.variable.sum() == 200
+    assert any(note.startswith("The values came scaled or corrected") for note in ours.notes)
+
+
 def test_doublets_above_the_limit_are_left_out(simulated: ad.AnnData) -> None:
     names, batch = simulated.var_names.to_numpy(), simulated.obs["batch"].to_numpy()
     scores = np.linspace(0, 1, simulated.n_obs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from harmony_core.inspect.left_out import kept_of_each
 from harmony_core.metrics.movement import distance_moved, neighbors_replaced
 from harmony_core.params import RANGES
 from harmony_core.runs.stages.context import Computed, Context
@@ -89,7 +90,7 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
 @stage(
     "assess",
     "Judging the correction",
-    version=15,
+    version=16,
     needs=("reference", "lisi_before", "lisi_after"),
     settings=lambda p, data: ((p.harmony.batch, p.label), p.condition),
     keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),
@@ -152,10 +153,10 @@ def _assess(
     mixing: LisiNumbers,
     facts: RunFacts,
 ) -> Assessment:
-    from harmony_core.verdict.assess import RunData, assess
+    from harmony_core.verdict.assess import RunData, assess, with_left_out
 
     genes, symbols = context.variable_genes
-    return assess(
+    assessment = assess(
         RunData(
             before=context.embedding("before"),
             after=after,
@@ -173,6 +174,9 @@ def _assess(
             labels_decide=context.params.panel is None,
         )
     )
+    p = context.params
+    kept = kept_of_each(context.dataset.obs, context.cells, p.harmony.batch, p.label)
+    return with_left_out(assessment, kept)
 
 
 def _facts_of_other_tool(context: Context) -> RunFacts:
@@ -205,9 +209,19 @@ def _facts_of_harmony(context: Context) -> RunFacts:
         objective=tuple(harmony["objective"]),
         moved=float(farthest / max(radius, 1e-12)),
         neighbors_kept=float(1 - replaced.mean()),
-        genes_per_batch=None if context.params.prepare.basis is not None else True,
+        genes_per_batch=_chose_genes_per_batch(context),
         most_pcs=_most_pcs(context),
     )
+
+
+def _chose_genes_per_batch(context: Context) -> bool | None:
+    """Return whether genes were chosen within each batch; None where the data brought components.
+
+    Where all were taken there was no choice that could favour a batch.
+    """
+    if context.params.prepare.basis is not None:
+        return None
+    return bool(context.stage("prepare").info["genes_chosen"] != "over all cells")
 
 
 def _most_pcs(context: Context) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from harmony_core.errors import BatchError
-from harmony_core.inspect.left_out import gone
+from harmony_core.inspect.left_out import kept_of_each
 from harmony_core.methods import harmony
 from harmony_core.runs.stages.context import Computed, Context, memoised
 from harmony_core.runs.stages.stage import stage
@@ -83,7 +83,7 @@ def _harmony(context: Context) -> harmony.Correction:
 def _refuse_single_batch(context: Context) -> None:
     """Raise where quality control left one batch; of data with one batch Harmony's side says it."""
     obs, cells = context.dataset.obs, context.cells
-    for name in context.params.harmony.batch:
-        lost = list(gone(obs, cells, [name]))
-        if lost and obs[name].iloc[cells].nunique() < 2:
-            raise BatchError(f"There is nothing to correct between in {name!r}. {lost[0]}")
+    for kept in kept_of_each(obs, cells, context.params.harmony.batch, None):
+        lost = list(kept.gone)
+        if lost and obs[kept.name].iloc[cells].nunique() < 2:
+            raise BatchError(f"There is nothing to correct between in {kept.name!r}. {lost[0]}")

@@ -59,7 +59,7 @@ def doublets(context: Context) -> Computed:
     return {"scores": scores}, {}
 
 
-@stage("prepare", "Preparing cells and genes", version=2, settings=_prepare_settings)
+@stage("prepare", "Preparing cells and genes", version=3, settings=_prepare_settings)
 def prepare(context: Context) -> Computed:
     """Select cells and genes and compute the uncorrected embedding, or take one of the data's."""
     p, kind = context.params.prepare, context.dataset.info.kind
@@ -82,7 +82,11 @@ def prepare(context: Context) -> Computed:
             doublets=_doublet_scores(context),
         )
     arrays = {name: getattr(prepared, name) for name in _PREPARED}
-    return arrays, {"notes": list(prepared.notes)}
+    return arrays, {
+        "notes": list(prepared.notes),
+        "genes_chosen": prepared.genes_chosen,
+        "small_batches": list(prepared.small_batches),
+    }
 
 
 def _doublet_scores(context: Context) -> npt.NDArray[np.float32] | None:

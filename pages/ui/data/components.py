@@ -54,10 +54,9 @@ def _genes(prepared: StageResult) -> None:
     if n_genes == len(variable):
         st.markdown(f"**All {n_genes:,} genes** are used, as there are no more than asked for.")
         return
-    if len(counted) < 2:
+    if len(counted) < 2:  # the note below says so where it is for small batches
         st.markdown(
-            f"**{n_genes:,} of {len(variable):,} genes** are used. They are chosen over all cells, "
-            "because a batch has fewer than 20 cells or there is one batch only."
+            f"**{n_genes:,} of {len(variable):,} genes** are used, chosen over all cells together."
         )
         return
     by_batches = counted[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,8 @@ import streamlit as st
 
 from harmony_core.categories import Factor
 from harmony_core.figures.screen.preparation_charts import batch_bars, quality_violins
+from harmony_core.inspect.left_out import Kept
+from harmony_core.inspect.missing import CellTypes
 from harmony_core.methods.qc import CellQuality, within_thresholds
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store import Dataset
@@ -19,6 +22,7 @@ from pages.ui.data import steps
 from pages.ui.data.design_panel import factor
 from pages.ui.data.numbers import number
 from pages.ui.part import Part
+from pages.ui.tables import decimals, table
 from pages.ui.text import plain
 
 _MOST_BATCHES = 30
@@ -62,9 +66,9 @@ def _cells(dataset: Dataset, params: RunParams) -> None:
         if scored is not None:
             scores = np.asarray(scored.arrays["scores"])
             keep &= ~(scores > now.max_doublet)
-    batch = _drawn(factor(dataset, params.harmony.batch[0]))
-    _cells_left(dataset, batch, keep)
-    _distributions(batch, quality, scores, now)
+    st.markdown(f"**{int(keep.sum()):,} of {dataset.n_cells:,} cells are kept.**")
+    _kept_of_each(_grouping(dataset, params), keep)
+    _distributions(_drawn(factor(dataset, params.harmony.batch[0])), quality, scores, now)
 
 
 CELLS = Part("cells", draw=_cells)
@@ -94,24 +98,39 @@ def _drawn(batch: Factor) -> Factor:
     return Factor(batch.name, np.zeros_like(batch.codes), ("all batches",))
 
 
-def _cells_left(dataset: Dataset, batch: Factor, keep: npt.NDArray[np.bool_]) -> None:
-    n_kept = int(keep.sum())
-    st.markdown(f"**{n_kept:,} of {dataset.n_cells:,} cells are kept.**")
-    kept = Factor(batch.name, batch.codes[keep], batch.levels).sizes
-    lost = [level for level, n in batch.sizes.items() if n and kept[level] < n / 2]
-    if lost and n_kept:
-        names = ", ".join(lost[:5])
-        st.warning(
-            plain(
-                f"More than half of the cells of {names} are left out: look whether this batch is "
-                "of lower quality, or only of lower depth.",
-                longest=500,
-            )
-        )
-    chart(
-        batch_bars(batch.sizes, kept=kept, title=f"Cells kept in each {batch.name}"),
-        key="kept",
-    )
+def _grouping(dataset: Dataset, params: RunParams) -> list[Factor]:
+    """Return the batch variables and the label, of which cell types count."""
+    factors = [factor(dataset, name) for name in params.harmony.batch]
+    if params.label is not None and params.label in dataset.obs:
+        factors.append(CellTypes.of(factor(dataset, params.label)).factor)
+    return factors
+
+
+def _kept_of_each(factors: Sequence[Factor], keep: npt.NDArray[np.bool_]) -> None:
+    """Draw what is kept of each batch and each label, and warn of those that lose too much."""
+    kept = [Kept.of(of, keep) for of in factors]
+    if keep.any():
+        for sentence in (s for each in kept for s in (*each.gone, *each.low)):
+            st.warning(plain(sentence, longest=1000))
+    for place, each in zip(st.tabs([plain(k.name) for k in kept]), kept, strict=True):
+        with place:
+            if 0 < len(each.cells) <= _MOST_BATCHES:
+                chart(
+                    batch_bars(
+                        {level: of for level, (_, of) in each.cells.items()},
+                        kept={level: n for level, (n, _) in each.cells.items()},
+                        title=f"Cells kept in each {each.name}",
+                    ),
+                    key=f"kept-{each.name}",
+                )
+            with st.expander("Cells kept, as a table", expanded=len(each.cells) > _MOST_BATCHES):
+                rows = [(level, of, n, n / of) for level, (n, of) in each.cells.items()]
+                table(
+                    pd.DataFrame(rows, columns=["Level", "Cells", "Kept", "Part"]),
+                    key=f"kept-table-{each.name}",
+                    file="cells_kept",
+                    columns={"Part": decimals(2)},
+                )
 
 
 def _distributions(
@@ -140,9 +159,9 @@ def _distributions(
                 key=f"quality-{title}",
             )
     st.caption("Dashed: thresholds. One far beyond all cells is not drawn.")
-    table = _by_batch(batch, quality, scores, now)
+    reasons = _by_batch(batch, quality, scores, now)
     with st.expander("Why cells are left out, by batch"):
-        st.dataframe(table, hide_index=True, key="quality-table")
+        st.dataframe(reasons, hide_index=True, key="quality-table")
 
 
 def _by_batch(
