@@ -6,10 +6,12 @@ import json
 import os
 import re
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from pages.ui import evidence_table
@@ -67,18 +69,34 @@ def test_what_was_asked_for_comes_by_itself_on_every_page(
     assert runs.of_page == 0
 
 
-def test_a_page_that_is_left_asks_for_nothing_more(page: Page, serve: Serve) -> None:
+def by_link(page: Page) -> None:
+    page.get_by_role("link", name="Diagnostics").click()
+
+
+def through_history(page: Page) -> None:
+    # Tune has written its settings into the address, which is an entry of its own.
+    page.evaluate("history.go(-2)")
+    page.wait_for_url("**/run-diagnostics**", wait_until="commit")
+
+
+@pytest.mark.parametrize("leave", [by_link, through_history])
+def test_a_page_that_is_left_asks_for_nothing_more(
+    page: Page, serve: Serve, leave: Callable[[Page], None]
+) -> None:
     stream, line = Wire(page, STREAM), Wire(page, LINE)
-    open_tune(page, serve("app.py"))
+    page.goto(f"{serve('app.py')}/run-diagnostics")
+    expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=WORK)
+    page.get_by_role("link", name="Tune").click()
+    expect(page.locator("[data-part=pictures][data-setting]")).to_have_count(1, timeout=WORK)
     expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
     asked: list[str | bytes] = []
     stream.passes = lambda message: False  # the next page is on its way
     stream.asks = lambda message: not asked.append(message)
-    page.get_by_role("link", name="Diagnostics").click()
+    leave(page)
     assert line.route is not None
     line.route.send(json.dumps([{"name": evidence_table.MARKS}]))
     page.wait_for_timeout(1500)
-    assert len(asked) == 1, "the click alone"
+    assert len(asked) == 1, "for the next page alone"
     stream.release()
     expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=SOON)
 

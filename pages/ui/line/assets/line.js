@@ -76,7 +76,8 @@ class Line {
     this.asked = new Map(); // part → number of the last message when it was asked
     this.due = new Set(); // parts to be asked
     this.asking = null;
-    this.left = null; // address of a page that is being left
+    this.left = null; // address of a page that is being left by a link
+    this.leaving = new Set(); // parts of a page that is being left through the browser's history
     this.patience = PATIENCE;
     this.pause = TICK / 2; // until the next try to open
     this.lookedAt = Date.now(); // a line that opens says everything
@@ -85,9 +86,11 @@ class Line {
     this.onEar = ({ detail }) => this.announced(behind(detail));
     this.onSeen = () => document.hidden || this.check();
     this.onClick = (event) => this.followed(event);
+    this.onHistory = () => this.wentThroughHistory();
     document.addEventListener("harmony-ear", this.onEar);
     document.addEventListener("visibilitychange", this.onSeen);
     document.addEventListener("click", this.onClick, true);
+    window.addEventListener("popstate", this.onHistory);
     this.open();
   }
 
@@ -152,10 +155,13 @@ class Line {
   announced(one) {
     this.tick();
     if (!(one instanceof Part)) return;
+    this.path = location.pathname;
     if (this.asking?.key === one.key && this.asking.drawn !== one.drawn) {
       clearTimeout(this.late);
       this.asking = null;
       this.patience = PATIENCE;
+    } else {
+      this.leaving.delete(one.key); // a page run has drawn it
     }
     if (this.concerns(one)) this.due.add(one.key);
     queueMicrotask(() => this.next());
@@ -174,9 +180,22 @@ class Line {
     if (!link || ctrlKey || metaKey || shiftKey || link.target === "_blank") return;
     if (link.origin !== location.origin || link.pathname === location.pathname) return;
     this.left = location.pathname;
+    this.stayAfterAll();
+  }
+
+  /** The browser went back or forward: as after a link, but the address is the other page's already,
+   * so what it leaves is known by its parts. */
+  wentThroughHistory() {
+    if (location.pathname === this.path) return;
+    this.leaving = new Set(all(Part).map(({ key }) => key));
+    this.stayAfterAll();
+  }
+
+  stayAfterAll() {
     clearTimeout(this.staying);
     this.staying = setTimeout(() => {
       this.left = null;
+      this.leaving.clear();
       this.next();
     }, LEAVING);
   }
@@ -185,7 +204,8 @@ class Line {
   next() {
     if (this.asking || this.left === location.pathname) return;
     this.left = null;
-    const part = all(Part).find(({ key }) => this.due.has(key));
+    const parts = all(Part).filter(({ key }) => !this.leaving.has(key));
+    const part = parts.find(({ key }) => this.due.has(key));
     if (!part) {
       this.due.clear(); // of parts that are gone
       return;
@@ -242,6 +262,7 @@ class Line {
     document.removeEventListener("harmony-ear", this.onEar);
     document.removeEventListener("visibilitychange", this.onSeen);
     document.removeEventListener("click", this.onClick, true);
+    window.removeEventListener("popstate", this.onHistory);
     for (const timer of [this.timer, this.again, this.late, this.staying]) clearTimeout(timer);
     this.socket.onclose = this.socket.onmessage = null;
     this.socket.close();
