@@ -16,7 +16,7 @@ from harmony_core.inspect.candidates import BatchCandidate, columns_that_say_the
 from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.comparable import warn_about_batches
 from harmony_core.inspect.embeddings import EmbeddingInfo, notes_on_embedding
-from harmony_core.inspect.genes import Organism, gene_share, has_ids_only
+from harmony_core.inspect.genes import Organism, barcode_share, gene_share, has_ids_only
 from harmony_core.inspect.values import ValueKind, levels_by_kind
 from harmony_core.matrices.blocks import cell_blocks
 
@@ -180,9 +180,15 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
 
 
 def _warn_about_names(cells: pd.Index, symbols: pd.Series[Any], n_mito: int) -> Iterator[str]:
-    if gene_share(cells) > _GENES_AMONG_NAMES and gene_share(symbols) < _GENES_AMONG_NAMES / 5:
+    genes_in_rows = gene_share(cells) > _GENES_AMONG_NAMES
+    if genes_in_rows and gene_share(symbols) < _GENES_AMONG_NAMES / 5:
         yield (
             "The cells have names of genes and the genes don't: the table lies on its side; "
+            "transpose it."
+        )
+    elif barcode_share(symbols) > 0.5 > barcode_share(cells):
+        yield (
+            "The genes have barcodes for names and the cells don't: the table lies on its side; "
             "transpose it."
         )
     elif has_ids_only(symbols):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ _MOUSE = ("Actb", "Gapdh", "Malat1", "B2m", "Eef1a1", "Rplp0", "Rps3", "Ptprc", 
 _KNOWN = frozenset((*_HUMAN, *_MOUSE))
 _MITOCHONDRIAL = r"(?:[A-Za-z0-9.]+_+)?(?:MT|mt|Mt)-"
 _ENSEMBL = re.compile(r"ENS[A-Z]*G\d{6,}")
+_BARCODE = re.compile(r"(.*[^A-Z])?[ACGT]{8,}([^A-Z].*)?")
 # Families that every annotation has hundreds of.
 _SYMBOL = re.compile(
     r"(RP[LS]|MT-|mt-|Rp[ls]|ZNF|Zfp|SLC|Slc|TMEM|Tmem|CD\d|Cd\d|LINC|KRT|Krt|COL\d|Col\d|IL\d|Il\d|"
@@ -67,8 +69,23 @@ def gene_share(names: pd.Index | pd.Series[Any]) -> float:
     names
         Any names; of more than some 2,000, evenly spread ones are looked at.
     """
+    return _share(names, looks_like_gene)
+
+
+def barcode_share(names: pd.Index | pd.Series[Any]) -> float:
+    """Return the fraction of names that hold a barcode of eight letters or more.
+
+    Parameters
+    ----------
+    names
+        Any names; of more than some 2,000, evenly spread ones are looked at.
+    """
+    return _share(names, lambda name: _BARCODE.fullmatch(name) is not None)
+
+
+def _share(names: pd.Index | pd.Series[Any], is_so: Callable[[str], bool]) -> float:
     sample = list(names)[:: max(1, len(names) // 2000)]
-    return sum(looks_like_gene(str(n)) for n in sample) / max(1, len(sample))
+    return sum(is_so(str(n)) for n in sample) / max(1, len(sample))
 
 
 def organism(names: pd.Series[Any]) -> Organism | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from harmony_core.errors import FileError
 from harmony_core.io.file_data import FileData
@@ -121,7 +122,13 @@ def read_in_parts(
         if part in backed:
             parts[part] = backed[part]
         elif part in file:
-            parts[part] = _element(file[part], f"{name} cannot be read: its {part} is damaged")
+            damaged = f"{name} cannot be read: its {part} is damaged"
+            is_table = part != "X" and hasattr(file[part], "keys")
+            parts[part] = (
+                _table(file[part], part, damaged, notes)
+                if is_table
+                else _element(file[part], damaged)
+            )
     for part in _OPTIONAL:
         if part in file:
             parts[part] = _members(file[part], part, notes, backed)
@@ -152,6 +159,22 @@ def _members(
         except (FileError, KeyError):  # a link may lead nowhere
             notes.append(f"{part}/{key} was left out: it could not be read.")
     return members
+
+
+def _table(group: Any, part: str, damaged: str, notes: list[str]) -> Any:
+    """Read a table whole, or without those of its columns that can't be read."""
+    try:
+        return _element(group, damaged)
+    except FileError:
+        if group.attrs.get("encoding-type") != "dataframe":
+            raise
+    table = pd.DataFrame(index=pd.Index(_element(group[group.attrs["_index"]], damaged)))
+    for column in map(str, group.attrs["column-order"]):
+        try:
+            table[column] = _element(group[column], "")
+        except (FileError, KeyError, ValueError):  # missing, or of another length
+            notes.append(f"{part}/{column} was left out: it could not be read.")
+    return table
 
 
 def _element(item: Any, sentence: str) -> Any:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from harmony_core.errors import FileError
 from harmony_core.inspect.columns import listed, quoted
-from harmony_core.inspect.genes import gene_share
+from harmony_core.inspect.genes import barcode_share, gene_share
 from harmony_core.io.file_data import FileData
 from harmony_core.io.matching import (
     Side,
@@ -47,7 +47,6 @@ _METADATA = re.compile(
 """Columns that Seurat and scanpy keep of cells."""
 _FEWEST_OF_PANEL = 10
 _LINES_PER_NAME = 1.5
-_BARCODE = re.compile(r"(.*[^A-Z])?[ACGT]{8,}([^A-Z].*)?")
 
 
 def role(table: Table) -> Role:
@@ -227,14 +226,8 @@ def _cells_side(table: Table, others: Sequence[Table]) -> tuple[Side, str]:
 
 def _side_by_names(table: Table) -> Side | None:
     rows, columns = gene_share(table.names), gene_share(table.columns)
-    barcodes = _barcode_share(table.names), _barcode_share(table.columns)
+    barcodes = barcode_share(table.names), barcode_share(table.columns)
     evidence = (columns - rows) + (barcodes[0] - barcodes[1])
     if abs(evidence) > 0.1:
         return "rows" if evidence > 0 else "columns"
     return None
-
-
-def _barcode_share(names: pd.Index) -> float:
-    sample = names[:: max(1, len(names) // 2000)]
-    hits = sum(_BARCODE.fullmatch(str(n)) is not None for n in sample)
-    return hits / max(1, len(sample))

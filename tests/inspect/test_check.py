@@ -288,6 +288,12 @@ def test_table_on_its_side() -> None:
     adata.obs_names = [f"RPL{i}" for i in range(N)]
     assert any("lies on its side; transpose it" in w for w in check(adata).warnings)
     assert not any("transpose" in w for w in check(made()).warnings)
+    barcodes = ["".join("ACGT"[i // 4**k % 4] for k in range(8)) + "-1" for i in range(N)]
+    adata = made()
+    adata.var_names = barcodes[: adata.n_vars]
+    assert any("have barcodes for names and the cells don't" in w for w in check(adata).warnings)
+    adata.obs_names = barcodes
+    assert not any("transpose" in w for w in check(adata).warnings)
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,32 @@ def test_unknown_part_is_left_out_and_named(file: Path) -> None:
     assert "X_pca" in found.adata.obsm
 
 
+@pytest.mark.parametrize("kind", ["other version", "no such level", "other byte order", "short"])
+def test_a_column_that_cannot_be_read_is_left_out_and_named(tmp_path: Path, kind: str) -> None:
+    names = pd.Index([f"c{i}" for i in range(50)])
+    batch, day = pd.Categorical(["a", "b"] * 25), pd.Categorical([1, 2] * 25)
+    obs = pd.DataFrame({"batch": batch, "day": day, "n": np.arange(50)}, index=names)
+    ad.AnnData(np.eye(50, 20), obs=obs).write_h5ad(tmp_path / "x.h5ad")
+    with h5py.File(tmp_path / "x.h5ad", "a") as file:
+        column = file["obs/day"]
+        if kind == "other version":
+            column.attrs["encoding-version"] = "9.0.0"
+        elif kind == "no such level":
+            column["codes"][3] = 7
+        else:
+            part = "categories" if kind == "other byte order" else "codes"
+            values, attributes = column[part][()], dict(column[part].attrs)
+            del column[part]
+            column[part] = values.astype(">i8") if part == "categories" else values[:30]
+            column[part].attrs.update(attributes)
+    found = load(tmp_path / "x.h5ad")
+    assert found.notes == ("obs/day was left out: it could not be read.",)
+    assert list(found.adata.obs_names) == list(names)
+    assert list(found.adata.obs) == ["batch", "n"]
+    assert list(found.adata.obs["batch"]) == list(batch)
+    np.testing.assert_array_equal(np.asarray(found.adata.X), np.eye(50, 20))
+
+
 @pytest.mark.parametrize("part", ["obs", "X"])
 def test_necessary_part_is_damaged(file: Path, part: str) -> None:
     with h5py.File(file, "a") as opened:
