@@ -14,8 +14,10 @@ from pathlib import Path
 import anndata as ad
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
+import scipy.sparse as sp
 from nbclient import NotebookClient
 
 from harmony_core.export.digest import content_digest
@@ -80,6 +82,19 @@ def _embedding_only(adata: ad.AnnData) -> None:
     shift = (adata.obs["batch"] == "A").to_numpy()[:, None]
     adata.obsm["X_mine"] = rng.normal(size=(adata.n_obs, 8)) + shift
     del adata.X
+
+
+def _sparse_embedding(adata: ad.AnnData) -> None:
+    _embedding_only(adata)
+    adata.obsm["X_mine"] = sp.csr_matrix(adata.obsm["X_mine"])
+
+
+def _embedding_as_a_table(adata: ad.AnnData) -> None:
+    _embedding_only(adata)
+    columns = [f"d{i}" for i in range(8)]
+    adata.obsm["X_mine"] = pd.DataFrame(
+        adata.obsm["X_mine"], index=adata.obs_names, columns=columns
+    )
 
 
 CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
@@ -247,6 +262,74 @@ def test_another_kind_of_file_ends_in_a_sentence(
         assert done.returncode == 1
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_data_that_cannot_be_corrected_end_in_a_sentence(
+    cases: dict[str, Case], tmp_path: Path, simulated: ad.AnnData
+) -> None:
+    script = cases["counts"].folder / "harmony_rerun.py"
+    gaps = simulated.copy()
+    gaps.obs["batch"] = gaps.obs["batch"].where(np.arange(gaps.n_obs) > 3)
+    gaps.write_h5ad(tmp_path / "gaps.h5ad")
+    done = _run(script, str(tmp_path / "gaps.h5ad"), "--any-data")
+    assert done.returncode == 1
+    assert "The column 'batch' has missing values" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_library_that_is_missing_is_said_with_the_line_that_installs_all(
+    cases: dict[str, Case],
+) -> None:
+    script = cases["counts"].folder / "harmony_rerun.py"
+    short = script.with_name("missing.py")
+    short.write_text(script.read_text("utf-8").replace("import anndata", "import no_such_library"))
+    command = [sys.executable, str(short)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "No module named 'no_such_library'. This installs what is needed" in done.stderr
+    assert "harmonypy==2.1.0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("change", [_sparse_embedding, _embedding_as_a_table])
+def test_an_embedding_may_be_sparse_or_a_table(
+    change: Callable[[ad.AnnData], None],
+    simulated: ad.AnnData,
+    kept_store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    adata = simulated.copy()
+    change(adata)
+    adata.write_h5ad(tmp_path / "input.h5ad")
+    dataset = ingest_file(kept_store, tmp_path / "input.h5ad", name="mine")
+    params = RunParams(
+        harmony=HarmonyParams(batch=("batch",), max_iter=1),
+        prepare=PrepareParams(basis="X_mine", skip_dims=2),
+    )
+    Pipeline(dataset, params).run("correct")
+    results = RunResults(dataset, params)
+    script = python_script(run_record(results, input_path=str(tmp_path / "input.h5ad")))
+    monkeypatch.setattr(sys, "argv", ["harmony_rerun.py"])
+    names = {"__name__": "__main__"}
+    exec(script[: script.index("\n# Harmony\n")], names)
+    np.testing.assert_array_equal(names["before"], results.embedding("before"))
+    assert names["before"].shape == (adata.n_obs, 6)
+
+
+def test_other_data_have_batches_of_their_own(cases: dict[str, Case]) -> None:
+    script = (cases["counts"].folder / "harmony_rerun.py").read_text("utf-8")
+    start = script.index("batches = pd.DataFrame()")
+    code = script[start : script.index("harmony = harmonypy", start)]
+    column = pd.DataFrame({"batch": ["z", "B", "A", "C", "A"]})
+    names = {
+        "pd": pd,
+        "adata": ad.AnnData(obs=column.set_index(pd.Index(list("abcde")))),
+        "cells": np.arange(5),
+        "BATCHES": {"batch": ["A", "B"]},
+    }
+    exec(code, names)
+    assert names["batches"]["0"].tolist() == [3, 1, 0, 2, 0]
 
 
 def _other_batches(adata: ad.AnnData) -> None:

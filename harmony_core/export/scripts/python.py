@@ -70,8 +70,8 @@ def write_notebook(record: Mapping[str, Any], path: Path) -> None:
 
 def notebook(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a run as the content of a Jupyter notebook (nbformat 4.5)."""
-    pins = " ".join(f"{name}=={version}" for name, version in _pinned(record).items())
-    cells = [_markdown(f"# {_title(record)}\n\n{_PURPOSE}\n\n```\npip install {pins}\n```")]
+    install = f"pip install {_pins(record)}"
+    cells = [_markdown(f"# {_title(record)}\n\n{_PURPOSE}\n\n```\n{install}\n```")]
     for step in _rendered(record, notebook=True)[1]:
         cells += [_markdown(f"## {step.title}"), _code(step.code)]
     for number, cell in enumerate(cells):
@@ -115,6 +115,7 @@ def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[S
         title=_title(record),
         purpose=_PURPOSE,
         pinned=_pinned(record),
+        pins=_pins(record),
         settings=_settings(record, params),
         panel={} if params.panel is None else panel_sets(params.panel),
         where=record["where"],
@@ -168,6 +169,10 @@ def _pinned(record: Mapping[str, Any]) -> dict[str, str]:
     if record["harmony"] is None:
         unused.add("harmonypy")
     return {k: v for k, v in sorted(record["versions"].items()) if k not in unused}
+
+
+def _pins(record: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}=={version}" for name, version in _pinned(record).items())
 
 
 def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
