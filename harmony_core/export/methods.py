@@ -146,9 +146,10 @@ def _genes(facts: Mapping[str, Any]) -> str:
         why = f"most cells were in batches of {few}" if known else f"a batch had {few}"
         return f"{n} variable genes were chosen over all cells together, as {why}"
     if how == "within larger batches":
-        small = facts["small_batches"]
-        had = "which had" if len(small) == 1 else "each of which had"
-        return f"{n} variable genes were chosen within each batch but {named(small)}, {had} {few}"
+        small = named(facts["small_batches"])
+        return (
+            f"{n} variable genes were chosen within the larger batches only, as {small} had {few}"
+        )
     return f"{n} variable genes were chosen within each batch"
 
 

@@ -236,11 +236,10 @@ def _notes_on_genes(chosen: GenesChosen, small: tuple[str, ...]) -> list[str]:
             "Variable genes were chosen over all cells together, not within each batch: most cells "
             f"are in batches of {few}."
         ]
-    which = "batch" if len(small) == 1 else "batches"
     has = "has" if len(small) == 1 else "have"
     return [
-        f"Variable genes were chosen within each batch but the {which} {named(small)}, which {has} "
-        f"{few}."
+        f"Variable genes were chosen within the larger batches only: {named(small)} {has} {few} "
+        "and had no say."
     ]
 
 

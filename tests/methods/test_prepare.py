@@ -140,8 +140,8 @@ def test_only_a_batch_that_is_too_small_has_no_say_in_the_choice_of_genes(
     assert (ours.genes_chosen, ours.small_batches) == ("within batches", ("solo",))
     assert len(ours.cells) == cells.n_obs
     assert (
-        "Variable genes were chosen within each batch but the batch “solo”, which has fewer than "
-        "20 cells." in ours.notes
+        "Variable genes were chosen within the larger batches only: “solo” has fewer than 20 cells "
+        "and had no say." in ours.notes
     )
 
 
