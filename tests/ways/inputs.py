@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ class Question:
         What is opened, together.
     batch, label
         The columns that are named.
-    basis
-        Embedding to start from, where one is named.
+    basis, corrected
+        Embedding to start from, and the one in Harmony's place, where they are named.
     cells, genes, start
         What is to be kept, and the very numbers that correction is to start from; None where
         nothing outside tells it.
@@ -43,6 +43,7 @@ class Question:
     batch: str = "batch"
     label: str | None = "type"
     basis: str | None = None
+    corrected: str | None = None
     cells: int = N_CELLS
     genes: int | None = None
     start: Any = None
@@ -199,6 +200,16 @@ def batches_of_counts_and_of_logarithms(folder: Path) -> Question:
 def no_numbers_at_all(folder: Path) -> Question:
     (folder / "letter.csv").write_text("Dear colleague,\nsee below.\n")
     return Question((folder / "letter.csv",), refused="letter.csv")
+
+
+def another_tools_correction(folder: Path) -> Question:
+    """Counts, and in Harmony's place an embedding that another tool corrected."""
+    question = counts(folder)
+    adata = ad.read_h5ad(question.files[0])
+    adata.obsm["X_scVI"] = components(cells())
+    adata.obs["type"] = np.where(np.arange(N_CELLS) % 30 == 29, "doublet", adata.obs["type"])
+    adata.write_h5ad(question.files[0])
+    return replace(question, corrected="X_scVI")
 
 
 def _with_empty_cells(column: str, level: str, folder: Path) -> Question:

@@ -29,6 +29,8 @@ from tests.ways.ways import (
     by_page,
     by_python,
     compute_once,
+    judged_by_command,
+    judged_by_python,
     reopened_by_command,
     reopened_by_python,
     stored_inputs,
@@ -92,6 +94,17 @@ def test_a_run_is_opened_again_by_all_ways(app: AppTest, tmp_path: Path) -> None
     for sentence in run.verdict.sentences:
         assert sentence in html.unescape(report)
         assert sentence in python.sentences
+
+
+def test_another_tools_correction_is_judged_alike(app: AppTest, tmp_path: Path) -> None:
+    question = inputs.another_tools_correction(tmp_path)
+    kind, sentences, notes = judged_by_command(question, tmp_path / "command")
+    page = by_page(question, app)
+    assert (page.kind, list(page.sentences), list(page.notes)) == (kind, sentences, notes)
+    # Without a run there is nothing to say of preparing the cells.
+    of_data = [note for note in notes if "principal components instead of" not in note]
+    assert judged_by_python(question, tmp_path / "python") == (kind, sentences, of_data)
+    assert any("labelled as a doublet" in note or "labelled as doublets" in note for note in notes)
 
 
 @pytest.mark.parametrize("make", [inputs.counts, inputs.a_nullable_boolean_batch])

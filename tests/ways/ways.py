@@ -118,6 +118,28 @@ def reopened_by_python(path: Path, home: Path) -> Answer:
     return _of_run(Run.read(path, home=home))
 
 
+Judgement = tuple[str, list[str], list[str]]
+"""Kind of the verdict on an embedding that the data bring, its sentences, and notes."""
+
+
+def judged_by_python(question: Question, home: Path) -> Judgement:
+    """Have the embedding in Harmony's place judged in a notebook."""
+    study = Study.read(question.files[0], batch=question.batch, label=question.label, home=home)
+    found = study.diagnose(str(question.corrected))
+    return found.verdict.kind, list(found.verdict.sentences), [*study.notes, *found.notes]
+
+
+def judged_by_command(question: Question, home: Path) -> Judgement:
+    """Have it judged at a terminal."""
+    name = str(question.corrected)
+    command = ["diagnose", str(question.files[0]), "--batch", question.batch, "--json"]
+    command += ["--label", str(question.label), "--basis-after", name, "--home", str(home)]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert cli.main(command) == 0
+    told = json.loads(out.getvalue())
+    return told["verdict"]["kind"], told["verdict"]["sentences"], told["data"]["notes"]
+
+
 def reopened_by_command(path: Path, home: Path) -> tuple[dict[str, str], str]:
     """Return the stages that a report on a run's file is made from, and the report."""
     report = home.parent / "report.html"
@@ -207,13 +229,11 @@ class AtOnceRunner(Runner):
 def by_page(question: Question, app: AppTest) -> Answer:
     """Ask on the pages Data and Tune: open by path, choose, look at the verdict."""
     app.switch_page("pages/data.py").run()
-    before = app.session_state["dataset"]
     _widget(app.multiselect, "Files on the server").set_value(list(map(str, question.files)))
     app.run()
     _widget(app.button, "Read").click().run()
     assert not app.exception
-    if app.session_state["dataset"] == before:
-        assert "The dataset you had before is still in hand." in [_text(e) for e in app.caption]
+    if "The dataset you had before is still in hand." in map(_text, app.caption):
         return Answer(refused=_text(app.error[0]))
     _choose(app, question)
     if app.error:
@@ -245,6 +265,7 @@ def _choose(app: AppTest, question: Question) -> None:
         "Batch variable(s)": [question.batch],
         "Label column": question.label or _NO_LABEL,
         **({} if question.basis is None else {"Start from": question.basis}),
+        **({} if question.corrected is None else {"Corrected by": question.corrected}),
     }
     for label, value in wanted.items():
         widget = _widget([*app.multiselect, *app.selectbox], label)

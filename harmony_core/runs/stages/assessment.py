@@ -100,18 +100,23 @@ def assess(context: Context) -> Computed:
     near, mixing = context.neighbors("after"), _lisi_numbers(context, "after")
     if context.params.precomputed is None:
         after, facts = context.embedding("after"), _facts_of_harmony(context)
-        assessment = _assess(context, after, near, mixing, facts)
+        assessment = _with_label_notes(context, _assess(context, after, near, mixing, facts))
     else:
         assessment = assess_other_tool(context, near, mixing)
-    if context.cell_types is not None:
-        notes = (*_marker_notes(context), *context.cell_types.notes, *assessment.notes)
-        assessment = replace(assessment, notes=notes)
     # In the assessment too, so that evidence can be marked where the reference is gone.
     references = read_references(context)
     preclusters = np.stack([reference.evidence.pre for reference in references])
     states = np.stack([reference.lent.state for reference in references])
     arrays = {**assessment.per_cell, "preclusters": preclusters, "states": states}
     return arrays, assessment.to_dict()
+
+
+def _with_label_notes(context: Context, assessment: Assessment) -> Assessment:
+    """Return an assessment that says first what has to be known of its labels."""
+    if context.cell_types is None:
+        return assessment
+    notes = (*_marker_notes(context), *context.cell_types.notes, *assessment.notes)
+    return replace(assessment, notes=notes)
 
 
 def _marker_notes(context: Context) -> list[str]:
@@ -140,7 +145,8 @@ def assess_other_tool(context: Context, near: Neighbors, mixing: LisiNumbers) ->
     distances moved (the tool's space may be another).
     """
     before = context.embedding("before")
-    assessment = _assess(context, before, near, mixing, _facts_of_other_tool(context))
+    judged = _assess(context, before, near, mixing, _facts_of_other_tool(context))
+    assessment = _with_label_notes(context, judged)
     per_cell = {k: v for k, v in assessment.per_cell.items() if k != "displacement"}
     verdict = replace(assessment.verdict, advice=())
     return replace(assessment, verdict=verdict, per_cell=per_cell)
