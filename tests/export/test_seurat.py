@@ -61,6 +61,9 @@ CASES: Mapping[str, dict[str, Any]] = {
     ),
     "marker labels": record(replace(PLAIN, panel=panel_text(PANEL))),
     "genes over all cells": record(PLAIN, prepared={"genes_chosen": "over all cells"}),
+    "genes within larger batches": record(
+        PLAIN, prepared={"genes_chosen": "within larger batches"}
+    ),
     "all genes": record(PLAIN, prepared={"genes_chosen": "all"}),
     "normalised": record(PLAIN, kind="normalised"),
     "embedding": record(
@@ -137,6 +140,7 @@ def test_genes_are_chosen_as_in_the_run() -> None:
     assert "FindVariableFeatures" in over
     assert "split(object" not in over
     assert "chosen within each batch" not in over
+    assert r_script(CASES["genes within larger batches"]) == over
     assert "VariableFeatures(object) <- rownames(object)" in every
     assert "FindVariableFeatures" not in every
     for script in (within, over, every):
