@@ -62,6 +62,19 @@ def ambient_removed(counts: sp.csr_matrix) -> sp.csr_matrix:
     return mapped(counts, lambda v: np.where(touched, v * rng.uniform(0.6, 1.0, v.size), v))
 
 
+def all_corrected(counts: sp.csr_matrix) -> sp.csr_matrix:
+    rng = np.random.default_rng(10)
+    return mapped(counts, lambda v: v * rng.uniform(0.6, 1.0, v.size))
+
+
+def few_corrected(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Seven of ten values have fractions, and none is large."""
+    rng = np.random.default_rng(11)
+    few = few_counts(counts)
+    touched = rng.random(few.nnz) < 0.7
+    return mapped(few, lambda v: np.where(touched, v * rng.uniform(0.6, 1.0, v.size), v))
+
+
 def few_counts(counts: sp.csr_matrix) -> sp.csr_matrix:
     """Some 30 counts a cell, as of a panel; a sum of 25 makes whole numbers of all at 100."""
     few = np.random.default_rng(4).poisson(0.3, (counts.shape[0], 100))
@@ -134,6 +147,8 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
         pytest.param(lambda c: c.toarray(), ValueKind.COUNTS, id="dense"),
         pytest.param(lambda c: mapped(c, np.sign), ValueKind.COUNTS, id="present or absent"),
         pytest.param(ambient_removed, ValueKind.FRACTIONAL_COUNTS, id="ambient removed"),
+        pytest.param(all_corrected, ValueKind.FRACTIONAL_COUNTS, id="all counts corrected"),
+        pytest.param(few_corrected, ValueKind.FRACTIONAL_COUNTS, id="few counts, most corrected"),
         pytest.param(shared_reads, ValueKind.FRACTIONAL_COUNTS, id="few reads shared"),
         pytest.param(normalised, ValueKind.NORMALISED, id="to 10,000"),
         pytest.param(lambda c: normalised(c, 1.0), ValueKind.NORMALISED, id="to 1"),
@@ -190,6 +205,11 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
             lambda c: np.vstack([log_of(np.log)(c)[:600].toarray(), scaled(c)[600:]]),
             ValueKind.MIXED,
             id="log and scaled",
+        ),
+        pytest.param(
+            lambda c: np.vstack([c[:600].toarray() + 1, scaled(c)[600:]]),
+            ValueKind.MIXED,
+            id="counts without zeros and scaled",
         ),
         pytest.param(
             lambda c: sp.vstack([c[:600], mapped(c, lambda v: np.log2(v + 1))[600:]], "csr"),
