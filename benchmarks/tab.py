@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 import uuid
 from collections import Counter
@@ -260,13 +259,6 @@ class Tab:
 
     def set_switch(self, widget: str, on: bool) -> None:
         self.widgets[widget] = WidgetState(id=widget, bool_value=on)
-
-    async def trigger(self, component: str, fragment: str, event: str, value: object) -> None:
-        """Do what a component's `setTriggerValue` does: rerun its fragment with a value."""
-        widget = f"$$STREAMLIT_INTERNAL_KEY_{component}__events"
-        state = WidgetState(id=widget)
-        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
-        await self.rerun(fragment, trigger=state)
 
     async def upload(self, uploader: str, name: str, content: bytes) -> None:
         """Give a file uploader a file, and have the page run with it."""

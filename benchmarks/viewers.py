@@ -32,6 +32,7 @@ from typing import Any
 from line import Bar, Ear, Line, Where
 from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.proto.Delta_pb2 import Delta
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from tab import HOST, Run, Tab
 
 NAMES = {
@@ -43,6 +44,7 @@ NAMES = {
     "verdict": r"^#### :",  # how its text begins
     "line": r"harmony_line$",  # names of components
     "ear": r"harmony_ear$",
+    "asker": r"harmony-ask-",
     "theta": r"^theta",  # labels of widgets
     "sigma": r"^sigma$",
     "nclust": r"^nclust$",
@@ -229,6 +231,7 @@ class Viewer(Tab):
         self._sliders: dict[str, str] = {}
         self._homes: dict[str, str] = {}
         self._switches: dict[str, str] = {}
+        self._askers: dict[str, str] = {}
         self._bars: dict[tuple[int, ...], int] = {}
         self._ending: list[asyncio.Task[None]] = []
         self._uploader = self._headline = self._text = ""
@@ -260,6 +263,8 @@ class Viewer(Tab):
             widgets = self._sliders if kind == "slider" else self._switches
             widgets[drawn.label] = drawn.id
             self._homes[drawn.id] = delta.fragment_id
+        elif kind == "button" and is_named("asker", drawn.id):
+            self._askers[delta.fragment_id] = drawn.id
         elif kind == "file_uploader":
             self._uploader = drawn.id
         elif kind == "imgs":
@@ -305,9 +310,8 @@ class Viewer(Tab):
         self.look_again()
 
     async def _ask_part(self, ear: Ear) -> None:
-        await self.trigger(
-            ear.where.component, ear.where.fragment, "heard", int(1000 * time.time())
-        )
+        fragment = ear.where.fragment
+        await self.rerun(fragment, asked=WidgetState(id=self._askers[fragment], trigger_value=True))
 
     def _hear_part(self, ear: Ear) -> None:
         assert self.line is not None

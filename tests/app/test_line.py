@@ -171,10 +171,12 @@ def test_without_a_browser_parts_draw_what_is_stored(home: Path) -> None:
     assert not app.exception
     texts = [text.value for text in app.text]
     assert texts[1:] == [
+        "narrow",
         "picture is under way",
         "verdict of theta 2",
         "genes is under way",
         "notes is under way",
+        "switched off",
         "nothing chosen",
     ]
     (home / "hold").unlink()

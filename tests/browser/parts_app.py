@@ -95,6 +95,10 @@ def choose() -> None:
     st.checkbox("chosen", key="chosen", on_change=say, args=("choice",))
 
 
+def switch() -> None:
+    st.text("switched on" if st.checkbox("switch") else "switched off")
+
+
 def echo() -> None:
     st.text("chosen" if st.session_state.get("chosen") else "nothing chosen")
 
@@ -102,6 +106,7 @@ def echo() -> None:
 PARTS = [Part(stage, functools.partial(show, stage), shows=(stage,)) for stage in STAGES]
 STATUS = Part("status", status, hears=("cancelled",))
 CHOOSE = Part("choose", choose)
+SWITCH = Part("switch", switch)
 ECHO = Part("echo", echo, hears=("choice",))
 
 
@@ -112,6 +117,7 @@ def main() -> None:
     session.setdefault("viewer", uuid.uuid4().hex)
     session["runs"] = session.get("runs", 0) + 1
     st.text(f"page run {session['runs']}")
+    st.text("wide" if st.checkbox("widen") else "narrow")
     theta = st.slider("theta", 0.0, 8.0, 2.0, 0.5)
     work = staged(runner().store, theta)
     runner().submit(session["viewer"], work)
@@ -119,6 +125,7 @@ def main() -> None:
         part.place([work], work)
     STATUS.place([work], work)
     CHOOSE.place([])
+    SWITCH.place([])
     ECHO.place([])
 
 

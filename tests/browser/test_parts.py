@@ -258,7 +258,7 @@ def test_a_question_that_never_reaches_the_server_is_asked_again(
     questions: list[bytes] = []
 
     def is_not_the_first(message: str | bytes) -> bool:
-        if b'"heard"' not in _bytes(message):  # the click, which nobody would repeat
+        if b"harmony-ask-" not in _bytes(message):  # the click, which nobody would repeat
             return True
         questions.append(_bytes(message))
         return len(questions) > 1
@@ -268,6 +268,26 @@ def test_a_question_that_never_reaches_the_server_is_asked_again(
     page.get_by_text("chosen", exact=True).click()
     expect(page.get_by_text("nothing chosen")).to_have_count(0)
     assert len(questions) > 1
+
+
+@pytest.mark.parametrize("box", ["switch", "widen"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_is_changed_in_the_moment_of_a_question_is_not_lost(
+    page: Page, server: Server, box: str, is_first: bool
+) -> None:
+    open_page(page, server)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    page.evaluate(
+        """([box, isFirst]) => {
+            const change = () => document.querySelector(`input[aria-label="${box}"]`).click();
+            if (isFirst) change();
+            document.querySelector("[data-ear=echo]").behind.ask();
+            if (!isFirst) change();
+        }""",
+        [box, is_first],
+    )
+    told = {"switch": "switched on", "widen": "wide"}[box]
+    expect(page.get_by_text(told, exact=True)).to_be_visible()
 
 
 def waiting(page: Page, server: Server) -> str:

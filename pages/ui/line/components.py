@@ -84,7 +84,11 @@ def ear(
         "drawn": drawn,
         "setting": setting,
     }
-    _ear(key=f"harmony-ear-{part}", data=data, on_heard_change=_nothing)
+    # Asked by a form: what else changes in the browser's same moment waits for one message, which
+    # names a single fragment. A slider or a lasso there would be lost, and so would the question.
+    with st.form(f"harmony-form-{part}", border=False):
+        st.form_submit_button("Draw again", key=f"harmony-ask-{part}")
+    _ear(key=f"harmony-ear-{part}", data=data)
 
 
 def bar(work: Work, *, key: str, label: str = "Waiting for the worker") -> None:
@@ -101,7 +105,3 @@ def bar(work: Work, *, key: str, label: str = "Waiting for the worker") -> None:
     shown = {name: progress[name] for name in ("state", "step", "fraction")}
     data = {"key": key, "work": work.name, "progress": shown, "label": label}
     _ear(key=f"harmony-bar-{key}", data=data)
-
-
-def _nothing() -> None:
-    """Do nothing; Streamlit reports a trigger only when it has a callback."""

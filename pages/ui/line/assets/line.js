@@ -16,12 +16,12 @@ const REMEMBERED = 500; // things said
 /** A part of the page: what it lacks, and how it is asked to draw itself again. */
 class Part {
   /** @param {{data: {key: string, works: Object<string, string[]>, waits: boolean, hears: string[],
-   *   drawn: number, setting: string}, parentElement: HTMLElement, setTriggerValue: Function}} */
-  constructor({ data, parentElement, setTriggerValue }) {
+   *   drawn: number, setting: string}, parentElement: HTMLElement}} */
+  constructor({ data, parentElement }) {
     Object.assign(this, data);
     const { key: part, setting, waits } = data;
     Object.assign(parentElement.dataset, { part, setting, waits }); // for tests and measurements
-    this.ask = () => setTriggerValue("heard", Date.now());
+    this.ask = () => document.querySelector(`.st-key-harmony-ask-${part} button`)?.click();
   }
 }
 
@@ -200,14 +200,14 @@ class Line {
     }, LEAVING);
   }
 
-  /** Ask one part at a time: of triggers in the same tick Streamlit sends only one. */
+  /** Ask one part at a time, so that what comes meanwhile is drawn with it. */
   next() {
     if (this.asking || this.left === location.pathname) return;
     this.left = null;
     const parts = all(Part).filter(({ key }) => !this.leaving.has(key));
     const part = parts.find(({ key }) => this.due.has(key));
     if (!part) {
-      this.due.clear(); // of parts that are gone
+      if (!this.leaving.size) this.due.clear(); // of parts that are gone
       return;
     }
     this.due.delete(part.key);
