@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from harmony_core.cli.shared import add_inputs, json_text, one_line, request_of
 
 if TYPE_CHECKING:
-    from harmony_core.design.confounding import Finding
     from harmony_core.inspect.candidates import BatchCandidate
     from harmony_core.inspect.contents import DataSummary
     from harmony_core.io.file_data import FileData
@@ -108,12 +107,10 @@ def _add_design(
         label=None if label is None else Factor.of(label, obs[label]),
         explained={c.name: c.explained for c in candidates if c.explained is not None},
     )
-    found["advice"] = list(map(_finding_values, design.advice))
-    found["design"] = {name: list(map(_finding_values, d)) for name, d in design.tied.items()}
-
-
-def _finding_values(finding: Finding) -> dict[str, str]:
-    return {"level": finding.severity, "sentence": finding.sentence}
+    found["advice"] = [finding.to_dict() for finding in design.advice]
+    found["design"] = {
+        name: [finding.to_dict() for finding in tied] for name, tied in design.tied.items()
+    }
 
 
 def _lines(found: dict[str, Any], named: list[str]) -> list[str]:

@@ -50,6 +50,10 @@ class Finding:
     sentence: str
     details: Mapping[str, str | float | int]
 
+    def to_dict(self) -> dict[str, str]:
+        """Return level and sentence, as reports in JSON have them."""
+        return {"level": self.severity, "sentence": self.sentence}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Relative:

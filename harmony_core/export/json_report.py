@@ -9,6 +9,7 @@ from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import harmony_facts, prepared_facts, versions
 from harmony_core.inspect.left_out import Kept
+from harmony_core.runs.design import design_of_run
 from harmony_core.runs.notes import notes_on_run
 from harmony_core.runs.results import RunResults
 from harmony_core.verdict.verdict import Verdict
@@ -17,7 +18,7 @@ from harmony_core.verdict.verdict import Verdict
 def report_values(
     results: RunResults, *, seconds: Mapping[str, float] | None = None, notes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return versions, data, settings in effect, how Harmony went, metrics, verdict and times.
+    """Return versions, data, what the design warns of, settings, metrics, verdict and times.
 
     ``harmony`` is None where another tool corrected the embedding.
 
@@ -58,6 +59,7 @@ def report_values(
             },
             "notes": [*notes_on_run(results), *notes],
         },
+        "design": [finding.to_dict() for finding in design_of_run(results).warnings],
         "params": params,
         "harmony": harmony_facts(results),
         "metrics": assessment.metrics,

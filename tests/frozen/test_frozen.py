@@ -258,7 +258,7 @@ def test_settings_are_read_as_the_same_run_with_the_same_report(
     assert file_digests(kept) == before  # found under its name, so nothing is computed
     found = json.loads(report.read_text("utf-8"))
     assert set(found) == {
-        *("versions", "data", "params", "harmony", "metrics", "verdict", "seconds"),
+        *("versions", "data", "design", "params", "harmony", "metrics", "verdict", "seconds"),
     }
     then = report_of(kind)
     # The report of an embedding that was judged holds less of the same.

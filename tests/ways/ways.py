@@ -173,6 +173,7 @@ def by_command(question: Question, home: Path) -> Answer:
     dataset = Store(home).dataset(told["data"]["fingerprint"])
     keys = _only_keys(dataset)
     design = _warnings(lines[1:])
+    assert design == [f"{found['level']}: {found['sentence']}" for found in told["design"]]
     answer = _answer(dataset, keys, verdict["kind"], verdict["sentences"], notes, design)
     assert (answer.cells, answer.genes) == (told["data"]["cells_kept"], told["data"]["genes_kept"])
     return answer
