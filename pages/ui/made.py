@@ -47,3 +47,9 @@ def once(key: Hashable, make: Callable[[], _T]) -> _T:
         with _lock:
             _made[key] = found
     return found  # type: ignore[return-value]  # None where `make` returns it
+
+
+def forget() -> None:
+    """Forget everything; whoever needs some of it makes it again."""
+    with _lock:
+        _made.clear()

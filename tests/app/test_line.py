@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.jobs.hints import Hint
 from harmony_core.jobs.job_folder import JobFolder, Progress
 from harmony_core.jobs.work import Work
-from pages.ui.line import listeners
+from pages.ui import made
+from pages.ui.line import listeners, route
 from pages.ui.line.listeners import Line, Listener
 from pages.ui.line.route import address, is_allowed
 from tests.server import ROOT
@@ -106,6 +108,52 @@ def test_a_session_that_is_gone_listens_no_more() -> None:
     del listener
     gc.collect()
     assert listeners.find(name) is None
+
+
+class _PageThatLeaves:
+    """A websocket whose page is gone as soon as it has opened a line."""
+
+    headers: Mapping[str, str] = {"host": "localhost"}
+
+    def __init__(self, listener: Listener) -> None:
+        self.path_params = {"listener": listener.name}
+
+    async def accept(self) -> None:
+        """Do nothing."""
+
+    async def send_text(self, text: str) -> None:
+        """Send it nowhere."""
+
+    async def receive_text(self) -> str:
+        raise WebSocketDisconnect
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_what_was_made_for_viewers_goes_when_the_last_has_left(
+    others: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = asyncio.Event()
+    left = route._forget_if_left
+
+    def look() -> None:
+        left()
+        looked.set()
+
+    monkeypatch.setattr(route, "LEFT_SECONDS", 0.0)
+    monkeypatch.setattr(route, "_forget_if_left", look)
+    one, other = (Listener(lambda work: RUNNING) for _ in range(2))
+    first, again = object(), object()
+    made.once(("a test", "of leaving", others), lambda: first)
+
+    async def leave() -> None:
+        if others:
+            other.open()
+        await route._serve(_PageThatLeaves(one))  # type: ignore[arg-type]
+        await looked.wait()
+
+    _run(leave())
+    found = made.once(("a test", "of leaving", others), lambda: again)
+    assert found is (first if others else again)
 
 
 @pytest.fixture

@@ -104,6 +104,11 @@ class Listener:
         self._line = Line()
         return self._line
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its page has a line."""
+        return self._line is not None
+
     def close(self, line: Line) -> None:
         """Forget a line that has ended."""
         if self._line is line:
@@ -114,6 +119,12 @@ def find(name: str) -> Listener | None:
     """Return the listener of a name, if its session lives."""
     with _lock:
         return _listeners.get(name)
+
+
+def is_anybody_here() -> bool:
+    """Return whether any page has its line open."""
+    with _lock:
+        return any(listener.is_open for listener in _listeners.values())
 
 
 def hear(hint: Hint) -> None:

@@ -14,7 +14,11 @@ import streamlit as st
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from pages.ui import garbage, made
 from pages.ui.line import listeners
+
+LEFT_SECONDS = 60.0
+"""After which a page that was left does not come back, as one that is opened anew does."""
 
 _POLICY_VIOLATION = 1008
 _GONE = (WebSocketDisconnect, RuntimeError)
@@ -50,6 +54,14 @@ async def _serve(socket: WebSocket) -> None:
     finally:
         speaking.cancel()
         listener.close(line)
+        asyncio.get_running_loop().call_later(LEFT_SECONDS, _forget_if_left)
+
+
+def _forget_if_left() -> None:
+    """Give back the memory of what was made for viewers, if all have left."""
+    if not listeners.is_anybody_here():
+        made.forget()
+        garbage.collect_soon()
 
 
 async def _speak(socket: WebSocket, line: listeners.Line) -> None:
