@@ -91,7 +91,7 @@ def test_the_corrected_file_is_harmonys_own_result(done: Path) -> None:
 
 def test_the_report_has_every_part(report: dict[str, Any]) -> None:
     assert {
-        *("versions", "data", "params", "harmony", "metrics", "verdict", "seconds"),
+        *("versions", "data", "design", "params", "harmony", "metrics", "verdict", "seconds"),
     } == set(report)
     assert report["versions"]["harmonypy"] == "2.1.0"
     assert report["data"]["cells"] == 400
