@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
@@ -188,14 +187,6 @@ def test_literals() -> None:
     assert r_literal("é\n😀\0") == '"\\u{e9}\\u{a}\\U{1f600}"'
     assert r_literal([1, 2.5, False]) == "c(1, 2.5, FALSE)"
     assert r_literal({"b c": ("x", "y")}) == 'setNames(list(c("x", "y")), c("b c"))'
-
-
-@pytest.fixture(scope="module")
-def rscript() -> str:
-    found = shutil.which("Rscript")
-    if found is None:
-        pytest.skip("R is not installed (Debian: r-base-core)")
-    return found
 
 
 def run_r(rscript: str, path: Path) -> str:

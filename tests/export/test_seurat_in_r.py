@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import warnings
 from collections.abc import Mapping
@@ -184,14 +183,6 @@ FILES = {
     "logs in raw": (logs_in_raw, record(PLAIN, where="raw", kind="log")),
     "embedding": (embedding, record(MINE, where="", kind="none")),
 }
-
-
-@pytest.fixture(scope="module")
-def rscript() -> str:
-    found = shutil.which("Rscript")
-    if found is None:
-        pytest.skip("R is not installed (Debian: r-base-core)")
-    return found
 
 
 @pytest.fixture(scope="module")
