@@ -13,6 +13,7 @@ import anndata as ad
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pages.ui import evidence_table
 from tests.browser.conftest import Serve
@@ -99,6 +100,34 @@ def test_a_page_that_is_left_asks_for_nothing_more(
     assert len(asked) == 1, "for the next page alone"
     stream.release()
     expect(page.get_by_role("heading", name="Diagnostics")).to_be_visible(timeout=SOON)
+
+
+def test_a_click_in_which_a_page_run_ends_is_not_lost(page: Page, serve: Serve) -> None:
+    stream = Wire(page, STREAM)
+    open_tune(page, serve("app.py"))
+    expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
+    stream.passes = lambda message: not (stream.held or is_end_of_page_run(message))
+    page.get_by_role("link", name="Marker genes").click()
+    view = page.get_by_role("radio", name="Dot plot")
+    view.hover()
+    page.mouse.down()
+    for _ in range(SOON // 50):
+        page.wait_for_timeout(50)  # playwright hands over messages only while it waits
+        if stream.held:
+            break
+    stream.release()
+    rest = ("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stApp")).to_have_attribute(*rest, timeout=WORK)
+    page.mouse.up()
+    expect(view).to_be_checked(timeout=SOON)
+
+
+def is_end_of_page_run(message: str | bytes) -> bool:
+    if isinstance(message, str):
+        return False
+    told = ForwardMsg.FromString(message)
+    kind, ended = told.WhichOneof("type"), told.script_finished
+    return kind == "script_finished" and ended == ForwardMsg.FINISHED_SUCCESSFULLY
 
 
 def test_the_data_page_runs_once_when_cells_are_prepared(
