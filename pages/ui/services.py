@@ -50,6 +50,12 @@ def dataset(fingerprint: str) -> Dataset:
     return opened
 
 
+def close_datasets() -> None:
+    """Forget the datasets that are held open; whoever needs one opens it again."""
+    with _lock:
+        _datasets.clear()
+
+
 @st.cache_resource(show_spinner=False, on_release=lambda runner: runner.close())
 def runner() -> Runner:
     """Return the runner."""

@@ -10,6 +10,10 @@ from contextlib import asynccontextmanager
 import streamlit as st
 
 import pages.ui
+from harmony_core.figures.screen.convergence import convergence_curve
+
+_IMPORTED_LATE = ("h5py", "pyarrow.dataset", "pyarrow.parquet", "streamlit.emojis")
+"""What every first page imports through Streamlit, pandas and the core only when it is used."""
 
 
 @asynccontextmanager
@@ -30,5 +34,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
 
 def _import_parts() -> None:
     """Import everything that pages use, while nobody waits for a page yet."""
+    for name in _IMPORTED_LATE:
+        importlib.import_module(name)
     for module in pkgutil.walk_packages(pages.ui.__path__, f"{pages.ui.__name__}."):
         importlib.import_module(module.name)
+    convergence_curve([1.0, 0.5], "").to_json()  # plotly imports the rest with a figure

@@ -17,7 +17,8 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.jobs.hints import Hint
 from harmony_core.jobs.job_folder import JobFolder, Progress
 from harmony_core.jobs.work import Work
-from pages.ui import made
+from harmony_core.store import Store, examples
+from pages.ui import made, services
 from pages.ui.line import listeners, route
 from pages.ui.line.listeners import Line, Listener
 from pages.ui.line.route import address, is_allowed
@@ -130,8 +131,11 @@ class _PageThatLeaves:
 
 @pytest.mark.parametrize("others", [True, False])
 def test_what_was_made_for_viewers_goes_when_the_last_has_left(
-    others: bool, monkeypatch: pytest.MonkeyPatch
+    others: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    store = Store(tmp_path)
+    monkeypatch.setattr(services, "store", lambda: store)
+    name = examples.fingerprint(store, "kang")
     looked = asyncio.Event()
     left = route._forget_if_left
 
@@ -144,6 +148,7 @@ def test_what_was_made_for_viewers_goes_when_the_last_has_left(
     one, other = (Listener(lambda work: RUNNING) for _ in range(2))
     first, again = object(), object()
     made.once(("a test", "of leaving", others), lambda: first)
+    opened = services.dataset(name)
 
     async def leave() -> None:
         if others:
@@ -154,6 +159,7 @@ def test_what_was_made_for_viewers_goes_when_the_last_has_left(
     _run(leave())
     found = made.once(("a test", "of leaving", others), lambda: again)
     assert found is (first if others else again)
+    assert (services.dataset(name) is opened) is others
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import streamlit as st
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from pages.ui import garbage, made
+from pages.ui import garbage, made, services
 from pages.ui.line import listeners
 
 LEFT_SECONDS = 60.0
@@ -61,6 +61,7 @@ def _forget_if_left() -> None:
     """Give back the memory of what was made for viewers, if all have left."""
     if not listeners.is_anybody_here():
         made.forget()
+        services.close_datasets()
         garbage.collect_soon()
 
 
