@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
-from harmony_core.export.entries import Entries, Part
+from harmony_core.export.entries import DOUBLET_SCORE, Entries, Part
 from harmony_core.export.record import RECORD_KEY, run_record
 from harmony_core.figures.summary import cluster_names
 from harmony_core.palette import colors_for
@@ -67,8 +67,9 @@ def corrected(results: RunResults, source: AnnData, *, input_path: str = "") -> 
     ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony`` (unless the
     corrected one is precomputed), ``X_umap`` and ``X_umap_uncorrected``. ``obs``: ``leiden`` at the
     resolution shown, ``leiden_<resolution>`` at the others, and the same from uncorrected data as
-    ``leiden_uncorrected``. ``var``, or ``raw.var`` where the expression is in ``raw``:
-    ``highly_variable``. ``uns``: ``neighbors`` and ``neighbors_uncorrected``,
+    ``leiden_uncorrected``; what was measured of each cell; ``doublet_score``, if cells were scored
+    (those above the threshold are not in the file). ``var``, or ``raw.var`` where the expression is
+    in ``raw``: ``highly_variable``. ``uns``: ``neighbors`` and ``neighbors_uncorrected``,
     ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and the record of the run.
 
     Parameters
@@ -94,6 +95,7 @@ def corrected(results: RunResults, source: AnnData, *, input_path: str = "") -> 
     raw_var = None if source.raw is None else source.raw.var.copy()
     entries = Entries(adata, raw_var, keep=(basis, precomputed))
     if basis is None:
+        _add_doublet_scores(entries, results)
         _add_variable_genes(entries, results)
         entries.add("obsm", "X_pca", np.array(results.embedding("before")))
     if precomputed is None:
@@ -132,6 +134,14 @@ def _stage(results: RunResults, name: str) -> Arrays:
     if stage is None:
         raise ExportError("This run's results are no longer in the store; compute it again.")
     return stage.arrays
+
+
+def _add_doublet_scores(entries: Entries, results: RunResults) -> None:
+    p = results.params
+    if p.prepare.max_doublet is not None and results.dataset.info.kind == "counts":
+        # Scores only serve preparation, so a finished run may have to compute them again.
+        scored = Pipeline(results.dataset, p).context.stage("doublets").arrays["scores"]
+        entries.add("obs", DOUBLET_SCORE, np.asarray(scored)[results.cells])
 
 
 def _add_variable_genes(entries: Entries, results: RunResults) -> None:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 Part = Literal["obs", "var", "raw.var", "obsm", "obsp", "uns"]
-_OF_GENES = ("var", "raw.var")
+DOUBLET_SCORE = "doublet_score"
+"""Column of obs with Scrublet's score of each cell, as in scanpy."""
 
 
 class Entries:
@@ -112,10 +113,14 @@ class Entries:
             for name in written.get(part, ()):
                 if holder is None or name not in holder or (part == "obsm" and name in keep):
                     continue
-                if part in _OF_GENES and goes_on:  # the genes behind the embedding that stays
+                if goes_on and _is_of_preparation(part, name):  # as the embedding that stays
                     self._written.append((part, name))
                     continue
                 del holder[name]
+
+
+def _is_of_preparation(part: Part, name: str) -> bool:
+    return part in ("var", "raw.var") or (part == "obs" and name.startswith(DOUBLET_SCORE))
 
 
 def _free(name: str, taken: Collection[str]) -> str:

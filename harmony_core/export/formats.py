@@ -109,8 +109,8 @@ EXPORT_FORMATS: tuple[ExportFormat, ...] = (
         "Corrected data, h5ad",
         "h5ad",
         "Everything the data came with, and the corrected embedding, pictures, clusters, "
-        "neighbours, marker genes and measures of each cell. For scanpy, Seurat and cellxgene; "
-        "opening it here restores the run.",
+        "neighbours, marker genes, doublet scores where there are any, and measures of each cell. "
+        "For scanpy, Seurat and cellxgene; opening it here restores the run.",
         "{stem}_harmony.h5ad",
         writers.h5ad,
         ("compression",),

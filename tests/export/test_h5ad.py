@@ -329,6 +329,33 @@ def test_each_cell_has_what_was_measured_of_it(finished: RunResults, corrected: 
     )
 
 
+def test_doublet_scores_come_along_and_stay_when_the_file_is_opened_again(
+    kept_store: Store, dataset: Dataset, tmp_path: Path
+) -> None:
+    params = replace(SMALL, prepare=replace(SMALL.prepare, max_doublet=0.2))
+    Pipeline(dataset, params).run()
+    results = RunResults(dataset, params)
+    write_h5ad(results, tmp_path / "first.h5ad")
+    first = ad.read_h5ad(tmp_path / "first.h5ad")
+    scored = results.stage("doublets")
+    assert scored is not None
+    assert 0 < first.n_obs < dataset.n_cells
+    scores = first.obs["doublet_score"].to_numpy()
+    np.testing.assert_array_equal(scores, scored.arrays["scores"][results.cells])
+    assert 0 < scores.max() <= np.float32(0.2)
+
+    again = ingest_file(kept_store, tmp_path / "first.h5ad", name="first.h5ad")
+    assert "doublet_score" in again.info.own_columns
+    assert "doublet_score" not in {*(c.name for c in again.info.candidates), *again.info.labels}
+    run = again.info.run
+    assert run is not None
+    Pipeline(again, run).run()
+    write_h5ad(RunResults(again, run), tmp_path / "second.h5ad")
+    np.testing.assert_array_equal(
+        ad.read_h5ad(tmp_path / "second.h5ad").obs["doublet_score"], scores
+    )
+
+
 def test_columns_that_hdf5_has_no_place_for(
     kept_store: Store, simulated: ad.AnnData, tmp_path: Path
 ) -> None:
