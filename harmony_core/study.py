@@ -46,7 +46,7 @@ from harmony_core.params import (
 )
 from harmony_core.runs.design import design_of_run
 from harmony_core.runs.history import side_names, suggestion_of
-from harmony_core.runs.notes import notes_on_run, notes_on_start
+from harmony_core.runs.notes import notes_on_preparation, notes_on_run, notes_on_start
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
 from harmony_core.runs.results import RunResults
@@ -119,7 +119,7 @@ class Study:
         *,
         batch: str | Sequence[str],
         label: str | None = None,
-        condition: bool = False,
+        condition: bool | None = None,
         panel: str | GeneSets | None = None,
         home: Path | str | None = None,
         **reading: Any,
@@ -131,8 +131,10 @@ class Study:
         data
             Path of a file in any format that the dashboard opens, several that become one dataset,
             or AnnData.
-        batch, label, condition
+        batch, label
             See `Study`.
+        condition
+            See `Study`; None goes by the names of the batch variables.
         panel
             See `Study`; also marker genes by cell type, as ``{"T cells": ("CD3D", "CD3E"), …}``.
         home
@@ -166,7 +168,8 @@ class Study:
         if panel is not None and not isinstance(panel, str):
             panel = panel_text(panel)
         start = dataset.info.start_of_preparation()
-        return cls(dataset, names, label, condition, start, path, panel)
+        is_condition = dataset.info.is_condition(names, condition)
+        return cls(dataset, names, label, is_condition, start, path, panel)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -316,7 +319,9 @@ class Study:
         check_embedding(values, name or "the embedding")
         pipeline = Pipeline(self.dataset, self._params(HarmonyParams(batch=self.batch)))
         pipeline.run("reference", "lisi_before")
-        return assess_embedding(pipeline, values[pipeline.cells])
+        found = assess_embedding(pipeline, values[pipeline.cells])
+        prepared = notes_on_preparation(RunResults(self.dataset, pipeline.params), elsewhere=True)
+        return replace(found, notes=(*prepared, *found.notes))
 
     def _numbers(self, embedding: Any) -> npt.NDArray[np.floating]:
         """Return an embedding from elsewhere as an array, in the order of the cells."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from harmony_core.errors import InputError
+from harmony_core.inspect.columns import NO_COLUMNS
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.store import Dataset
 from pages.ui import address, state
@@ -33,6 +34,9 @@ def _choose() -> bool:
     st.divider()
     overview.draw(dataset)
     st.divider()
+    if not len(dataset.obs.columns):
+        st.error(NO_COLUMNS)
+        return False
     variables = variable_choice.choose(dataset)
     if not variables.batch:
         st.info(

@@ -49,14 +49,12 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print_summary(data: FileData, args: argparse.Namespace) -> None:
-    from harmony_core.errors import DataError
     from harmony_core.inspect.check import check
-    from harmony_core.inspect.columns import batch_column
+    from harmony_core.inspect.columns import batch_column, check_label
 
     obs = data.adata.obs
-    if args.label is not None and args.label not in obs:
-        available = ", ".join(map(str, obs.columns)) or "none"
-        raise DataError(f"There is no column {args.label!r} for labels; available: {available}.")
+    if args.label is not None:
+        check_label(obs, args.label)
     for name in args.batch:
         batch_column(obs, name)
     recognised = check(data.adata)
@@ -93,6 +91,7 @@ def _add_design(
     """Add what the design says of the batch variables named, else of the likeliest."""
     from harmony_core.categories import Factor, categorical_columns
     from harmony_core.design.choice import design_of
+    from harmony_core.inspect.candidates import all_conditions
 
     batch = named or [c.name for c in candidates[:1] if not c.is_label]
     # As a page does where nothing is chosen.
@@ -105,6 +104,7 @@ def _add_design(
         categorical_columns(obs, without=found["own_columns"]),
         candidates,
         label=None if label is None else Factor.of(label, obs[label]),
+        condition=all_conditions(batch, candidates),
         explained={c.name: c.explained for c in candidates if c.explained is not None},
     )
     found["advice"] = [finding.to_dict() for finding in design.advice]

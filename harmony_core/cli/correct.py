@@ -249,11 +249,12 @@ def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunP
         values.pop("panel", None)
     if args.marker_labels is not None:
         values["label"], values["panel"] = args.label, panel_of(args.marker_labels)
-    if args.condition:
-        values["condition"] = True
+    if args.condition is not None:
+        values["condition"] = args.condition
     if "batch" not in values["harmony"]:
         raise ParameterError("Say which column of obs holds the batches: --batch KEY.")
     if info is not None:
+        values["condition"] = info.is_condition(values["harmony"]["batch"], values.get("condition"))
         values["prepare"] = info.start_of_preparation(values["prepare"]).to_dict()
     return RunParams.from_dict(values)
 

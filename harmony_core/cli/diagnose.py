@@ -97,7 +97,10 @@ def _assess(args: argparse.Namespace) -> dict[str, Any]:
         named = {"basis": args.basis_before} if args.basis_before else {}
         before = dataset.info.start_basis(named, other_than=args.basis_after)
         prepare = dataset.info.start_of_preparation({"basis": before})
-        params = replace(params, prepare=prepare, precomputed=args.basis_after)
+        is_condition = dataset.info.is_condition(params.harmony.batch, args.condition)
+        params = replace(
+            params, prepare=prepare, condition=is_condition, precomputed=args.basis_after
+        )
         results = compute_run(dataset, params, progress, *stages)
         if args.out is not None:
             progress.say("Writing")

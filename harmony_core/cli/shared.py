@@ -133,8 +133,9 @@ def add_data(parser: argparse._ActionsContainer, *, needs_batch: bool = True) ->
     )
     parser.add_argument(
         "--condition",
-        action="store_true",
-        help="the batch variable is a treatment, a disease or the like",
+        action=argparse.BooleanOptionalAction,
+        help="the batch variable is a treatment, a disease or the like, or is none (as its name "
+        "tells)",
     )
 
 
@@ -155,7 +156,7 @@ def params_of_data(args: argparse.Namespace, *, basis: str | None) -> RunParams:
         harmony=HarmonyParams(batch=tuple(args.batch)),
         prepare=PrepareParams(basis=basis),
         label=args.label,
-        condition=args.condition,
+        condition=bool(args.condition),
         panel=panel_of(args.marker_labels),
     )
 

@@ -76,7 +76,8 @@ def _search(args: argparse.Namespace) -> Suggestion:
         progress.say("Reading and checking the file")
         dataset = ingest_request(store, request)
         prepare = dataset.info.start_of_preparation({"basis": args.basis} if args.basis else {})
-        params = replace(params, prepare=prepare)
+        is_condition = dataset.info.is_condition(params.harmony.batch, args.condition)
+        params = replace(params, prepare=prepare, condition=is_condition)
         runs = [replace(params, harmony=harmony) for harmony in grid(params.harmony)]
         return suggestion_of([compute_run(dataset, each, progress, "assess") for each in runs])
 

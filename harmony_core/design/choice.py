@@ -67,7 +67,7 @@ def design_of(
     label
         Column of cell types, as it stands; levels that are no type count for none.
     condition
-        Whether the user says that the variable is a condition.
+        Whether the variable is judged as a condition.
     explained
         Fraction of the first components' variance that lies between the levels of a column.
     cells

@@ -32,7 +32,7 @@ def advise(
     label
         Column of cell types, whose differences are to stay.
     condition
-        Whether the user says that the variable is a condition.
+        Whether the variable is judged as a condition.
     explained
         Fraction of the first components' variance that lies between the levels of a column.
     """
@@ -41,7 +41,7 @@ def advise(
     for variable in batch:
         facts = known.get(variable.name)
         if (facts is not None and facts.is_condition) or (condition and len(batch) == 1):
-            found += _about_condition(variable, candidates, others, label)
+            found += _about_condition(variable, candidates, others, label, is_judged_so=condition)
         if facts is not None and facts.is_label:
             found.append(
                 _advice(
@@ -101,6 +101,8 @@ def _about_condition(
     candidates: Sequence[BatchCandidate],
     others: Sequence[Factor],
     label: str | None,
+    *,
+    is_judged_so: bool,
 ) -> list[Finding]:
     technical = [
         c.name for c in candidates if _is_technical(c) and c.name not in (variable.name, label)
@@ -124,6 +126,16 @@ def _about_condition(
                 f" To keep it, correct “{other.name}” instead, which looks technical and is not "
                 "tied to it."
             )
+    if is_judged_so:
+        sentence += (
+            " The verdict takes it for a condition, which may change cells. If it is technical, "
+            "say so: the switch on the Data page, --no-condition, condition=False."
+        )
+    else:
+        sentence += (
+            " The verdict does not take it for one. If it is, say so: the switch on the Data page, "
+            "--condition, condition=True."
+        )
     return [_advice("amber", sentence)]
 
 

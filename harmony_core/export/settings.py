@@ -114,7 +114,7 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     ParameterError, DataError
         If an entry is unknown, out of its range, or the data don't have what it names.
     """
-    from harmony_core.inspect.columns import batch_column
+    from harmony_core.inspect.columns import batch_column, check_label
 
     if len(content) > LARGEST_FILE:
         raise FileError(f"{name!r} is too large for a settings file.")
@@ -125,15 +125,16 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     values = parse_settings(text, _format(Path(name)), name=name)
     if "batch" not in values.get("harmony", {}):
         raise ParameterError(f"{name!r} names no batch variable (batch under [harmony]).")
+    batch = values["harmony"]["batch"]
+    values["condition"] = dataset.info.is_condition(batch, values.get("condition"))
     params = RunParams.from_dict(values)
     obs, basis = dataset.obs, params.prepare.basis
     for column in params.harmony.batch:
         batch_column(obs, column)
     if params.panel is not None:
         panel_sets(params.panel)
-    elif params.label is not None and params.label not in obs:
-        available = ", ".join(map(str, obs.columns))
-        raise DataError(f"There is no column {params.label!r} for labels; available: {available}.")
+    elif params.label is not None:
+        check_label(obs, params.label)
     if params.precomputed is not None:
         dataset.embedding(params.precomputed)
     if basis is not None:

@@ -108,6 +108,19 @@ def rank_batch_columns(
     return tuple(sorted(candidates, key=lambda c: (-c.score, len(c.sizes), c.name)))
 
 
+def all_conditions(batch: Sequence[str], candidates: Sequence[BatchCandidate]) -> bool:
+    """Whether each batch variable looks like a condition: a technical one must be judged as such.
+
+    Parameters
+    ----------
+    batch
+        Names of the batch variables.
+    candidates
+        Columns that can be.
+    """
+    return bool(batch) and set(batch) <= {c.name for c in candidates if c.is_condition}
+
+
 def rank_label_columns(obs: pd.DataFrame) -> tuple[str, ...]:
     """Name the columns that may hold cell types, the likeliest first.
 

@@ -21,6 +21,11 @@ from harmony_core.thresholds import MIN_CELLS
 
 MAX_BATCHES = 2_000
 _CELLS_PER_IDENTIFIER = 5
+NO_COLUMNS = (
+    "The data have no columns besides the values, so nothing says which batch a cell is of. Open "
+    "them together with a table of metadata: a row a cell, named as in the data, and a column that "
+    "names its sample, donor or library."
+)
 
 
 def quoted(name: object, *, most: int = 60) -> str:
@@ -91,14 +96,32 @@ def batch_column(obs: pd.DataFrame, name: str) -> pd.Series[Any]:
     BatchError
         The column is missing or unsuitable (see `check_batch`).
     """
+    if not len(obs.columns):
+        raise BatchError(NO_COLUMNS)
     if name not in obs.columns:
-        available = listed(list(obs.columns)) if len(obs.columns) else "none"
-        raise BatchError(f"There is no column {quoted(name)}; available: {available}.")
+        raise BatchError(f"There is no column {quoted(name)}; available: {listed(list(obs))}.")
     values = obs[name]
     if isinstance(values, pd.DataFrame):
         raise BatchError(f"There are several columns {quoted(name)}; rename all but one.")
     check_batch(values, name, len(obs))
     return values.astype(str).astype("category")
+
+
+def check_label(obs: pd.DataFrame, name: str) -> None:
+    """Raise DataError unless there is such a column to judge by.
+
+    Parameters
+    ----------
+    obs
+        Columns that describe the cells.
+    name
+        Column of cell types.
+    """
+    if not len(obs.columns):
+        raise DataError(NO_COLUMNS)
+    if name not in obs.columns:
+        available = listed(list(obs))
+        raise DataError(f"There is no column {quoted(name)} for labels; available: {available}.")
 
 
 def check_batch(values: pd.Series[Any], name: str, n_cells: int) -> None:

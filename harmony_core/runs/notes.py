@@ -27,11 +27,6 @@ def notes_on_start(info: DatasetInfo, prepare: PrepareParams) -> tuple[str, ...]
     return (*info.warnings, *info.notes_on(prepare))
 
 
-def notes_on_data(results: RunResults) -> list[str]:
-    """Return what reading, checking and preparing the data had to say, a sentence each."""
-    return [*notes_on_start(results.dataset.info, results.params.prepare), *results.notes]
-
-
 def notes_on_run(results: RunResults) -> tuple[str, ...]:
     """Return what is to be known of a run: of its data, their preparation, and what is not judged.
 
@@ -40,11 +35,25 @@ def notes_on_run(results: RunResults) -> tuple[str, ...]:
     results
         A run; of one that is not judged yet, what is known so far.
     """
-    # An embedding of another tool was not corrected here.
-    said = {SKIPPED} if results.params.precomputed is not None else set()
-    notes = [note for note in notes_on_data(results) if note not in said]
-    assessment = results.assessment
-    return (*notes, *(() if assessment is None else assessment.notes))
+    params, assessment = results.params, results.assessment
+    return (
+        *notes_on_start(results.dataset.info, params.prepare),
+        *notes_on_preparation(results, elsewhere=params.precomputed is not None),
+        *(() if assessment is None else assessment.notes),
+    )
+
+
+def notes_on_preparation(results: RunResults, *, elsewhere: bool) -> tuple[str, ...]:
+    """Return what preparing the cells had to say, a sentence each.
+
+    Parameters
+    ----------
+    results
+        A run that is prepared.
+    elsewhere
+        Whether another tool corrected: then no embedding was corrected here.
+    """
+    return tuple(note for note in results.notes if not (elsewhere and note == SKIPPED))
 
 
 def gene_choice(results: RunResults) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from cachetools import LRUCache
 
 from harmony_core.errors import DataError
 from harmony_core.inspect.check import check_embedding, check_matrix
-from harmony_core.inspect.columns import batch_column
+from harmony_core.inspect.columns import batch_column, check_label
 from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
@@ -107,9 +107,8 @@ class Pipeline:
                 check_matrix(self.dataset.by_gene, obs, name)
         if p.panel is not None:
             panel_sets(p.panel)
-        elif p.label is not None and p.label not in obs:
-            available = ", ".join(map(str, obs.columns))
-            raise DataError(f"There is no column {p.label!r} for labels; available: {available}.")
+        elif p.label is not None:
+            check_label(obs, p.label)
         for embedding in (p.prepare.basis, p.precomputed):
             if embedding is not None:
                 check_embedding(self.dataset.embedding(embedding), embedding)

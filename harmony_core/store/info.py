@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from harmony_core.counting import counted
 from harmony_core.errors import ParameterError
-from harmony_core.inspect.candidates import BatchCandidate
+from harmony_core.inspect.candidates import BatchCandidate, all_conditions
 from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.embeddings import EmbeddingInfo
 from harmony_core.params import PrepareParams, RunParams
@@ -141,6 +141,25 @@ class DatasetInfo:
     def facts(self, embedding: str) -> EmbeddingInfo:
         """Return what was seen in an embedding; nothing of a layout."""
         return self.embedding_facts.get(embedding, EmbeddingInfo(name=embedding))
+
+    def is_condition(self, batch: Sequence[str], named: bool | None = None) -> bool:
+        """Return whether the batch variables are judged as a condition.
+
+        Pages, the command line and Python all ask here. Without a choice they are if the name of
+        each suggests one.
+
+        Parameters
+        ----------
+        batch
+            Batch variables.
+        named
+            What the user chose, if anything.
+        """
+        if named is not None:
+            return named
+        if tuple(batch) == self.suggested.batch:
+            return self.suggested.condition
+        return all_conditions(batch, self.candidates)
 
     def start_basis(
         self, settings: Mapping[str, Any] | None = None, *, other_than: str | None = None

@@ -392,6 +392,11 @@ def test_a_settings_file_gives_what_arguments_leave_out(tmp_path: Path) -> None:
     parse = command_parser().parse_args
     given = ["correct", "in.h5ad", "--config", str(path), "--out", "o.h5ad"]
     assert params_of(parse(given)) == SMALL
+    as_named = DatasetInfo(
+        name="x", n_cells=100, suggested=StartSettings(batch=("batch",), condition=True)
+    )
+    assert params_of(parse(given), as_named) == SMALL  # the file says that it is no condition
+    assert params_of(parse([*given, "--condition"])).condition
     changed = params_of(parse([*given, "--theta", "1", "--label", "other"]))
     expected = replace(SMALL, harmony=replace(SMALL.harmony, theta=(1.0,)), label="other")
     assert changed == expected

@@ -54,6 +54,13 @@ def test_a_condition_has_a_technical_alternative_unless_that_is_tied_to_it() -> 
     assert "looks like a condition" not in said("study")
 
 
+def test_whether_a_condition_is_judged_as_one_is_said() -> None:
+    assert "The verdict takes it for a condition" in said("stim", condition=True)
+    assert "The verdict does not take it for one" in said("stim")
+    assert "The verdict does not take it for one" in said("donor", "stim")
+    assert "The verdict" not in said("donor", "study")
+
+
 def test_cell_types_are_no_batch_variable() -> None:
     assert "looks like cell types: correcting it removes" in said("cell_type")
     assert "looks like cell types" not in said("donor", "stim")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ from harmony_core.export.settings import (
     settings_text,
     write_settings,
 )
+from harmony_core.inspect.candidates import BatchCandidate
 from harmony_core.params import ClusterParams, HarmonyParams, PrepareParams, RunParams
 from harmony_core.store import Dataset
+from harmony_core.store.info import StartSettings
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 runs = st.builds(
@@ -121,6 +124,15 @@ def test_files_that_are_no_settings(
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"must end in \.toml or \.json"):
         write_settings(RunParams(harmony=HarmonyParams(batch=("a",))), tmp_path / "a.yaml")
+
+
+def test_a_condition_that_no_file_speaks_of_is_known_by_its_name(dataset: Dataset) -> None:
+    named = BatchCandidate(name="batch", is_condition=True)
+    dataset = Dataset(dataset.folder)
+    dataset.info = replace(dataset.info, candidates=(named,), suggested=StartSettings())
+    text = '[harmony]\nbatch = "batch"\n'
+    assert loaded_settings(text.encode(), "a.toml", dataset).condition
+    assert not loaded_settings(f"condition = false\n{text}".encode(), "a.toml", dataset).condition
 
 
 def test_settings_are_taken_only_where_they_fit(dataset: Dataset) -> None:

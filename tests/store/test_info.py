@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from harmony_core.inspect.candidates import BatchCandidate
@@ -62,3 +63,15 @@ def test_an_older_store_lacks_names_and_a_newer_one_has_others() -> None:
     assert info.facts("X_pca").n_dims == 0
     assert info.stored_embeddings == ("X_pca",)
     assert info.run is None
+
+
+def test_batch_variables_are_a_condition_if_each_is_named_like_one() -> None:
+    of_condition = [BatchCandidate(name=name, is_condition=True) for name in ("stim", "sex")]
+    info = replace(FULL, candidates=(*FULL.candidates, *of_condition))
+    asked = {("stim",): True, ("stim", "sex"): True, ("batch", "stim"): False, (): False}
+    assert {batch: info.is_condition(batch) for batch in asked} == asked
+    assert not info.is_condition(("stim",), False)
+    assert info.is_condition(("batch",), True)
+    # What a sample says of its own variable goes before the name.
+    said = StartSettings(batch=("stim",), condition=False)
+    assert not replace(info, suggested=said).is_condition(("stim",))

@@ -28,6 +28,8 @@ class Question:
         What is opened, together.
     batch, label
         The columns that are named.
+    condition
+        What is said of the batch variable, if anything: that it is a condition, or none.
     basis, corrected
         Embedding to start from, and the one in Harmony's place, where they are named.
     cells, genes, start
@@ -42,6 +44,7 @@ class Question:
     files: tuple[Path, ...]
     batch: str = "batch"
     label: str | None = "type"
+    condition: bool | None = None
     basis: str | None = None
     corrected: str | None = None
     cells: int = N_CELLS
@@ -184,6 +187,14 @@ def one_batch_only(folder: Path) -> Question:
     return Question(_h5ad(adata, folder), refused="it has one level only, 'A'")
 
 
+def values_without_columns(folder: Path) -> Question:
+    adata = cells()
+    counted = pd.DataFrame(adata.X.toarray().astype(int), adata.obs_names, adata.var_names)
+    counted.to_csv(folder / "counts.csv")
+    refused = "no columns besides the values, so nothing says which"
+    return Question((folder / "counts.csv",), refused=refused)
+
+
 def missing_values_in_the_batch(folder: Path) -> Question:
     adata = cells()
     adata.obs.loc[adata.obs_names[:7], "batch"] = np.nan
@@ -202,14 +213,20 @@ def no_numbers_at_all(folder: Path) -> Question:
     return Question((folder / "letter.csv",), refused="letter.csv")
 
 
-def another_tools_correction(folder: Path) -> Question:
-    """Counts, and in Harmony's place an embedding that another tool corrected."""
-    question = counts(folder)
+def _corrected_elsewhere(question: Question) -> Question:
     adata = ad.read_h5ad(question.files[0])
     adata.obsm["X_scVI"] = components(cells())
-    adata.obs["type"] = np.where(np.arange(N_CELLS) % 30 == 29, "doublet", adata.obs["type"])
     adata.write_h5ad(question.files[0])
     return replace(question, corrected="X_scVI")
+
+
+def another_tools_correction(folder: Path) -> Question:
+    """Counts, and in Harmony's place an embedding that another tool corrected."""
+    question = _corrected_elsewhere(counts(folder))
+    adata = ad.read_h5ad(question.files[0])
+    adata.obs["type"] = np.where(np.arange(N_CELLS) % 30 == 29, "doublet", adata.obs["type"])
+    adata.write_h5ad(question.files[0])
+    return replace(question, says=("labelled as doublets",))
 
 
 def _with_empty_cells(column: str, level: str, folder: Path) -> Question:
@@ -230,6 +247,10 @@ def _with_empty_cells(column: str, level: str, folder: Path) -> Question:
 
 def a_batch_lost_in_quality_control(folder: Path) -> Question:
     return _with_empty_cells("batch", "C", folder)
+
+
+def another_tools_correction_of_a_batch_that_is_lost(folder: Path) -> Question:
+    return _corrected_elsewhere(a_batch_lost_in_quality_control(folder))
 
 
 def a_label_lost_in_quality_control(folder: Path) -> Question:
@@ -289,6 +310,41 @@ def a_treatment_tied_to_the_batch_and_cells_without_a_type(folder: Path) -> Ques
     )
 
 
+def _stimulated(folder: Path, **asked: Any) -> Question:
+    """Cells of which half were stimulated, where either half holds cells of all donors."""
+    adata = cells()
+    adata.obs["donor"] = np.resize(["d1", "d2", "d3"], N_CELLS)
+    adata.obs["stim"] = adata.obs.pop("batch").map({"A": "none", "B": "drug"})
+    return Question(_h5ad(adata, folder), genes=N_GENES, **asked)
+
+
+def a_condition_by_its_name(folder: Path) -> Question:
+    return _stimulated(
+        folder,
+        batch="stim",
+        says=(
+            "amber: “stim” looks like a condition",
+            "The verdict takes it for a condition",
+            "“stim” is a condition, so aligning it is a choice",
+        ),
+    )
+
+
+def a_condition_that_is_called_technical(folder: Path) -> Question:
+    return _stimulated(
+        folder,
+        batch="stim",
+        condition=False,
+        says=("The verdict does not take it for one. If it is, say so",),
+        not_said=("“stim” is a condition, so aligning it is a choice",),
+    )
+
+
+def a_batch_that_is_called_a_condition(folder: Path) -> Question:
+    said = ("“donor” is a condition, so aligning it is a choice",)
+    return _stimulated(folder, batch="donor", condition=True, says=said)
+
+
 INPUTS: tuple[Callable[[Path], Question], ...] = (
     counts,
     log_values,
@@ -303,6 +359,7 @@ INPUTS: tuple[Callable[[Path], Question], ...] = (
     a_nullable_boolean_batch,
     batches_1_and_1_as_text,
     one_batch_only,
+    values_without_columns,
     missing_values_in_the_batch,
     batches_of_counts_and_of_logarithms,
     no_numbers_at_all,
@@ -312,4 +369,7 @@ INPUTS: tuple[Callable[[Path], Question], ...] = (
     an_embedding_that_follows_depth_as_start,
     a_treatment_tied_to_the_batch_and_cells_without_a_type,
     a_layout_as_start,
+    a_condition_by_its_name,
+    a_condition_that_is_called_technical,
+    a_batch_that_is_called_a_condition,
 )

@@ -85,13 +85,18 @@ def by_python(question: Question, home: Path) -> Answer:
     """Ask in a notebook."""
     try:
         data = question.files if len(question.files) > 1 else question.files[0]
-        study = Study.read(data, batch=question.batch, label=question.label, home=home)
+        study = Study.read(data, **_named(question), home=home)
         if question.basis is not None:
             study = study.prepare(basis=question.basis)
         run = study.correct()
     except HarmonyExplorerError as error:
         return Answer(refused=str(error))
     return _of_run(run)
+
+
+def _named(question: Question) -> dict[str, Any]:
+    said = {"batch": question.batch, "label": question.label}
+    return said if question.condition is None else {**said, "condition": question.condition}
 
 
 def _of_run(run: Run) -> Answer:
@@ -124,7 +129,7 @@ Judgement = tuple[str, list[str], list[str]]
 
 def judged_by_python(question: Question, home: Path) -> Judgement:
     """Have the embedding in Harmony's place judged in a notebook."""
-    study = Study.read(question.files[0], batch=question.batch, label=question.label, home=home)
+    study = Study.read(question.files[0], **_named(question), home=home)
     found = study.diagnose(str(question.corrected))
     return found.verdict.kind, list(found.verdict.sentences), [*study.notes, *found.notes]
 
@@ -154,6 +159,8 @@ def by_command(question: Question, home: Path) -> Answer:
     command = ["correct", *map(str, question.files), "--batch", question.batch]
     command += [] if question.label is None else ["--label", question.label]
     command += [] if question.basis is None else ["--basis", question.basis]
+    said = {True: ["--condition"], False: ["--no-condition"]}
+    command += said.get(question.condition, [])
     command += ["--home", str(home), "--out", str(home.parent / "out.h5ad")]
     screen = _Terminal()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
@@ -236,6 +243,8 @@ def by_page(question: Question, app: AppTest) -> Answer:
     assert not app.exception
     if "The dataset you had before is still in hand." in map(_text, app.caption):
         return Answer(refused=_text(app.error[0]))
+    if not any(w.label == "Batch variable(s)" for w in app.multiselect):
+        return Answer(refused=_only_error(app))
     _choose(app, question)
     if app.error:
         return Answer(refused=_only_error(app))
@@ -268,8 +277,10 @@ def _choose(app: AppTest, question: Question) -> None:
         **({} if question.basis is None else {"Start from": question.basis}),
         **({} if question.corrected is None else {"Corrected by": question.corrected}),
     }
+    if question.condition is not None:
+        wanted["The batch variable is a condition"] = question.condition
     for label, value in wanted.items():
-        widget = _widget([*app.multiselect, *app.selectbox], label)
+        widget = _widget([*app.multiselect, *app.selectbox, *app.toggle], label)
         if widget.value != value:
             widget.set_value(value).run()
             assert not app.exception

@@ -58,10 +58,11 @@ def choose(dataset: Dataset) -> Variables:
         label = _label(dataset, current, batch)
     panel = None
     with right:
+        is_kept = current is not None and tuple(batch) == current.harmony.batch
         condition = st.toggle(
             "The batch variable is a condition",
-            current.condition if current else False,
-            key=f"{key}condition",
+            current.condition if is_kept else dataset.info.is_condition(batch),
+            key=f"{key}condition:{batch}",  # another choice of variables begins with its own
             help="A treatment, a disease, a time point: something you may want to compare. "
             "Aligning it is a choice, and the verdict then says what is lost.",
             persist_state="session",
