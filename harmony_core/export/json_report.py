@@ -8,11 +8,9 @@ from typing import Any
 from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import harmony_facts, prepared_facts, versions
-from harmony_core.inspect.left_out import Kept
 from harmony_core.runs.design import design_of_run
 from harmony_core.runs.notes import notes_on_run
 from harmony_core.runs.results import RunResults
-from harmony_core.verdict.verdict import Verdict
 
 
 def report_values(
@@ -93,12 +91,4 @@ def with_original_data(
         **values,
         "data": {**values["data"], **facts, **identity, "notes": notes},
         "params": {**values["params"], "prepare": prepare},
-        "verdict": _with_gone(values["verdict"], facts.get("kept", {})),
     }
-
-
-def _with_gone(verdict: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a verdict that also tells of what quality control left nothing of, before the file."""
-    left = [Kept(n, {k: (c[0], c[1]) for k, c in cells.items()}) for n, cells in kept.items()]
-    warnings = [sentence for each in left for sentence in each.gone]
-    return Verdict.from_dict(verdict).with_warnings(warnings).to_dict()

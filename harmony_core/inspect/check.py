@@ -35,7 +35,7 @@ from harmony_core.inspect.embeddings import (
     find_embeddings,
 )
 from harmony_core.inspect.genes import mitochondrial, organism, symbol_column
-from harmony_core.inspect.own_results import own_columns
+from harmony_core.inspect.own_results import left_out_before, own_columns
 from harmony_core.inspect.values import (
     ValueKind,
     check_same_kind,
@@ -84,7 +84,7 @@ def check(adata: Any) -> DataSummary:
     usable = [e for e in embeddings if not e.is_layout and e.n_bad == 0]
     usable.sort(key=lambda embedding: embedding.preference)
     first = embedding_values(adata.obsm[usable[0].name]) if usable else None
-    ours = own_columns(adata.uns)
+    ours, left_out = own_columns(adata.uns), left_out_before(adata.uns)
     told = adata.obs.drop(columns=[name for name in adata.obs if name in ours])
     candidates = rank_batch_columns(told, embedding=first)
     matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))
@@ -113,7 +113,9 @@ def check(adata: Any) -> DataSummary:
         n_mito=n_mito,
         symbol_column=column,
         own_columns=ours,
+        left_out=left_out,
         warnings=(
+            *(sentence for each in left_out for sentence in each.gone),
             *warn_about(adata.obs, matrix, chosen, embeddings, candidates, names, n_mito),
             *warn_about_levels(adata.obs, list(divides)),
         ),

@@ -17,6 +17,7 @@ from harmony_core.inspect.columns import listed, quoted
 from harmony_core.inspect.comparable import warn_about_batches
 from harmony_core.inspect.embeddings import EmbeddingInfo, notes_on_embedding
 from harmony_core.inspect.genes import Organism, barcode_share, gene_share, has_ids_only
+from harmony_core.inspect.left_out import Kept
 from harmony_core.inspect.values import ValueKind, levels_by_kind
 from harmony_core.matrices.blocks import cell_blocks
 
@@ -63,6 +64,8 @@ class DataSummary:
         Whole sentences for the user; none of them stops a run.
     own_columns
         Columns of obs that an export of ours wrote: results, not facts about the cells.
+    left_out
+        What quality control had kept of each batch and label before such an export.
     """
 
     n_cells: int
@@ -77,6 +80,7 @@ class DataSummary:
     symbol_column: str | None
     warnings: tuple[str, ...]
     own_columns: tuple[str, ...] = ()
+    left_out: tuple[Kept, ...] = ()
 
     @property
     def counts(self) -> MatrixInfo | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,29 @@ class Kept:
         kept = Factor(factor.name, factor.codes[np.asarray(cells)], factor.levels).sizes
         return cls(factor.name, {level: (kept[level], n) for level, n in factor.sizes.items() if n})
 
+    @classmethod
+    def from_dict(cls, name: str, cells: Mapping[str, Sequence[int]]) -> Kept:
+        """Build it from JSON values.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they are none of ours.
+        """
+        counts = {level: (int(kept), int(of)) for level, (kept, of) in cells.items()}
+        if not all(0 <= kept <= of > 0 for kept, of in counts.values()):
+            raise ValueError(f"{name!r} keeps more cells than there are.")
+        return cls(name, counts)
+
+    def since(self, before: Kept) -> Kept:
+        """Return what is kept where cells had been left out before."""
+        lost = {level: of - kept for level, (kept, of) in self.cells.items()}
+        earlier = {
+            level: (max(kept - lost.get(level, 0), 0), of)
+            for level, (kept, of) in before.cells.items()
+        }
+        return Kept(self.name, {**self.cells, **earlier})
+
     @property
     def has_lost(self) -> bool:
         """Whether any cell is left out."""
@@ -94,7 +117,12 @@ class Kept:
 
 
 def kept_of_each(
-    obs: pd.DataFrame, cells: NDArray[Any], batch: Sequence[str], label: str | None
+    obs: pd.DataFrame,
+    cells: NDArray[Any],
+    batch: Sequence[str],
+    label: str | None,
+    *,
+    before: Sequence[Kept] = (),
 ) -> list[Kept]:
     """Return what is kept of each batch and each label.
 
@@ -109,17 +137,22 @@ def kept_of_each(
     label
         Column of cell types; levels that are no type are passed over, and so is a label that is no
         column of the data.
+    before
+        What had been kept when the data were written, in a file of ours.
 
     Returns
     -------
-    One for each column; none where every cell is kept.
+    One for each column; none where every cell is kept, and was before.
     """
-    if len(cells) == len(obs):
+    if len(cells) == len(obs) and not before:
         return []
     factors = [Factor.of(name, obs[name]) for name in batch]
     if label is not None and label in obs:
         factors.append(CellTypes.of(Factor.of(label, obs[label])).factor)
-    return [Kept.of(factor, cells) for factor in factors]
+    earlier = {each.name: each for each in before}
+    found = [Kept.of(factor, cells) for factor in factors]
+    found = [each.since(earlier[each.name]) if each.name in earlier else each for each in found]
+    return [each for each in found if len(cells) < len(obs) or each.name in earlier]
 
 
 def _with_cells(levels: dict[str, tuple[int, int]]) -> str:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from harmony_core.inspect.left_out import Kept
+
 RECORD_KEY = "harmony_explorer"
 """Entry of uns in a file that we wrote."""
 
@@ -19,5 +21,17 @@ def own_columns(uns: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         written = json.loads(uns[RECORD_KEY])["written"]
         return tuple(map(str, written.get("obs", ())))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ()
+
+
+def left_out_before(uns: Mapping[str, Any]) -> tuple[Kept, ...]:
+    """Return what quality control had kept of each batch and label when a file of ours was written.
+
+    Its cells don't tell of those that were left out; the record in uns does.
+    """
+    try:
+        kept = json.loads(uns[RECORD_KEY])["prepared"]["kept"]
+        return tuple(Kept.from_dict(name, cells) for name, cells in kept.items())
     except (KeyError, TypeError, ValueError, AttributeError):
         return ()

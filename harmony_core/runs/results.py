@@ -223,7 +223,8 @@ class RunResults:
         if self.cells is None:
             return []
         p = self.params
-        return kept_of_each(self.dataset.obs, self.cells, p.harmony.batch, p.label)
+        obs, before = self.dataset.obs, self.dataset.info.left_out
+        return kept_of_each(obs, self.cells, p.harmony.batch, p.label, before=before)
 
     @property
     def seconds(self) -> dict[str, float]:

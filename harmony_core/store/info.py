@@ -15,6 +15,7 @@ from harmony_core.errors import ParameterError
 from harmony_core.inspect.candidates import BatchCandidate, all_conditions
 from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.embeddings import EmbeddingInfo
+from harmony_core.inspect.left_out import Kept
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.store.files import touch
 
@@ -109,6 +110,8 @@ class DatasetInfo:
         Settings of the run in a file that we wrote, to be taken up from its embedding.
     own_columns
         Columns of obs that an export of ours wrote: results, not facts about the cells.
+    left_out
+        What quality control had kept of each batch and label before such an export.
     """
 
     name: str
@@ -132,6 +135,7 @@ class DatasetInfo:
     reading: Reading = field(default_factory=Reading)
     run: RunParams | None = None
     own_columns: tuple[str, ...] = ()
+    left_out: tuple[Kept, ...] = ()
 
     @property
     def stored_embeddings(self) -> tuple[str, ...]:
@@ -251,8 +255,9 @@ class DatasetInfo:
         """Return plain JSON values."""
         prepare = _changed(self.suggested.prepare)
         values = dataclasses.asdict(self)
-        if not self.own_columns:  # as stores from before had it
-            del values["own_columns"]
+        for name in ("own_columns", "left_out"):
+            if not values[name]:  # as stores from before had it
+                del values[name]
         return values | {
             "embedding_facts": {
                 name: {**dataclasses.asdict(facts), "follows_depth": facts.follows_depth}
@@ -280,6 +285,7 @@ class DatasetInfo:
             "candidates": [_built(BatchCandidate, c) for c in values.get("candidates", [])],
             "reading": _built(Reading, values.get("reading") or {}),
             "run": _run(values.get("run")),
+            "left_out": [Kept.from_dict(**each) for each in values.get("left_out", [])],
         }
         return _built(cls, {**values, **nested})
 

@@ -210,6 +210,7 @@ def _info(
         reading=reading,
         run=run,
         own_columns=recognised.own_columns,
+        left_out=recognised.left_out,
     )
 
 

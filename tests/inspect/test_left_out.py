@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harmony_core import Study
+from harmony_core import Run, Study
 from harmony_core.categories import Factor
 from harmony_core.errors import BatchError
 from harmony_core.export.json_report import report_values, with_original_data
 from harmony_core.export.record import run_record
 from harmony_core.inspect.left_out import Kept, kept_of_each
+from harmony_core.inspect.own_results import RECORD_KEY, left_out_before
 from harmony_core.runs.results import RunResults
 from harmony_core.verdict.verdict import Verdict
 
@@ -46,6 +48,22 @@ def test_nothing_is_said_where_nothing_is_left_out() -> None:
     (lane,) = kept_of_each(OBS, every[:-1], ["lane"], "nothing")
     assert list(lane.gone) == []
     assert list(lane.low) == []
+
+
+def test_what_was_left_out_before_counts_too() -> None:
+    before = [Kept("lane", {"1": (10, 20), "2": (5, 5), "3": (3, 9), "4": (0, 7)})]
+    every = np.arange(len(OBS))
+    (lane,) = kept_of_each(OBS, every, ["lane"], "type", before=before)
+    assert lane == before[0]
+    lane, _ = kept_of_each(OBS, every[3:-3], ["lane"], "type", before=before)
+    assert lane.cells == {"1": (7, 20), "2": (5, 5), "3": (0, 9), "4": (0, 7)}
+
+
+@pytest.mark.parametrize(
+    "kept", [None, {}, 3, {"lane": 3}, {"lane": {"1": 3}}, {"lane": {"1": [5, 3], "2": [0, 0]}}]
+)
+def test_a_record_that_is_not_ours_tells_nothing(kept: object) -> None:
+    assert left_out_before({RECORD_KEY: json.dumps({"prepared": {"kept": kept}})}) == ()
 
 
 def test_what_is_no_type_may_go() -> None:
@@ -114,12 +132,15 @@ def test_a_batch_that_disappears_is_a_warning_in_the_verdict(
     assert any("Cells kept by quality control in “batch”: “C” 0 of 133" in n for n in run.notes)
     assert {"batch", "true_type"} == set(report["data"]["kept"])
 
-    # The file of a run has none of these cells, and a report of it says so all the same.
-    later = {"data": {}, "params": {"prepare": {}}, "verdict": {**report["verdict"]}}
-    later["verdict"] |= {"level": "green", "sentences": ["Fine."]}
-    original = run_record(run.results)
-    told = with_original_data(later, original, ["Not judged."])
-    assert told["verdict"]["level"] == "amber"
+    # The file of a run has none of these cells, and says so all the same when it is opened.
+    run.export(tmp_path / "run.h5ad")
+    opened = Run.read(tmp_path / "run.h5ad", home=tmp_path)
+    assert opened.verdict.level == "amber"
+    assert sum(GONE in line for line in opened.verdict.sentences) == 1
+    assert any(GONE in line for line in opened.results.dataset.info.warnings)
+    assert opened.kept.equals(run.kept)
+    values = report_values(opened.results)
+    told = with_original_data(values, run_record(run.results), ["Not judged."])
     assert any(GONE in line for line in told["verdict"]["sentences"])
     assert told["data"]["notes"] == [*run.notes, "Not judged."]
 

@@ -79,8 +79,13 @@ def test_all_ways_say_the_same(
     _is_right(python, question)
 
 
-def test_a_run_is_opened_again_by_all_ways(app: AppTest, tmp_path: Path) -> None:
-    question = inputs.counts(tmp_path)
+@pytest.mark.parametrize(
+    "make", [inputs.counts, inputs.a_batch_lost_in_quality_control], ids=lambda make: make.__name__
+)
+def test_a_run_is_opened_again_by_all_ways(
+    make: Callable[[Path], Question], app: AppTest, tmp_path: Path
+) -> None:
+    question = make(tmp_path)
     study = Study.read(question.files[0], batch="batch", label="type", home=tmp_path / "first")
     run = study.correct(theta=1)
     path = tmp_path / "corrected.h5ad"
@@ -94,17 +99,26 @@ def test_a_run_is_opened_again_by_all_ways(app: AppTest, tmp_path: Path) -> None
     for sentence in run.verdict.sentences:
         assert sentence in html.unescape(report)
         assert sentence in python.sentences
+    for part in question.says:
+        assert any(part in said for said in (*page.sentences, *page.notes))
 
 
-def test_another_tools_correction_is_judged_alike(app: AppTest, tmp_path: Path) -> None:
-    question = inputs.another_tools_correction(tmp_path)
+@pytest.mark.parametrize(
+    "make",
+    [inputs.another_tools_correction, inputs.another_tools_correction_of_a_batch_that_is_lost],
+    ids=lambda make: make.__name__,
+)
+def test_another_tools_correction_is_judged_alike(
+    make: Callable[[Path], Question], app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute_once(monkeypatch, tmp_path / "computed")
+    question = make(tmp_path)
     kind, sentences, notes = judged_by_command(question, tmp_path / "command")
     page = by_page(question, app)
     assert (page.kind, list(page.sentences), list(page.notes)) == (kind, sentences, notes)
-    # Without a run there is nothing to say of preparing the cells.
-    of_data = [note for note in notes if "principal components instead of" not in note]
-    assert judged_by_python(question, tmp_path / "python") == (kind, sentences, of_data)
-    assert any("labelled as a doublet" in note or "labelled as doublets" in note for note in notes)
+    assert judged_by_python(question, tmp_path / "python") == (kind, sentences, notes)
+    for part in question.says:
+        assert any(part in said for said in (*notes, *sentences))
 
 
 @pytest.mark.parametrize("make", [inputs.counts, inputs.a_nullable_boolean_batch])

@@ -181,7 +181,8 @@ def _assess(
         )
     )
     p = context.params
-    kept = kept_of_each(context.dataset.obs, context.cells, p.harmony.batch, p.label)
+    obs, before = context.dataset.obs, context.dataset.info.left_out
+    kept = kept_of_each(obs, context.cells, p.harmony.batch, p.label, before=before)
     return with_left_out(assessment, kept)
 
 
