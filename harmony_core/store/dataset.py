@@ -26,7 +26,7 @@ from harmony_core.errors import DataError, FileError, full_disk
 from harmony_core.inspect.columns import quoted
 from harmony_core.params import RunParams
 from harmony_core.store.files import load_arrays, save_arrays, touch
-from harmony_core.store.info import INFO_FILE, DatasetInfo, Reading
+from harmony_core.store.info import INFO_FILE, DatasetInfo, Reading, StartSettings
 from harmony_core.store.keys import StageKey, StageResult
 
 if TYPE_CHECKING:
@@ -48,14 +48,18 @@ class Dataset:
         """Name, sizes, value kind, where counts are, and what else ``dataset.json`` says."""
         return DatasetInfo.read(self.folder)
 
-    def rename(self, name: str, warnings: tuple[str, ...], reading: Reading) -> None:
+    def describe(
+        self, *, name: str, warnings: tuple[str, ...], suggested: StartSettings, reading: Reading
+    ) -> None:
         """Give the data the name and notes of the file that was opened last.
 
         Two files of the same content are one dataset; what is said of it is said of one of them.
+        An older version may have suggested other settings to begin with.
         """
         then = self.info
-        if (name, warnings, reading.format) != (then.name, then.warnings, then.reading.format):
-            replace(then, name=name, warnings=warnings, reading=reading).write(self.folder)
+        now = replace(then, name=name, warnings=warnings, suggested=suggested)
+        if now != then or reading.format != then.reading.format:
+            replace(now, reading=reading).write(self.folder)
             del self.info  # is read anew
 
     @property

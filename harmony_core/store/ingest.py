@@ -142,6 +142,7 @@ def ingest(
         for e in sorted(recognised.embeddings, key=lambda e: e.is_layout)
     }
     report("check", 0.5)
+    suggested = suggested or _suggested(adata, recognised)
     fingerprint = digest_of(adata)
     with store.new_dataset(fingerprint) as folder:
         if folder is not None:
@@ -164,14 +165,19 @@ def ingest(
                 recognised,
                 name=name,
                 notes=notes,
-                suggested=suggested or _suggested(adata, recognised),
+                suggested=suggested,
                 reading=reading or Reading(),
                 run=_run_inside(adata, list(embeddings)),
             )
             info.write(folder)  # last: a folder without it is not a dataset
     dataset = store.dataset(fingerprint)
     if key_of(fingerprint) is None:
-        dataset.rename(name, (*notes, *recognised.warnings), reading or Reading())
+        dataset.describe(
+            name=name,
+            warnings=(*notes, *recognised.warnings),
+            suggested=suggested,
+            reading=reading or Reading(),
+        )
     return dataset
 
 

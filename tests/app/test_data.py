@@ -20,7 +20,7 @@ from harmony_core.export import write_h5ad
 from harmony_core.io import memory
 from harmony_core.jobs.places import Place
 from harmony_core.jobs.runner import Runner
-from harmony_core.params import MARKER_LABEL, RunParams
+from harmony_core.params import MARKER_LABEL, PrepareParams, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
@@ -373,6 +373,27 @@ def test_cells_kept_follow_the_thresholds_and_reach_the_run(
     assert (params.prepare.min_genes, params.prepare.n_pcs) == (limit, 12)
     assert params.prepare.scale
     assert len(Pipeline(dataset, params).cells) == kept
+
+
+def test_data_that_an_older_version_took_in_are_offered_the_thresholds_that_fit(
+    app: AppTest, store: Store, simulated: ad.AnnData
+) -> None:
+    dataset = ingest(store, simulated, name="mine")
+    fitting = dataset.info.suggested.prepare.min_genes
+    assert fitting < PrepareParams().min_genes
+    older = replace(dataset.info.suggested, prepare=PrepareParams())
+    replace(dataset.info, suggested=older).write(dataset.folder)
+    _open(app, Dataset(dataset.folder))
+    assert _widget(app.number_input, "Fewest genes a cell").value == 200
+    said = "Prepared with 200 to 6,000 genes a cell and at most 20 % mitochondrial counts."
+    assert said in _text(app)
+    assert f"{fitting} to 6,000 genes a cell" in _text(app)
+    _widget(app.button, "Take what fits").click().run()
+    assert not app.exception
+    assert _widget(app.number_input, "Fewest genes a cell").value == fitting
+    assert "Prepared with" not in _text(app)
+    params = RunParams.from_dict(app.session_state["settings"][dataset.fingerprint])
+    assert params.prepare.min_genes == fitting
 
 
 def test_what_is_kept_of_each_batch_and_label_is_seen_as_thresholds_are_chosen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -16,6 +17,7 @@ from harmony_core.jobs.job_folder import JobFolder
 from harmony_core.jobs.worker import load_files
 from harmony_core.params import PrepareParams
 from harmony_core.runs.plan import LOADING
+from harmony_core.store.info import StartSettings
 from harmony_core.store.ingest import ingest, ingest_request
 from harmony_core.store.store import UPLOADS_KEPT_SECONDS, Store
 from tests.io import formats
@@ -182,4 +184,7 @@ def test_name_and_notes_follow_the_file_that_was_opened_last(store: Store, own: 
     noted = ingest(store, cells, name="cells", notes=["Rows were taken for cells."])
     assert noted.fingerprint == first.fingerprint
     assert noted.info.warnings[0] == "Rows were taken for cells."
+    assert ingest_request(store, upload).info == again.info
+    # An older version suggested other settings to begin with.
+    replace(again.info, suggested=StartSettings()).write(again.folder)
     assert ingest_request(store, upload).info == again.info

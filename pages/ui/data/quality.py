@@ -12,6 +12,7 @@ import streamlit as st
 
 from harmony_core.categories import Factor
 from harmony_core.figures.screen.preparation_charts import batch_bars, quality_violins
+from harmony_core.inspect.depth import Depth, suggested_thresholds
 from harmony_core.inspect.left_out import Kept
 from harmony_core.inspect.missing import CellTypes
 from harmony_core.methods.qc import CellQuality, within_thresholds
@@ -67,8 +68,46 @@ def _cells(dataset: Dataset, params: RunParams) -> None:
             scores = np.asarray(scored.arrays["scores"])
             keep &= ~(scores > now.max_doublet)
     st.markdown(f"**{int(keep.sum()):,} of {dataset.n_cells:,} cells are kept.**")
+    _offer_fitting(dataset, now, quality)
     _kept_of_each(_grouping(dataset, params), keep)
     _distributions(_drawn(factor(dataset, params.harmony.batch[0])), quality, scores, now)
+
+
+def _offer_fitting(dataset: Dataset, now: PrepareParams, quality: CellQuality) -> None:
+    """Offer the thresholds that fit the data, where others were chosen or an older version did."""
+    depth = Depth(quality.n_genes, quality.mito)
+    fitting = suggested_thresholds(depth, dataset.info.n_genes)
+    if _thresholds(fitting) == _thresholds(now):
+        return
+    text, button = st.columns([4, 1.4], vertical_alignment="center")
+    text.caption(
+        f"Prepared with {_in_words(now)}. What fits these data by their own distribution: "
+        f"{_in_words(fitting)}."
+    )
+    if button.button(
+        "Take what fits",
+        key="fitting-thresholds",
+        on_click=_take,
+        args=(dataset.fingerprint, _thresholds(fitting)),
+        width="stretch",
+    ):
+        st.rerun(scope="app")  # the fields are outside of this part
+
+
+def _thresholds(settings: PrepareParams) -> dict[str, float]:
+    return {name: getattr(settings, name) for name in ("min_genes", "max_genes", "max_mito")}
+
+
+def _in_words(settings: PrepareParams) -> str:
+    return (
+        f"{settings.min_genes:,} to {settings.max_genes:,} genes a cell and at most "
+        f"{settings.max_mito:g} % mitochondrial counts"
+    )
+
+
+def _take(fingerprint: str, values: dict[str, float]) -> None:
+    for name, value in values.items():
+        st.session_state[f"{fingerprint}:{name}"] = value
 
 
 CELLS = Part("cells", draw=_cells)
