@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 import scanpy as sc
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from harmony_core.export import write_h5ad
@@ -195,6 +197,30 @@ def test_a_refused_file_leaves_what_is_on_screen(app: AppTest) -> None:
     assert "Kang PBMC" in text
     _upload(app, ("object.rds", b"x" * 100))
     assert "write.csv(Embeddings(object)" in _text(app)
+
+
+def test_streamlit_forgets_files_that_were_received_and_they_can_be_opened_again(
+    app: AppTest, simulated: ad.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managers: list[MemoryUploadedFileManager] = []
+    add_file = MemoryUploadedFileManager.add_file
+
+    def noted(self: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec) -> None:
+        managers.append(self)
+        add_file(self, session_id, file)
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "add_file", noted)
+    simulated.write_h5ad(tmp_path / "own.h5ad")
+    for files, read in [
+        ([tmp_path / "own.h5ad"], "own.h5ad"),
+        ([tmp_path / "own.h5ad"], "own.h5ad"),
+        (_tables(simulated, tmp_path), "lane A"),
+    ]:
+        managers.clear()
+        _upload(app, *files)
+        assert read in _text(app)
+        assert managers
+        assert not any(kept for manager in managers for kept in manager.file_storage.values())
 
 
 def test_nothing_that_was_uploaded_stays_behind(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from harmony_core.errors import FileError
 from harmony_core.io.request import FOLDERS_OF, LoadRequest
@@ -59,7 +63,19 @@ def _upload() -> None:
     if uploads:
         st.session_state[_UPLOADS] = taken + 1
         loading.receive(uploads)
+        _forget(uploads)
         st.rerun()
+
+
+def _forget(uploads: Sequence[UploadedFile]) -> None:
+    """Have Streamlit give back the memory of files that lie in the store by now.
+
+    It would keep them as long as the session lives, though their widget has gone.
+    """
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        for upload in uploads:
+            context.uploaded_file_mgr.remove_file(context.session_id, upload.file_id)
 
 
 def _on_server() -> None:
