@@ -289,8 +289,9 @@ class Viewer(Tab):
         elif is_named("ear", name) and self.line is not None:
             data = json.loads(component.json)
             where = Where(component.id, fragment, run.number)
-            if "progress" in data:
-                self.line.draw_bar(Bar(data["work"], data["progress"]["state"], where))
+            if "drawn" not in data:
+                work, progress = next(iter(data["works"].items()))  # of groups, the first
+                self.line.draw_bar(Bar(work, progress["state"], where))
                 return
             said = {name: data[name] for name in ("works", "waits", "hears", "drawn", "setting")}
             self._hear_part(Ear(data["key"], where, **said))

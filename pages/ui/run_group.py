@@ -12,6 +12,7 @@ from harmony_core.params import RunParams
 from harmony_core.runs.plan import Plan
 from harmony_core.store import Dataset
 from pages.ui import state
+from pages.ui.line import components as line
 from pages.ui.task import Task
 from pages.ui.text import plain
 
@@ -66,15 +67,18 @@ class Group(Task):
         return [(w, self.runner.progress(w)) for w in self.works if not w.is_finished()]
 
     def draw(self) -> None:
-        """Draw how far its run is or, of several, how many are done."""
+        """Draw how far its run is or, of several, how many are done and how far the next is."""
         if len(self.works) == 1:
             super().draw()
             return
-        remaining = [progress for _, progress in self._remaining()]
-        running = [progress.step for progress in remaining if progress.state == "running"]
-        total, step = len(self.works), running[-1] if running else "waiting for its turn"
-        done = total - len(remaining)
-        st.progress(done / total, text=f"{done} of {total} {self.what} · {step}")
+        remaining = [work for work, _ in self._remaining()]
+        line.bar(
+            *remaining,
+            key=self.name,
+            label="waiting for its turn",
+            ended=len(self.works) - len(remaining),
+            what=self.what,
+        )
 
     def watch(self, *, what: str = "settings") -> bool:
         """Follow the group, or say why runs failed; return whether it is still under way.

@@ -61,7 +61,7 @@ def test_without_a_finished_run_it_is_said_how_far_one_is(
     (job,) = runner.wanted
     assert "no finished run" in app.info[0].value
     assert ears(app)["markers"]["waits"]
-    assert ears(app)["asked-0"]["work"] == job.work.name
+    assert list(ears(app)["asked-0"]["works"]) == [job.work.name]
 
 
 def _captions(app: AppTest) -> str:

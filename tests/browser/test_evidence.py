@@ -12,6 +12,12 @@ from tests.browser.test_app import WORK, open_tune, shoot
 SOON = 30_000
 """Milliseconds for a page on a machine that has other work."""
 
+WITHIN_A_RUN = """(runs) => [...document.querySelectorAll(".harmony-bar")].some((bar) => {
+  const ended = runs * parseFloat(bar.lastChild.firstChild.style.width) / 100;
+  return bar.textContent.includes(`of ${runs}`) && Math.abs(ended - Math.round(ended)) > 0.02;
+})"""
+"""Whether the bar of a group stands at none of the ends of its runs."""
+
 ROW_HEIGHT = 35
 """Of Streamlit's table, whose cells are painted, so that none can be asked for by name."""
 
@@ -41,6 +47,7 @@ def test_the_search_for_settings_starts_and_can_be_cancelled(page: Page, serve: 
     open_tune(page, serve("app.py"))
     page.get_by_role("button", name="Suggest settings").click()
     expect(page.get_by_text("of 12 settings").first).to_be_visible(timeout=SOON)
+    page.wait_for_function(WITHIN_A_RUN, arg=12, timeout=WORK)
     page.get_by_role("button", name="Cancel").click()  # at once: all twelve take a few seconds
     expect(page.get_by_text("of 12 settings")).to_have_count(0, timeout=SOON)
     again = page.get_by_role("button", name=re.compile("^(Go on|Suggest settings)$"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 
 from harmony_core.jobs.work import Work
 from pages.ui import services
-from pages.ui.line.listeners import Listener
+from pages.ui.line.listeners import Listener, progress_shown
 from pages.ui.line.route import address
 
 ASSETS = Path(__file__).parent / "assets"
@@ -91,17 +90,28 @@ def ear(
     _ear(key=f"harmony-ear-{part}", data=data)
 
 
-def bar(work: Work, *, key: str, label: str = "Waiting for the worker") -> None:
+def bar(
+    *works: Work,
+    key: str,
+    label: str = "Waiting for the worker",
+    ended: int = 0,
+    what: str = "",
+) -> None:
     """Draw how far some work is; the page moves the bar by itself and hides it when all is over.
 
     Parameters
     ----------
+    works
+        One, or several of a group, which then move the bar together.
     label
         What is said while no step is under way.
+    ended
+        How many works of the group are over already.
+    what
+        Plural of what each work of a group stands for.
     """
-    here = listener()
-    here.follow(key, [work])
-    progress = asdict(services.runner().progress(work))
-    shown = {name: progress[name] for name in ("state", "step", "fraction")}
-    data = {"key": key, "work": work.name, "progress": shown, "label": label}
+    here, progress = listener(), services.runner().progress
+    here.follow(key, works)
+    shown = {work.name: progress_shown(progress(work)) for work in works}
+    data = {"key": key, "works": shown, "label": label, "ended": ended, "what": what}
     _ear(key=f"harmony-bar-{key}", data=data)

@@ -135,6 +135,10 @@ def hear(hint: Hint) -> None:
         listener.hear(hint)
 
 
+def progress_shown(progress: Progress) -> dict[str, Any]:
+    """Return what a page is told of how far some work is."""
+    return {name: getattr(progress, name) for name in ("state", "step", "fraction")}
+
+
 def _message(work: str, stages: Sequence[str], progress: Progress) -> Message:
-    values = {name: getattr(progress, name) for name in ("state", "step", "fraction")}
-    return {"work": work, "stages": list(stages), "progress": values}
+    return {"work": work, "stages": list(stages), "progress": progress_shown(progress)}

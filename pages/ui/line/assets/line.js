@@ -25,13 +25,14 @@ class Part {
   }
 }
 
-/** How far some work is: a bar and its step, for which no part is drawn. */
+/** How far some works are, together: a bar and a step, for which no part is drawn. */
 class Bar {
-  /** @param {{data: {work: string, label: string, progress: object}, parentElement: HTMLElement}} */
+  /** @param {{data: {works: Object<string, object>, label: string, ended: number, what: string},
+   *   parentElement: HTMLElement}} */
   constructor({ data, parentElement }) {
-    Object.assign(this, data);
+    Object.assign(this, data, { works: { ...data.works } });
     this.root = parentElement.querySelector(".harmony-bar") ?? parentElement.appendChild(this.empty());
-    this.show(data.progress);
+    this.show();
   }
 
   empty() {
@@ -43,13 +44,26 @@ class Bar {
     return root;
   }
 
-  show({ state, step, fraction }) {
-    this.waits = !OVER.includes(state);
+  hear(work, progress) {
+    if (!(work in this.works)) return;
+    this.works[work] = progress;
+    this.show();
+  }
+
+  show() {
+    const works = Object.values(this.works);
+    const waiting = works.filter(({ state }) => !OVER.includes(state));
+    const total = this.ended + works.length;
+    const ended = total - waiting.length;
+    const fraction = waiting.reduce((sum, work) => sum + work.fraction, ended) / total;
+    const current = waiting.find(({ state }) => state === "running") ?? waiting[0];
+    const step = current?.step || this.label;
+    this.waits = waiting.length > 0;
     this.root.hidden = !this.waits;
     this.root.setAttribute("aria-label", this.label);
     this.root.setAttribute("aria-valuenow", Math.round(100 * fraction));
     const [text, track] = this.root.children;
-    text.textContent = step || this.label;
+    text.textContent = total > 1 ? `${ended} of ${total} ${this.what} · ${step}` : step;
     track.firstChild.style.width = `${100 * fraction}%`;
   }
 }
@@ -130,7 +144,7 @@ class Line {
       if (!work) continue;
       for (const stage of stages) this.remember(`${work} ${stage}`);
       if (OVER.includes(progress.state)) this.remember(work);
-      for (const bar of all(Bar)) if (bar.work === work) bar.show(progress);
+      for (const bar of all(Bar)) bar.hear(work, progress);
     }
     this.want((part) => this.concerns(part));
   }
