@@ -104,28 +104,18 @@ def note(what: str) -> str:
     return ""
 
 
-def test_a_cluster_begins_with_what_is_most_urgent() -> None:
-    import distributed
-
-    # Threads of this process stand in for other machines; the protocol between them is TCP.
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address=None,
-    ) as cluster:
-        address = cluster.scheduler_address
-        place = Place(lambda: executors.dask_cluster(address), LANES, capacity=9)
-        place.submit(Urgency.BACKGROUND, hold)
-        assert _begun.wait(SECONDS)
-        # Dask hands the first ones to its worker in advance, two for each thread.
-        asked = [*[Urgency.LATER] * 3, Urgency.VERDICT, Urgency.NEW_DATA, Urgency.PREVIEW]
-        futures = [place.submit(urgency, note, urgency.name) for urgency in asked]
-        wait_until(lambda: len(cluster.scheduler.tasks) == 1 + len(asked))
-        _go.set()
-        for future in futures:
-            future.result(SECONDS)
-        place.close()
+def test_a_cluster_begins_with_what_is_most_urgent(cluster: Any) -> None:
+    wait_until(lambda: not cluster.scheduler.tasks)  # of other tests
+    address = cluster.scheduler_address
+    place = Place(lambda: executors.dask_cluster(address), LANES, capacity=9)
+    place.submit(Urgency.BACKGROUND, hold)
+    assert _begun.wait(SECONDS)
+    # Dask hands the first ones to its worker in advance, two for each thread.
+    asked = [*[Urgency.LATER] * 3, Urgency.VERDICT, Urgency.NEW_DATA, Urgency.PREVIEW]
+    futures = [place.submit(urgency, note, urgency.name) for urgency in asked]
+    wait_until(lambda: len(cluster.scheduler.tasks) == 1 + len(asked))
+    _go.set()
+    for future in futures:
+        future.result(SECONDS)
+    place.close()
     assert _done == ["LATER", "LATER", "PREVIEW", "VERDICT", "NEW_DATA", "LATER"]

@@ -583,10 +583,12 @@ def test_until_all_workers_are_ready_the_first_does_everything(
 
 
 def test_a_cluster_computes_the_same_bytes(
-    tmp_path: Path, dataset: Dataset, kept_store: Store, monkeypatch: pytest.MonkeyPatch
+    cluster: Any,
+    tmp_path: Path,
+    dataset: Dataset,
+    kept_store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import distributed
-
     here = replace(with_theta(2.5), prepare=replace(SMALL.prepare, n_pcs=9))
     Pipeline(dataset, here).run()
     elsewhere = Store(tmp_path)
@@ -594,23 +596,14 @@ def test_a_cluster_computes_the_same_bytes(
     copy = elsewhere.dataset(dataset.fingerprint)
     shutil.rmtree(copy.folder / "stages")
     (copy.folder / "stages").mkdir()
-    # Threads of this process stand in for other machines; the protocol between them is TCP.
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address=None,
-    ) as cluster:
-        monkeypatch.setenv(SCHEDULER_VARIABLE, cluster.scheduler_address)
-        runner = Runner(elsewhere)
-        try:
-            run = run_work(copy, here)
-            runner.submit("ada", run)
-            _wait(lambda: runner.progress(run).is_over)
-        finally:
-            runner.close()
+    monkeypatch.setenv(SCHEDULER_VARIABLE, cluster.scheduler_address)
+    runner = Runner(elsewhere)
+    try:
+        run = run_work(copy, here)
+        runner.submit("ada", run)
+        _wait(lambda: runner.progress(run).is_over)
+    finally:
+        runner.close()
     for stage in STAGES:
         found = RunResults(copy, here).stage(stage.name)
         known = RunResults(dataset, here).stage(stage.name)
