@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -15,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from harmony_core.jobs.places import Place
 from harmony_core.jobs.queue import Job
 from harmony_core.jobs.runner import Runner
-from harmony_core.store import HOME_VARIABLE, Store
+from harmony_core.store import HOME_VARIABLE, Store, examples
 from pages.ui import faults, services
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,9 +66,23 @@ class Waiting(Runner):
         return [job for job in self.queue.jobs.values() if job.viewers]
 
 
+@pytest.fixture(scope="session")
+def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the sample that is on screen at first; to unpack it takes longer than a page."""
+    home = tmp_path_factory.mktemp("sample")
+    examples.install(Store(home), examples.FIRST)
+    return home
+
+
+def begin_with(sample_home: Path, home: Path) -> None:
+    """Have a home begin with the sample. Its files are shared, and so only ever replaced."""
+    shutil.copytree(sample_home, home, copy_function=os.link, dirs_exist_ok=True)
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty home, without what an earlier test's server kept."""
+def home(tmp_path: Path, sample_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of one's own, without what an earlier test's server kept."""
+    begin_with(sample_home, tmp_path)
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
     st.cache_resource.clear()
     yield tmp_path

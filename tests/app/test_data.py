@@ -29,7 +29,7 @@ from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest, ingest_file
 from pages.ui import services, state
 from pages.ui.text import plain
-from tests.app.conftest import ears
+from tests.app.conftest import begin_with, ears
 from tests.conftest import SMALL
 from tests.io import formats
 
@@ -71,7 +71,8 @@ class _Working(Runner):
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(tmp_path: Path, sample_home: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    begin_with(sample_home, tmp_path / "home")
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     return Store(tmp_path / "home")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -83,9 +83,26 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         return servers[key][1]
 
     yield start
-    for process, _ in servers.values():
+    _end([process for process, _ in servers.values()], homes)
+
+
+@pytest.fixture
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of an app that nobody has asked for anything.
+
+    It ends with the test: its workers would get ready beside all that follow.
+    """
+    home = tmp_path_factory.mktemp("home")
+    process, url = start_server(ROOT / "app.py", home)
+    yield url
+    _end([process], [home])
+
+
+def _end(servers: Sequence[subprocess.Popen[bytes]], homes: Sequence[Path]) -> None:
+    """End servers, none of which may have logged a traceback."""
+    for process in servers:
         process.terminate()
-    for process, _ in servers.values():
+    for process in servers:
         process.wait(timeout=60)
     logs = [folder / "server.log" for folder in homes]
     faults = [text for log in logs if "Traceback" in (text := log.read_text("utf-8"))]

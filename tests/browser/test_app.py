@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import anndata as ad
@@ -17,8 +17,12 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Serve
 from tests.io.formats import matrix_folder, zipped
+from tests.server import wait_until
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+HOLDABLE = {"THIS_SERVER": "holdable"}
+"""Environment of the server whose workers a test may hold, which would keep others waiting."""
 
 WORK = 240_000
 """Milliseconds for a run on a cold worker, which compiles first."""
@@ -105,12 +109,8 @@ def test_theta_moves_picture_and_verdict_and_the_h5ad_comes_home(
 
 
 def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:
-    mark = "THIS_TEST=cancel"
-    open_tune(page, serve("app.py", **dict([mark.split("=")])))
-    # A run is over within a second or two: the worker is held for it to be cancelled in time.
-    worker = worker_of(mark)
-    os.kill(worker, signal.SIGSTOP)
-    try:
+    open_tune(page, serve("app.py", **HOLDABLE))
+    with held_workers():  # or the run would be over before it can be cancelled
         sigma = page.get_by_role("slider", name="sigma").first
         sigma.focus()
         page.keyboard.press("ArrowRight")
@@ -118,21 +118,32 @@ def test_cancel_keeps_the_old_result(page: Page, serve: Serve) -> None:
         expect(page.get_by_text("Cancelled.")).to_be_visible(timeout=30_000)
         expect(page.get_by_text("theta 2 · sigma 0.1").first).to_be_visible()
         expect(page.get_by_test_id("stMetricValue").first).to_be_visible()
+
+
+@contextlib.contextmanager
+def held_workers() -> Iterator[None]:
+    """Have the workers of the server that was started with `HOLDABLE` do nothing meanwhile."""
+    mark = "=".join(*HOLDABLE.items()).encode()
+    wait_until(lambda: bool(_workers(mark)), "the server started no worker")
+    workers = _workers(mark)
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    try:
+        yield
     finally:
-        os.kill(worker, signal.SIGCONT)
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
 
 
-def worker_of(mark: str) -> int:
-    """Return the worker process of the server that was started with this in its environment."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                called = (folder / "cmdline").read_bytes()
-                if b"spawn_main" in called and mark.encode() in (folder / "environ").read_bytes():
-                    return int(folder.name)
-        time.sleep(0.2)
-    raise AssertionError("the server started no worker")
+def _workers(mark: bytes) -> list[int]:
+    """Return the workers whose environment has a mark."""
+    workers = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            called = (folder / "cmdline").read_bytes()
+            if b"spawn_main" in called and mark in (folder / "environ").read_bytes():
+                workers.append(int(folder.name))
+    return workers
 
 
 def test_own_h5ad_and_what_is_not_one(page: Page, serve: Serve, tmp_path: Path) -> None:
@@ -221,13 +232,12 @@ def test_addresses_never_bypass_the_entry(page: Page, serve: Serve) -> None:
     [("evidence", "run-diagnostics", "Diagnostics"), ("take-away", "run-export", "Export")],
 )
 def test_an_old_address_leads_to_its_page_also_first_on_a_new_server(
-    page: Page, serve: Serve, old: str, new: str, title: str
+    page: Page, new_server: str, old: str, new: str, title: str
 ) -> None:
-    url = serve("app.py", THIS_TEST=old)  # a server that nobody has asked for anything
     query = "?sample=sibling&theta=4"
-    page.goto(f"{url}/{old}{query}")
+    page.goto(f"{new_server}/{old}{query}")
     expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=30_000)
-    expect(page).to_have_url(f"{url}/{new}{query}")
+    expect(page).to_have_url(f"{new_server}/{new}{query}")
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect(page.get_by_role("link", name=title, exact=True)).to_have_count(1)
     page.get_by_role("link", name="Tune", exact=True).click()
@@ -243,10 +253,9 @@ def test_dark_and_wide(page: Page, serve: Serve, width: int) -> None:
 
 
 def test_a_page_asked_for_by_its_files_name_opens_also_first_of_all(
-    page: Page, serve: Serve
+    page: Page, new_server: str
 ) -> None:
     """Streamlit would run that file alone at the first request to a new server."""
-    url = serve("app.py", FIRST_REQUEST="by the file's name")
-    page.goto(f"{url}/markers")
+    page.goto(f"{new_server}/markers")
     expect(page.get_by_role("heading", name="Marker genes")).to_be_visible(timeout=30_000)
-    assert page.url.split("?")[0] == f"{url}/marker-genes"
+    assert page.url.split("?")[0] == f"{new_server}/marker-genes"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pages.ui import evidence_table
 from tests.browser.conftest import Serve
-from tests.browser.test_app import WORK, download, open_tune, upload, worker_of
+from tests.browser.test_app import HOLDABLE, WORK, download, held_workers, open_tune, upload
 from tests.browser.test_moves import Runs
 from tests.browser.test_parts import LINE, STREAM, Wire
 
@@ -27,12 +25,9 @@ SOON = 30_000
 def test_what_was_asked_for_comes_by_itself_on_every_page(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
-    mark = "THIS_TEST=following"
     runs = Runs(page)
-    open_tune(page, serve("app.py", **dict([mark.split("=")])))
-    worker = worker_of(mark)
-    os.kill(worker, signal.SIGSTOP)  # so that the page is open before the run is over
-    try:
+    open_tune(page, serve("app.py", **HOLDABLE))
+    with held_workers():  # so that the page is open before the run is over
         page.get_by_test_id("stSlider").get_by_role("slider").first.press("ArrowRight")
         expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=SOON)
         page.get_by_role("link", name="Marker genes").click()
@@ -40,8 +35,6 @@ def test_what_was_asked_for_comes_by_itself_on_every_page(
         expect(page.get_by_text("theta 2 · sigma 0.1")).to_be_visible(timeout=SOON)
         expect(page.locator("[data-part=markers][data-waits=true]")).to_have_count(1, timeout=SOON)
         runs.begin()
-    finally:
-        os.kill(worker, signal.SIGCONT)
     expect(page.get_by_text("theta 2.25 · sigma 0.1")).to_be_visible(timeout=WORK)
     expect(page.locator("[data-waits=true]")).to_have_count(0, timeout=WORK)
     expect(page.get_by_role("button", name="Download table (CSV)")).to_be_visible(timeout=SOON)
