@@ -1,7 +1,8 @@
-"""What the examples in docstrings share: a store of their own, and a small study."""
+"""What all tests share: compiled code; and the examples in docstrings: a store, a small study."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ import pytest
 
 if TYPE_CHECKING:
     from harmony_core import Study
+
+# Compiled once for this process, all servers and workers, which begin with an empty home, and all
+# that runs as a command: it takes 40 s. Numba reads it when it is imported.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parent / ".pytest_cache" / "numba"))
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,6 @@ from websockets.sync.client import ClientConnection, connect
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60
-KEPT = {"NUMBA_CACHE_DIR": str(ROOT / ".pytest_cache" / "numba")}
-"""What workers compile is kept between servers, which all start with an empty home."""
 
 
 def free_port() -> int:
@@ -64,7 +62,7 @@ def start_server(
             + [f"--{name}={value}" for name, value in options.items()],
             # `python -m` puts the working folder on the path, so `pages` can be imported.
             cwd=ROOT,
-            env=os.environ | KEPT | {"HARMONY_EXPLORER_HOME": str(home)} | environment,
+            env=os.environ | {"HARMONY_EXPLORER_HOME": str(home)} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import websockets
 from line import Bar, Ear, Line, Where
-from served import ROOT, Server, served
+from served import Server, served
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tab import Faults, MessageCache, Run
 from viewers import Move, Screen, Setting, Settings
@@ -24,13 +24,10 @@ from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Store
 
-COMPILED = str(ROOT / ".pytest_cache" / "numba")
-"""What workers compile is kept between servers, as for the browser tests."""
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with served(NUMBA_CACHE_DIR=COMPILED) as server:
+    with served() as server:
         yield server
 
 

@@ -244,12 +244,13 @@ def test_an_old_address_leads_to_its_page_also_first_on_a_new_server(
     expect(page.get_by_text("theta 4").first).to_be_visible(timeout=WORK)
 
 
-@pytest.mark.parametrize("width", [1280, 1920])
-def test_dark_and_wide(page: Page, serve: Serve, width: int) -> None:
+def test_dark_and_wide(page: Page, serve: Serve) -> None:
     page.emulate_media(color_scheme="dark")
-    page.set_viewport_size({"width": width, "height": 1000})
     open_tune(page, serve("app.py"))
-    shoot(page, f"tune-dark-{width}")
+    for width in (1280, 1920):
+        page.set_viewport_size({"width": width, "height": 1000})
+        expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=30_000)
+        shoot(page, f"tune-dark-{width}")
 
 
 def test_a_page_asked_for_by_its_files_name_opens_also_first_of_all(
