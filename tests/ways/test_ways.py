@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from harmony_core import Study
 from harmony_core.io.server_files import FOLDERS_VARIABLE
 from harmony_core.jobs.places import Place
+from harmony_core.methods import umap
 from harmony_core.store import HOME_VARIABLE, Store
 from pages.ui import faults, services
 from tests.ways import inputs
@@ -39,6 +40,12 @@ from tests.ways.ways import (
 COMPUTED_BY_EACH = (inputs.counts, inputs.an_embedding_alone)
 """Questions of which each way computes everything by itself."""
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No way says anything of the pictures, so a few rounds are enough for them."""
+    monkeypatch.setattr(umap, "EPOCHS_FROM_SCRATCH", 20)
 
 
 @pytest.fixture(scope="module")
