@@ -17,7 +17,7 @@ from harmony_core.io.file_data import FileData
 from harmony_core.io.open_file import OpenFile
 from harmony_core.io.sources import MatrixFiles, Source, is_matrix
 from harmony_core.io.subsample import drawn_note
-from harmony_core.io.table_layout import plain_header
+from harmony_core.io.table_layout import are_line_numbers, plain_header
 from harmony_core.io.tenx import GENES, make_dataset
 from harmony_core.io.text import lines_of, open_binary, open_text
 
@@ -44,8 +44,8 @@ def read_matrix_folder(file: OpenFile) -> FileData:
     """
     files, name, subsample = file.source, file.name, file.options.subsample
     assert isinstance(files, MatrixFiles)
-    barcodes = pd.Index([line[0] for line in _lines(files.barcodes, name)])
-    var = _features(_lines(files.features, name))
+    barcodes = pd.Index([line[0] for line in _without_numbers(_lines(files.barcodes, name))])
+    var = _features(_without_numbers(_lines(files.features, name)))
     if len(barcodes) and len(var) and plain_header(barcodes[0]) in _CELL_HEADERS:
         barcodes = barcodes[1:]
     if files.symbols is not None:
@@ -59,7 +59,8 @@ def read_matrix_folder(file: OpenFile) -> FileData:
             f"{name} does not fit together: the matrix has {n_rows:,} × {n_columns:,} entries for "
             f"{len(var):,} genes and {len(barcodes):,} cells."
         )
-    is_10x = (n_rows, n_columns) == as_10x
+    # With as many cells as genes only the tool tells.
+    is_10x = not files.cells_in_rows if as_10x == turned else (n_rows, n_columns) == as_10x
     notes = [_IN_COLUMNS.format(files.matrix.quoted)] if in_columns else []
     if subsample is not None:
         rows = subsample.rows(pd.DataFrame(index=barcodes), name)
@@ -85,9 +86,9 @@ def _dataset(
     notes = []
     further = [source.base for source in files.aside if is_matrix(source)]
     if further:
-        verb = "is" if len(further) == 1 else "are"
+        verb, they = ("is", "it is") if len(further) == 1 else ("are", "they are")
         notes.append(
-            f"Beside {files.matrix.quoted} {verb} {listed(further)}, of the same run; {verb} not "
+            f"Beside {files.matrix.quoted} {verb} {listed(further)}, of the same run; {they} not "
             "read. To read one, give it with its lists of cells and genes alone."
         )
     if (n := _n_genes_of_three(list(var["gene_ids"]))) is not None:
@@ -128,6 +129,12 @@ def _lines(source: Source, name: str) -> list[list[str]]:
             for line in lines_of(file, name)
             if line.strip()
         ]
+
+
+def _without_numbers(lines: list[list[str]]) -> list[list[str]]:
+    """Return lines without the numbers that R puts before the names."""
+    numbered = all(len(line) > 1 for line in lines) and are_line_numbers([n for n, *_ in lines])
+    return [line[1:] for line in lines] if numbered else lines
 
 
 def _features(lines: list[list[str]]) -> pd.DataFrame:

@@ -184,6 +184,11 @@ class MatrixFiles:
         )
 
     @property
+    def cells_in_rows(self) -> bool:
+        """Whether the tool writes cells × genes; 10x and STARsolo write genes × cells."""
+        return self.tool != "10x" and ".tsv" not in self.features.base.casefold()
+
+    @property
     def path(self) -> Path:
         """Where the matrix is."""
         return self.matrix.path

@@ -521,11 +521,30 @@ def test_some_cells_of_folders_of_other_tools(
     assert_same(found, adata[found.obs_names])
 
 
+@pytest.mark.parametrize("files", [*OF_OTHER_TOOLS, matrix_folder])
+def test_with_as_many_cells_as_genes_the_tool_tells_which_is_which(
+    adata: ad.AnnData, tmp_path: Path, files: Callable
+) -> None:
+    n = min(adata.shape)
+    assert_same(load(written(tmp_path / "one", files(adata[:n, :n]))).adata, adata[:n, :n])
+
+
+def test_lists_that_r_has_numbered_name_cells_and_genes(
+    adata: ad.AnnData, tmp_path: Path
+) -> None:
+    files = matrix_folder(adata, version=2)
+    for name in ("barcodes.tsv", "genes.tsv"):
+        lines = files[name].decode().splitlines()
+        files[name] = listed([f"{i}\t{line}" for i, line in enumerate(lines, start=1)])
+    assert_same(load(written(tmp_path / "one", files)).adata, adata)
+
+
 def test_further_matrices_are_named_and_left_aside(adata: ad.AnnData, tmp_path: Path) -> None:
     notes = load(written(tmp_path / "solo", star_solo(adata))).notes
     assert any("Beside 'matrix.mtx' is 'UniqueAndMult-EM.mtx', of the same" in n for n in notes)
     notes = load(written(tmp_path / "velocyto", velocyto(adata))).notes
-    assert any("'spliced.mtx' are 'ambiguous.mtx', 'unspliced.mtx', of" in n for n in notes)
+    several = "'spliced.mtx' are 'ambiguous.mtx', 'unspliced.mtx', of the same run; they are not"
+    assert any(several in n for n in notes)
     notes = load(written(tmp_path / "lamanno", kb_python_lamanno(adata))).notes
     assert any("Beside 'spliced.mtx' is 'unspliced.mtx', of the same run" in n for n in notes)
     for cells in (None, 20):
