@@ -51,6 +51,7 @@ _OF_CELLS = frozenset(
 )
 _NAME_LIKE_NUMBER = re.compile(r"0\d+|\d+[eE]\d+")
 """Exponents are written with a sign, and names of samples without."""
+_MEASURED = re.compile(r"-.*|\d*[.,]\d{3,}.*")
 _FEWEST_NUMBERED = 10
 
 
@@ -133,7 +134,7 @@ def recognise(path: Path, name: str) -> Layout:
             cell == under and not _is_number(cell, decimal)
             for line in body
             for cell, under in zip(first[1:], line[1:], strict=False)
-        )
+        ) and not _is_line_of_values(first, body, decimal)
     header = tuple(first) if is_header else None
     below = body if is_header else rows
     named = unnamed_corner or _has_names(header, below, decimal)
@@ -219,6 +220,18 @@ def _is_number(text: str, decimal: str = ".") -> bool:
 
 def _all_numbers(fields: Sequence[str], decimal: str) -> bool:
     return all(_is_number(field, decimal) for field in fields)
+
+
+def _is_line_of_values(first: Sequence[str], body: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Whether a first line is a name with values, as those below, and no header of numbers.
+
+    Numbers that head columns are told apart, and neither below zero nor as long as measurements.
+    """
+    numbers = first[1:]
+    lines = [numbers, *(line[1:] for line in body)]
+    if _heads_names(first[0]) or not all(_all_numbers(line, decimal) for line in lines):
+        return False
+    return len(set(numbers)) < len(numbers) or any(map(_MEASURED.fullmatch, numbers))
 
 
 def _decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:

@@ -16,6 +16,7 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core.errors import FileError
+from harmony_core.io.table_layout import recognise
 from tests.io.formats import N_CELLS, N_GENES, assert_same, dataset
 from tests.io.reading import load, load_many
 
@@ -779,3 +780,30 @@ def test_decimal_commas_in_quotes(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "x.csv", decimal=",", quoting=csv.QUOTE_ALL)
     found = load(tmp_path / "x.csv", cells_in="rows").adata
     np.testing.assert_allclose(found.X.toarray(), table, rtol=1e-6)
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_without_a_header_the_first_cell_is_a_cell(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path, counted: bool
+) -> None:
+    """As coordinates and embeddings are often written."""
+    values = np.random.default_rng(0).normal(size=(adata.n_obs, 3)).round(4)
+    (tmp_path / "pca.csv").write_text(pd.DataFrame(values, adata.obs_names).to_csv(header=False))
+    files = [tmp_path / "pca.csv", tmp_path / "metadata.csv"]
+    adata.obs[::-1].to_csv(files[1])
+    if counted:
+        frame.to_csv(tmp_path / "counts.csv")
+        files.append(tmp_path / "counts.csv")
+    found = load_many(files).adata
+    assert set(found.obs_names) == set(adata.obs_names)
+    assert list(found.obs["batch"]) == list(adata.obs.loc[found.obs_names, "batch"])
+    (embedding,) = found.obsm.values()
+    expected = pd.DataFrame(values, adata.obs_names).loc[found.obs_names]
+    np.testing.assert_allclose(embedding, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("header", ["gene,1,1,2,2", "x,-1.5,0.001,2,3", "dose,0,0.5,1,10"])
+def test_numbers_may_head_columns(tmp_path: Path, header: str) -> None:
+    (tmp_path / "x.csv").write_text(f"{header}\nA,0,1,0,2\nB,1,0,3,0\nC,2,2,1,0\n")
+    layout = recognise(tmp_path / "x.csv", "x.csv")
+    assert layout.header == tuple(header.split(","))
