@@ -23,6 +23,7 @@ from harmony_core.io.sources import (
     without_endings,
 )
 from harmony_core.io.table_roles import (
+    describes_cells_of,
     from_embedding,
     from_expression,
     from_long,
@@ -113,6 +114,12 @@ def _put_together(
     only_metadata = not datasets and set(roles.values()) == {"metadata"}
     own_names = panels(tables) if only_metadata and len(tables) > 1 else []
     roles |= {id(table): "expression" for table in own_names}
+    values = [data for _, data in datasets] + [
+        table for table in tables if roles[id(table)] == "expression"
+    ]
+    for table in tables:
+        if roles[id(table)] == "expression" and describes_cells_of(table, values):
+            roles[id(table)] = "metadata"
     rest = [table for table in tables if roles[id(table)] in ("embedding", "metadata")]
     rest.sort(key=lambda table: roles[id(table)] != "embedding")
     for table in tables:

@@ -65,6 +65,41 @@ def is_of_cells(table: Table) -> bool:
     return any(_METADATA.fullmatch(str(c)) for c in (*table.columns, *table.text.columns))
 
 
+def describes_cells_of(table: Table, values: Sequence[Table | FileData]) -> bool:
+    """Whether a table names the cells of larger values, and describes them beside some genes.
+
+    Parameters
+    ----------
+    table
+        Names genes, and perhaps the columns that a few of them were written with.
+    values
+        Everything that holds expression values, perhaps the table itself.
+    """
+    few = len(table.columns) <= _EXPRESSION_FROM and gene_share(table.columns) > 0.5
+    if not (few and table.named and (table.text.shape[1] or is_of_cells(table))):
+        return False
+    return any(
+        n_named(names, table) * 2 > len(names)
+        for other in values
+        if other is not table
+        for names, n_genes in _sides(other)
+        if n_genes > len(table.columns)
+    )
+
+
+def _sides(values: Table | FileData) -> list[tuple[list[str], int]]:
+    """Return names that may be those of cells, each with the number of genes there would be."""
+    if isinstance(values, FileData):
+        sides = [(values.adata.obs_names, values.adata.n_vars, values.names_cells)]
+    else:
+        n_rows, n_columns = values.values.shape
+        sides = [
+            (values.names, n_columns, values.named),
+            (values.columns, n_rows, values.columns_named),
+        ]
+    return [([str(n) for n in names], n_genes) for names, n_genes, named in sides if named]
+
+
 def panels(tables: Sequence[Table]) -> list[Table]:
     """Return the tables of metadata that may hold expression values of a panel under own names.
 

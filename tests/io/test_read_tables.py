@@ -807,3 +807,30 @@ def test_numbers_may_head_columns(tmp_path: Path, header: str) -> None:
     (tmp_path / "x.csv").write_text(f"{header}\nA,0,1,0,2\nB,1,0,3,0\nC,2,2,1,0\n")
     layout = recognise(tmp_path / "x.csv", "x.csv")
     assert layout.header == tuple(header.split(","))
+
+
+@pytest.mark.parametrize("kind", ["rows", "columns", "h5ad"])
+@pytest.mark.parametrize("n_genes", [1, 4])
+def test_metadata_with_the_values_of_a_few_genes_are_metadata(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path, kind: str, n_genes: int
+) -> None:
+    """As FetchData of Seurat gives them."""
+    genes = ["CD3D", "ACTB", "GAPDH", "RPL22"][:n_genes]
+    table = frame[genes].assign(batch=adata.obs["batch"].astype(str), donor="d").iloc[::-1]
+    table.to_csv(tmp_path / "metadata.csv")
+    if kind == "h5ad":
+        adata[:, :].copy().write_h5ad(values := tmp_path / "counts.h5ad")
+    else:
+        written(frame if kind == "rows" else frame.T, values := tmp_path / "counts.csv")
+    found = load_many([values, tmp_path / "metadata.csv"]).adata
+    assert_same(found, adata)
+    assert list(found.obs["CD3D"]) == list(frame["CD3D"])
+
+
+def test_genes_beside_their_symbols_do_not_describe_the_cells_of_a_larger_table(
+    adata: ad.AnnData, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    genes = frame.T.assign(symbol=[f"s{i}" for i in range(adata.n_vars)])
+    written(genes[[*frame.index[:20], "symbol"]], tmp_path / "a.csv")
+    written(genes[[*frame.index[20:], "symbol"]], tmp_path / "b.csv")
+    assert_same(load_many([tmp_path / "a.csv", tmp_path / "b.csv"]).adata, adata)
