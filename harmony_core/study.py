@@ -32,6 +32,7 @@ from harmony_core.export.h5ad import write_zarr
 from harmony_core.export.job import ExportJob
 from harmony_core.export.tables import advice_table, metrics_table, risk_table, run_tables
 from harmony_core.inspect.check import check_embedding
+from harmony_core.inspect.columns import check_label, check_present
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.gene_sets import GeneSets, panel_text
 from harmony_core.io.request import READING, LoadRequest
@@ -186,12 +187,21 @@ class Study:
     def design(self) -> tuple[Finding, ...]:
         """What the batch variables mean for these data, and what cannot be told from them.
 
+        Raises
+        ------
+        BatchError, DataError
+            If there is no such column.
+
         Examples
         --------
         >>> getfixture("study").design[0].sentence[:60]
         'Differences between the levels of “batch” are removed; those'
         """
         params = self._params(HarmonyParams(batch=self.batch))
+        for name in self.batch:
+            check_present(self.dataset.obs, name)
+        if params.label is not None and params.panel is None:
+            check_label(self.dataset.obs, params.label)
         return design_of_run(RunResults(self.dataset, params)).findings
 
     def prepare(self, **settings: Any) -> Study:

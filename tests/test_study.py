@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from harmony_core import Run, Study
-from harmony_core.errors import DataError, ParameterError
+from harmony_core.errors import BatchError, DataError, ParameterError
 from harmony_core.export.record import prepared_facts
 from harmony_core.export.settings import read_settings
 from harmony_core.params import ClusterParams, HarmonyParams, PrepareParams, RunParams
@@ -218,3 +218,16 @@ def test_data_that_are_backed_and_data_that_are_none(simulated: ad.AnnData, tmp_
     backed.file.close()
     with pytest.raises(DataError, match="of type ndarray; give the path of a file, or AnnData"):
         Study.read(np.zeros((50, 3)), batch="batch", home=tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_column_or_an_embedding_that_is_not_there(simulated: ad.AnnData, tmp_path: Path) -> None:
+    cells = simulated.copy()
+    cells.obsm["X_pca"] = pd.DataFrame({"PC_1": 1.0, "note": "x"}, index=cells.obs_names)
+    with pytest.raises(BatchError, match="There is no column 'nope'; available: "):
+        _ = Study.read(cells, batch="nope", home=tmp_path).design
+    study = Study.read(cells, batch="batch", label="nope", home=tmp_path)
+    with pytest.raises(DataError, match="There is no column 'nope' for labels; available: "):
+        _ = study.design
+    said = "available: none. 'obsm/X_pca' is not used: it holds something else than numbers."
+    with pytest.raises(DataError, match=said):
+        Study.read(cells, batch="batch", home=tmp_path).diagnose("X_pca")

@@ -77,6 +77,14 @@ def check_n_cells(n_cells: int) -> None:
         )
 
 
+def check_present(obs: pd.DataFrame, name: str) -> None:
+    """Raise BatchError unless there is such a column, to be taken for batches."""
+    if not len(obs.columns):
+        raise BatchError(NO_COLUMNS)
+    if name not in obs.columns:
+        raise BatchError(f"There is no column {quoted(name)}; available: {listed(list(obs))}.")
+
+
 def batch_column(obs: pd.DataFrame, name: str) -> pd.Series[Any]:
     """Return the batch of each cell as text, checked.
 
@@ -96,10 +104,7 @@ def batch_column(obs: pd.DataFrame, name: str) -> pd.Series[Any]:
     BatchError
         The column is missing or unsuitable (see `check_batch`).
     """
-    if not len(obs.columns):
-        raise BatchError(NO_COLUMNS)
-    if name not in obs.columns:
-        raise BatchError(f"There is no column {quoted(name)}; available: {listed(list(obs))}.")
+    check_present(obs, name)
     values = obs[name]
     if isinstance(values, pd.DataFrame):
         raise BatchError(f"There are several columns {quoted(name)}; rename all but one.")

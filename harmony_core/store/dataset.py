@@ -131,9 +131,9 @@ class Dataset:
         stored_names = self.info.stored_embeddings
         if name not in stored_names:
             available = ", ".join(stored_names) or "none"
-            raise DataError(
-                f"There is no embedding {name!r} in these data; available: {available}."
-            )
+            left_out = [w for w in self.info.warnings if w.startswith(quoted(f"obsm/{name}"))]
+            missing = f"There is no embedding {name!r} in these data; available: {available}."
+            raise DataError(" ".join([missing, *left_out]))
         position = stored_names.index(name)
         stored: npt.NDArray[np.float32] = np.load(
             self.folder / "embeddings" / f"{position}.npy", mmap_mode="r", allow_pickle=False

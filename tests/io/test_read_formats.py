@@ -529,9 +529,7 @@ def test_with_as_many_cells_as_genes_the_tool_tells_which_is_which(
     assert_same(load(written(tmp_path / "one", files(adata[:n, :n]))).adata, adata[:n, :n])
 
 
-def test_lists_that_r_has_numbered_name_cells_and_genes(
-    adata: ad.AnnData, tmp_path: Path
-) -> None:
+def test_lists_that_r_has_numbered_name_cells_and_genes(adata: ad.AnnData, tmp_path: Path) -> None:
     files = matrix_folder(adata, version=2)
     for name in ("barcodes.tsv", "genes.tsv"):
         lines = files[name].decode().splitlines()
