@@ -6,6 +6,7 @@ Needs numpy and pandas only, so that a page can use it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ def listed(names: Sequence[object], *, most: int = 12) -> str:
 
 
 def warn_about_levels(obs: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
-    """Point out levels of columns that differ only in blanks or capital letters.
+    """Point out levels of columns that differ only in blanks, capital letters or stored accents.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def warn_about_levels(obs: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
     for name in names:
         alike: dict[str, list[str]] = {}
         for level in obs[name].dropna().unique():
-            alike.setdefault("".join(str(level).casefold().split()), []).append(str(level))
+            spelt = unicodedata.normalize("NFKC", str(level)).casefold()
+            alike.setdefault("".join(spelt.split()), []).append(str(level))
         groups = [sorted(levels) for levels in alike.values() if len(levels) > 1]
         if groups:
             # Not by `quoted`, which leaves out the blanks that are to be seen.
@@ -62,8 +64,9 @@ def warn_about_levels(obs: pd.DataFrame, names: Sequence[str]) -> Iterator[str]:
                 for levels in sorted(groups)[:3]
             )
             yield (
-                f"Levels of {quoted(name)} differ only in blanks or capital letters ({examples}) "
-                "and count as different; give them one spelling if they are the same."
+                f"Levels of {quoted(name)} differ only in blanks, capital letters or how accents "
+                f"are stored ({examples}) and count as different; give them one spelling if they "
+                "are the same."
             )
 
 

@@ -103,10 +103,18 @@ def value_kind_per_batch(matrix: Any, batch: pd.Series[Any]) -> dict[str, ValueK
     # Taken out together: from a matrix stored by gene every taking reads all of it.
     block = sp.csr_matrix(matrix[np.concatenate(chosen)]) if chosen else None
     starts = np.cumsum([0, *(len(rows) for rows in chosen)])
-    return {
-        str(level): _kind(_rows(block, np.arange(starts[i], starts[i + 1])))
-        for i, level in enumerate(levels)
-    }
+
+    def rows_of(i: int) -> _Rows:
+        return _rows(block, np.arange(starts[i], starts[i + 1]))
+
+    kinds = [_kind(rows_of(i)) for i in range(len(levels))]
+    logs = [i for i, kind in enumerate(kinds) if kind is ValueKind.LOG]
+    scaled = [i for i, kind in enumerate(kinds) if kind is ValueKind.SCALED]
+    # A tool that corrects each batch moves some up and others down: they are of one kind still.
+    pairs = [*((i, logs[0]) for i in scaled if logs), *((scaled[0], i) for i in logs if scaled)]
+    if pairs and not any(_are_apart(rows_of(a), rows_of(b)) for a, b in pairs):
+        kinds = [ValueKind.SCALED if kind is ValueKind.LOG else kind for kind in kinds]
+    return {str(level): kind for level, kind in zip(levels, kinds, strict=True)}
 
 
 def cells_of_each(batch: pd.Series[Any], most: int) -> tuple[list[Any], list[NDArray[np.intp]]]:
@@ -229,10 +237,13 @@ def _is_scaled_beside_other(rows: _Rows, negative: NDArray[np.bool_]) -> bool:
     """
     if not _is_mixture(negative):
         return False
-    others = rows.take(~negative)
+    return _are_apart(rows.take(negative), rows.take(~negative))
+
+
+def _are_apart(scaled: _Rows, others: _Rows) -> bool:
+    """Whether cells with values below zero are scaled, and others are not."""
     if _is_whole(others.values).all():
         return True
-    scaled = rows.take(negative)
     has_zeros = len(others.values) / others.n_rows < 0.9 * len(scaled.values) / scaled.n_rows
     return bool((scaled.values < 0).mean() > _SCALED_SHARE and has_zeros)
 

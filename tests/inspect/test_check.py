@@ -469,8 +469,10 @@ def test_levels_that_differ_in_blanks_or_capitals_are_pointed_out() -> None:
     obs = pd.DataFrame({"donor": ["D1", "d1 ", "D2", "D2"], "day": ["0", "1", "2", "10"]})
     (found,) = warn_about_levels(obs, ["donor", "day"])
     assert found.startswith(
-        "Levels of 'donor' differ only in blanks or capital letters ('D1' and 'd1 ') and count"
+        "Levels of 'donor' differ only in blanks, capital letters or how accents are stored "
+        "('D1' and 'd1 ') and count"
     )
+    assert list(warn_about_levels(pd.DataFrame({"donor": ["\u00e9", "e\u0301"]}), ["donor"]))
 
 
 @pytest.mark.parametrize("name", ["batch", "cell_type"])

@@ -291,3 +291,15 @@ def test_values_by_length_beside_counts_are_two_scales(counts) -> None:
     assert list(warn_about_batches(reads, ValueKind.FRACTIONAL_COUNTS, batch)) == []
     ambient = sp.vstack([counts[:600], ambient_removed(counts[600:])], format="csr")
     assert list(warn_about_batches(ambient, ValueKind.FRACTIONAL_COUNTS, batch)) == []
+
+
+def test_batches_that_a_correction_moved_up_and_down_are_of_one_kind(counts) -> None:
+    batch = pd.Series(["up"] * 600 + ["down"] * 600)
+    kinds = value_kind_per_batch(corrected(counts), batch)
+    assert kinds == {"up": ValueKind.SCALED, "down": ValueKind.SCALED}
+    check_same_kind(kinds, "batch")
+    beside = sp.csr_matrix(
+        np.vstack([log_of(np.log)(counts)[:600].toarray(), scaled(counts)[600:]])
+    )
+    kinds = value_kind_per_batch(beside, batch)
+    assert kinds == {"up": ValueKind.LOG, "down": ValueKind.SCALED}
