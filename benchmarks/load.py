@@ -91,6 +91,8 @@ AT_LEAST = ("verdicts a second", "full picture seen", "everything seen")
 WARM_UP_MOVES = 3
 EXPIRY = 120.0
 """Seconds for which Streamlit keeps sessions that were cut off; later ones then free them."""
+COLLECTED = 12.0
+"""Seconds from a run until the server has collected what was freed (`pages/ui/garbage.py`)."""
 AT_THE_END = 90.0
 """Seconds for which the last moves are waited for."""
 
@@ -272,7 +274,7 @@ async def passer_by(server: Server, faults: Faults) -> None:
     viewer = Viewer(server.port, faults, cookie=server.cookie())
     await come(viewer, 0.0, None)
     await viewer.close()
-    await asyncio.sleep(2)
+    await asyncio.sleep(COLLECTED)
 
 
 # The test
