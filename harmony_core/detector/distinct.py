@@ -26,26 +26,56 @@ def merge_connected(clusters: Ints, neighbors: Ints) -> Ints:
     that two halves of one cloud of cells would share, and each has `MIN_CELLS_REFERENCE` cells
     (unless there is a single one).
     """
-    n = int(clusters.max()) + 1
-    near = clusters[neighbors]
-    keys = (clusters[:, None].astype(np.int64) * n + near).ravel()
-    contacts = np.bincount(keys, minlength=n * n).reshape(n, n).astype(float)
-    contacts += contacts.T
-
-    def contact(group: Ints) -> Floats:
-        """Return shared neighbours over those of an even mixture; 0 on the diagonal."""
-        k = int(group.max()) + 1
-        member = np.eye(k)[group].T
-        joined = member @ contacts @ member.T
-        sizes = member @ cells
-        even = sizes / (sizes[:, None] + sizes)
-        shared = joined / np.maximum(joined.sum(1, keepdims=True), 1) / even
-        shared = np.maximum(shared, shared.T)
-        np.fill_diagonal(shared, 0)
-        return np.asarray(shared)
-
+    shared = shared_neighbors(clusters, neighbors)
+    n = len(shared)
     cells = np.bincount(clusters, minlength=n).astype(float)
-    return _merge(np.arange(n), cells, contact, thresholds.STATE_CONTACT)
+
+    def likeness(group: Ints) -> Floats:
+        member = np.eye(int(group.max()) + 1)[group].T
+        return contact(member @ shared @ member.T, member @ cells)
+
+    return _merge(np.arange(n), cells, likeness, thresholds.STATE_CONTACT)
+
+
+def shared_neighbors(groups: Ints, neighbors: Ints) -> Floats:
+    """Count the neighbours that each two groups of cells have in each other.
+
+    Parameters
+    ----------
+    groups
+        Group of each cell, from 0.
+    neighbors
+        Nearest neighbours, as positions (cells × k).
+
+    Returns
+    -------
+    Groups × groups, counted from both sides.
+    """
+    n = int(groups.max()) + 1
+    keys = (groups[:, None].astype(np.int64) * n + groups[neighbors]).ravel()
+    found = np.bincount(keys, minlength=n * n).reshape(n, n).astype(float)
+    return found + found.T
+
+
+def contact(shared: Floats, sizes: Floats) -> Floats:
+    """Return how much each two groups touch: 1 as two halves of one cloud of cells would.
+
+    Parameters
+    ----------
+    shared
+        From `shared_neighbors`.
+    sizes
+        Cells of each group.
+
+    Returns
+    -------
+    Groups × groups: shared neighbours over those of an even mixture; 0 on the diagonal.
+    """
+    even = sizes / (sizes[:, None] + sizes)
+    part = shared / np.maximum(shared.sum(1, keepdims=True), 1) / even
+    part = np.maximum(part, part.T)
+    np.fill_diagonal(part, 0)
+    return np.asarray(part)
 
 
 def merge_alike(group: Ints, cells: Floats, total: Floats, squares: Floats) -> Ints:

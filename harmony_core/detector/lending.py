@@ -21,7 +21,7 @@ from harmony_core.detector.placing import group_means, misplaced_by_chance, near
 from harmony_core.detector.profiles import Profiles, mutually_best, profile
 from harmony_core.detector.replaced import MIN_PAIRS, Pair, replaced_pairs
 from harmony_core.detector.states import leiden_within_batches, neighbors_within_batches
-from harmony_core.metrics.conservation import wrong_label_fraction
+from harmony_core.detector.wrong_neighbors import apartness, wrong_before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,9 @@ class LentStates:
     lent
         Pools × cells: the state that each cell borrows from each pool; its own in its own pool, -1
         throughout where a pool has a single state, with which nothing can be told.
+    apart
+        How far each two states of a pool were apart before (states × states), see
+        `harmony_core.detector.wrong_neighbors.apartness`.
     wrong_before
         States × 2: fraction of neighbours of another borrowed label in the uncorrected data (the
         larger of all neighbours and those within pools), over all cells that borrow the state and
@@ -59,6 +62,7 @@ class LentStates:
     state: Ints
     pool: Ints
     lent: npt.NDArray[np.int16]
+    apart: npt.NDArray[np.float32]
     wrong_before: npt.NDArray[np.float32]
     chance: npt.NDArray[np.float32]
     mean: npt.NDArray[np.float32]
@@ -119,6 +123,7 @@ def lend_states(
     state, profiles = _joined(state, codes, pools, values, genes, are_genes=are_genes)
     embedding = np.asarray(embedding, dtype=np.float64)
     place = group_means(embedding, state, len(profiles.sizes))
+    apart = apartness(state, profiles.batch, within)
     likeness = _likeness(profiles)
     matches = _matches(profiles, likeness)
     lent = np.full((int(pools.max()) + 1, len(state)), -1, dtype=np.int16)
@@ -136,7 +141,9 @@ def lend_states(
             lent[pool] = own[np.asarray((smooth @ nearest).argmax(1)).ravel()]
             lent[pool, mine] = state[mine]
             misplaced = misplaced_by_chance(
-                embedding[mine], state[mine] - own[0], covariance, smooth[mine][:, mine], seed=seed
+                *(embedding[mine], state[mine] - own[0], covariance, smooth[mine][:, mine]),
+                apart=apart[np.ix_(own, own)],
+                seed=seed,
             )
             # Where all is mixed evenly, so many neighbours are of other pools.
             borrowers = np.bincount(lent[pool] - own[0], minlength=len(own))
@@ -149,68 +156,14 @@ def lend_states(
         state=state,
         pool=profiles.batch,
         lent=lent,
-        wrong_before=_wrong_before(lent, state, profiles.batch, near, _within(within, len(state))),
+        apart=apart.astype(np.float32),
+        wrong_before=wrong_before(lent, state, apart, near, _within(within, len(state))),
         chance=chance,
         mean=profiles.mean.astype(np.float32),
         error=(profiles.variance / profiles.sizes[:, None]).astype(np.float32),
         pairs=pairs,
         replaced=np.array([tuple(p) in replaced for p in pairs.tolist()], dtype=bool),
     )
-
-
-def wrong_by_state(lent: Ints, state: Ints, pool: Ints, near: Ints) -> tuple[Floats, Floats]:
-    """Return the fraction of neighbours with another borrowed label, of every state.
-
-    Parameters
-    ----------
-    lent
-        Pools × cells, see `LentStates`.
-    state, pool
-        Own state of each cell, and pool of each state.
-    near
-        Nearest neighbours (cells × k); -1 is none.
-
-    Returns
-    -------
-    Means (states × 2: over all cells that borrow the state, over its own) and the standard errors
-    of the second (states). NaN where there are no cells.
-    """
-    n = len(pool)
-    means, errors = np.full((n, 2), np.nan), np.full(n, np.nan)
-    for labels in lent:
-        if labels[0] < 0:
-            continue
-        wrong = wrong_label_fraction(near, labels)
-        total, count, _ = _moments(wrong, labels, n)
-        own = labels == state
-        own_total, own_count, own_squares = _moments(wrong[own], labels[own], n)
-        there = count > 0
-        means[there, 0] = (total / np.maximum(count, 1))[there]
-        mine = own_count > 0
-        mean = own_total / np.maximum(own_count, 1)
-        variance = np.maximum(own_squares / np.maximum(own_count, 1) - mean**2, 0)
-        means[mine, 1] = mean[mine]
-        errors[mine] = np.sqrt(variance / np.maximum(own_count, 1))[mine]
-    return means, errors
-
-
-def _moments(values: Floats, labels: Ints, n: int) -> tuple[Floats, Floats, Floats]:
-    """Sum, number and sum of squares of the values of each label."""
-    known = np.isfinite(values)
-    values, labels = values[known], labels[known]
-    values = values.astype(np.float64)
-    count = np.bincount(labels, minlength=n).astype(np.float64)
-    total, squares = (np.bincount(labels, weights=w, minlength=n) for w in (values, values**2))
-    return np.asarray(total, np.float64), count, np.asarray(squares, np.float64)
-
-
-def _wrong_before(
-    lent: Ints, state: Ints, pool: Ints, near: Ints, within: Ints
-) -> npt.NDArray[np.float32]:
-    """Take the larger of two uncorrected values: what labels' own overlap gives is no loss."""
-    by_all = wrong_by_state(lent, state, pool, near[:, : thresholds.N_NEIGHBORS])[0]
-    by_pool = wrong_by_state(lent, state, pool, within)[0]
-    return np.fmax(by_all, by_pool).astype(np.float32)
 
 
 def _distinct(

@@ -46,7 +46,13 @@ def nearest_place(points: Floats, places: Floats, metric: Floats) -> Ints:
 
 
 def misplaced_by_chance(
-    embedding: Floats, state: Ints, metric: Floats, smooth: sparse.csr_matrix, *, seed: int
+    embedding: Floats,
+    state: Ints,
+    metric: Floats,
+    smooth: sparse.csr_matrix,
+    *,
+    apart: Floats,
+    seed: int,
 ) -> Floats:
     """Measure how often a pool's states would be lent wrongly to cells that are its own.
 
@@ -63,12 +69,14 @@ def misplaced_by_chance(
         Covariance within states (dimensions × dimensions).
     smooth
         What averages each cell with its neighbours (cells × cells).
+    apart
+        How much it counts that a cell of one state takes another (states × states).
     seed
         Seeds the split.
 
     Returns
     -------
-    Fraction of each state's cells that took another state.
+    Fraction of each state's cells that took another state, by how much that counts.
     """
     n = int(state.max()) + 1
     half = np.random.default_rng(seed).random(len(state)) < 0.5
@@ -80,4 +88,5 @@ def misplaced_by_chance(
         cells = np.flatnonzero(side)
         nearest[cells, nearest_place(embedding[cells], places, metric)] = 1
     taken = np.asarray((smooth @ nearest).argmax(1)).ravel()
-    return np.bincount(state, weights=taken != state, minlength=n) / np.bincount(state, minlength=n)
+    wrong = np.bincount(state, weights=apart[state, taken], minlength=n)
+    return np.asarray(wrong / np.bincount(state, minlength=n))

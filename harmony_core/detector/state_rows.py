@@ -16,9 +16,10 @@ from scipy.stats import norm
 
 from harmony_core import thresholds
 from harmony_core._typing import Flags, Floats, Ints
-from harmony_core.detector.lending import LentStates, wrong_by_state
+from harmony_core.detector.lending import LentStates
 from harmony_core.detector.pooling import contacts
 from harmony_core.detector.results import Outcome, StateRow
+from harmony_core.detector.wrong_neighbors import wrong_by_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,9 @@ class StateNumbers:
     Attributes
     ----------
     loss
-        Fraction of neighbours that changed to another borrowed label, the smaller of that over all
-        borrowing cells and over its own; NaN where it can't be told.
+        Fraction of neighbours that changed to another borrowed label, each by how far the two
+        states were apart before; the smaller of that over all borrowing cells and over its own.
+        NaN where it can't be told.
     q
         False discovery rate at which the loss counts as more than chance.
     partner
@@ -78,7 +80,7 @@ def measure_states(lent: LentStates, after: Ints, before: Ints) -> StateNumbers:
     """
     after, before = after[:, : thresholds.N_NEIGHBORS], before[:, : thresholds.N_NEIGHBORS]
     sizes = lent.sizes
-    wrong, error = wrong_by_state(lent.lent, lent.state, lent.pool, after)
+    wrong, error = wrong_by_state(lent.lent, lent.state, lent.apart, after)
     loss = np.min(wrong - lent.wrong_before, axis=1)
     loss[sizes < thresholds.MIN_CELLS_STATE] = np.nan
     own_loss = wrong[:, 1] - lent.wrong_before[:, 1]

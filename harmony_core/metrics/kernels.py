@@ -91,6 +91,37 @@ def weighted_sums(
 
 
 @parallel
+def mean_weight(neighbors: Array, group: Array, weight: Array) -> Array:
+    """Mean over each cell's neighbours of the weight that its group and theirs have together.
+
+    Parameters
+    ----------
+    neighbors
+        Nearest neighbours (cells × k); -1 is none.
+    group
+        Group of each cell, -1 where missing.
+    weight
+        Groups × groups.
+
+    Returns
+    -------
+    Float32, one value a cell; NaN where the cell or all of its neighbours have no group.
+    """
+    result = np.full(len(neighbors), np.nan, dtype=np.float32)
+    for cell in numba.prange(len(neighbors)):
+        own = group[cell]
+        total, known = 0.0, 0
+        for at in range(neighbors.shape[1]):
+            other = neighbors[cell, at]
+            if other >= 0 and group[other] >= 0 and own >= 0:
+                total += weight[own, group[other]]
+                known += 1
+        if known > 0:
+            result[cell] = total / known
+    return result
+
+
+@parallel
 def count_edges(neighbors: Array, batch: Array, group: Array, n_groups: int) -> Array:
     """Count cross-batch neighbours from each pre-cluster to each.
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from harmony_core.detector.lending import LentStates, wrong_by_state
+from harmony_core.detector.lending import LentStates
 from harmony_core.detector.pooling import batch_mixing, pool_batches
 from harmony_core.detector.reference import _joined
 from harmony_core.detector.results import StateRow
 from harmony_core.detector.scores import score
 from harmony_core.detector.state_rows import _false_discovery_rates, measure_states
+from harmony_core.detector.wrong_neighbors import apartness, wrong_by_state
 from harmony_core.methods.neighbors import nearest_neighbors
 from harmony_core.metrics.shared_labels import (
     least_mixed_batch,
@@ -115,12 +116,48 @@ def test_a_state_that_mixes_less_than_half_is_said_and_one_that_mixes_is_not() -
 def test_wrong_fraction_by_brute_force() -> None:
     data = cells(1)
     lent, near = built(data).lent, merged(data)
-    found, _ = wrong_by_state(lent.lent, lent.state, lent.pool, near)
+    found, _ = wrong_by_state(lent.lent, lent.state, lent.apart, near)
     for state in range(len(lent.pool)):
         labels = lent.lent[lent.pool[state]]
-        wrong = (labels[near] != labels[:, None]).mean(1)
+        wrong = lent.apart[labels[:, None], labels[near]].mean(1)
         assert found[state, 0] == pytest.approx(wrong[labels == state].mean(), abs=1e-6)
         assert found[state, 1] == pytest.approx(wrong[lent.state == state].mean(), abs=1e-6)
+
+
+def test_a_missing_neighbor_counts_for_nothing() -> None:
+    lent, state = np.array([[0, 0, 1]], dtype=np.int16), np.array([0, 0, 1])
+    near = np.array([[1, 2], [0, -1], [0, 1]], dtype=np.int32)
+    found, _ = wrong_by_state(lent, state, 1.0 - np.eye(2), near)
+    np.testing.assert_allclose(found, [[0.25, 0.25], [1.0, 1.0]])
+
+
+def test_apart_from_all_others_unless_two_states_touch() -> None:
+    # 30 cells each of three states; each cell of 0 and 1 has a part of its ten neighbours in the
+    # other of the two, which in an even mixture would be half of them.
+    state = np.repeat(np.arange(3, dtype=np.int32), 30)
+    pool = np.zeros(3, dtype=np.int32)
+
+    def apart_if(shared: float) -> float:
+        rng = np.random.default_rng(0)
+        own = state[:, None] * 30 + rng.integers(0, 30, (90, 1000))
+        crosses = (rng.random(own.shape) < shared) & (state < 2)[:, None]
+        other = np.where(crosses, (1 - state)[:, None] * 30 + rng.integers(0, 30, own.shape), own)
+        found = apartness(state, pool, [(np.arange(90, dtype=np.int32), other)])
+        np.testing.assert_array_equal(np.diag(found), 0)
+        np.testing.assert_array_equal(found[2, :2], 1)
+        assert found[0, 1] == found[1, 0]
+        return float(found[0, 1])
+
+    assert apart_if(0.03) == 1.0
+    assert apart_if(0.075) == pytest.approx(0.5, abs=0.05)
+    assert apart_if(0.11) == 0.0
+
+
+def test_states_of_two_pools_are_apart() -> None:
+    lent = built(cells(1)).lent
+    of_two_pools = lent.pool[:, None] != lent.pool
+    assert of_two_pools.any()
+    np.testing.assert_array_equal(lent.apart[of_two_pools], 1)
 
 
 def test_rates_of_false_discoveries_equal_scipys() -> None:
