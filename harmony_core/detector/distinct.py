@@ -54,7 +54,7 @@ def shared_neighbors(groups: Ints, neighbors: Ints) -> Floats:
     n = int(groups.max()) + 1
     keys = (groups[:, None].astype(np.int64) * n + groups[neighbors]).ravel()
     found = np.bincount(keys, minlength=n * n).reshape(n, n).astype(float)
-    return found + found.T
+    return np.asarray(found + found.T)
 
 
 def contact(shared: Floats, sizes: Floats) -> Floats:

@@ -282,9 +282,9 @@ def _components(
             "All cells have the same expression of the variable genes, so nothing tells them "
             "apart; look at what the file holds."
         )
-    adata = ad.AnnData(values)
-    # One thread: with more, the last digits depend on how many there are, and with them
-    # everything that follows.
+    # In double precision and on one thread, or the digits that clusters turn on would depend on
+    # the processor's kind and on how many threads there are.
+    adata = ad.AnnData(values.astype(np.float64))
     with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
         warnings.simplefilter("ignore", FutureWarning)
         if params.scale:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @stage(
     "reference",
     "Describing each batch on its own",
-    version=7,
+    version=8,
     needs=("prepare",),
     settings=lambda p, data: (p.harmony.batch,),
     is_result=False,
@@ -90,7 +90,7 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
 @stage(
     "assess",
     "Judging the correction",
-    version=16,
+    version=17,
     needs=("reference", "lisi_before", "lisi_after"),
     settings=lambda p, data: ((p.harmony.batch, p.label), p.condition),
     keyed_by=("reference", SETTINGS, "correct", "neighbors_before"),

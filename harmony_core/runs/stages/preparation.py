@@ -59,7 +59,7 @@ def doublets(context: Context) -> Computed:
     return {"scores": scores}, {}
 
 
-@stage("prepare", "Preparing cells and genes", version=3, settings=_prepare_settings)
+@stage("prepare", "Preparing cells and genes", version=4, settings=_prepare_settings)
 def prepare(context: Context) -> Computed:
     """Select cells and genes and compute the uncorrected embedding, or take one of the data's."""
     p, kind = context.params.prepare, context.dataset.info.kind
