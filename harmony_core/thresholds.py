@@ -243,7 +243,7 @@ STATE_CONTACT = _add(
     "state_contact",
     0.2,
     "Shared neighbours of two clusters, over those of an even mixture, above which they are one "
-    "state.",
+    "state; between this and half of it a neighbour of the other counts in part.",
     _REAL,
 )
 SHARED_BATCHES = _add(
