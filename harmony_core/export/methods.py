@@ -143,7 +143,7 @@ def _genes(facts: Mapping[str, Any]) -> str:
     if how == "over all cells":
         # Records from before one small batch was left out know only that there was one.
         known = "small_batches" in facts
-        why = f"most cells were in batches of {few}" if known else f"a batch had {few}"
+        why = f"most cells were in batches of {few}" if known else "a batch had fewer than 20 cells"
         return f"{n} variable genes were chosen over all cells together, as {why}"
     if how == "within larger batches":
         small = named(facts["small_batches"])

@@ -16,7 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-SMALLEST_BATCH = 20
+SMALLEST_BATCH = 50
+"""Cells from which a batch has a say. On Kang's cells in sixteen batches, drawn to be of one size,
+neighbours shared a label more often with genes chosen over all cells than within each batch where
+batches had 20 cells (.65 against .64, corrected .66 against .64), as often from 50 on."""
 _BINS = 20
 _NO_MEAN = 1e-12
 

@@ -132,7 +132,7 @@ def test_only_a_batch_that_is_too_small_has_no_say_in_the_choice_of_genes(
 ) -> None:
     cells = simulated.copy()
     large = cells.obs["batch"].astype(str) if several else "A"
-    is_small = np.arange(cells.n_obs) % 25 == 0  # 16 cells
+    is_small = np.arange(cells.n_obs) % 9 == 0  # 45 cells
     cells.obs["batch"] = pd.Categorical(np.where(is_small, "solo", large))
     params = replace(PARAMS, min_genes=0, max_genes=1000)
     names = cells.var_names.to_numpy()
@@ -143,7 +143,7 @@ def test_only_a_batch_that_is_too_small_has_no_say_in_the_choice_of_genes(
     assert (ours.genes_chosen, ours.small_batches) == ("within batches", ("solo",))
     assert len(ours.cells) == cells.n_obs
     assert (
-        "Variable genes were chosen within the larger batches only: “solo” has fewer than 20 cells "
+        "Variable genes were chosen within the larger batches only: “solo” has fewer than 50 cells "
         "and had no say." in ours.notes
     )
 
@@ -152,14 +152,14 @@ def test_where_most_cells_are_in_small_batches_genes_are_chosen_over_all(
     simulated: ad.AnnData,
 ) -> None:
     cells = simulated.copy()
-    batch = np.where(np.arange(400) < 190, "large", np.array([f"d{i // 15}" for i in range(400)]))
+    batch = np.where(np.arange(400) < 190, "large", np.array([f"d{i // 40}" for i in range(400)]))
     params = replace(PARAMS, min_genes=0, max_genes=1000)
     names = cells.var_names.to_numpy()
     ours = prepare(cells.X, names, batch, params)
     expected = _variable_by_hand(cells, np.ones(400, dtype=bool), several=False)
     np.testing.assert_array_equal(np.sort(names[ours.genes[ours.variable]]), np.sort(expected))
     assert ours.genes_chosen == "over all cells"
-    assert any("most cells are in batches of fewer than 20 cells" in note for note in ours.notes)
+    assert any("most cells are in batches of fewer than 50 cells" in note for note in ours.notes)
 
 
 def test_all_genes_of_scaled_values_are_taken_and_said(simulated: ad.AnnData) -> None:

@@ -19,6 +19,7 @@ from harmony_core.export.scripts.untyped import untyped_source
 from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
 from harmony_core.methods import index_search, neighbors, neighbors_kernel, umap_kernel
+from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.methods.umap import (
     EPOCHS_FROM_LAYOUT,
     EPOCHS_FROM_SCRATCH,
@@ -128,6 +129,7 @@ def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[S
         has_expression=bool(record["where"]) and record["kind"] != "scaled",
         search=_search(record),
         cells_at_once=index_search.CELLS_AT_ONCE,
+        smallest_batch=SMALLEST_BATCH,
         **_functions(),
     )
     return script, steps
