@@ -25,7 +25,7 @@ from tests.conftest import SMALL
         (
             *(3, 150, "within larger batches"),
             "150 variable genes were chosen within the larger batches only, as “solo” had fewer "
-            "than 20 cells",
+            "than 50 cells",
         ),
         (None, 150, "over all cells", "over all cells together, as most cells were in batches of"),
         (0, 5000, "all", "genes were taken as variable"),
