@@ -101,7 +101,8 @@ def record_in(path: Path) -> dict[str, Any]:
     """
     import h5py
 
-    from harmony_core.export.record import RECORD_KEY, read_record
+    from harmony_core.export.record import read_record
+    from harmony_core.inspect.own_results import RECORD_KEY
 
     if path.is_dir():
         raise FileError(f"{path.name!r} is a folder; give the run's h5ad (correct --out RUN.h5ad).")

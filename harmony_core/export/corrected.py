@@ -22,8 +22,9 @@ import scipy.sparse as sp
 from harmony_core.categories import Factor
 from harmony_core.errors import ExportError, UnfinishedRun
 from harmony_core.export.entries import DOUBLET_SCORE, Entries, Part
-from harmony_core.export.record import RECORD_KEY, run_record
+from harmony_core.export.record import run_record
 from harmony_core.figures.summary import cluster_names
+from harmony_core.inspect.own_results import RECORD_KEY
 from harmony_core.palette import colors_for
 from harmony_core.params import MARKER_LABEL
 from harmony_core.runs.pipeline import Pipeline

@@ -13,6 +13,7 @@ from harmony_core.export.digest import content_digest
 from harmony_core.export.source import opened_source
 from harmony_core.inspect.check import expression
 from harmony_core.inspect.genes import symbol_column
+from harmony_core.inspect.own_results import RECORD_KEY
 from harmony_core.params import RunParams
 from harmony_core.runs.notes import gene_choice, notes_on_run
 from harmony_core.runs.plan import library_versions
@@ -21,9 +22,6 @@ from harmony_core.store.info import Reading
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-RECORD_KEY = "harmony_explorer"
-"""Entry of uns in a file that we wrote."""
 
 _OF_THE_FILE = ("basis", "given", "written")
 """What a record says of the very file that it is in."""

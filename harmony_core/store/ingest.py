@@ -20,6 +20,7 @@ from harmony_core.inspect.columns import quoted
 from harmony_core.inspect.depth import depth_of, suggested_thresholds
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.genes import mitochondrial
+from harmony_core.inspect.own_results import RECORD_KEY
 from harmony_core.inspect.values import check_same_kind
 from harmony_core.io.plain import make_plain, plain_copy
 from harmony_core.io.read import open_dataset
@@ -35,9 +36,6 @@ from harmony_core.store.store import Store
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-RESULT_KEY = "harmony_explorer"
-"""Entry of uns by which we know a file that we wrote."""
 
 _KINDS: Mapping[ValueKind, ExpressionKind] = {
     ValueKind.COUNTS: "counts",
@@ -335,7 +333,7 @@ def _suggested(adata: AnnData, report: DataSummary) -> StartSettings:
 def _run_inside(adata: AnnData, embeddings: list[str]) -> RunParams | None:
     """Return the settings of the run in a file that we wrote, to be taken up from its embedding."""
     try:
-        written = json.loads(adata.uns[RESULT_KEY])
+        written = json.loads(adata.uns[RECORD_KEY])
         params = RunParams.from_dict(written["params"])
         for name in params.harmony.batch:
             check_batch(adata.obs[name], name, adata.n_obs)
