@@ -15,7 +15,7 @@ Results are kept in the same store as the dashboard's, so nothing is computed tw
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -165,7 +165,9 @@ class Study:
             request = replace(LoadRequest.of_paths(_paths(data)), **reading)
             dataset = ingest_request(store, request)
             path = request.paths[0] if len(request.paths) == 1 else ""
-        names = (batch,) if isinstance(batch, str) else tuple(batch)
+        several = (batch,) if isinstance(batch, str) or not np.iterable(batch) else batch
+        names = tuple(_column(dataset, each, check_present) for each in several)
+        label = None if label is None else _column(dataset, label, check_label)
         if panel is not None and not isinstance(panel, str):
             panel = panel_text(panel)
         start = dataset.info.start_of_preparation()
@@ -361,6 +363,13 @@ def _paths(data: Any) -> list[Path]:
             "a list of paths becomes one dataset."
         )
     return [Path(path) for path in several]
+
+
+def _column(dataset: Dataset, name: Any, check: Callable[[pd.DataFrame, str], None]) -> str:
+    """Return the name of a column as text, which it is in the store; of other types only if so."""
+    if not isinstance(name, str):
+        check(dataset.obs, str(name))
+    return str(name)
 
 
 def _by_cell(table: pd.DataFrame, cells: pd.Index) -> pd.DataFrame:

@@ -231,3 +231,17 @@ def test_a_column_or_an_embedding_that_is_not_there(simulated: ad.AnnData, tmp_p
     said = "available: none. 'obsm/X_pca' is not used: it holds something else than numbers."
     with pytest.raises(DataError, match=said):
         Study.read(cells, batch="batch", home=tmp_path).diagnose("X_pca")
+
+
+def test_a_number_names_the_column_of_that_name(simulated: ad.AnnData, tmp_path: Path) -> None:
+    cells = simulated.copy()
+    cells.obs[3], cells.obs["4"] = cells.obs["batch"].array, cells.obs["true_type"].array
+    study = Study.read(cells, batch=3, label=4, home=tmp_path)  # type: ignore[arg-type]
+    assert (study.batch, study.label) == (("3",), "4")
+    study = Study.read(cells, batch=("batch", np.int64(3)), home=tmp_path)  # type: ignore[arg-type]
+    assert study.batch == ("batch", "3")
+    for none in (7, 3.5, None, ("batch", 7)):
+        with pytest.raises(BatchError, match=r"There is no column '.*'; available: .*'batch'"):
+            Study.read(cells, batch=none, home=tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="There is no column '7' for labels; available: "):
+        Study.read(cells, batch="batch", label=7, home=tmp_path)  # type: ignore[arg-type]
