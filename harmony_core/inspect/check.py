@@ -22,6 +22,7 @@ from harmony_core.inspect.columns import (
     quoted,
     warn_about_levels,
 )
+from harmony_core.inspect.comparable import check_same_kind
 from harmony_core.inspect.contents import (
     BATCHES_LOOKED_AT,
     DataSummary,
@@ -38,7 +39,6 @@ from harmony_core.inspect.genes import mitochondrial, organism, symbol_column
 from harmony_core.inspect.own_results import left_out_before, own_columns
 from harmony_core.inspect.values import (
     ValueKind,
-    check_same_kind,
     value_kind,
     value_kind_per_batch,
 )
@@ -90,7 +90,7 @@ def check(adata: Any) -> DataSummary:
     matrices = tuple(_matrix_info(w, m, adata.obs, candidates) for w, m in _matrices(adata))
     chosen = _choose(matrices)
     if chosen is None and not usable:
-        raise DataError(_nothing_to_correct(matrices, embeddings))
+        raise DataError(_nothing_to_correct(matrices, embeddings, adata.n_obs))
     matrix, var = expression(adata, chosen.where) if chosen is not None else (None, adata.var)
     column = symbol_column(var)
     names = var.index.to_series().astype(str)
@@ -116,21 +116,38 @@ def check(adata: Any) -> DataSummary:
         left_out=left_out,
         warnings=(
             *(sentence for each in left_out for sentence in each.gone),
+            *_warn_about_unused(matrices, chosen),
             *warn_about(adata.obs, matrix, chosen, embeddings, candidates, names, n_mito),
             *warn_about_levels(adata.obs, list(divides)),
         ),
     )
 
 
-def _nothing_to_correct(
-    matrices: tuple[MatrixInfo, ...], embeddings: tuple[EmbeddingInfo, ...]
-) -> str:
-    found = []
+def _why_not_used(matrix: MatrixInfo) -> str:
+    if matrix.n_genes < 2:
+        return "has a single gene" if matrix.n_genes else "has no genes"
+    if matrix.kind is ValueKind.ROOTS:
+        return f"holds {matrix.kind.value}; square them, or give counts or log-normalised values"
+    return f"holds {matrix.kind.value}"
+
+
+def _warn_about_unused(
+    matrices: tuple[MatrixInfo, ...], chosen: MatrixInfo | None
+) -> Iterator[str]:
+    telling = (ValueKind.ROOTS, ValueKind.MISSING)
     for matrix in matrices:
-        holds = "holds nothing but zeros" if matrix.n_genes > 1 else "has a single gene"
-        found.append(f"{matrix.where} {holds if matrix.n_genes else 'has no genes'}")
+        if chosen is None and matrix.n_genes > 1 and matrix.kind in telling:
+            yield f"{matrix.where} {_why_not_used(matrix)}."
+
+
+def _nothing_to_correct(
+    matrices: tuple[MatrixInfo, ...], embeddings: tuple[EmbeddingInfo, ...], n_cells: int
+) -> str:
+    found = [f"{matrix.where} {_why_not_used(matrix)}" for matrix in matrices]
     for embedding in embeddings:
         bad = f"has missing or infinite values (cells: {embedding.n_bad:,}; remove these)"
+        if embedding.n_bad == n_cells:
+            bad = "has missing or infinite values in every cell (remove the dimensions with them)"
         why = "is a picture rather than measurements" if embedding.is_layout else bad
         found.append(f"{quoted(embedding.name)} {why}")
     because = f" ({'; '.join(found)})" if found else ""
@@ -257,5 +274,5 @@ def _choose(matrices: tuple[MatrixInfo, ...]) -> MatrixInfo | None:
         place = 0 if info.where == "X" or name in _COUNT_LAYERS else 2 if name != "raw" else 1
         return (int(bool(info.kinds_by_column)), kinds.index(info.kind), place)
 
-    usable = [m for m in matrices if m.kind is not ValueKind.EMPTY and m.n_genes > 1]
+    usable = [m for m in matrices if m.kind.is_usable and m.n_genes > 1]
     return min(usable, key=rank) if usable else None

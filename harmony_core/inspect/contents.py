@@ -12,13 +12,14 @@ import pandas as pd
 import scipy.sparse as sp
 
 from harmony_core.counting import counted
+from harmony_core.errors import BatchError
 from harmony_core.inspect.candidates import BatchCandidate, columns_that_say_the_same
-from harmony_core.inspect.columns import listed, quoted
-from harmony_core.inspect.comparable import warn_about_batches
+from harmony_core.inspect.columns import listed
+from harmony_core.inspect.comparable import check_same_kind, warn_about_batches
 from harmony_core.inspect.embeddings import EmbeddingInfo, notes_on_embedding
 from harmony_core.inspect.genes import Organism, barcode_share, gene_share, has_ids_only
 from harmony_core.inspect.left_out import Kept
-from harmony_core.inspect.values import ValueKind, levels_by_kind
+from harmony_core.inspect.values import ValueKind
 from harmony_core.matrices.blocks import cell_blocks
 
 _GENES_AMONG_NAMES = 0.1
@@ -165,14 +166,21 @@ def _expression_warnings(matrix: Any, chosen: MatrixInfo) -> Iterator[str]:
             "The data are scaled or corrected (some values are below zero); they are used as they "
             "are. Variable genes and mixing are more reliable from counts."
         )
+    elif chosen.kind is ValueKind.BELOW_ZERO and not chosen.kinds_by_column:
+        yield (
+            "Some counts are below zero, which no count is, so all values are used as they are; "
+            "set these to zero to have the others normalised as counts."
+        )
     elif chosen.kind is ValueKind.MIXED and not chosen.kinds_by_column:
         yield "Some cells hold counts and others don't; bring all cells to counts first."
     by_column = chosen.kinds_by_column
     # The column whose batches hold one kind each says it all.
     telling = {c: k for c, k in by_column.items() if ValueKind.MIXED not in k.values()}
     for column, kinds in (telling or by_column).items():
-        levels = levels_by_kind(kinds)
-        yield f"The batches of {quoted(column)} hold different kinds of values: {levels}."
+        try:
+            check_same_kind(kinds, column)
+        except BatchError as error:
+            yield str(error)
     n_bad, n_empty_cells, n_empty_genes = count_problems(matrix)
     if n_bad:
         values = counted(n_bad, "value is", "values are")

@@ -143,7 +143,14 @@ def check_embedding(embedding: NDArray[Any], name: str) -> None:
     """
     if embedding.ndim != 2 or embedding.shape[1] < 2:
         raise DataError(f"The embedding {quoted(name)} has one dimension; at least 2 are needed.")
-    n_bad = int((~np.isfinite(embedding)).any(axis=1).sum())
+    bad = ~np.isfinite(embedding)
+    if n_empty := int(bad.all(axis=0).sum()):
+        raise DataError(
+            f"The embedding {quoted(name)} has missing or infinite values in every cell in "
+            f"{n_empty:,} of {embedding.shape[1]:,} dimensions; remove these dimensions, or choose "
+            "another embedding."
+        )
+    n_bad = int(bad.any(axis=1).sum())
     if n_bad:
         raise DataError(
             f"The embedding {quoted(name)} has missing or infinite values in {n_bad:,} of "

@@ -6,7 +6,6 @@ through without a word and comes out mixed. The values themselves give it away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,8 +14,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
-
-from harmony_core.errors import BatchError
 
 ROWS_LOOKED_AT = 2_000
 _MIXED_SHARE = 0.02
@@ -28,6 +25,8 @@ _HEAVY_TAIL = 20.0
 """A cell's largest value over its mean: hundreds in normalised values, below ten in logarithms."""
 _TWO_KINDS = 0.1
 """Where this share of the cells is of one kind and this share of another, that is no chance."""
+_MOST_OF_ROOTS = 100.0
+"""Above, a square in single precision is too coarse to tell whether it was a whole number."""
 
 
 class ValueKind(Enum):
@@ -37,14 +36,27 @@ class ValueKind(Enum):
     FRACTIONAL_COUNTS = "counts with fractions"
     NORMALISED = "normalised values, not log-transformed"
     LOG = "log-transformed values"
+    ROOTS = "square roots of counts or of normalised values"
     SCALED = "scaled or corrected values, some below zero"
+    BELOW_ZERO = "counts of which some are below zero"
     MIXED = "values of different kinds in different cells"
     EMPTY = "nothing but zeros"
+    MISSING = "nothing but missing, infinite or zero values"
 
     @property
     def is_counts(self) -> bool:
         """Whether normalising and log-transforming these values is right."""
         return self in (ValueKind.COUNTS, ValueKind.FRACTIONAL_COUNTS)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there are no values at all."""
+        return self in (ValueKind.EMPTY, ValueKind.MISSING)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a correction may start from such values."""
+        return not (self.is_nothing or self is ValueKind.ROOTS)
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,8 @@ class _Rows:
     values: NDArray[np.float64]
     row: NDArray[np.intp]
     n_rows: int
+    is_complete: bool = True
+    """No value was NaN or infinite."""
 
     def any_per_row(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.bincount(self.row, weights=mask, minlength=self.n_rows) > 0
@@ -78,12 +92,13 @@ def value_kind(matrix: Any) -> ValueKind:
 
     Notes
     -----
-    Whole numbers are counts and values below zero are scaled. Between the others decides what
-    undoes the normalisation: in most cells one count is the smallest value other than zero, so the
-    others are whole multiples of it, either as they stand (normalised) or after undoing log1p or
-    log2 (log-transformed). Where no transformation gives whole multiples (imputed data, gene
-    lengths), constant sums per cell decide, then the largest value and the share of whole numbers.
-    Logarithms may have constant sums too, but none of their values stands far above the others.
+    Whole numbers are counts, roots of whole numbers square roots, values below zero scaled. Between
+    the others decides what undoes the normalisation: in most cells one count is the smallest value
+    other than zero, so the others are whole multiples of it, as they stand (normalised), after
+    undoing log1p or log2 (log-transformed) or squared (square roots). Where nothing gives whole
+    multiples (imputed data, gene lengths), constant sums per cell decide, then the largest value
+    and the share of whole numbers. Logarithms may have constant sums too, but none of their values
+    stands far above the others.
     """
     n_rows = matrix.shape[0]
     return _kind(_rows(matrix, _spread(np.arange(n_rows), ROWS_LOOKED_AT)))
@@ -134,59 +149,6 @@ def cells_of_each(batch: pd.Series[Any], most: int) -> tuple[list[Any], list[NDA
     return list(levels), rows
 
 
-def check_same_kind(kinds: dict[str, ValueKind], name: str) -> None:
-    """Raise unless all batches hold the same kind of values.
-
-    Parameters
-    ----------
-    kinds
-        Kind of each batch, from `value_kind_per_batch`.
-    name
-        Name of the batch variable, for the message.
-
-    Raises
-    ------
-    BatchError
-        Batches differ; the message names them.
-    """
-    groups = _by_kind(kinds)
-    if ValueKind.MIXED in groups:
-        raise BatchError(
-            f"Within batches of {name!r} ({_some(groups[ValueKind.MIXED])}) some cells hold "
-            "another kind of values than others, such as counts beside log-transformed values; "
-            "bring all cells to counts first."
-        )
-    if len(groups) < 2:
-        return
-    raise BatchError(
-        f"The batches of {name!r} hold different kinds of values: {levels_by_kind(kinds)}. "
-        "Mixing would look better than it is; bring all batches to counts first."
-    )
-
-
-def levels_by_kind(kinds: Mapping[str, ValueKind]) -> str:
-    """Say which batches hold which kind of values."""
-    return "; ".join(
-        f"{'counts' if kind is ValueKind.FRACTIONAL_COUNTS else kind.value} in {_some(levels)}"
-        for kind, levels in _by_kind(kinds).items()
-    )
-
-
-def _by_kind(kinds: Mapping[str, ValueKind]) -> dict[ValueKind, list[str]]:
-    groups: dict[ValueKind, list[str]] = {}
-    for level, kind in kinds.items():
-        # A shallow batch can hold whole numbers only where the others have a few fractions.
-        same = ValueKind.FRACTIONAL_COUNTS if kind is ValueKind.COUNTS else kind
-        if kind is not ValueKind.EMPTY:
-            groups.setdefault(same, []).append(level)
-    return groups
-
-
-def _some(names: list[str], most: int = 10) -> str:
-    listed = ", ".join(name[:60] for name in names[:most])
-    return listed if len(names) <= most else f"{listed} and {len(names) - most} more"
-
-
 def _spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     if len(rows) <= most:
         return rows
@@ -197,17 +159,20 @@ def _rows(matrix: Any, rows: NDArray[np.intp]) -> _Rows:
     block = sp.csr_matrix(matrix[rows])
     values = np.asarray(block.data, dtype=np.float64)
     row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-    kept = np.isfinite(values) & (values != 0)
-    return _Rows(values[kept], row[kept], block.shape[0])
+    finite = np.isfinite(values)
+    kept = finite & (values != 0)
+    return _Rows(values[kept], row[kept], block.shape[0], bool(finite.all()))
 
 
 def _kind(rows: _Rows) -> ValueKind:
     filled = rows.any_per_row(np.ones(len(rows.values), dtype=bool))
     if not filled.any():
-        return ValueKind.EMPTY
+        return ValueKind.EMPTY if rows.is_complete else ValueKind.MISSING
     rows = rows.take(filled)
     negative = rows.any_per_row(rows.values < 0)
     if negative.any():
+        if _is_whole(rows.values).all():
+            return ValueKind.BELOW_ZERO
         return ValueKind.MIXED if _is_scaled_beside_other(rows, negative) else ValueKind.SCALED
     fractional = rows.any_per_row(~_is_whole(rows.values))
     if not fractional.any():
@@ -215,10 +180,11 @@ def _kind(rows: _Rows) -> ValueKind:
     kind = _kind_of_fractions(rows.take(fractional))
     # Normalising may give whole numbers by chance, but then the smallest is more than one count.
     counts = ~fractional & rows.any_per_row(rows.values == 1)
-    if _is_log2_of_counts(rows.values[fractional[rows.row]]):
-        # Counts of 1, 3 and 7 give whole logarithms, never beyond those of the other cells.
-        beyond = rows.values > rows.values[fractional[rows.row]].max()
-        counts &= rows.any_per_row(beyond).any()
+    if kind is ValueKind.ROOTS or _is_log2_of_counts(rows.values[fractional[rows.row]]):
+        # Counts of 1, 3 and 7 give whole logarithms, those of 1, 4 and 9 whole roots, hardly ever
+        # beyond those of the other cells.
+        beyond = rows.any_per_row(rows.values > rows.values[fractional[rows.row]].max())
+        counts &= _mean(beyond[counts]) > _TWO_KINDS
     if kind is not ValueKind.FRACTIONAL_COUNTS and _is_mixture(counts):
         return ValueKind.MIXED
     return kind
@@ -254,6 +220,8 @@ def _is_whole(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _kind_of_fractions(rows: _Rows) -> ValueKind:
+    if _are_roots_of_counts(rows.values):
+        return ValueKind.ROOTS
     if _are_counts(rows.values):
         return ValueKind.FRACTIONAL_COUNTS
     largest = np.zeros(rows.n_rows)
@@ -268,6 +236,10 @@ def _kind_of_fractions(rows: _Rows) -> ValueKind:
         return ValueKind.MIXED
     if max(_mean(normalised), _mean(log)) > 0.6:
         return ValueKind.NORMALISED if _mean(normalised) >= _mean(log) else ValueKind.LOG
+    roots = _holds_multiples(_Rows(rows.values**2, rows.row, rows.n_rows))
+    # The squares of whole multiples are such multiples, too.
+    if _mean(np.where(normalised > 0, 0.0, roots)) > 0.6:
+        return ValueKind.ROOTS
     if _has_constant_sums(rows):
         # Arrays, stabilised variances and logarithms of many genes have equal sums as well.
         is_normalised = no_log.any() or largest.max() <= 1 or _has_heavy_tail(rows, largest)
@@ -292,6 +264,12 @@ def _are_counts(values: NDArray[np.float64]) -> bool:
     """Whether most values are whole, and the others are not logarithms to base 2 of counts."""
     whole = _is_whole(values)
     return bool(whole.mean() > 0.5 and not _is_log2_of_counts(values[~whole]))
+
+
+def _are_roots_of_counts(values: NDArray[np.float64]) -> bool:
+    """Whether nearly all values that are not whole have whole squares."""
+    square = values[~_is_whole(values) & (values < _MOST_OF_ROOTS)] ** 2
+    return bool(len(square) and (np.abs(square - np.rint(square)) <= 1e-6 * square).mean() > 0.9)
 
 
 def _is_log2_of_counts(values: NDArray[np.float64]) -> bool:

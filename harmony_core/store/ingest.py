@@ -17,11 +17,11 @@ from harmony_core.categories import as_levels, mixes_text
 from harmony_core.errors import BatchError, HarmonyExplorerError
 from harmony_core.inspect.check import DataSummary, ValueKind, check, check_batch, expression
 from harmony_core.inspect.columns import quoted
+from harmony_core.inspect.comparable import check_same_kind
 from harmony_core.inspect.depth import depth_of, suggested_thresholds
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.genes import mitochondrial
 from harmony_core.inspect.own_results import RECORD_KEY
-from harmony_core.inspect.values import check_same_kind
 from harmony_core.io.plain import make_plain, plain_copy
 from harmony_core.io.read import open_dataset
 from harmony_core.io.request import LoadRequest
@@ -43,6 +43,7 @@ _KINDS: Mapping[ValueKind, ExpressionKind] = {
     ValueKind.NORMALISED: "normalised",
     ValueKind.LOG: "log",
     ValueKind.SCALED: "scaled",
+    ValueKind.BELOW_ZERO: "scaled",
     ValueKind.MIXED: "mixed",
 }
 

@@ -300,17 +300,64 @@ def test_table_on_its_side() -> None:
     ("parts", "because"),
     [
         ({"X": np.zeros((N, 5), dtype=np.float32)}, "X holds nothing but zeros"),
+        ({"X": np.full((N, 5), np.nan)}, "X holds nothing but missing, infinite or zero values"),
+        (
+            {"X": np.sqrt(made().X)},
+            "X holds square roots of counts or of normalised values; square them, or give counts "
+            "or log-normalised values",
+        ),
         ({"X": np.ones((N, 1), dtype=np.float32)}, "X has a single gene"),
         ({"obsm": {"X_umap": np.ones((N, 2))}}, "'X_umap' is a picture rather than measurements"),
         (
             {"obsm": {"X_pca": np.where(np.eye(N, 5), np.nan, 1.0)}},
             r"'X_pca' has missing or infinite values \(cells: 5; remove these\)",
         ),
+        (
+            {"obsm": {"X_pca": np.where(np.arange(5) == 3, np.nan, np.ones((N, 5)))}},
+            r"'X_pca' has missing or infinite values in every cell \(remove the dimensions with "
+            r"them\)",
+        ),
     ],
 )
 def test_nothing_to_correct(parts: dict[str, object], because: str) -> None:
     with pytest.raises(DataError, match=f"nor an embedding to correct \\({because}\\); give one"):
         check(ad.AnnData(obs=made().obs, **parts))
+
+
+def test_roots_are_left_for_counts_and_for_an_embedding() -> None:
+    adata = made()
+    adata.layers["counts"] = adata.X
+    adata.X = np.sqrt(adata.X)
+    report = check(adata)
+    assert report.counts is not None
+    assert report.counts.where == "layers/counts"
+    assert not any("square" in w for w in report.warnings)
+    del adata.layers["counts"]
+    adata.obsm["X_pca"] = np.random.default_rng(1).normal(size=(N, 5))
+    report = check(adata)
+    assert report.expression is None
+    assert any(w.startswith("X holds square roots of counts or") for w in report.warnings)
+
+
+def test_a_count_below_zero_is_said_as_it_is() -> None:
+    adata = made()
+    adata.X = adata.X.toarray()
+    adata.X[1, 3] = -1
+    told = "Batches of 'batch' (b) hold counts below zero, which no count is"
+    assert [w[: len(told)] for w in check(adata).warnings if "below zero" in w] == [told]
+    with pytest.raises(BatchError, match="set them to zero"):
+        check_matrix(sp.csr_matrix(adata.X), adata.obs, "batch")
+    adata.X[0, 3] = -1
+    (said,) = (w for w in check(adata).warnings if "below zero" in w)
+    assert said.startswith("Some counts are below zero")
+
+
+def test_a_dimension_without_values_is_blamed_rather_than_its_cells() -> None:
+    embedding = np.random.default_rng(1).normal(size=(N, 5))
+    embedding[:, 2], embedding[4, 1] = np.nan, np.inf
+    said = r"in every cell in 1 of 5 dimensions; remove these dimensions, or choose another"
+    with pytest.raises(DataError, match=said):
+        check_embedding(embedding, "X_pca")
 
 
 def test_empty_cells_genes_and_repeated_names_are_counted() -> None:

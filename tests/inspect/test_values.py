@@ -13,10 +13,9 @@ import scanpy as sc
 import scipy.sparse as sp
 
 from harmony_core.errors import BatchError
-from harmony_core.inspect.comparable import warn_about_batches
+from harmony_core.inspect.comparable import check_same_kind, warn_about_batches
 from harmony_core.inspect.values import (
     ValueKind,
-    check_same_kind,
     value_kind,
     value_kind_per_batch,
 )
@@ -100,6 +99,17 @@ def bulk(counts: sp.csr_matrix) -> np.ndarray:
     return values / values.sum(axis=1, keepdims=True) * 1e6
 
 
+def reads_shared_out(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Estimates that share reads out evenly among transcripts, and some in whatever parts."""
+    rng = np.random.default_rng(12)
+    parts = np.where(rng.random(counts.nnz) < 0.5, rng.integers(1, 5, counts.nnz), 1)
+    return mapped(counts, lambda v: v / parts * np.where(parts == 4, rng.random(v.size), 1))
+
+
+def few_reads_of_full_length(counts: sp.csr_matrix) -> sp.csr_matrix:
+    return mapped(counts, lambda v: np.rint(30 * v + 7))
+
+
 def imputed(counts: sp.csr_matrix) -> np.ndarray:
     rng = np.random.default_rng(7)
     return np.log1p(rng.gamma(2, 0.3, (100, 20_000)) * rng.lognormal(0, 1, 20_000))
@@ -128,6 +138,12 @@ def below_one(counts: sp.csr_matrix) -> np.ndarray:
     logs = log_of(np.log)(counts).toarray()
     logs[::3][:, :5] = -0.3
     return logs
+
+
+def with_one_below_zero(counts: sp.csr_matrix) -> sp.csr_matrix:
+    marked = counts.copy()
+    marked.data[-1] = -1
+    return marked
 
 
 def hardly_any_counts(counts: sp.csr_matrix) -> np.ndarray:
@@ -198,6 +214,33 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
         pytest.param(
             lambda c: np.log2(hardly_any_counts(c) + 1), ValueKind.LOG, id="log2 of few counts"
         ),
+        pytest.param(
+            lambda c: np.sqrt(hardly_any_counts(c)), ValueKind.ROOTS, id="roots of hardly any"
+        ),
+        pytest.param(lambda c: mapped(c, np.sqrt), ValueKind.ROOTS, id="roots of counts"),
+        pytest.param(lambda c: np.sqrt(few_counts(c)), ValueKind.ROOTS, id="roots of few counts"),
+        pytest.param(
+            lambda c: mapped(few_reads_of_full_length(c), np.sqrt),
+            ValueKind.ROOTS,
+            id="roots of reads, none of them single",
+        ),
+        pytest.param(
+            lambda c: mapped(normalised(c), np.sqrt), ValueKind.ROOTS, id="roots of 10,000"
+        ),
+        pytest.param(
+            lambda c: mapped(normalised(c, 1.0), np.sqrt), ValueKind.ROOTS, id="Hellinger"
+        ),
+        pytest.param(
+            lambda c: sp.vstack([c[:600], mapped(c, np.sqrt)[600:]], "csr"),
+            ValueKind.MIXED,
+            id="counts and roots",
+        ),
+        pytest.param(reads_shared_out, ValueKind.FRACTIONAL_COUNTS, id="reads shared out"),
+        pytest.param(
+            lambda c: reads_shared_out(few_reads_of_full_length(c)),
+            ValueKind.FRACTIONAL_COUNTS,
+            id="many reads shared out",
+        ),
         pytest.param(corrected, ValueKind.SCALED, id="corrected, one batch above zero"),
         pytest.param(below_one, ValueKind.SCALED, id="few values below zero, in some cells"),
         pytest.param(scaled, ValueKind.SCALED, id="scaled"),
@@ -216,7 +259,10 @@ def log_of(base: Callable[[np.ndarray], np.ndarray], total: float = 1e4, pseudo:
             ValueKind.MIXED,
             id="counts and log2 of counts",
         ),
+        pytest.param(with_one_below_zero, ValueKind.BELOW_ZERO, id="one count below zero"),
         pytest.param(lambda c: c * 0, ValueKind.EMPTY, id="zeros"),
+        pytest.param(lambda c: c * np.float32(np.nan), ValueKind.MISSING, id="NaN and zeros"),
+        pytest.param(lambda c: np.full((50, 5), np.inf), ValueKind.MISSING, id="infinite"),
         pytest.param(lambda c: sp.csr_matrix((50, 0)), ValueKind.EMPTY, id="no genes"),
         pytest.param(
             lambda c: sp.vstack([c[:600], log_of(np.log)(c)[600:]], format="csr"),
@@ -293,6 +339,26 @@ def test_values_by_length_beside_counts_are_two_scales(counts) -> None:
     assert list(warn_about_batches(ambient, ValueKind.FRACTIONAL_COUNTS, batch)) == []
 
 
+@pytest.mark.parametrize("by_million", [lambda c: normalised(c, 1e6), per_kilobase])
+@pytest.mark.parametrize("rounding", [np.rint, np.floor, np.asarray])
+def test_shares_of_a_million_beside_counts_are_two_scales(counts, by_million, rounding) -> None:
+    matrix = sp.vstack([counts[:600], mapped(by_million(counts[600:]), rounding)], format="csr")
+    batch = pd.Series(["umi"] * 600 + ["cpm"] * 600, name="study")
+    kind = ValueKind.FRACTIONAL_COUNTS if rounding is np.asarray else value_kind(matrix)
+    (said,) = warn_about_batches(matrix, kind, batch)
+    assert "'cpm' in 'study' sum up to a million in every cell, those of batches with" in said
+    halves = pd.Series(["a", "b"] * 300, name="study")
+    assert list(warn_about_batches(matrix[600:], kind, halves)) == []
+
+
+def test_deep_cells_of_whole_numbers_are_no_shares(counts) -> None:
+    cpm = mapped(normalised(counts[600:], 1e6), np.rint)
+    deep = sp.diags(np.resize([0.8, 1.0, 1.0, 1.3], 600)) @ cpm
+    matrix = sp.vstack([counts[:600], mapped(deep.tocsr(), np.rint)], format="csr")
+    batch = pd.Series(["umi"] * 600 + ["reads"] * 600, name="study")
+    assert list(warn_about_batches(matrix, ValueKind.COUNTS, batch)) == []
+
+
 def test_batches_that_a_correction_moved_up_and_down_are_of_one_kind(counts) -> None:
     batch = pd.Series(["up"] * 600 + ["down"] * 600)
     kinds = value_kind_per_batch(corrected(counts), batch)
@@ -303,3 +369,14 @@ def test_batches_that_a_correction_moved_up_and_down_are_of_one_kind(counts) -> 
     )
     kinds = value_kind_per_batch(beside, batch)
     assert kinds == {"up": ValueKind.LOG, "down": ValueKind.SCALED}
+
+
+def test_counts_below_zero_are_called_so_and_are_no_other_kind_of_values(counts) -> None:
+    marked = with_one_below_zero(counts)
+    kinds = value_kind_per_batch(marked[-400:], pd.Series(["a"] * 200 + ["b"] * 200))
+    assert kinds == {"a": ValueKind.COUNTS, "b": ValueKind.BELOW_ZERO}
+    with pytest.raises(BatchError, match=r"'study' \(b\) hold counts below zero, "):
+        check_same_kind(kinds, "study")
+    check_same_kind(dict.fromkeys(kinds, ValueKind.BELOW_ZERO), "study")
+    with pytest.raises(BatchError, match="values in a; counts of which some are below zero in b"):
+        check_same_kind({**kinds, "a": ValueKind.LOG}, "study")
