@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from harmony_core import Study
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 # Compiled once for this process, all servers and workers, which begin with an empty home, and all
 # that runs as a command: it takes 40 s. Numba reads it when it is imported.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parent / ".pytest_cache" / "numba"))
+
+# Tests are not timed: an example may be slow because the machine is busy.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

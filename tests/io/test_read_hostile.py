@@ -190,9 +190,7 @@ def test_file_without_rights(tmp_path: Path) -> None:
         load(tmp_path / "x.csv")
 
 
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NUMBERS = st.one_of(
     st.integers(-5, 10_000), st.floats(allow_nan=True, allow_infinity=True), st.just("")
 )

@@ -222,7 +222,7 @@ def test_reading_some_genes_at_a_time_changes_nothing(
     n_genes=st.integers(25, 120),
     n_top=st.integers(5, 24),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_variable_genes_are_scanpys(seed: int, sizes: list[int], n_genes: int, n_top: int) -> None:
     rng = np.random.default_rng(seed)
     depth = rng.lognormal(0, 2, n_genes)
