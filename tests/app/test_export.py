@@ -81,7 +81,8 @@ def test_asked_for_under_way_finished(
     assert ears(app)[f"card-{name}"]["waits"]
     (folder / "progress.json").write_text(json.dumps({"state": "running", "step": "Drawing *all*"}))
     app.run()
-    assert ears(app)[name]["progress"]["step"] == "Drawing *all*"
+    (progress,) = ears(app)[name]["works"].values()
+    assert progress["step"] == "Drawing *all*"
     assert "Cancel" in labels(app)
     finish(folder)
     app.run()
