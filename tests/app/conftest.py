@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -67,11 +68,18 @@ class Waiting(Runner):
 
 
 @pytest.fixture(scope="session")
-def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with the sample that is on screen at first; to unpack it takes longer than a page."""
     home = tmp_path_factory.mktemp("sample")
     examples.install(Store(home), examples.FIRST)
-    return home
+    contents = _contents(home)
+    yield home
+    assert _contents(home) == contents, "a test wrote into a file that all share"
+
+
+def _contents(home: Path) -> dict[Path, bytes]:
+    files = sorted(path for path in home.rglob("*") if path.is_file())
+    return {path: hashlib.sha256(path.read_bytes()).digest() for path in files}
 
 
 def begin_with(sample_home: Path, home: Path) -> None:
