@@ -61,11 +61,13 @@ def dask_cluster(address: str) -> Executor:
             f"{SCHEDULER_VARIABLE} names a Dask scheduler, but Dask is not installed; "
             'install it with: pip install "harmony-explorer[cluster]"'
         ) from None
+    client: Any = Client.__new__(Client)
     try:
-        client: Any = Client(  # type: ignore[no-untyped-call]
-            address, timeout=_TIMEOUT_SECONDS, set_as_default=False
-        )
+        client.__init__(address, timeout=_TIMEOUT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
+        # Ended here, as Dask does it when it is collected: should that happen while another client
+        # is made, the two would wait for each other for ever.
+        client.__del__()
         raise HarmonyExplorerError(
             f"The Dask scheduler {address} does not answer ({error}); start it, correct "
             f"{SCHEDULER_VARIABLE}, or unset it to compute on this machine."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import distributed
 import numpy as np
 import pytest
 
@@ -647,6 +649,9 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence(
     monkeypatch.setenv(SCHEDULER_VARIABLE, "nonsense")
     with pytest.raises(HarmonyExplorerError, match="unset it to compute on this machine"):
         dask_cluster("nonsense")
+    # One that is open still, and is collected while the next is made, stops both for ever.
+    clients = [thing for thing in gc.get_objects() if type(thing) is distributed.Client]
+    assert {client.status for client in clients} == {"closed"}
     runner, run = Runner(kept_store), run_work(dataset, fresh())
     runner.submit("ada", run)
     found = runner.progress(run)
