@@ -27,7 +27,6 @@ def main() -> None:
     from pages.ui.line import components as line
 
     garbage.collect_soon()
-    address.watch()
     not_found = address.is_unknown_page()
     state.start()
     address.restore()

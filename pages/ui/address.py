@@ -5,9 +5,6 @@ Addresses of pages, old ones too, are in ``app.py``.
 Written when something has changed; read when a session starts, and when the browser goes back or
 forward. Reading it at any other time would undo a slider that was moved while the browser still
 showed the address before.
-
-What a page writes before the viewer has touched it is no entry of its own in the browser's history
-(`history.js`).
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -33,11 +29,6 @@ from pages.ui.tune import controls
 _READ = "address-read"
 _PROBLEMS = "address-problems"
 _OURS = ("sample", "colour", "gene")
-_history = st.components.v2.component(
-    "harmony_history",
-    js=(Path(__file__).parent / "history.js").read_text(encoding="utf-8"),
-    isolate_styles=False,
-)
 
 
 PATHS = {
@@ -76,11 +67,6 @@ def run(page: str, main: Callable[[], None]) -> None:
     else:
         path = json.dumps(PATHS[page])
         st.html(f"<script>location.replace({path})</script>", unsafe_allow_javascript=True)
-
-
-def watch() -> None:
-    """Keep the browser's history free of what pages write by themselves; on each page."""
-    _history(key="harmony-history", height="content")
 
 
 def restore() -> None:

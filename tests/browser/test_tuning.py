@@ -86,29 +86,6 @@ def test_a_link_opens_a_run_that_plays_as_film_and_is_compared(page: Page, serve
     )
 
 
-def test_back_from_tune_leads_to_the_page_before(page: Page, serve: Serve) -> None:
-    """What Tune adds to its address by itself, or corrects in a link, is no place of its own."""
-    url = serve("app.py")
-    page.goto(f"{url}/choose-data")
-    page.get_by_role("link", name="Go to Tune").click()
-    expect(page).to_have_url(re.compile("sample=kang"), timeout=SOON)
-    page.go_back()
-    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible(timeout=SOON)
-    page.go_forward()
-    expect(page).to_have_url(re.compile("sample=kang"), timeout=SOON)
-    expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=WORK)
-    page.goto(f"{url}/?sample=sibling&theta=4")
-    expect(page).to_have_url(re.compile(r"theta=4\.0"), timeout=SOON)
-    note = page.locator("figure[data-side=right] .note")
-    expect(note).to_have_text("theta 4 · sigma 0.1", timeout=WORK)
-    page.get_by_role("button", name="Gentle").click()
-    expect(note).to_have_text("theta 1 · sigma 0.05", timeout=WORK)
-    page.go_back()
-    expect(note).to_have_text("theta 4 · sigma 0.1", timeout=SOON)
-    page.go_back()
-    expect(page).to_have_url(re.compile("sample=kang"), timeout=SOON)
-
-
 def test_the_keyboard_reaches_everything_in_order(page: Page, serve: Serve) -> None:
     open_tune(page, serve("app.py"))
     settle(page)
