@@ -432,6 +432,21 @@ CLOSE_LABEL = _add(
     "own simulations: siblings lay at 0.27-0.69, other types at 0.73-0.96",
 )
 
+# --- Methods side by side --------------------------------------------------------------------
+
+METHODS_MIXING = _add(
+    "methods_mixing",
+    0.1,
+    "Difference in mixing up to which two methods are said to do the same.",
+    "the margin within which benchmarks/real_cells.py takes a run for too close to call",
+)
+METHODS_LOSS = _add(
+    "methods_loss",
+    0.05,
+    "Difference in a state's lost neighbours up to which two methods are said to do the same.",
+    "the margin within which benchmarks/real_cells.py takes a run for too close to call",
+)
+
 # --- Other tools -----------------------------------------------------------------------------
 
 _TOOLS = "convention, after the sizes at which scIB (doi:10.1038/s41592-021-01336-8) compares tools"

@@ -162,6 +162,29 @@ def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
     return ", ".join([*start, *words])
 
 
+def distinct_settings(params: RunParams, runs: Sequence[RunParams]) -> list[str]:
+    """Return what tells a run from others of its method, a setting each.
+
+    Of Harmony theta is told in any case.
+
+    Parameters
+    ----------
+    runs
+        Of the same method, the run itself among them.
+
+    Examples
+    --------
+    >>> from harmony_core.params import HarmonyParams
+    >>> runs = [RunParams(harmony=HarmonyParams(batch=("a",), sigma=s)) for s in (0.1, 0.2)]
+    >>> distinct_settings(runs[1], runs)
+    ['theta 2', 'sigma 0.2']
+    """
+    own = [] if params.precomputed is not None else [MAIN_SETTINGS[0]]
+    names = [name for name in dict.fromkeys([*own, *differing(runs)]) if name != "given"]
+    values = settings(params, names)
+    return [f"{name.rpartition('.')[2]} {_in_words(value)}" for name, value in values.items()]
+
+
 def _in_words(value: Any) -> str:
     if isinstance(value, list):
         return "/".join(map(_in_words, value))

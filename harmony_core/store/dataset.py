@@ -25,7 +25,7 @@ from harmony_core._typing import Arrays
 from harmony_core.errors import DataError, FileError, full_disk
 from harmony_core.inspect.columns import quoted
 from harmony_core.params import RunParams
-from harmony_core.store.files import load_arrays, save_arrays, touch
+from harmony_core.store.files import load_arrays, process_bytes, save_arrays, touch
 from harmony_core.store.info import INFO_FILE, DatasetInfo, Reading, StartSettings
 from harmony_core.store.keys import StageKey, StageResult
 
@@ -160,7 +160,7 @@ class Dataset:
                 mark.unlink()
             return None
         touch(mark)
-        return StageResult(arrays, values)
+        return StageResult(arrays, values, info.get("memory"))
 
     def use(self, key: StageKey) -> bool:
         """Count a stage as used now, without reading it; return whether the store has it."""
@@ -231,7 +231,7 @@ class Dataset:
         target = stages / key.folder
         try:
             save_arrays(temporary, arrays)
-            info = {"arrays": sorted(arrays), "values": values}
+            info = {"arrays": sorted(arrays), "values": values, "memory": process_bytes()}
             (temporary / "info.json").write_text(json.dumps(info), "utf-8")
             shutil.rmtree(target, ignore_errors=True)
             with contextlib.suppress(FileExistsError):  # put there by another server just now

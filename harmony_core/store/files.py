@@ -80,3 +80,11 @@ def tree_size(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.stat(os.path.join(at, name), follow_symlinks=False).st_size
     return total
+
+
+def process_bytes() -> int | None:
+    """Return the bytes of memory that this process holds; None where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return None

@@ -25,10 +25,14 @@ class StageKey:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage: read-only arrays, large ones as memory maps, and a few plain values."""
+    """A finished stage: read-only arrays, large ones as memory maps, and a few plain values.
+
+    ``memory`` are the bytes that its process held right after; ``None`` where that is not known.
+    """
 
     arrays: Arrays
     info: Mapping[str, Any]
+    memory: int | None = None
 
     @property
     def nbytes(self) -> int:

@@ -9,7 +9,7 @@ from typing import Literal
 from harmony_core import thresholds
 from harmony_core.detector.results import Detection, LabelRow, StateRow
 
-_SURE = 1.64
+SURE = 1.64
 """Standard errors that a loss must exceed: one time in twenty it does by chance."""
 
 
@@ -62,7 +62,7 @@ def is_large(label: LabelRow) -> bool:
 
 def is_merged(label: LabelRow) -> bool:
     """Whether a label of enough cells lost more purity than is unsuspicious, or than by chance."""
-    return is_large(label) and label.loss > max(thresholds.PURITY_LOSS_AMBER, _SURE * label.error)
+    return is_large(label) and label.loss > max(thresholds.PURITY_LOSS_AMBER, SURE * label.error)
 
 
 def label_evidence(labels: Sequence[LabelRow], batch_variable: str) -> list[Evidence]:
