@@ -21,6 +21,7 @@ from pages.ui.tune import (
     before_after,
     controls,
     genes,
+    other_methods,
     replay,
     run,
     run_comparison,
@@ -67,6 +68,7 @@ def _place(dataset: Dataset, params: RunParams, task: run.RunTask) -> None:
         WAY_BACK.place([], dataset, params)
     else:
         RUNS.place(task.works if run_table.is_open() else [], dataset, params)
+        METHODS.place(task.works if other_methods.is_open() else [], dataset, params)
     EXPLANATION.place(task.works, dataset, params)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -168,6 +170,7 @@ PICTURES = Part(
 MARKED = Part("marked", draw=evidence_table.note_on_marks, hears=(evidence_table.MARKS,))
 WAY_BACK = Part("way-back", draw=run_comparison.draw_way_back, hears=(run_comparison.COMPARISON,))
 RUNS = Part("runs", draw=run_table.draw, shows=("assess", "layout_after"))
+METHODS = Part("methods", draw=other_methods.draw, shows=("assess",))
 EXPLANATION = Part(
     "explanation", draw=_explanation, shows=("assess",), hears=(before_after.NARROWED,)
 )

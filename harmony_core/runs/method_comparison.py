@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,18 +45,24 @@ class MethodRow:
     ----------
     name, method
         See `Contender`.
-    results
-        The run.
+    params
+        Its settings.
     contender
         What is compared; ``None`` where the method failed or is not done.
+    ilisi
+        Of the last batch variable, which is the combination of several.
+    scib
+        scIB's scores by their column of the table; empty where they were not computed.
     problem
         Why it has no results, a sentence.
     """
 
     name: str
     method: str
-    results: RunResults
+    params: RunParams
     contender: Contender | None = None
+    ilisi: float | None = None
+    scib: Mapping[str, float] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -167,7 +173,8 @@ def compare_runs(
         _row(run, name, problems.get(run.params, "")) for run, name in zip(runs, names, strict=True)
     ]
     judged = [row for row in rows if row.contender is not None]
-    notes = dict.fromkeys(note for row in judged for note in notes_on_run(row.results))
+    asked = {row.params for row in judged}
+    notes = dict.fromkeys(note for run in runs if run.params in asked for note in notes_on_run(run))
     answer = which_method([row.contender for row in judged if row.contender is not None])
     return MethodComparison(rows=tuple(rows), answer=answer, notes=tuple(notes))
 
@@ -203,13 +210,16 @@ def run_names(runs: Sequence[RunResults]) -> list[str]:
 
 
 def _row(results: RunResults, name: str, problem: str) -> MethodRow:
-    method = method_name(results.params)
-    return MethodRow(
-        name=name,
-        method=method,
-        results=results,
-        contender=None if problem else contender(results, name),
-        problem=problem,
+    params, assessment = results.params, results.assessment
+    row = MethodRow(name=name, method=method_name(params), params=params, problem=problem)
+    if problem or assessment is None:
+        return row
+    scored = results.stage("scib_after") if params.label is not None else None
+    return replace(
+        row,
+        contender=contender(results, name),
+        ilisi=list(assessment.after.values())[-1].get("ilisi"),
+        scib={} if scored is None else {n: scored.info[score] for n, score in SCIB.items()},
     )
 
 
@@ -233,23 +243,19 @@ def contender(results: RunResults, name: str) -> Contender | None:
 
 def _table_row(row: MethodRow) -> dict[str, Any]:
     found: dict[str, Any] = {"run": row.name, "method": row.method, "problem": row.problem}
-    one, assessment = row.contender, row.results.assessment
-    if one is None or assessment is None:
+    if (one := row.contender) is None:
         return found
-    mixing = one.candidate.mixing
-    worst = one.worst_state
-    metrics = list(assessment.after.values())[-1]
-    scib = row.results.stage("scib_after") if row.results.params.label is not None else None
+    mixing, worst = one.candidate.mixing, one.worst_state
     return found | {
         "verdict": KINDS[one.candidate.kind].heading,
         "least_mixing": mixing.worst,
         "mean_mixing": mixing.mean,
         "least_mixed_batch": mixing.batch,
-        "ilisi": metrics.get("ilisi"),
+        "ilisi": row.ilisi,
         "worst_state": "" if worst is None else worst.name,
         "worst_loss": None if worst is None else worst.amount,
         "merged": ", ".join(loss.name for loss in one.merged),
         "seconds": one.seconds,
         "memory_mb": None if one.memory is None else one.memory / 1e6,
-        **{name: None if scib is None else scib.info[score] for name, score in SCIB.items()},
+        **row.scib,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs import history
+from harmony_core.runs.method_comparison import compare_runs
 from harmony_core.runs.pipeline import Pipeline
+from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest_file
 from pages.ui import services
@@ -143,3 +146,35 @@ def test_what_a_file_restored_is_kept_on_data(app: AppTest, judged: Dataset) -> 
     assert not app.exception
     assert _chooser(app).value == "X_scVI"
     assert app.session_state["settings"][judged.fingerprint] == GIVEN.to_dict()
+
+
+def test_methods_are_compared_in_a_table_on_a_map_and_in_words(
+    app: AppTest, judged: Dataset
+) -> None:
+    app.session_state["methods-open"] = True
+    app.run()
+    assert not app.exception
+    compared = compare_runs([RunResults(judged, params) for params in (OURS, GIVEN)])
+    assert compared.sentence in _text(app)
+    rows = next(d.value for d in app.dataframe if "Lost most" in d.value)
+    assert rows["Run"].tolist() == compared.table.run.tolist() == ["Harmony, theta 2", "X_scVI"]
+    assert rows["Verdict"].tolist() == compared.table.verdict.tolist()
+    states = next(d.value for d in app.dataframe if "Merged by" in d.value)
+    assert set(states["State"]) == set(compared.states.state)
+    lost = compared.states[compared.states.run == "X_scVI"].set_index("state").lost
+    shown = states.set_index("State")["X_scVI"]
+    assert shown.to_dict() == (100 * lost).clip(lower=0).round().to_dict()
+    spec = json.loads(_map(app).spec)
+    assert [trace["name"] for trace in spec["data"]] == ["Harmony", "X_scVI"]
+    type_1 = states["State"].iloc[0]
+    next(s for s in app.selectbox if s.label == "What was lost").set_value(type_1).run()
+    assert not app.exception
+    assert type_1 in json.loads(_map(app).spec)["layout"]["xaxis"]["title"]["text"]
+    app.button(key="methods-scib").click().run()
+    assert not app.exception
+    assert {b.key for b in app.button} >= {"cancel-scib"}
+
+
+def _map(app: AppTest) -> Any:
+    charts = [chart.proto for chart in app.get("plotly_chart")]
+    return next(chart for chart in charts if "Mixing of what mixes least" in chart.spec)

@@ -1,0 +1,94 @@
+"""The map of methods: mixing against what it cost a state, a point a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from harmony_core.figures.screen.style import label_text, styled
+from harmony_core.palette import colors_for
+
+MOST_NAMED = 14
+"""Points up to which each has its name beside it; of more only the best of each method."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodPoint:
+    """One run on the map.
+
+    Attributes
+    ----------
+    name
+        What it is called beside its method, as ``theta 2``; of a method's only run the method.
+    method
+        What corrected it.
+    mixing
+        Of what is mixed least, 0 to 1.
+    loss
+        Fraction of its neighbours that the state lost; below 0 where it gained.
+    costly
+        Whether its verdict says that a state pays.
+    best
+        Whether it is the best run of its method.
+    """
+
+    name: str
+    method: str
+    mixing: float
+    loss: float
+    costly: bool
+    best: bool
+
+
+def method_map(points: Sequence[MethodPoint], *, state: str = "") -> go.Figure:
+    """Draw runs by how well they mix and what it cost a state; up and to the left is better.
+
+    Parameters
+    ----------
+    points
+        The runs, coloured by method.
+    state
+        The state whose loss is drawn; by default each run's worst.
+    """
+    figure = go.Figure()
+    methods = list(dict.fromkeys(point.method for point in points))
+    colors = colors_for(methods)
+    for method in methods:
+        mine = [point for point in points if point.method == method]
+        all_named = len(points) <= MOST_NAMED
+        names = [label_text(p.name) if all_named or p.best else "" for p in mine]
+        figure.add_trace(
+            go.Scatter(
+                x=[max(0.0, point.loss) for point in mine],
+                y=[point.mixing for point in mine],
+                mode="markers+text",
+                name=label_text(method),
+                text=names,
+                hovertext=[label_text(point.name) for point in mine],
+                textposition="middle right",
+                cliponaxis=False,
+                marker={
+                    "color": colors[method],
+                    "size": [15 if point.best else 9 for point in mine],
+                    "symbol": ["x" if point.costly else "circle" for point in mine],
+                    "opacity": [1.0 if point.best else 0.55 for point in mine],
+                },
+                hovertemplate="%{hovertext}<br>least mixing %{y:.0%}, neighbours lost %{x:.0%}"
+                "<extra></extra>",
+            )
+        )
+    lost = f"“{label_text(state)}”" if state else "the worst state"
+    figure.update_xaxes(
+        title=f"Neighbours lost by {lost} (less is better)",
+        tickformat=".0%",
+        range=[-0.005, max([0.1, *(1.25 * point.loss for point in points)])],
+    )
+    figure.update_yaxes(
+        title="Mixing of what mixes least (more is better)", tickformat=".0%", range=[-0.02, 1.06]
+    )
+    figure.update_layout(
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, showlegend=True
+    )
+    return styled(figure, height=400, margin_bottom=40)

@@ -1,0 +1,198 @@
+"""Other methods beside Harmony: every kept run in a table and on a map, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from harmony_core.figures.screen.method_map import MethodPoint, method_map
+from harmony_core.metric_catalog import METRICS
+from harmony_core.params import RunParams
+from harmony_core.runs import history
+from harmony_core.runs.method_comparison import MethodComparison, compare_runs, runs_to_compare
+from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset
+from harmony_core.verdict.which_method import Contender
+from pages.ui import made, state
+from pages.ui.charts import chart
+from pages.ui.current_run import results_of
+from pages.ui.run_group import Group
+from pages.ui.tables import decimals, table
+from pages.ui.text import plain
+
+_OPEN = "methods-open"
+_WORST = "The state that lost most"
+
+_COLUMNS = {
+    **{"run": "Run", "verdict": "Verdict", "least_mixing": "Least mixing (%)"},
+    **{"mean_mixing": "Mean mixing (%)", "ilisi": METRICS["ilisi"].title},
+    **{"worst_state": "Lost most", "worst_loss": "Neighbours lost (%)", "merged": "Merged"},
+    **{"seconds": "Seconds", "memory_mb": "Memory (MB)", "scib_total": "scIB total"},
+    **{"scib_mixing": "scIB mixing", "scib_conservation": "scIB conservation"},
+}
+"""Headings of the table of runs."""
+
+_PERCENT = ("least_mixing", "mean_mixing", "worst_loss")
+
+
+def draw(dataset: Dataset, params: RunParams) -> None:
+    """Draw the kept runs of all methods that judge the same cells, and the answer.
+
+    Nothing is read or drawn while the panel is closed.
+    """
+    panel = st.expander(
+        "Other methods: is Harmony the right tool here?", key=_OPEN, on_change="rerun"
+    )
+    if panel.open:
+        with panel:
+            _comparison(dataset, params)
+
+
+def is_open() -> bool:
+    """Return whether the panel is open."""
+    return bool(st.session_state.get(_OPEN))
+
+
+def _comparison(dataset: Dataset, params: RunParams) -> None:
+    runs = [results_of(dataset, run.params) for run in runs_to_compare(dataset, params)]
+    if not runs:
+        st.caption("Nothing is compared yet: the run on screen is being computed.")
+        return
+    runs.reverse()  # the oldest first, so that rows keep their place
+    found = made.once(_key(dataset, runs), lambda: compare_runs(runs))
+    first, *others = [plain(sentence, longest=600) for sentence in found.sentences]
+    st.markdown(f"**{first}**")
+    for sentence in others:
+        st.markdown(sentence)
+    _runs_table(found)
+    _scib(dataset, params, runs)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _map(dataset, found)
+    with right:
+        _states(found)
+
+
+def _key(dataset: Dataset, runs: Sequence[RunResults]) -> tuple[object, ...]:
+    return (
+        "methods",
+        dataset.fingerprint,
+        *(
+            (run.plan.run, history.tag_of(dataset, run.params).name, _is_scored(run))
+            for run in runs
+        ),
+    )
+
+
+def _is_scored(run: RunResults) -> bool:
+    return run.params.label is not None and run.plan.has("scib_after")
+
+
+def _runs_table(found: MethodComparison) -> None:
+    rows = found.table.drop(columns=["method", "least_mixed_batch", "problem"])
+    rows[list(_PERCENT)] = (100 * rows[list(_PERCENT)]).round()
+    empty = [name for name in rows if name.startswith("scib") and rows[name].isna().all()]
+    help_texts = {
+        "worst_loss": "Part of its nearest neighbours that changed to other cells: the number "
+        "that the verdict goes by.",
+        "merged": "What the verdict says was merged with another state.",
+        "seconds": "That the correction took, without what is the same for all.",
+        "memory_mb": "Of the process that corrected, with the program and its libraries.",
+        "scib_total": "No verdict rests on it.",
+    }
+    digits = {"ilisi": 2, "seconds": 1, "scib_total": 3, "scib_mixing": 3, "scib_conservation": 3}
+    numbers = (*_PERCENT, "ilisi", "seconds", "memory_mb")
+    numbers += ("scib_total", "scib_mixing", "scib_conservation")
+    columns: dict[str, Any] = {
+        _COLUMNS[name]: decimals(digits.get(name, 0), help_texts.get(name)) for name in numbers
+    }
+    columns[_COLUMNS["merged"]] = st.column_config.TextColumn(help=help_texts["merged"])
+    table(
+        rows.drop(columns=empty).rename(columns=_COLUMNS),
+        key="methods",
+        file="methods",
+        columns=columns,
+    )
+
+
+def _scib(dataset: Dataset, params: RunParams, runs: Sequence[RunResults]) -> None:
+    """Offer scIB's scores of the runs that have none."""
+    if params.label is None:
+        return
+    group = Group("scib", dataset, "scib_before", "scib_after")
+    every = [run.params for run in runs]
+    missing = [run for run in every if run not in group.done(every)]
+    if not group.watch(what="runs") and missing:
+        st.button(
+            "Add scIB's scores",
+            key="methods-scib",
+            on_click=group.begin,
+            args=(missing,),
+            help="The scores that papers report, for comparison; no verdict rests on them.",
+        )
+
+
+def _map(dataset: Dataset, found: MethodComparison) -> None:
+    contenders = [row.contender for row in found.rows if row.contender is not None]
+    names = list(dict.fromkeys(each.name for one in contenders for each in one.states))
+    key = state.key("methods-state", dataset)
+    if st.session_state.get(key) not in (_WORST, *names):
+        st.session_state[key] = _WORST
+    picked = st.selectbox("What was lost", [_WORST, *names], key=key)
+    chosen = "" if picked == _WORST else picked
+    best = {one.name for one in found.answer.shown}
+    alone = {one.method: sum(o.method == one.method for o in contenders) == 1 for one in contenders}
+    points = tuple(
+        _point(one, chosen, best=one.name in best, alone=alone[one.method]) for one in contenders
+    )
+    drawn = made.once(("method map", points, chosen), lambda: method_map(points, state=chosen))
+    chart(drawn, key="methods-map")
+    st.caption(
+        "The large points are the best run of each method; crosses are runs at which a state pays."
+    )
+
+
+def _point(one: Contender, chosen: str, *, best: bool, alone: bool) -> MethodPoint:
+    row = one.by_state.get(chosen) if chosen else one.worst_state
+    mixing = one.candidate.least_mixing
+    return MethodPoint(
+        name=one.method if alone else one.name.removeprefix(f"{one.method}, "),
+        method=one.method,
+        mixing=mixing,
+        loss=0.0 if row is None or row.amount is None else row.amount,
+        costly=one.candidate.costs_a_state,
+        best=best,
+    )
+
+
+def _states(found: MethodComparison) -> None:
+    """Draw what each state lost in the best run of each method."""
+    shown = found.answer.shown
+    if not shown:
+        return
+    st.markdown("**State by state**, in the best run of each method")
+    rows = pd.DataFrame([_state_row(each.name, shown) for each in shown[0].states])
+    table(
+        rows,
+        key="methods-states",
+        file="methods_states",
+        columns={one.name: decimals(0, "Neighbours lost (%)") for one in shown},
+    )
+
+
+def _state_row(name: str, shown: Sequence[Contender]) -> dict[str, Any]:
+    rows = [one.by_state.get(name) for one in shown]
+    merged = [
+        one.method
+        for one, row in zip(shown, rows, strict=True)
+        if row is not None and row.outcome == "merged"
+    ]
+    amounts = {
+        one.name: None if row is None or row.amount is None else max(0.0, round(100 * row.amount))
+        for one, row in zip(shown, rows, strict=True)
+    }
+    cells = next((row.cells for row in rows if row is not None), None)
+    return {"State": name, "Cells": cells, **amounts, "Merged by": ", ".join(merged)}
