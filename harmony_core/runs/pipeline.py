@@ -6,6 +6,7 @@ the store, so that a question is computed once whoever asks, also after a restar
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,8 @@ class Pipeline:
         self.dataset = dataset
         self.params = params
         self._report = report or (lambda stage, fraction: None)
-        self.context = Context(dataset, params, self.plan.keys, self.stage, self._report)
+        computed = partial(_computed, self.plan)
+        self.context = Context(dataset, params, self.plan.keys, computed, self._report)
 
     @property
     def cells(self) -> npt.NDArray[np.int32]:
@@ -78,13 +80,7 @@ class Pipeline:
 
     def stage(self, name: str) -> StageResult:
         """Return the result of a stage, computing it if need be."""
-
-        def compute() -> Computed:
-            # With more, the last digits of matrix products depend on how many there are.
-            with threadpoolctl.threadpool_limits(1, "blas"):
-                return self.plan.stages[name].compute(self.context)
-
-        return self.dataset.computed(self.plan.keys[name], compute)
+        return self.context.stage(name)
 
     def _check(self) -> None:
         """Refuse what Harmony would take without a word, before anything is computed."""
@@ -112,3 +108,14 @@ class Pipeline:
         for embedding in (p.prepare.basis, p.precomputed):
             if embedding is not None:
                 check_embedding(self.dataset.embedding(embedding), embedding)
+
+
+def _computed(plan: Plan, context: Context, name: str) -> StageResult:
+    """Return the result of a stage, computed from a context if need be."""
+
+    def compute() -> Computed:
+        # With more, the last digits of matrix products depend on how many there are.
+        with threadpoolctl.threadpool_limits(1, "blas"):
+            return plan.stages[name].compute(context)
+
+    return plan.dataset.computed(plan.keys[name], compute)

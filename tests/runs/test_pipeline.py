@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -50,6 +52,21 @@ def test_the_corrected_embedding_is_harmonys(finished: RunResults) -> None:
     assert finished.obs is not None
     alone = correct(np.asarray(before), [finished.obs["batch"].to_numpy()], SMALL.harmony)
     np.testing.assert_array_equal(finished.embedding("after"), alone.embedding)
+
+
+def test_what_a_run_has_read_is_freed_with_it(dataset: Dataset, finished: RunResults) -> None:
+    """A worker computes hundreds: until garbage is collected they would take hundreds of MB."""
+    harmony = replace(SMALL.harmony, theta=(3.5,))
+    pipeline = Pipeline(dataset, replace(SMALL, harmony=harmony))
+    gc.disable()
+    try:
+        for stage in pipeline.plan.stages_for():
+            pipeline.compute(stage.name)
+        read = weakref.ref(pipeline.context)
+        del pipeline
+        assert read() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_computed_twice(

@@ -72,8 +72,9 @@ class Context:
         Settings of the run.
     keys
         Keys of the run's stages, by name.
-    stage
-        Returns the result of a stage by its name, computing it if need be.
+    computed
+        Returns the result of a stage by its name, computing it from this context if need be. It
+        must not hold the context, or both would stay in memory until garbage is collected.
     report
         Told of progress within a stage; cancels by raising.
     """
@@ -83,14 +84,18 @@ class Context:
         dataset: Dataset,
         params: RunParams,
         keys: Mapping[str, StageKey],
-        stage: Callable[[str], StageResult],
+        computed: Callable[[Context, str], StageResult],
         report: Report,
     ) -> None:
         self.dataset = dataset
         self.params = params
-        self.stage = stage
         self.report = report
+        self._computed = computed
         self._keys = keys
+
+    def stage(self, name: str) -> StageResult:
+        """Return the result of a stage, computing it if need be."""
+        return self._computed(self, name)
 
     def identity(self, stage: str) -> tuple[str, StageKey]:
         """Return what tells a stage's result from all others, of any dataset."""
