@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from harmony_core.jobs.durations import Durations
 from harmony_core.jobs.job_folder import State
 from harmony_core.jobs.urgency import Lane, Urgency
 from harmony_core.jobs.work import Work
@@ -20,6 +21,10 @@ NOTHING_WRITTEN = (
 OVERDUE_SECONDS: dict[Lane, float] = {"front": 20.0, "later": 60.0, "files": 60.0}
 """Who has waited as long goes before all who came later, however urgent. In front it is less, so
 that with thirty viewers who never stop moving each still sees a verdict within a minute."""
+
+SECONDS_BEHIND = 5.0
+"""For each second that a job takes it stands so many behind equally urgent ones: what ten viewers
+of a small dataset wait for then hardly depends on whether half of them go over to a larger one."""
 
 
 @dataclass
@@ -51,7 +56,7 @@ class Job:
     @property
     def people(self) -> set[str]:
         """The viewers without what each of their wishes is for."""
-        return {viewer.partition(":")[0] for viewer in self.viewers}
+        return {_person(viewer) for viewer in self.viewers}
 
     @property
     def stage(self) -> str | None:
@@ -107,12 +112,18 @@ class Job:
         self.work.folder.cancel()
 
 
+def _person(viewer: str) -> str:
+    """Return who a viewer is, without what the wish is for."""
+    return viewer.partition(":")[0]
+
+
 class JobQueue:
     """Jobs by name, and since when each viewer waits. It holds no lock: its owner does.
 
     Of two stages the more urgent is next, and of equally urgent ones that of the viewer who has
-    waited longer. A viewer begins to wait with a first move and keeps the place through later ones,
-    until there is a result; whoever waits for many runs begins anew with each that is finished.
+    waited longer, or not as long for something shorter. A viewer begins to wait with a first move
+    and keeps the place through later ones, until there is a result; whoever waits for many runs
+    begins anew with each that is finished.
 
     Parameters
     ----------
@@ -123,6 +134,7 @@ class JobQueue:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.jobs: dict[str, Job] = {}
         self.now = now
+        self.durations = Durations()
         self._since: dict[tuple[str, Urgency], float] = {}
 
     def ask(self, viewer: str, works: Iterable[Work], keep: Collection[str] = ()) -> list[Job]:
@@ -138,6 +150,17 @@ class JobQueue:
             self._add(work, viewer)
         self._note_waits()
         return abandoned
+
+    def leave(self, person: str) -> list[Job]:
+        """Have a person wait for nothing any more, whatever the wishes are for.
+
+        Returns
+        -------
+        Jobs that a worker has although nobody waits for them any more.
+        """
+        viewers = {viewer for job in self.jobs.values() for viewer in job.viewers}
+        names = sorted(viewer for viewer in viewers if _person(viewer) == person)
+        return [job for name in names for job in self.ask(name, ())]
 
     def _add(self, work: Work, viewer: str) -> None:
         job = self.jobs.get(work.name)
@@ -162,6 +185,16 @@ class JobQueue:
             else:
                 abandoned.append(job)
         return abandoned
+
+    def learn(self, job: Job) -> None:
+        """Note how long the stage took that was under way since the job's last change."""
+        self.durations.learn(job.work, job.stage, self.now() - job.since)
+
+    def seconds_left(self, job: Job) -> float:
+        """Return how long a job takes until something less urgent is next; 0 if unknown."""
+        stages = (*job.work.stages[job.next_stage :],) or (None,)
+        same = (stage for stage in stages if job.work.urgency_of(stage) == job.urgency)
+        return self.durations.of(job.work, same)
 
     def advance(self, job: Job) -> list[Job]:
         """Go on to the next stage of a job, and of all who wait for the one that is done.
@@ -228,7 +261,7 @@ class JobQueue:
         return sorted((job for job in waiting if job.urgency.lane in lanes), key=self._turn)
 
     def _turn(self, job: Job) -> tuple[bool, int, float]:
-        """Return by what jobs are ordered: overdue or not, how urgent, waiting since when.
+        """Return by what jobs are ordered: overdue or not, how urgent, since when and for how long.
 
         What a job has yet to bring in its lane makes it overdue, as what is next stands before it.
         """
@@ -236,7 +269,8 @@ class JobQueue:
         first = min(self._waits(job, urgency) for urgency in job.urgencies if urgency.lane == lane)
         if self.now() - first >= OVERDUE_SECONDS[lane]:
             return False, 0, first
-        return True, job.urgency, self._waits(job, job.urgency)
+        behind = SECONDS_BEHIND * self.seconds_left(job)
+        return True, job.urgency, self._waits(job, job.urgency) + behind
 
     def _waits(self, job: Job, urgency: Urgency) -> float:
         """Return since when somebody waits for something so urgent of a job."""

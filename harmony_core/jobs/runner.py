@@ -123,6 +123,19 @@ class Runner:
         with self._lock:
             self._ask(viewer)
 
+    def leave(self, person: str) -> None:
+        """Forget everything that a person waits for, whose page is gone.
+
+        Parameters
+        ----------
+        person
+            What the names of this viewer begin with, up to a colon.
+        """
+        with self._lock:
+            for job in self.queue.leave(person):
+                self._stop(job)
+            self._submit_waiting()
+
     def _ask(self, viewer: str, works: Iterable[Work] = (), keep: Iterable[str] = ()) -> None:
         for job in self.queue.ask(viewer, works, set(keep)):
             self._stop(job)
@@ -311,7 +324,7 @@ class Runner:
         elif state == "cancelled":  # it was wanted again after it had stopped
             job.begun = False
         else:
-            self._standing.learn(job)
+            self.queue.learn(job)
             for one in self.queue.advance(job):
                 if one.is_complete:
                     one.write("finished", fraction=1.0)

@@ -15,7 +15,7 @@ _COUNT_EVERY_SECONDS = 0.5
 
 
 class Standing:
-    """The places of all who wait, counted now and then; how long stages take is learnt.
+    """The places of all who wait, counted now and then.
 
     Parameters
     ----------
@@ -28,13 +28,8 @@ class Standing:
     def __init__(self, queue: JobQueue, n_places: Callable[[Lane], int]) -> None:
         self._queue = queue
         self._n_places = n_places
-        self._seconds: dict[tuple[str, str], float] = {}
         self._steps: Mapping[str, str] = {}
         self._counted_at = -_COUNT_EVERY_SECONDS
-
-    def learn(self, job: Job) -> None:
-        """Note how long the stage took that was under way since the job's last change."""
-        self._seconds[_kind(job, job.stage)] = self._queue.now() - job.since
 
     def step(self, job: Job) -> str:
         """Return where a job stands; nothing where it does not wait, or not for long yet."""
@@ -48,23 +43,12 @@ class Standing:
 
     def _count(self, lane: Lane) -> dict[str, str]:
         jobs = [job for job in self._queue.jobs.values() if job.urgency.lane == lane]
-        seconds = sum(self._left(job) for job in jobs if job.future is not None)
+        seconds = sum(self._queue.seconds_left(job) for job in jobs if job.future is not None)
         steps = {}
         for place, job in enumerate(self._queue.in_order([lane]), 1):
             steps[job.work.name] = _in_words(place, seconds / self._n_places(lane))
-            seconds += self._left(job)
+            seconds += self._queue.seconds_left(job)
         return steps
-
-    def _left(self, job: Job) -> float:
-        """Return how long a job takes until something less urgent is next; 0 if unknown."""
-        stages = (*job.work.stages[job.next_stage :],) or (None,)
-        same = (stage for stage in stages if job.work.urgency_of(stage) == job.urgency)
-        return sum(self._seconds.get(_kind(job, stage), 0.0) for stage in same)
-
-
-def _kind(job: Job, stage: str | None) -> tuple[str, str]:
-    plan = job.work.plan
-    return "" if plan is None else plan.dataset.fingerprint, stage or job.work.function.__name__
 
 
 def _in_words(place: int, seconds: float) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +61,7 @@ def _heard(listener: Listener, *hints: Hint) -> list[Any]:
 
 
 def test_a_page_hears_of_what_its_parts_follow_and_of_nothing_else() -> None:
-    listener = Listener(lambda work: RUNNING)
+    listener = Listener(lambda work: RUNNING, "ada")
     listener.follow("verdict", [_work("old")])
     listener.follow("genes", [_work("other")])
     listener.follow("verdict", [_work("run")])
@@ -72,7 +73,7 @@ def test_a_page_hears_of_what_its_parts_follow_and_of_nothing_else() -> None:
 
 
 def test_hints_without_a_line_are_lost_and_a_question_brings_them_back() -> None:
-    listener = Listener(lambda work: Progress("finished", fraction=1.0))
+    listener = Listener(lambda work: Progress("finished", fraction=1.0), "ada")
     listener.follow("verdict", [_work("run")])
     listener.hear(Hint("run", ("assess",), RUNNING))
 
@@ -89,7 +90,7 @@ def test_hints_without_a_line_are_lost_and_a_question_brings_them_back() -> None
 
 
 def test_the_newest_line_of_a_page_is_the_one_that_hears() -> None:
-    listener = Listener(lambda work: RUNNING)
+    listener = Listener(lambda work: RUNNING, "ada")
     listener.follow("verdict", [_work("run")])
 
     async def reopen() -> tuple[list[Any], int]:
@@ -103,7 +104,7 @@ def test_the_newest_line_of_a_page_is_the_one_that_hears() -> None:
 
 
 def test_a_session_that_is_gone_listens_no_more() -> None:
-    listener = Listener(lambda work: RUNNING)
+    listener = Listener(lambda work: RUNNING, "ada")
     name = listener.name
     assert listeners.find(name) is listener
     del listener
@@ -145,7 +146,7 @@ def test_what_was_made_for_viewers_goes_when_the_last_has_left(
 
     monkeypatch.setattr(route, "LEFT_SECONDS", 0.0)
     monkeypatch.setattr(route, "_forget_if_left", look)
-    one, other = (Listener(lambda work: RUNNING) for _ in range(2))
+    one, other = (Listener(lambda work: RUNNING, "ada") for _ in range(2))
     first, again = object(), object()
     made.once(("a test", "of leaving", others), lambda: first)
     opened = services.dataset(name)
@@ -160,6 +161,117 @@ def test_what_was_made_for_viewers_goes_when_the_last_has_left(
     found = made.once(("a test", "of leaving", others), lambda: again)
     assert found is (first if others else again)
     assert (services.dataset(name) is opened) is others
+
+
+class _Wishes:
+    """A runner that notes who has left."""
+
+    def __init__(self) -> None:
+        self.left: list[str] = []
+
+    def leave(self, person: str) -> None:
+        self.left.append(person)
+
+
+class _Loop:
+    """What is to be called later, at the times of a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self._calls: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(self, seconds: float, function: Callable[..., None], *arguments: Any) -> None:
+        self._calls.append((self.time + seconds, partial(function, *arguments)))
+
+    def run_in_executor(
+        self, executor: None, function: Callable[..., None], *arguments: Any
+    ) -> None:
+        function(*arguments)
+
+    def wait_until(self, time: float) -> None:
+        while due := [call for call in self._calls if call[0] <= time]:
+            self._calls.remove(first := min(due, key=lambda call: call[0]))
+            self.time = first[0]
+            first[1]()
+        self.time = time
+
+
+class _Tab:
+    """A page of one session, whose line opens and ends when the test says so."""
+
+    def __init__(self, loop: _Loop) -> None:
+        self.loop = loop
+        self.listener = Listener(lambda work: RUNNING, "ada", lambda: loop.time)
+
+    def open(self) -> None:
+        self.line = _run(_opened(self.listener))
+
+    def close(self) -> None:
+        route._end(self.listener, self.line)
+
+
+async def _opened(listener: Listener) -> Line:
+    return listener.open()
+
+
+@pytest.fixture
+def wishes(monkeypatch: pytest.MonkeyPatch) -> _Wishes:
+    found = _Wishes()
+    monkeypatch.setattr(services, "runner", lambda: found)
+    return found
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> _Loop:
+    found = _Loop()
+    monkeypatch.setattr(route.asyncio, "get_running_loop", lambda: found)
+    return found
+
+
+def test_wishes_end_two_minutes_after_their_tab_was_closed(loop: _Loop, wishes: _Wishes) -> None:
+    tab = _Tab(loop)
+    tab.open()
+    loop.wait_until(1000)
+    tab.close()
+    loop.wait_until(1119)
+    assert wishes.left == []
+    loop.wait_until(1120)
+    assert wishes.left == ["ada"]
+
+
+def test_wishes_end_where_the_session_ended_meanwhile(loop: _Loop, wishes: _Wishes) -> None:
+    tab = _Tab(loop)
+    tab.open()
+    tab.close()
+    del tab
+    gc.collect()
+    loop.wait_until(120)
+    assert wishes.left == ["ada"]
+
+
+def test_a_page_whose_line_is_open_again_keeps_its_wishes(loop: _Loop, wishes: _Wishes) -> None:
+    tab = _Tab(loop)
+    tab.open()
+    tab.close()
+    loop.wait_until(119)
+    tab.open()
+    loop.wait_until(1000)
+    assert wishes.left == []
+    tab.close()
+    loop.wait_until(1120)
+    assert wishes.left == ["ada"]
+
+
+def test_a_page_that_draws_without_a_line_keeps_its_wishes(loop: _Loop, wishes: _Wishes) -> None:
+    tab = _Tab(loop)
+    tab.open()
+    tab.close()
+    loop.wait_until(100)
+    tab.listener.follow("verdict", [_work("run")])
+    loop.wait_until(219)
+    assert wishes.left == []
+    loop.wait_until(220)
+    assert wishes.left == ["ada"]
 
 
 @pytest.fixture

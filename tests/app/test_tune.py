@@ -372,6 +372,18 @@ def test_who_has_not_asked_for_a_suggestion_sees_no_map_of_what_was_met_on_the_w
     assert len(small.get("plotly_chart")) == charts + 1
 
 
+def test_who_comes_back_to_a_run_that_was_dropped_meanwhile_asks_for_it_again(
+    small: AppTest, finished: Dataset, runner: Waiting
+) -> None:
+    small.slider(key=f"{finished.fingerprint}:sigma").set_value(0.18).run()
+    (job,) = runner.wanted
+    runner.leave(small.session_state["viewer"])
+    assert not runner.wanted
+    small.run()
+    assert [again.work.name for again in runner.wanted] == [job.work.name]
+    assert not any("Cancelled" in text for text in _messages(small))
+
+
 def test_a_preview_whose_full_picture_was_cancelled_says_so(
     small: AppTest, finished: Dataset
 ) -> None:

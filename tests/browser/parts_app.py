@@ -112,9 +112,9 @@ ECHO = Part("echo", echo, hears=("choice",))
 
 def main() -> None:
     services.runner = runner
-    line.place()
     session = st.session_state
     session.setdefault("viewer", uuid.uuid4().hex)
+    line.place()
     session["runs"] = session.get("runs", 0) + 1
     st.text(f"page run {session['runs']}")
     st.text("wide" if st.checkbox("widen") else "narrow")

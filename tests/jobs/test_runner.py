@@ -211,6 +211,23 @@ def test_dropped_mid_run_it_stops_between_stages(
     assert results.stage("neighbors_after") is None
 
 
+def test_what_somebody_who_left_has_asked_for_stops_and_what_is_shared_goes_on(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    own, shared, many = fresh(), fresh(), fresh()
+    dropped = hands.ask("ada", run_work(dataset, own))
+    group = hands.ask("ada:suggest", run_work(dataset, many, "assess"))
+    kept = hands.ask("ben", run_work(dataset, shared))
+    hands.ask("ada:other", run_work(dataset, shared))
+    hands.run_next()
+    hands.runner.leave("ada")
+    hands.run_all()
+    assert [hands.state(work) for work in (dropped, group)] == ["cancelled"] * 2
+    assert hands.state(kept) == "finished"
+    assert not Plan(dataset, own).has("assess")
+    assert not hands.runner.queue.jobs
+
+
 def test_asked_again_while_its_cancelled_forerunner_still_writes(
     hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
 ) -> None:

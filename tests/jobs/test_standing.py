@@ -28,7 +28,7 @@ class Counted(Line):
         job = self.begin()
         job.since = self.time
         self.time += seconds
-        self.standing.learn(job)
+        self.queue.learn(job)
         self.end(job)
 
 

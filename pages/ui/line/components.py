@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from harmony_core.jobs.work import Work
-from pages.ui import services
+from pages.ui import services, state
 from pages.ui.line.listeners import Listener, progress_shown
 from pages.ui.line.route import address
 
@@ -31,7 +31,7 @@ _ear = st.components.v2.component("harmony_ear", js=_script("ear.js"), isolate_s
 def listener() -> Listener:
     """Return what is known of this session's line."""
     if _LISTENER not in st.session_state:
-        st.session_state[_LISTENER] = Listener(services.runner().progress)
+        st.session_state[_LISTENER] = Listener(services.runner().progress, state.viewer())
     found: Listener = st.session_state[_LISTENER]
     return found
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
@@ -51,6 +53,10 @@ class Listener:
     ----------
     progress
         Returns how far some work is.
+    viewer
+        The session's name at the runner.
+    now
+        The time in seconds.
 
     Attributes
     ----------
@@ -58,9 +64,17 @@ class Listener:
         Unguessable, for whoever has it can listen.
     """
 
-    def __init__(self, progress: Callable[[Work], Progress]) -> None:
+    def __init__(
+        self,
+        progress: Callable[[Work], Progress],
+        viewer: str,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = secrets.token_urlsafe(24)
+        self.viewer = viewer
         self._progress = progress
+        self._now = now
+        self._seen_at = now()
         self._followed: dict[str, Sequence[Work]] = {}
         self._line: Line | None = None
         with _lock:
@@ -69,11 +83,13 @@ class Listener:
     def follow(self, part: str, works: Sequence[Work]) -> None:
         """Hear of these works from now on, in place of those that the part followed before."""
         with _lock:
+            self._seen_at = self._now()
             self._followed[part] = works
 
     def follow_nothing(self) -> None:
         """Forget what parts of an earlier page follow."""
         with _lock:
+            self._seen_at = self._now()
             self._followed.clear()
 
     @property
@@ -112,13 +128,24 @@ class Listener:
     def close(self, line: Line) -> None:
         """Forget a line that has ended."""
         if self._line is line:
-            self._line = None
+            self._line, self._seen_at = None, self._now()
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long nothing was heard of its page: neither a line was open nor a part ran."""
+        return 0.0 if self.is_open else self._now() - self._seen_at
 
 
 def find(name: str) -> Listener | None:
     """Return the listener of a name, if its session lives."""
     with _lock:
         return _listeners.get(name)
+
+
+def away_seconds(name: str) -> float:
+    """Return for how long nothing was heard of a page; for ever where its session has ended."""
+    listener = find(name)
+    return math.inf if listener is None else listener.away_seconds
 
 
 def is_anybody_here() -> bool:

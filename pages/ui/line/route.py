@@ -20,6 +20,10 @@ from pages.ui.line import listeners
 LEFT_SECONDS = 60.0
 """After which a page that was left does not come back, as one that is opened anew does."""
 
+GONE_SECONDS = 120.0
+"""After which what a page that was left has asked for is dropped. One that is loaded again, which
+is another session, asks for the same and finds it under way until then."""
+
 _POLICY_VIOLATION = 1008
 _GONE = (WebSocketDisconnect, RuntimeError)
 """What Starlette raises when the page is gone, or when that was noticed already."""
@@ -53,8 +57,15 @@ async def _serve(socket: WebSocket) -> None:
                 await asyncio.to_thread(listener.say_all)
     finally:
         speaking.cancel()
-        listener.close(line)
-        asyncio.get_running_loop().call_later(LEFT_SECONDS, _forget_if_left)
+        _end(listener, line)
+
+
+def _end(listener: listeners.Listener, line: listeners.Line) -> None:
+    """Forget a line that has ended, and in a while what only a page that was left had need of."""
+    listener.close(line)
+    loop = asyncio.get_running_loop()
+    loop.call_later(LEFT_SECONDS, _forget_if_left)
+    loop.call_later(GONE_SECONDS, _end_wishes_if_gone, listener.name, listener.viewer)
 
 
 def _forget_if_left() -> None:
@@ -63,6 +74,16 @@ def _forget_if_left() -> None:
         made.forget()
         services.close_datasets()
         garbage.collect_soon()
+
+
+def _end_wishes_if_gone(listener: str, viewer: str) -> None:
+    """Have a viewer wait for nothing any more whose page has not come back; else look again."""
+    loop = asyncio.get_running_loop()
+    away = listeners.away_seconds(listener)
+    if away >= GONE_SECONDS:
+        loop.run_in_executor(None, services.runner().leave, viewer)
+    elif away:  # a line that is open again looks when it ends
+        loop.call_later(GONE_SECONDS - away, _end_wishes_if_gone, listener, viewer)
 
 
 async def _speak(socket: WebSocket, line: listeners.Line) -> None:

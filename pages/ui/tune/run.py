@@ -49,8 +49,12 @@ class RunTask(Task):
         if st.session_state.get(_REQUESTED) != self.plan.run:
             st.session_state[_REQUESTED] = self.plan.run
             self.submit()
-        elif self.progress.state == "finished" and not self.plan.can_read():
-            self.submit()  # evicted or damaged meanwhile
+            return
+        now = self.progress.state
+        was_away = now == "cancelled"  # not by this session: its page was gone for a while
+        is_lost = now == "finished" and not self.plan.can_read()  # evicted or damaged meanwhile
+        if was_away or is_lost:
+            self.submit()
 
 
 def requested(dataset: Dataset, params: RunParams) -> RunTask:
