@@ -8,11 +8,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
 from harmony_core.errors import ParameterError
+from harmony_core.of_batch import OfBatch, checked_rows, of_levels
 
 _P = TypeVar("_P", bound="_Group")
 
@@ -62,6 +63,7 @@ RANGES: Mapping[str, Range] = {
     "max_iter_kmeans": Range(low=1, high=50, step=1),
     "epsilon_cluster": Range(low=0, high=0.1, step=0.0005),
     "epsilon_harmony": Range(low=0, high=0.1, step=0.001),
+    "batch_prop_cutoff": Range(low=0, high=0.1, step=1e-5),
     "n_neighbors": Range(low=5, high=50, step=1),
     "min_dist": Range(low=0, high=1, step=0.05),
     "spread": Range(low=0.5, high=3, step=0.1),
@@ -84,20 +86,21 @@ class _Group:
     written_as: ClassVar[Mapping[str, str]] = {}
     """Fields whose name in files is another."""
     came_later: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are left out where they are None: names of runs from before them stay."""
+    """Fields that are left out at their default: names of runs from before them stay."""
 
     def __post_init__(self) -> None:
         for field_ in dataclasses.fields(self):
             object.__setattr__(self, field_.name, _plain(getattr(self, field_.name)))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+    def to_dict(self, *, whole: bool = False) -> dict[str, Any]:
+        """Return plain JSON values; whole, also those of `came_later` at their default."""
         values: dict[str, Any] = {}
         for one in dataclasses.fields(self):
             value = getattr(self, one.name)
-            if value is None and one.name in self.came_later:
+            if not whole and one.name in self.came_later and value == one.default:
                 continue
-            plain = value.to_dict() if isinstance(value, _Group) else json.loads(json.dumps(value))
+            is_group = isinstance(value, _Group)
+            plain = value.to_dict(whole=whole) if is_group else json.loads(json.dumps(value))
             values[self.written_as.get(one.name, one.name)] = plain
         return values
 
@@ -244,7 +247,18 @@ class HarmonyParams(_Group):
         Clustering rounds within each of Harmony's.
     epsilon_cluster, epsilon_harmony
         Relative change of the objective below which clustering, and Harmony, stop.
+    batch_prop_cutoff
+        A batch with at most this share of its cells in a soft cluster is left out of that cluster's
+        correction. 0 leaves out none.
+    theta_of, lamb_of
+        Theta, or the fixed ridge penalty, of single batches: rows of batch variable, batch, value.
+        All others have that of their variable, so ``lamb_of`` needs ``lamb``.
+    sigma_of
+        Sigma of each soft cluster, in place of ``sigma``; needs ``nclust``. Which cells a soft
+        cluster holds is known after the run only, and with another seed it is another one.
     """
+
+    came_later = frozenset({"batch_prop_cutoff", "theta_of", "lamb_of", "sigma_of"})
 
     batch: tuple[str, ...]
     theta: tuple[float, ...] = ()
@@ -258,6 +272,10 @@ class HarmonyParams(_Group):
     max_iter_kmeans: int = 4
     epsilon_cluster: float = 1e-3
     epsilon_harmony: float = 1e-2
+    batch_prop_cutoff: float = 1e-5
+    theta_of: OfBatch = ()
+    lamb_of: OfBatch = ()
+    sigma_of: tuple[float, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -281,7 +299,7 @@ class HarmonyParams(_Group):
         object.__setattr__(self, "theta", tuple(theta))
         self._check(
             *("sigma", "max_iter", "tau", "alpha", "block_size", "max_iter_kmeans", "seed"),
-            *("epsilon_cluster", "epsilon_harmony"),
+            *("epsilon_cluster", "epsilon_harmony", "batch_prop_cutoff"),
         )
         self._check_whole("max_iter", "max_iter_kmeans", "seed")
         if self.nclust is not None:
@@ -291,7 +309,52 @@ class HarmonyParams(_Group):
             self._check("lamb")
         self._as_floats(
             *("theta", "sigma", "tau", "alpha", "lamb", "block_size"),
-            *("epsilon_cluster", "epsilon_harmony"),
+            *("epsilon_cluster", "epsilon_harmony", "batch_prop_cutoff", "sigma_of"),
+        )
+        self._take_values_of_batches()
+        if self.sigma_of and len(self.sigma_of) != self.nclust:
+            raise ParameterError(
+                f"{len(self.sigma_of)} values of sigma_of for {self.nclust or 'an automatic'} "
+                "number of soft clusters; set nclust, and give one sigma for each."
+            )
+
+    def _take_values_of_batches(self) -> None:
+        """Check what is set for single batches or soft clusters."""
+        if self.lamb_of and self.lamb is None:
+            raise ParameterError(
+                "lamb_of gives single batches a fixed ridge penalty, so the others need one too: "
+                "set lamb, or leave lamb_of out."
+            )
+        for name, usual in (("theta", self.theta), ("lamb", (self.lamb,) * len(self.batch))):
+            variables = dict(zip(self.batch, (value or 0.0 for value in usual), strict=True))
+            rows = checked_rows(f"{name}_of", getattr(self, f"{name}_of"), variables)
+            for _, _, value in rows:
+                RANGES[name].check(f"{name}_of", value)
+            object.__setattr__(self, f"{name}_of", rows)
+        if not isinstance(self.sigma_of, tuple):
+            raise ParameterError(f"sigma_of must hold numbers, not {self.sigma_of!r}.")
+        for value in self.sigma_of:
+            RANGES["sigma"].check("sigma_of", value)
+
+    def theta_of_levels(self, variable: str, levels: Sequence[str]) -> tuple[float, ...]:
+        """Return theta of each batch of a batch variable, before tau."""
+        return of_levels(self.theta_of, variable, levels, self.theta[self.batch.index(variable)])
+
+    @property
+    def largest_theta(self) -> float:
+        """The largest theta of any batch variable or single batch."""
+        return max(*self.theta, *(value for _, _, value in self.theta_of), 0.0)
+
+    def for_batch(self, *names: str) -> HarmonyParams:
+        """Return the settings for other batch variables: those kept keep their theta."""
+        theta = dict(zip(self.batch, self.theta, strict=True))
+        usual = HarmonyParams(batch=("",)).theta[0]
+        return replace(
+            self,
+            batch=names,
+            theta=tuple(theta.get(name, usual) for name in names),
+            theta_of=tuple(row for row in self.theta_of if row[0] in names),
+            lamb_of=tuple(row for row in self.lamb_of if row[0] in names),
         )
 
     def nclust_for(self, n_cells: int) -> int:

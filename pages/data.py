@@ -84,11 +84,9 @@ def _with(current: RunParams | None, variables: Variables, dataset: Dataset) -> 
             condition=variables.condition,
             panel=variables.panel,
         )
-    theta = dict(zip(current.harmony.batch, current.harmony.theta, strict=True))
-    harmony = replace(current.harmony, batch=batch, theta=tuple(theta.get(b, 2.0) for b in batch))
     return replace(
         current,
-        harmony=harmony,
+        harmony=current.harmony.for_batch(*batch),
         label=variables.label,
         condition=variables.condition,
         panel=variables.panel,

@@ -29,6 +29,45 @@ def test_json_and_back() -> None:
     assert RunParams.from_dict(run.to_dict()) == run
 
 
+def test_settings_that_came_later_are_written_only_where_they_are_set() -> None:
+    """Else runs from before them would have other names."""
+    later = {"batch_prop_cutoff", "theta_of", "lamb_of", "sigma_of"}
+    usual = HarmonyParams(batch=("a",))
+    assert later.isdisjoint(usual.to_dict())
+    assert later < set(usual.to_dict(whole=True))
+    run = RunParams(
+        harmony=HarmonyParams(
+            batch=("a",),
+            lamb=1.0,
+            nclust=2,
+            batch_prop_cutoff=0,
+            theta_of=(("a", "x", 3),),
+            lamb_of=(("a", "y", 4),),
+            sigma_of=(0.1, 0.2),
+        )
+    )
+    assert later < set(run.to_dict()["harmony"])
+    assert RunParams.from_dict(json.loads(json.dumps(run.to_dict()))) == run
+
+
+def test_values_of_batches_that_change_nothing_make_no_other_run() -> None:
+    rows = (("a", "y", 3), ("a", "x", 2), ("b", "z", 1.0))
+    given = HarmonyParams(batch=("b", "a"), theta=(1, 2), theta_of=rows)
+    assert given.theta_of == (("a", "y", 3.0),)
+    assert given.theta_of_levels("a", ["x", "y"]) == (2.0, 3.0)
+    assert given.largest_theta == 3.0
+    again = HarmonyParams(batch=("b", "a"), theta=(1, 2), theta_of=rows[::-1])
+    assert json.dumps(given.to_dict()) == json.dumps(again.to_dict())
+
+
+def test_other_batch_variables_keep_what_is_set_for_those_that_stay() -> None:
+    rows = (("a", "x", 3.0), ("b", "y", 4.0))
+    now = HarmonyParams(batch=("a", "b"), theta=(1, 6), theta_of=rows, lamb=1, lamb_of=rows)
+    other = now.for_batch("c", "b")
+    assert (other.batch, other.theta) == (("c", "b"), (2.0, 6.0))
+    assert other.theta_of == other.lamb_of == rows[1:]
+
+
 def test_one_theta_serves_all_variables() -> None:
     assert HarmonyParams(batch=("a", "b"), theta=(2,)) == HarmonyParams(batch=("a", "b"))
 
@@ -65,6 +104,21 @@ def test_whole_numbers_and_floats_are_one_setting(group: type[Any], values: dict
         (HarmonyParams, {"batch": ("a",), "nclust": 7.5}, "whole number"),
         (HarmonyParams, {"batch": ("a",), "block_size": 2.0}, "block_size is 2"),
         (HarmonyParams, {"batch": ("a",), "lamb": -1.0}, "lamb is -1"),
+        (
+            HarmonyParams,
+            {"batch": ("a",), "theta_of": (("b", "x", 1),)},
+            "no batch variable of this",
+        ),
+        (HarmonyParams, {"batch": ("a",), "theta_of": (("a", "x", 101),)}, "theta_of is 101"),
+        (HarmonyParams, {"batch": ("a",), "theta_of": ("a", "x", 1)}, "for each batch meant"),
+        (HarmonyParams, {"batch": ("a",), "theta_of": (("a", 1, 1),)}, "for each batch meant"),
+        (HarmonyParams, {"batch": ("a",), "theta_of": 3}, "for each batch meant"),
+        (HarmonyParams, {"batch": ("a",), "theta_of": (("a", "x", 1),) * 2}, "'x' of 'a' twice"),
+        (HarmonyParams, {"batch": ("a",), "lamb_of": (("a", "x", 1),)}, "set lamb, or leave"),
+        (HarmonyParams, {"batch": ("a",), "sigma_of": (0.1, 0.2)}, "for an automatic number"),
+        (HarmonyParams, {"batch": ("a",), "sigma_of": (0.1,), "nclust": 2}, "1 values of sigma_of"),
+        (HarmonyParams, {"batch": ("a",), "sigma_of": (0.1, 2), "nclust": 2}, "sigma_of is 2"),
+        (HarmonyParams, {"batch": ("a",), "batch_prop_cutoff": 0.5}, "batch_prop_cutoff is 0.5"),
         (PrepareParams, {"min_genes": 900, "max_genes": 800}, "no cell would be kept"),
         (GraphParams, {"n_neighbors": 2}, "n_neighbors is 2"),
         (LayoutParams, {"min_dist": 0.9, "spread": 0.5}, "above spread"),

@@ -64,10 +64,34 @@ _HARMONY = {
     "block_size": "share of cells updated together (0.05)",
     "epsilon_cluster": "change at which clustering stops, from its 5th round on (0.001)",
     "epsilon_harmony": "change at which Harmony stops (0.01)",
+    "batch_prop_cutoff": "share of a batch's cells up to which a soft cluster is not corrected for "
+    "the batch (1e-05)",
+}
+_OF_BATCHES = {
+    "theta_of": "theta of a single batch; repeat it for several",
+    "lamb_of": "with --lamb: fixed ridge penalty of a single batch; repeat it for several",
 }
 
 
 _Group = argparse._ArgumentGroup
+
+
+class _OfBatch(argparse.Action):
+    """Collects a batch variable, a batch and a number, each time that the option is given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        variable, batch, text = values
+        try:
+            row = (variable, batch, float(text))
+        except ValueError:
+            parser.error(f"argument {option_string}: {text!r} is not a number")
+        setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or ()), row])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +135,17 @@ def _add_harmony(harmony: _Group) -> None:
     harmony.add_argument("--max-iter-kmeans", type=int, metavar="N", help="clustering rounds (4)")
     for name, text in _HARMONY.items():
         harmony.add_argument(_option(name), type=float, metavar="X", help=text)
+    for name, text in _OF_BATCHES.items():
+        harmony.add_argument(
+            _option(name), nargs=3, action=_OfBatch, metavar=("KEY", "BATCH", "X"), help=text
+        )
+    harmony.add_argument(
+        "--sigma-of",
+        type=float,
+        nargs="+",
+        metavar="S",
+        help="with --nclust: a sigma for each soft cluster, in place of --sigma",
+    )
     harmony.add_argument("--seed", type=int, metavar="N", help="seed of everything random (0)")
 
 

@@ -19,6 +19,7 @@ from harmony_core.figures.paper.harmony import convergence_figure
 from harmony_core.figures.paper.layouts import evaluation_figure, pair_figure
 from harmony_core.io.writing import write_text_whole
 from harmony_core.metric_catalog import metric_title
+from harmony_core.of_batch import in_words
 from harmony_core.runs.design import design_of_run
 from harmony_core.runs.history import differing, summary
 from harmony_core.runs.results import RunResults
@@ -156,6 +157,8 @@ def _lowered_theta(
 
 def _plain(setting: Any) -> Any:
     if isinstance(setting, list):
+        if setting and isinstance(setting[0], list):
+            return in_words(setting)
         return ", ".join(f"{s:g}" if isinstance(s, float) else str(s) for s in setting)
     return setting
 

@@ -11,6 +11,7 @@ from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.methods.neighbors import search_for
+from harmony_core.of_batch import in_words
 from harmony_core.params import PrepareParams, RunParams
 from harmony_core.runs.results import RunResults
 
@@ -200,7 +201,15 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
     p, harmony = results.params.harmony, results.harmony
     assert harmony is not None
     theta = ", ".join(f"{value:g} for {name}" for name, value in zip(p.batch, p.theta, strict=True))
+    if p.theta_of:
+        theta += f" ({in_words(p.theta_of)})"
+    sigma = f"sigma {p.sigma:g}"
+    if p.sigma_of:
+        sigma = f"a sigma for each soft cluster ({min(p.sigma_of):g} to {max(p.sigma_of):g})"
     ridge = f"lambda estimated with alpha {p.alpha:g}" if p.lamb is None else f"lambda {p.lamb:g}"
+    if p.lamb_of:
+        ridge += f" ({in_words(p.lamb_of)})"
+    pruned = f"; batch_prop_cutoff {p.batch_prop_cutoff:g}" * ("batch_prop_cutoff" in p.to_dict())
     iterations = counted(harmony["iterations"], "iteration")
     ended = {
         "converged": f"converged after {iterations}",
@@ -210,8 +219,8 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
     }[harmony["stop_reason"]]
     return (
         f"Differences between the levels of {', '.join(p.batch)} were corrected with Harmony "
-        f"{cited} (harmonypy {used['harmonypy']}; theta {theta}; sigma {p.sigma:g}; "
-        f"{harmony['nclust']} soft clusters; tau {p.tau:g}; {ridge}), which {ended}."
+        f"{cited} (harmonypy {used['harmonypy']}; theta {theta}; {sigma}; "
+        f"{harmony['nclust']} soft clusters; tau {p.tau:g}; {ridge}{pruned}), which {ended}."
     )
 
 

@@ -20,7 +20,12 @@ from harmony_core.params import GROUPS, RunParams
 if TYPE_CHECKING:
     from harmony_core.store import Dataset
 
-_LISTS = {("harmony", "batch"), ("harmony", "theta"), ("clusters", "resolutions")}
+_LISTS = {
+    *(("harmony", "batch"), ("harmony", "theta"), ("harmony", "sigma_of")),
+    ("clusters", "resolutions"),
+}
+_ROWS = {("harmony", "theta_of"), ("harmony", "lamb_of")}
+"""Lists of rows, which `RunParams` checks."""
 _TEXTS = {
     ("", "label"),
     ("", "given"),
@@ -114,7 +119,7 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     ParameterError, DataError
         If an entry is unknown, out of its range, or the data don't have what it names.
     """
-    from harmony_core.inspect.columns import batch_column, check_label
+    from harmony_core.inspect.columns import batch_column, check_label, check_named_batches
 
     if len(content) > LARGEST_FILE:
         raise FileError(f"{name!r} is too large for a settings file.")
@@ -131,6 +136,7 @@ def loaded_settings(content: bytes, name: str, dataset: Dataset) -> RunParams:
     obs, basis = dataset.obs, params.prepare.basis
     for column in params.harmony.batch:
         batch_column(obs, column)
+    check_named_batches(obs, params.harmony)
     if params.panel is not None:
         panel_sets(params.panel)
     elif params.label is not None:
@@ -203,6 +209,8 @@ def _refuse_unknown(values: Mapping[str, Any], known: set[str], group: str) -> N
 
 
 def _checked(group: str, name: str, value: Any, default: Any) -> Any:
+    if (group, name) in _ROWS:
+        return value
     if (group, name) not in _LISTS:
         return _single(group, name, value, default)
     items = value if isinstance(value, list) else [value]

@@ -18,6 +18,8 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from harmony_core.counting import counted
 from harmony_core.errors import BatchError, DataError
 from harmony_core.inspect.missing import is_missing
+from harmony_core.of_batch import check_levels
+from harmony_core.params import HarmonyParams
 from harmony_core.thresholds import MIN_CELLS
 
 MAX_BATCHES = 2_000
@@ -113,6 +115,15 @@ def batch_column(obs: pd.DataFrame, name: str) -> pd.Series[Any]:
         raise BatchError(f"There are several columns {quoted(name)}; rename all but one.")
     check_batch(values, name, len(obs))
     return values.astype(str).astype("category")
+
+
+def check_named_batches(obs: pd.DataFrame, harmony: HarmonyParams) -> None:
+    """Raise ParameterError if settings of single batches name one that there is not."""
+    named = {"theta_of": harmony.theta_of, "lamb_of": harmony.lamb_of}
+    variables = dict.fromkeys(row[0] for rows in named.values() for row in rows)
+    levels = {name: list(batch_column(obs, name).cat.categories) for name in variables}
+    for name, rows in named.items():
+        check_levels(name, rows, levels)
 
 
 def check_label(obs: pd.DataFrame, name: str) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from harmony_core.counting import counted
 from harmony_core.errors import BatchError, DataError, ParameterError
+from harmony_core.of_batch import check_levels, of_levels
 from harmony_core.params import HarmonyParams
 from harmony_core.thresholds import MIN_CELLS
 
@@ -105,6 +106,9 @@ def correct(
             f"nclust is {nclust}, but there are only {len(X)} cells; choose fewer soft clusters "
             "or leave it automatic."
         )
+    names = dict(zip(params.batch, (levels for _, levels in coded), strict=True))
+    check_levels("theta_of", params.theta_of, names)
+    check_levels("lamb_of", params.lamb_of, names)
     return _run(X, [c for c, _ in coded], [n for _, n in coded], nclust, params)
 
 
@@ -120,14 +124,16 @@ def _run(
     # It installs its own log handler, which would write to the terminal of whoever runs us.
     logging.getLogger("harmonypy").handlers.clear()
     columns = {str(i): c for i, c in enumerate(codes)}
+    named = list(zip(params.batch, levels, strict=True))
+    theta_b = [params.theta_of_levels(name, found) for name, found in named]
     try:
         result = harmonypy.run_harmony(
             X,
             columns,
             list(columns),
-            theta=list(params.theta),
-            lamb=params.lamb,
-            sigma=params.sigma,
+            theta=[value for values in theta_b for value in values],
+            lamb=_ridge_penalty(params, named),
+            sigma=params.sigma_of or params.sigma,
             nclust=nclust,
             tau=params.tau,
             block_size=params.block_size,
@@ -136,6 +142,7 @@ def _run(
             epsilon_cluster=params.epsilon_cluster,
             epsilon_harmony=params.epsilon_harmony,
             alpha=params.alpha,
+            batch_prop_cutoff=params.batch_prop_cutoff,
             verbose=False,
             random_state=params.seed,
         )
@@ -155,7 +162,7 @@ def _run(
         nclust=nclust,
         theta_b=tuple(
             tuple(effective_theta(t, np.bincount(c), nclust, params.tau).tolist())
-            for t, c in zip(params.theta, codes, strict=True)
+            for t, c in zip(theta_b, codes, strict=True)
         ),
         levels=tuple(levels),
         codes=tuple(codes),
@@ -163,8 +170,24 @@ def _run(
     )
 
 
+def _ridge_penalty(
+    params: HarmonyParams, levels: Sequence[tuple[str, Sequence[str]]]
+) -> float | list[float] | None:
+    """Return what harmonypy takes: none where it estimates, one for all, or one a batch."""
+    if params.lamb is None or not params.lamb_of:
+        return params.lamb
+    return [
+        value
+        for name, found in levels
+        for value in of_levels(params.lamb_of, name, found, params.lamb)
+    ]
+
+
 def effective_theta(
-    theta: float, batch_sizes: npt.NDArray[np.integer], nclust: int, tau: float
+    theta: float | Sequence[float],
+    batch_sizes: npt.NDArray[np.integer],
+    nclust: int,
+    tau: float,
 ) -> npt.NDArray[np.float64]:
     """Return theta per batch after tau's protection of small batches.
 
@@ -173,7 +196,7 @@ def effective_theta(
     Parameters
     ----------
     theta
-        Of the batch variable.
+        Of the batch variable, or of each of its batches.
     batch_sizes
         Cells of each batch.
     nclust
@@ -186,9 +209,10 @@ def effective_theta(
     One value a batch.
     """
     sizes = np.asarray(batch_sizes, dtype=np.float64)
+    asked = np.broadcast_to(np.asarray(theta, dtype=np.float64), sizes.shape)
     if tau <= 0:
-        return np.full(sizes.shape, float(theta))
-    return np.asarray(theta * (1 - np.exp(-((sizes / (nclust * tau)) ** 2))))
+        return asked.copy()
+    return np.asarray(asked * (1 - np.exp(-((sizes / (nclust * tau)) ** 2))))
 
 
 def _unsolvable(params: HarmonyParams) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harmony_core import of_batch
 from harmony_core.errors import InputError
 from harmony_core.params import RunParams
 from harmony_core.runs.notes import notes_on_run
@@ -100,8 +101,8 @@ def differing(runs: Iterable[RunParams]) -> list[str]:
 
 def flat(params: RunParams) -> dict[str, Any]:
     """Return all settings of a run as plain values by ``group.name``."""
-    plain: dict[str, Any] = {"panel": None, "prepare.use_dims": None}  # files say them where set
-    for group, values in params.to_dict().items():
+    plain: dict[str, Any] = {}
+    for group, values in params.to_dict(whole=True).items():
         if isinstance(values, dict):
             plain |= {f"{group}.{name}": value for name, value in values.items()}
         else:
@@ -187,7 +188,9 @@ def distinct_settings(params: RunParams, runs: Sequence[RunParams]) -> list[str]
 
 def _in_words(value: Any) -> str:
     if isinstance(value, list):
-        return "/".join(map(_in_words, value))
+        if value and isinstance(value[0], list):
+            return of_batch.in_words(value)
+        return "/".join(map(_in_words, value)) or "none"
     if value is None:
         return "automatic"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from harmony_core.errors import InputError, ParameterError
-from harmony_core.inspect.columns import batch_column
+from harmony_core.inspect.columns import batch_column, check_named_batches
 from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.history import flat
@@ -22,6 +22,9 @@ from harmony_core.store import Dataset
 _BATCH = "batch"
 _NOT_IN_LINKS = ("harmony.batch", "clusters.resolutions", "given")
 """Written in another way, or not changed by any control."""
+
+_ROWS = ("harmony.theta_of", "harmony.lamb_of")
+"""Lists of variable, batch and value."""
 
 _LARGEST = 2**53
 
@@ -42,7 +45,7 @@ def to_parameters(params: RunParams, start: RunParams) -> dict[str, list[str]]:
         if name == "label" and params.panel is not None:
             continue  # it follows from the panel
         if value != then[name] and name not in _NOT_IN_LINKS:
-            values = value if isinstance(value, list) else [value]
+            values = (value or [""]) if isinstance(value, list) else [value]
             parameters[_short(name)] = [_text(v) for v in values]
     return parameters
 
@@ -105,8 +108,13 @@ def _with(
         return replace(params, label=None, panel=texts[0])
     group, _, last = setting.rpartition(".")
     then = flat(params)[setting]
-    if isinstance(then, list):
-        value: Any = tuple(_value(name, text, then[0]) for text in texts)
+    if setting in _ROWS:
+        value: Any = tuple(_row(name, text) for text in texts if text)
+        check_named_batches(dataset.obs, replace(params.harmony, **{last: value}))
+    elif setting == "harmony.sigma_of":
+        value = tuple(_value(name, text, 0.1) for text in texts if text)
+    elif isinstance(then, list):
+        value = tuple(_value(name, text, then[0]) for text in texts)
     else:
         value = _value(name, texts[0], then, is_name=setting in ("label", "prepare.basis"))
     if not group:
@@ -138,13 +146,24 @@ def _value(name: str, text: str, then: Any, *, is_name: bool = False) -> Any:
     return value
 
 
+def _row(name: str, text: str) -> Any:
+    """Return a variable, a batch and its value; `HarmonyParams` checks what they are."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ParameterError(
+            f"{name} must be a batch variable, a batch and a number, not {text[:40]!r}."
+        ) from None
+
+
 def _for_batch(start: RunParams, names: Sequence[str]) -> RunParams:
     """Return the settings to start with for other batch variables."""
     if tuple(names) == start.harmony.batch:
         return start
     label = None if start.label in names else start.label
-    harmony = replace(start.harmony, batch=tuple(names), theta=HarmonyParams(batch=("",)).theta)
-    return replace(start, harmony=harmony, label=label)
+    usual = HarmonyParams(batch=("",)).theta
+    harmony = replace(start.harmony, theta_of=(), lamb_of=())
+    return replace(start, harmony=replace(harmony, batch=tuple(names), theta=usual), label=label)
 
 
 def _short(name: str) -> str:

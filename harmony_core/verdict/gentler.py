@@ -52,7 +52,7 @@ def _lower_theta(facts: RunFacts, batch_variable: str) -> Advice | None:
 
 def _lower_sigma(facts: RunFacts) -> Advice | None:
     sigma = steps.gentler_sigma(facts.settings.sigma)
-    if sigma is None:
+    if sigma is None or facts.settings.sigma_of:
         return None
     return Advice(
         sentence=f"Lower sigma to {sigma:g}: soft clusters become sharper, which merged least in "

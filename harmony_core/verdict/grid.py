@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harmony_core.detector.results import LabelMixing
@@ -21,9 +21,9 @@ def grid(settings: HarmonyParams) -> tuple[HarmonyParams, ...]:
 
     Every batch variable gets the same theta.
     """
-    values = settings.to_dict()
+    n = len(settings.batch)
     return tuple(
-        HarmonyParams.from_dict({**values, "theta": [theta] * len(settings.batch), "sigma": sigma})
+        replace(settings, theta=(theta,) * n, sigma=sigma, sigma_of=())
         for theta in THETAS
         for sigma in SIGMAS
     )

@@ -171,7 +171,7 @@ def _early_stop(facts: RunFacts) -> list[str]:
 def _nothing_sentence(facts: RunFacts) -> str:
     if facts.settings.max_iter == 0:
         return "No iteration was allowed, so the embedding is the uncorrected one."
-    if max(facts.settings.theta) == 0:
+    if facts.settings.largest_theta == 0:
         return "Theta is 0, so Harmony had no reason to mix batches and moved nothing."
     if facts.settings.lamb is not None:
         return (

@@ -46,7 +46,7 @@ def _penalty(facts: RunFacts) -> Advice | None:
         return Advice(
             sentence=f"Leave lambda on automatic: fixed at {now.lamb:g}, this ridge penalty holds "
             f"the correction back (automatic is about {automatic:.2g} where it is least).",
-            changes={"lamb": None},
+            changes={"lamb": None} | ({"lamb_of": ()} if now.lamb_of else {}),
         )
     alpha = steps.stronger_alpha(now.alpha)
     if alpha is None:
@@ -90,7 +90,7 @@ def _lower_epsilon(facts: RunFacts) -> Advice | None:
 
 def _raise_sigma(facts: RunFacts) -> Advice | None:
     sigma = steps.stronger_sigma(facts.settings.sigma)
-    if sigma is None:
+    if sigma is None or facts.settings.sigma_of:
         return None
     return Advice(
         sentence=f"Raise sigma to {sigma:g}: below {thresholds.MIXING_SIGMA:g}, batches often stay "

@@ -23,7 +23,7 @@ from pages.ui import address, colouring, services
 from pages.ui.linked_view import selection_key
 from pages.ui.linked_view.selection_state import SelectionState, pack_bits
 from pages.ui.text import plain
-from pages.ui.tune import before_after
+from pages.ui.tune import batch_table, before_after
 from tests.app.conftest import Waiting
 from tests.conftest import SMALL
 
@@ -104,6 +104,34 @@ def test_back_in_the_browser_restores_the_settings_of_the_data_in_hand(
     app.run()
     assert _slider(app, "theta").value == 2.0
     assert app.query_params == first
+
+
+def test_a_theta_of_one_batch_holds_while_its_panel_is_closed(
+    app: AppTest, runner: Waiting
+) -> None:
+    app.query_params |= {"sample": "kang", "theta_of": '["condition", "stimulated", 1.0]'}
+    app.run()
+    assert not app.exception
+    row = '["condition", "stimulated", 1.0]'
+    assert app.query_params["theta_of"] == row
+    assert "Own theta: 1 for stimulated of condition." in _text(app)
+    assert not app.get("arrow_data_frame_editor")
+    _slider(app, "theta").set_value(3.0).run()
+    assert app.query_params["theta_of"] == row
+    assert runner.wanted
+    key = next(key for key in app.session_state.filtered_state if key.endswith(":theta:condition"))
+    app.session_state[key.removesuffix("theta:condition") + "theta_of"] = ()
+    app.run()
+    assert "theta_of" not in app.query_params
+
+
+def test_what_is_typed_into_the_table_of_batches_is_kept_by_name() -> None:
+    batches = [("donor", "d1"), ("donor", "d2"), ("lane", "d1")]
+    edited = {0: {"theta": None}, 2: {"theta": 0.5}, 1: {"lambda": 7}}
+    rows = (("donor", "d1", 3.0), ("donor", "d2", 4.0))
+    found = batch_table.with_edits(rows, edited, "theta", batches)
+    assert found == (("donor", "d2", 4.0), ("lane", "d1", 0.5))
+    assert batch_table.with_edits((), edited, "lambda", batches) == (("donor", "d2", 7.0),)
 
 
 def test_data_without_a_panels_genes_show_those_of_their_clusters(small: AppTest) -> None:

@@ -342,6 +342,35 @@ def test_arguments_become_params() -> None:
     assert params.condition
 
 
+def test_values_of_single_batches_are_given_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parse = command_parser().parse_args
+    given = ["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad", "--lamb", "1"]
+    theta = ["--theta-of", "a", "x", "3", "--theta-of", "a", "-y z", "0.5"]
+    more = [
+        *("--lamb-of", "a", "x", "4", "--nclust", "2", "--sigma-of", "0.1", "0.2"),
+        *("--batch-prop-cutoff", "0.001"),
+    ]
+    params = params_of(parse([*given, *theta, *more]))
+    assert params.harmony == HarmonyParams(
+        batch=("a",),
+        theta_of=(("a", "x", 3.0), ("a", "-y z", 0.5)),
+        lamb=1.0,
+        lamb_of=(("a", "x", 4.0),),
+        nclust=2,
+        sigma_of=(0.1, 0.2),
+        batch_prop_cutoff=0.001,
+    )
+    for ending in ("toml", "json"):
+        write_settings(params, tmp_path / f"settings.{ending}")
+        config = ["--config", str(tmp_path / f"settings.{ending}"), "--out", "o.h5ad"]
+        assert params_of(parse(["correct", "in.h5ad", *config])) == params
+    with pytest.raises(SystemExit):
+        parse([*given, "--theta-of", "a", "x", "much"])
+    assert "--theta-of: 'much' is not a number" in capsys.readouterr().err
+
+
 def test_components_of_a_basis_are_its_first_ones(tmp_path: Path) -> None:
     parse = command_parser().parse_args
     given = ["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad"]

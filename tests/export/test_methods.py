@@ -9,8 +9,9 @@ import anndata as ad
 import numpy as np
 import pytest
 
-from harmony_core.export.methods import _preparation, design_sentence
+from harmony_core.export.methods import _correction, _preparation, design_sentence
 from harmony_core.export.record import prepared_facts, versions
+from harmony_core.params import HarmonyParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Store
@@ -52,6 +53,30 @@ def test_how_genes_were_chosen(
     assert noted == (solo != 0)
     assert facts.get("small_batches") == (["solo"] if solo == 3 else None) or solo is None
     assert said in " ".join(_preparation(params.prepare, facts, "[1]", versions()))
+
+
+def test_values_of_single_batches_are_said(finished: RunResults) -> None:
+    harmony = replace(
+        SMALL.harmony,
+        theta_of=(("batch", "B", 1),),
+        lamb=1.0,
+        lamb_of=(("batch", "A", 3),),
+        nclust=2,
+        sigma_of=(0.1, 0.2),
+        batch_prop_cutoff=0.01,
+    )
+    sentence = _correction(with_harmony(finished, harmony), "[2]", versions())
+    assert "theta 2 for batch (1 for B of batch)" in sentence
+    assert "a sigma for each soft cluster (0.1 to 0.2)" in sentence
+    assert "lambda 1 (3 for A of batch); batch_prop_cutoff 0.01)" in sentence
+    assert "cutoff" not in _correction(finished, "[2]", versions())
+
+
+def with_harmony(results: RunResults, harmony: HarmonyParams) -> RunResults:
+    """A run of other settings of Harmony, that only was corrected."""
+    params = replace(results.params, harmony=harmony)
+    Pipeline(results.dataset, params).run("correct")
+    return RunResults(results.dataset, params)
 
 
 def test_a_record_from_before_says_of_genes_what_it_knows() -> None:

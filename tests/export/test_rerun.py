@@ -112,6 +112,21 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
             clusters=ClusterParams(resolutions=(0.4, 1.0), shown=1.0, flavor="leidenalg", seed=2),
         ),
     ),
+    "single_batches": (
+        _two_variables,
+        RunParams(
+            harmony=HarmonyParams(
+                batch=(HOSTILE, "batch"),
+                theta_of=((HOSTILE, "10", 0.5), ("batch", "B", 4.0)),
+                lamb=1.0,
+                lamb_of=((HOSTILE, "8", 9.0),),
+                nclust=3,
+                sigma_of=(0.05, 0.1, 0.2),
+                batch_prop_cutoff=0.01,
+            ),
+            prepare=PrepareParams(min_genes=20, n_pcs=12),
+        ),
+    ),
     "logged_in_raw": (
         _logged_in_raw,
         RunParams(

@@ -54,6 +54,19 @@ CASES: Mapping[str, dict[str, Any]] = {
     "hostile names": record(
         RunParams(harmony=HarmonyParams(batch=(HOSTILE, "b"), theta=(1, 3), tau=5, lamb=0))
     ),
+    "single batches": record(
+        RunParams(
+            harmony=HarmonyParams(
+                batch=("donor", HOSTILE),
+                theta_of=(("donor", HOSTILE, 4), (HOSTILE, "x", 3)),
+                lamb=1.0,
+                lamb_of=((HOSTILE, HOSTILE, 5),),
+                nclust=2,
+                sigma_of=(0.1, 0.2),
+                batch_prop_cutoff=0.01,
+            )
+        )
+    ),
     "layer": record(PLAIN, where="layers/my counts"),
     "logged in raw": record(
         replace(PLAIN, harmony=replace(PLAIN.harmony, alpha=2.0)), where="raw", kind="log"
@@ -102,6 +115,16 @@ def arguments(script: str, function: str) -> set[str]:
             break
         own += c if depth == 1 else ""
     return set(re.findall(r"([\w.]+) =", own))
+
+
+def test_what_r_has_no_setting_for_is_said() -> None:
+    script = r_script(CASES["single batches"])
+    assert "where\n#   R takes one for each variable, so these are left out" in script
+    assert '#   theta c("donor", ' in script
+    assert f"#   lambda c({r_literal(HOSTILE)}, {r_literal(HOSTILE)}, 5.0)" in script
+    assert "sigma <- c(0.1, 0.2)" in script
+    assert "batch.prop.cutoff = batch_prop_cutoff" in script
+    assert "Single batches" not in r_script(CASES["counts"])
 
 
 @pytest.mark.parametrize("name", CASES)

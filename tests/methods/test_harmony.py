@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import fields
 from pathlib import Path
 
 import anndata as ad
@@ -32,6 +34,7 @@ PARAMS = HarmonyParams(batch=("batch",))
         {"theta": (5.0,), "sigma": 0.05, "nclust": 12, "max_iter": 4},
         {"tau": 5.0, "alpha": 1.0, "block_size": 0.2, "max_iter_kmeans": 8, "seed": 3},
         {"lamb": 1.0, "epsilon_cluster": 0.0, "epsilon_harmony": 0.0, "max_iter": 3},
+        {"batch_prop_cutoff": 0.01},
     ],
 )
 def test_equals_bare_harmonypy_to_the_last_bit(settings: dict[str, object]) -> None:
@@ -52,6 +55,7 @@ def test_equals_bare_harmonypy_to_the_last_bit(settings: dict[str, object]) -> N
         epsilon_cluster=params.epsilon_cluster,
         epsilon_harmony=params.epsilon_harmony,
         alpha=params.alpha,
+        batch_prop_cutoff=params.batch_prop_cutoff,
         random_state=params.seed,
         verbose=False,
     )
@@ -68,6 +72,88 @@ def test_several_batch_variables_equal_bare_harmonypy() -> None:
     bare = harmonypy.run_harmony(X, meta, ["batch", "run"], theta=[1.0, 4.0], verbose=False)
     np.testing.assert_array_equal(ours.embedding, bare.Z_corr)
     assert ours.levels == (("a", "b", "c"), ("1", "2"))
+
+
+def test_single_batches_and_soft_clusters_equal_bare_harmonypy() -> None:
+    other = np.tile([9, 10], 90)  # which sort as numbers
+    params = HarmonyParams(
+        batch=("batch", "run"),
+        theta=(1.0, 4.0),
+        theta_of=(("run", "10", 0.5), ("batch", "c", 3.0)),
+        lamb=1.0,
+        lamb_of=(("batch", "a", 5.0),),
+        nclust=4,
+        sigma_of=(0.05, 0.1, 0.1, 0.2),
+        tau=3.0,
+    )
+    ours = correct(X, [BATCH, other], params)
+    meta = pd.DataFrame({"batch": BATCH, "run": other})
+    theta, lamb = [1.0, 1.0, 3.0, 4.0, 0.5], [5.0, 1.0, 1.0, 1.0, 1.0]
+    settings = {"theta": theta, "lamb": lamb, "sigma": [0.05, 0.1, 0.1, 0.2], "nclust": 4, "tau": 3}
+    bare = harmonypy.run_harmony(X, meta, ["batch", "run"], verbose=False, **settings)
+    np.testing.assert_array_equal(ours.embedding, bare.Z_corr)
+    sizes = np.array([60, 60, 60, 90, 90])
+    left = np.array(theta) * (1 - np.exp(-((sizes / 12) ** 2)))
+    np.testing.assert_allclose(np.concatenate(ours.theta_b), left)
+
+
+@pytest.mark.parametrize(
+    ("settings", "unlike"),
+    [
+        ({"theta_of": (("batch", "a", 9.0),)}, {}),
+        ({"lamb": 1.0, "lamb_of": (("batch", "a", 50.0),)}, {"lamb": 1.0}),
+        ({"nclust": 2, "sigma_of": (0.02, 0.5)}, {"nclust": 2}),
+        ({"batch_prop_cutoff": 0.05}, {}),
+    ],
+)
+def test_each_of_these_settings_changes_the_result(
+    settings: dict[str, object], unlike: dict[str, object]
+) -> None:
+    cells, batch = _three_batches()
+    moved, usual = (
+        correct(cells, [batch], HarmonyParams(batch=("batch",), **each)).embedding  # type: ignore[arg-type]
+        for each in (settings, unlike)
+    )
+    assert np.abs(moved - usual).max() > 1e-3
+
+
+def test_a_batch_that_is_gone_is_named() -> None:
+    for name in ("theta_of", "lamb_of"):
+        params = HarmonyParams(batch=("batch",), lamb=1.0, **{name: (("batch", "d", 9.0),)})  # type: ignore[arg-type]
+        with pytest.raises(
+            ParameterError, match=rf"{name} names 'd' of 'batch', .* one of 'a', 'b'"
+        ):
+            correct(X, [BATCH], params)
+
+
+OURS_FOR_HARMONYPYS = {
+    **{"vars_use": "batch", "max_iter_harmony": "max_iter", "random_state": "seed"},
+    **{name: name for name in ("theta", "lamb", "sigma", "nclust", "tau", "block_size", "alpha")},
+    **{name: name for name in ("max_iter_kmeans", "epsilon_cluster", "epsilon_harmony")},
+    "batch_prop_cutoff": "batch_prop_cutoff",
+}
+"""Our setting for each argument of harmonypy; `theta_of`, `lamb_of`, `sigma_of` are what theta,
+lamb and sigma are as sequences."""
+NO_SETTING = {
+    "data_mat": "the embedding that the run prepares or takes",
+    "meta_data": "the table of cells",
+    "verbose": "harmonypy's own log; the page shows the objective instead",
+    "ncores": "results are the same for any; the workers share out the processor's",
+}
+"""Arguments that are no setting, and why. Beside these, lamb's penalty of the intercept: anything
+but 0 draws every soft cluster towards the origin of the components, which means nothing of the
+batches."""
+
+
+def test_every_argument_of_harmonypy_is_a_setting_or_has_a_reason() -> None:
+    arguments = inspect.signature(harmonypy.run_harmony).parameters
+    assert set(arguments) == set(OURS_FOR_HARMONYPYS) | set(NO_SETTING)
+    ours = {field.name: field.default for field in fields(HarmonyParams)}
+    of_each = {"theta_of", "lamb_of", "sigma_of"}
+    assert set(ours) == set(OURS_FOR_HARMONYPYS.values()) | of_each
+    for theirs, name in OURS_FOR_HARMONYPYS.items():
+        if name not in ("batch", "theta"):  # () and None both stand for 2
+            assert arguments[theirs].default == ours[name], name
 
 
 def test_penalties_of_several_variables_multiply_as_the_help_says() -> None:

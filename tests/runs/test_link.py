@@ -15,6 +15,18 @@ from tests.conftest import SMALL
 
 CHANGED = (
     replace(SMALL, harmony=replace(SMALL.harmony, theta=(4.0,), sigma=0.05, nclust=12, lamb=1.0)),
+    replace(
+        SMALL,
+        harmony=replace(
+            SMALL.harmony,
+            lamb=1.0,
+            theta_of=(("batch", "A", 3.0),),
+            lamb_of=(("batch", "B", 4.0),),
+            batch_prop_cutoff=0.0,
+            nclust=2,
+            sigma_of=(0.1, 0.2),
+        ),
+    ),
     replace(SMALL, label=None, condition=True),
     replace(SMALL, prepare=replace(SMALL.prepare, max_mito=5.0)),
     replace(SMALL, layout=LayoutParams(min_dist=0.9, spread=2.0)),
@@ -59,6 +71,11 @@ def test_only_what_differs_is_told() -> None:
         ("batch", "nowhere", "nowhere"),
         ("layout.min_dist", "0.9", "spread"),
         ("kappa", "1", "no setting"),
+        ("theta_of", '["batch", "nowhere", 3]', "a batch that no cell is of"),
+        ("theta_of", '["donor", "d1", 3]', "no batch variable of this run"),
+        ("theta_of", "[[[", "a batch variable, a batch and a number"),
+        ("theta_of", '["batch"]', "a batch variable, a batch and a number"),
+        ("sigma_of", "0.1", "for an automatic number of soft clusters"),
         ("clusters.resolutions", "0.1", "no setting"),
     ],
 )
@@ -72,7 +89,26 @@ def test_what_can_not_be_used_is_left_out_with_a_sentence(
     assert sentence in problems[0]
 
 
-_NAMES = st.sampled_from(["theta", "nclust", "lamb", "condition", "layout.seed", "clusters.shown"])
+def test_values_of_batches_that_data_come_with_can_be_taken_away_by_a_link(
+    dataset: Dataset,
+) -> None:
+    start = next(params for params in CHANGED if params.harmony.theta_of)
+    plain = replace(start, harmony=replace(start.harmony, theta_of=(), lamb_of=(), sigma_of=()))
+    assert from_parameters(to_parameters(plain, start), dataset, start) == (plain, ())
+
+
+_NAMES = st.sampled_from(
+    [
+        "theta_of",
+        "sigma_of",
+        "theta",
+        "nclust",
+        "lamb",
+        "condition",
+        "layout.seed",
+        "clusters.shown",
+    ]
+)
 _TEXTS = st.lists(st.text(max_size=12) | st.from_regex(r"-?[0-9.eE\[\]{}\"]{1,8}"), min_size=1)
 
 

@@ -122,6 +122,8 @@ def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[S
         where=record["where"],
         kind=record["kind"],
         harmony=params.precomputed is None,
+        theta_of=params.harmony.theta_of,
+        lamb_of=params.harmony.lamb_of,
         basis=params.prepare.basis,
         use_dims=params.prepare.use_dims,
         max_doublet=params.prepare.max_doublet,
@@ -242,5 +244,15 @@ def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict
         "epsilon_harmony": harmony.epsilon_harmony,
         "random_state": harmony.seed,
     }
+    written = harmony.to_dict()  # which leaves out what came later, at its default
+    if "batch_prop_cutoff" in written:
+        settings["batch_prop_cutoff"] = harmony.batch_prop_cutoff
+    if harmony.sigma_of:
+        settings["sigma"] = list(harmony.sigma_of)
     levels = dict(zip(harmony.batch, record["harmony"]["levels"], strict=True))
-    return {"BATCHES": levels, "HARMONY": settings}
+    of_batches = {"THETA_OF": harmony.theta_of, "LAMBDA_OF": harmony.lamb_of}
+    return {
+        "BATCHES": levels,
+        "HARMONY": settings,
+        **{name: [list(row) for row in rows] for name, rows in of_batches.items() if rows},
+    }

@@ -71,6 +71,8 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         has_counts=has_counts,
         genes_chosen=record.get("prepared", {}).get("genes_chosen"),
         harmony=harmony,
+        theta_of=[list(row) for row in harmony.theta_of],
+        lamb_of=[list(row) for row in harmony.lamb_of],
         harmonypy=record["versions"].get("harmonypy"),
         effective_theta=effective,
         panel={} if params.panel is None else panel_sets(params.panel),
@@ -115,9 +117,10 @@ def _settings(
 
 
 def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict[str, Any]:
+    pruning = {"batch_prop_cutoff": harmony.batch_prop_cutoff}
     return {
         "theta": list(harmony.theta),
-        "sigma": harmony.sigma,
+        "sigma": list(harmony.sigma_of) or harmony.sigma,
         "nclust": record["harmony"]["nclust"],
         "lambda": None if harmony.lamb is None else max(harmony.lamb, _SMALLEST_LAMBDA),
         "max_iter": harmony.max_iter,
@@ -127,4 +130,5 @@ def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict
         "max_iter_cluster": harmony.max_iter_kmeans,
         "epsilon_cluster": harmony.epsilon_cluster,
         "epsilon_harmony": harmony.epsilon_harmony,
+        **(pruning if "batch_prop_cutoff" in harmony.to_dict() else {}),
     }

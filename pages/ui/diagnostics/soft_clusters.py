@@ -40,7 +40,7 @@ def soft_clusters(results: RunResults) -> None:
                     "Batch": levels,
                     "Cells": np.asarray(observed).sum(axis=0).round().astype(int),
                     "theta in effect": harmony["theta_b"][i],
-                    "theta asked for": results.params.harmony.theta[i],
+                    "theta asked for": results.params.harmony.theta_of_levels(variable, levels),
                 }
             ),
             key=f"theta-{i}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from pages.ui import part
 from pages.ui.current_run import results_of
 from pages.ui.data import precomputed
 from pages.ui.text import plain
-from pages.ui.tune import help_texts
+from pages.ui.tune import batch_table, help_texts
 
 PRESETS: Mapping[str, tuple[float, float]] = {
     "Gentle": (1.0, 0.05),
@@ -63,7 +63,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
     params = replace(current, harmony=harmony)
     if more:
         with st.expander("More parameters"):
-            harmony = _more_harmony(key, harmony)
+            harmony = batch_table.draw(dataset, _more_harmony(key, harmony))
             st.caption("Picture and clusters")
             graph, layout, clusters = _layout_and_clusters(key, current)
         params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
@@ -87,7 +87,9 @@ def _presets(dataset: Dataset, now: RunParams) -> None:
     for column, (name, (theta, sigma)) in zip(
         st.columns(3, gap="xsmall"), PRESETS.items(), strict=True
     ):
-        wanted = replace(now, harmony=replace(now.harmony, theta=(theta,) * n, sigma=sigma))
+        wanted = replace(
+            now, harmony=replace(now.harmony, theta=(theta,) * n, sigma=sigma, sigma_of=())
+        )
         column.button(
             name,
             key=f"preset-{name.lower()}",
@@ -107,7 +109,12 @@ def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str
         label = "theta" if len(now.batch) == 1 else f"theta for {plain(name)}"
         theta.append(_slider(label, "theta", value, help_texts.THETA, f"{key}theta:{name}"))
         spots[name] = st.container()
-    sigma = _slider("sigma", "sigma", now.sigma, help_texts.SIGMA, f"{key}sigma")
+    sigma_of = st.session_state.get(f"{key}sigma_of", now.sigma_of)
+    sigma = now.sigma
+    if sigma_of:
+        _sigma_of_each(key, sigma_of)
+    else:
+        sigma = _slider("sigma", "sigma", now.sigma, help_texts.SIGMA, f"{key}sigma")
     automatic = st.toggle(
         "Number of soft clusters: automatic",
         now.nclust is None,
@@ -142,8 +149,31 @@ def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str
     )
     _way_back(f"{key}iterations", _DEFAULTS["max_iter"])
     spots["iterations"] = st.container()
-    params = replace(now, theta=tuple(theta), sigma=sigma, nclust=nclust, max_iter=iterations)
+    params = replace(
+        now,
+        theta=tuple(theta),
+        sigma=sigma,
+        sigma_of=sigma_of if len(sigma_of) == nclust else (),
+        nclust=nclust,
+        max_iter=iterations,
+    )
     return params, spots
+
+
+def _sigma_of_each(key: str, sigma_of: Sequence[float]) -> None:
+    """Say in the slider's place that settings from elsewhere give each soft cluster its sigma."""
+    low, high = min(sigma_of), max(sigma_of)
+    st.caption(
+        f"sigma: one for each of {len(sigma_of)} soft clusters, {low:g} to {high:g}, as the "
+        "settings say that were loaded."
+    )
+    st.button(
+        "Take one sigma for all",
+        key=f"{key}one-sigma",
+        type="tertiary",
+        help=help_texts.SIGMA,
+        on_click=lambda: st.session_state.update({f"{key}sigma_of": ()}),
+    )
 
 
 def _in_effect(results: RunResults, spots: Mapping[str, DeltaGenerator]) -> None:
@@ -151,8 +181,9 @@ def _in_effect(results: RunResults, spots: Mapping[str, DeltaGenerator]) -> None
     harmony, asked = results.harmony, results.params.harmony
     if harmony is None:
         return
-    for name, wanted, found in zip(asked.batch, asked.theta, harmony["theta_b"], strict=True):
-        if max(abs(value - wanted) for value in found) > 0.005:
+    for name, levels, found in zip(asked.batch, harmony["levels"], harmony["theta_b"], strict=True):
+        wanted = asked.theta_of_levels(name, levels)
+        if max(abs(a - b) for a, b in zip(found, wanted, strict=True)) > 0.005:
             spots[name].caption(f"In effect {min(found):.2f} to {max(found):.2f}, for tau.")
     if asked.nclust is None:
         spots["nclust"].caption(f"In effect: {harmony['nclust']}.")
@@ -175,7 +206,7 @@ def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
         start = _DEFAULTS["lamb"] if now.lamb is None else now.lamb
         changes["lamb"] = _slider("lambda", "lamb", start, help_texts.LAMBDA, f"{key}lamb", top=10)
     else:
-        changes["lamb"] = None
+        changes |= {"lamb": None, "lamb_of": ()}
         changes["alpha"] = _slider(
             "alpha", "alpha", now.alpha, help_texts.ALPHA, f"{key}alpha", top=2
         )
@@ -196,6 +227,9 @@ def _more_harmony(key: str, now: HarmonyParams) -> HarmonyParams:
     )
     changes["epsilon_harmony"] = _number(
         "epsilon, Harmony", "epsilon_harmony", now.epsilon_harmony, help_texts.EPS_HARMONY, key
+    )
+    changes["batch_prop_cutoff"] = _number(
+        "cutoff of batches", "batch_prop_cutoff", now.batch_prop_cutoff, help_texts.CUTOFF, key
     )
     changes["seed"] = int(
         st.number_input(
@@ -291,7 +325,7 @@ def _number(label: str, name: str, value: float, help_text: str, key: str) -> fl
         float(allowed.high),
         value,
         allowed.step,
-        format="%.4f",
+        format="%g" if allowed.step < 1e-4 else "%.4f",
         help=help_text,
         key=f"{key}{name}",
         persist_state="session",
@@ -339,5 +373,7 @@ def _harmony_values(harmony: HarmonyParams) -> dict[str, Any]:
     values |= {"rounds": harmony.max_iter_kmeans, "seed": harmony.seed}
     values |= {"epsilon_cluster": harmony.epsilon_cluster}
     values |= {"epsilon_harmony": harmony.epsilon_harmony}
+    values |= {"batch_prop_cutoff": harmony.batch_prop_cutoff, "sigma_of": harmony.sigma_of}
+    values |= {name: getattr(harmony, name) for name in batch_table.COLUMNS}
     values |= {"lamb": harmony.lamb} if harmony.lamb is not None else {"alpha": harmony.alpha}
     return values if harmony.nclust is None else values | {"nclust": harmony.nclust}

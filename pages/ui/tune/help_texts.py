@@ -12,7 +12,9 @@ THETA = (
 SIGMA = (
     "How soft the clusters are. **More** spreads each cell over several clusters, which smooths "
     "the correction and can merge neighbouring cell types; **less** makes clusters crisp and the "
-    "correction more local. Default 0.1."
+    "correction more local. Default 0.1. Harmony would take another sigma for each soft cluster, "
+    "but which cells a soft cluster will hold is not known before the run, so there is one slider; "
+    "a settings file, the command line and Python may give several."
 )
 NCLUST = (
     "Number of soft clusters. **More** lets small populations have a correction of their own; "
@@ -52,6 +54,16 @@ EPS_CLUSTER = (
 EPS_HARMONY = (
     "Harmony stops when an iteration lowers the objective by less than this share. **More** stops "
     "earlier; 0 always runs all iterations. Default 0.01."
+)
+CUTOFF = (
+    "A batch is left out of a soft cluster's correction where at most this share of its cells is "
+    "in it: too few to say how the batch differs there. **More** leaves more uncorrected; 0 "
+    "corrects everywhere, as Harmony before 2.0 did. Default 0.00001."
+)
+OF_BATCHES = (
+    "A batch may have a theta, or a fixed lambda, of its own: **more** theta asks harder for this "
+    "batch in every soft cluster, **more** lambda holds its correction back. Empty cells take what "
+    "the slider says."
 )
 SEED = "Starting point of the random choices. Another seed should tell the same story."
 NEIGHBORS = (
