@@ -57,31 +57,34 @@ def _table(dataset: Dataset, now: HarmonyParams) -> None:
         for name in columns
     }
     batches = [
-        (variable, batch, cells)
+        (variable, str(batch))
         for variable in now.batch
-        for batch, cells in batch_column(dataset.obs, variable).value_counts(sort=False).items()
+        for batch in batch_column(dataset.obs, variable).cat.categories
     ]
-    table = pd.DataFrame(batches, columns=["Variable", "Batch", "Cells"])
+    table = pd.DataFrame({"Batch": [batch for _, batch in batches]})
     for name, column in columns.items():
-        values = [named[name].get((variable, str(batch))) for variable, batch, _ in batches]
-        table[column] = pd.array(values, dtype="Float64")
+        table[column] = pd.array([named[name].get(batch) for batch in batches], dtype="Float64")
+    if len(now.batch) > 1:
+        table["Of"] = [variable for variable, _ in batches]
     # Another table under each content: what was typed would else be put over what it became.
     editor = f"{key}batches:{zlib.crc32(repr(named).encode())}"
     st.data_editor(
-        table if len(now.batch) > 1 else table.drop(columns="Variable"),
+        table,
         hide_index=True,
-        disabled=["Variable", "Batch", "Cells"],
-        column_config={
+        disabled=["Batch", "Of"],
+        column_config={"Batch": st.column_config.TextColumn(width=80)}
+        | {
             column: st.column_config.NumberColumn(
                 min_value=RANGES[name.removesuffix("_of")].low,
                 max_value=RANGES[name.removesuffix("_of")].high,
+                width=65,
                 help=f"Empty: the {column} of the slider.",
             )
             for name, column in columns.items()
         },
         key=editor,
         on_change=_take,
-        args=(key, editor, [(variable, str(batch)) for variable, batch, _ in batches], now),
+        args=(key, editor, batches, now),
     )
 
 

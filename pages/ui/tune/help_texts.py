@@ -61,9 +61,8 @@ CUTOFF = (
     "corrects everywhere, as Harmony before 2.0 did. Default 0.00001."
 )
 OF_BATCHES = (
-    "A batch may have a theta, or a fixed lambda, of its own: **more** theta asks harder for this "
-    "batch in every soft cluster, **more** lambda holds its correction back. Empty cells take what "
-    "the slider says."
+    "**More** theta asks harder for this batch in every soft cluster, **more** lambda holds its "
+    "correction back. Empty cells take the slider's."
 )
 SEED = "Starting point of the random choices. Another seed should tell the same story."
 NEIGHBORS = (
