@@ -7,39 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
 from harmony_core.errors import ParameterError
+from harmony_core.method_params import MethodParams as MethodParams
 from harmony_core.of_batch import OfBatch, checked_rows, of_levels
+from harmony_core.ranges import Range
 
 _P = TypeVar("_P", bound="_Group")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Range:
-    """The numbers a setting may take, and the step of its slider."""
-
-    low: float
-    high: float
-    step: float
-    slider_high: float | None = None
-    """Where the slider ends, if values beyond it are allowed but rarely make sense."""
-
-    def check(self, name: str, value: float) -> None:
-        """Raise ParameterError unless ``value`` is a finite number within the range."""
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise ParameterError(f"{name} must be a number, not {value!r}.")
-        if not self.low <= value <= self.high:
-            raise ParameterError(
-                f"{name} is {value:g}; it must lie between {self.low:g} and {self.high:g}."
-            )
 
 
 RANGES: Mapping[str, Range] = {
@@ -99,8 +76,12 @@ class _Group:
             value = getattr(self, one.name)
             if not whole and one.name in self.came_later and value == one.default:
                 continue
-            is_group = isinstance(value, _Group)
-            plain = value.to_dict(whole=whole) if is_group else json.loads(json.dumps(value))
+            if isinstance(value, _Group):
+                plain = value.to_dict(whole=whole)
+            elif isinstance(value, MethodParams):
+                plain = value.to_dict()
+            else:
+                plain = json.loads(json.dumps(value))
             values[self.written_as.get(one.name, one.name)] = plain
         return values
 
@@ -475,10 +456,13 @@ class RunParams(_Group):
     panel
         Marker genes that labels are made from where the data have none: ``"blood"``, or a line a
         cell type, such as ``T cells: CD3D, CD3E``. The label is then `MARKER_LABEL`.
+    method
+        Another method that corrects here in Harmony's place: of ``harmony`` only the batch
+        variables count, their combination where there are several.
     """
 
     written_as: ClassVar[Mapping[str, str]] = {"precomputed": "given"}
-    came_later = frozenset({"panel"})
+    came_later = frozenset({"panel", "method"})
 
     harmony: HarmonyParams
     prepare: PrepareParams = field(default_factory=PrepareParams)
@@ -489,17 +473,23 @@ class RunParams(_Group):
     condition: bool = False
     precomputed: str | None = None
     panel: str | None = None
+    method: MethodParams | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.panel is not None:
             self._name_labels_of_panel()
-        if self.precomputed is not None:
-            if self.precomputed == self.prepare.basis:
-                raise ParameterError(
-                    f"{self.precomputed!r} is named both as uncorrected and as corrected "
-                    "embedding; name two different ones."
-                )
+        if self.method is not None and self.precomputed is not None:
+            raise ParameterError(
+                f"Both the method {self.method.name} and the embedding {self.precomputed!r} are "
+                "named in Harmony's place; name one of them."
+            )
+        if self.precomputed is not None and self.precomputed == self.prepare.basis:
+            raise ParameterError(
+                f"{self.precomputed!r} is named both as uncorrected and as corrected "
+                "embedding; name two different ones."
+            )
+        if not self.by_harmony:
             # Settings without effect must not make two runs of one.
             object.__setattr__(self, "harmony", HarmonyParams(batch=self.harmony.batch))
         if self.label is not None and self.label in self.harmony.batch:
@@ -507,6 +497,18 @@ class RunParams(_Group):
                 f"{self.label!r} is chosen both as batch variable and as label; "
                 "a label says what to keep, so choose another column for it or none."
             )
+
+    @property
+    def by_harmony(self) -> bool:
+        """Whether Harmony corrects, and neither another method nor an embedding of the data."""
+        return self.precomputed is None and self.method is None
+
+    @property
+    def corrected_name(self) -> str:
+        """Name that files give the corrected embedding."""
+        if self.method is not None:
+            return f"X_{self.method.name}"
+        return self.precomputed or "X_pca_harmony"
 
     def _name_labels_of_panel(self) -> None:
         if not isinstance(self.panel, str) or not self.panel.strip():
@@ -521,5 +523,9 @@ class RunParams(_Group):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunParams:
         """Build a run's settings from nested JSON values."""
-        built = {k: GROUPS[k].from_dict(v) if k in GROUPS else v for k, v in values.items()}
+        built: dict[str, Any] = {
+            k: GROUPS[k].from_dict(v) if k in GROUPS else v for k, v in values.items()
+        }
+        if built.get("method") is not None:
+            built["method"] = MethodParams.from_dict(built["method"])
         return super().from_dict(built)

@@ -41,6 +41,7 @@ from harmony_core.params import (
     GraphParams,
     HarmonyParams,
     LayoutParams,
+    MethodParams,
     PrepareParams,
     RunParams,
     named_preparation,
@@ -235,19 +236,23 @@ class Study:
     def correct(
         self,
         *,
+        method: str | None = None,
         graph: GraphParams | None = None,
         layout: LayoutParams | None = None,
         clusters: ClusterParams | None = None,
         **settings: Any,
     ) -> Run:
-        """Run Harmony, lay out and cluster before and after, and assess the result.
+        """Run Harmony or another method, lay out and cluster before and after, and assess it.
 
         Parameters
         ----------
+        method
+            Another method in Harmony's place, one of `harmony_core.method_catalog.METHODS`.
         graph, layout, clusters
             Settings of neighbours, UMAP and Leiden.
         settings
-            Of `harmony_core.HarmonyParams`: ``theta``, ``sigma``, ``nclust``, …
+            Of `harmony_core.HarmonyParams`: ``theta``, ``sigma``, ``nclust``, …; of another method
+            its own, such as ``knn`` of ``scanorama``.
 
         Raises
         ------
@@ -263,8 +268,10 @@ class Study:
         'green'
         """
 
-        harmony = HarmonyParams.from_dict({"batch": self.batch, **settings})
-        params = self._params(harmony)
+        of_harmony = settings if method is None else {}
+        params = self._params(HarmonyParams.from_dict({"batch": self.batch, **of_harmony}))
+        if method is not None:
+            params = replace(params, method=MethodParams.from_dict({"name": method, **settings}))
         groups = {"graph": graph, "layout": layout, "clusters": clusters}
         params = replace(params, **{k: v for k, v in groups.items() if v is not None})  # type: ignore[arg-type]
         Pipeline(self.dataset, params).run()

@@ -24,7 +24,9 @@ from harmony_core.cli.shared import (
     write_report,
 )
 from harmony_core.errors import ParameterError
-from harmony_core.params import GROUPS, ClusterParams, RunParams
+from harmony_core.method_catalog import METHODS
+from harmony_core.methods.integration.environment import VARIABLE as METHODS_VARIABLE
+from harmony_core.params import GROUPS, ClusterParams, MethodParams, RunParams
 from harmony_core.verdict.risk import Risk, risk_sentence, worst_risk
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ examples:
   harmony-explorer correct lane1.h5 lane2.h5 --batch file --out corrected.h5ad
   harmony-explorer correct pbmc.h5ad --batch donor --batch chemistry --theta 2 1 \\
       --label cell_type --out corrected.h5ad --report report.json --figure evaluation.png
+  harmony-explorer correct pbmc.h5ad --batch donor --method scanorama --method-setting knn=10 \\
+      --out corrected.h5ad
   harmony-explorer correct pbmc.h5ad --config settings.toml --out corrected.h5ad
   harmony-explorer correct pcs.h5ad --batch stim --condition --basis X_pca --out corrected.h5ad
 
@@ -98,6 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments; what is left out takes the defaults of `RunParams`."""
     _add_data(parser.add_argument_group("what to correct"))
     _add_harmony(parser.add_argument_group("Harmony"))
+    _add_method(parser.add_argument_group("another method in Harmony's place"))
     _add_preparation(parser.add_argument_group("preparation"))
     _add_results(parser.add_argument_group("neighbours, pictures, clusters"))
     _add_output(parser.add_argument_group("output"))
@@ -147,6 +152,21 @@ def _add_harmony(harmony: _Group) -> None:
         help="with --nclust: a sigma for each soft cluster, in place of --sigma",
     )
     harmony.add_argument("--seed", type=int, metavar="N", help="seed of everything random (0)")
+
+
+def _add_method(method: _Group) -> None:
+    method.add_argument(
+        "--method",
+        choices=tuple(METHODS),
+        help="correct by this one; its library is looked for in the environment that "
+        f"{METHODS_VARIABLE} names, by default this one",
+    )
+    method.add_argument(
+        "--method-setting",
+        action="append",
+        metavar="NAME=VALUE",
+        help="a setting of that method, as knn=10; repeat it for several",
+    )
 
 
 def _add_preparation(prepare: _Group) -> None:
@@ -286,6 +306,12 @@ def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunP
         values["label"], values["panel"] = args.label, panel_of(args.marker_labels)
     if args.condition is not None:
         values["condition"] = args.condition
+    if args.method is not None:
+        method = MethodParams.from_words([args.method, *(args.method_setting or ())])
+        seed = {"seed": args.seed} if args.seed is not None and "seed" in method.values else {}
+        values["method"] = {**seed, **method.to_dict()}
+    elif args.method_setting:
+        raise ParameterError("--method-setting is of a method; say with --method of which one.")
     if "batch" not in values["harmony"]:
         raise ParameterError("Say which column of obs holds the batches: --batch KEY.")
     if info is not None:

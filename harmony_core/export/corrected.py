@@ -65,13 +65,14 @@ class Corrected:
 def corrected(results: RunResults, source: AnnData, *, input_path: str = "") -> Corrected:
     """Return the data without matrices, for the prepared cells, with the run's results added.
 
-    ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony`` (unless the
-    corrected one is precomputed), ``X_umap`` and ``X_umap_uncorrected``. ``obs``: ``leiden`` at the
-    resolution shown, ``leiden_<resolution>`` at the others, and the same from uncorrected data as
-    ``leiden_uncorrected``; what was measured of each cell; ``doublet_score``, if cells were scored
-    (those above the threshold are not in the file). ``var``, or ``raw.var`` where the expression is
-    in ``raw``: ``highly_variable``. ``uns``: ``neighbors`` and ``neighbors_uncorrected``,
-    ``rank_genes_groups`` and ``rank_genes_groups_uncorrected``, and the record of the run.
+    ``obsm``: ``X_pca`` (unless another embedding was corrected), ``X_pca_harmony`` (of another
+    method ``X_`` and its name; nothing if it is precomputed), ``X_umap`` and
+    ``X_umap_uncorrected``. ``obs``: ``leiden`` at the resolution shown, ``leiden_<resolution>`` at
+    the others, and the same from uncorrected data as ``leiden_uncorrected``; what was measured of
+    each cell; ``doublet_score``, if cells were scored (those above the threshold are not in the
+    file). ``var``, or ``raw.var`` where the expression is in ``raw``: ``highly_variable``. ``uns``:
+    ``neighbors`` and ``neighbors_uncorrected``, ``rank_genes_groups`` and
+    ``rank_genes_groups_uncorrected``, and the record of the run.
 
     Parameters
     ----------
@@ -100,7 +101,8 @@ def corrected(results: RunResults, source: AnnData, *, input_path: str = "") -> 
         _add_variable_genes(entries, results)
         entries.add("obsm", "X_pca", np.array(results.embedding("before")))
     if precomputed is None:
-        entries.add("obsm", "X_pca_harmony", np.array(results.embedding("after")))
+        corrected = np.array(results.embedding("after"))
+        entries.add("obsm", results.params.corrected_name, corrected)
     for side in _SUFFIX:
         entries.add("obsm", f"X_umap{_SUFFIX[side]}", np.array(results.layout(side)))
         _add_clusters(entries, results, side)
@@ -191,7 +193,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
     name = f"neighbors{_SUFFIX[side]}"
     prefix = "" if side == "after" else f"{name}_"
-    source = p.prepare.basis or "X_pca" if side == "before" else p.precomputed or "X_pca_harmony"
+    source = p.prepare.basis or "X_pca" if side == "before" else p.corrected_name
     neighbors = {
         "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
         "distances_key": entries.add("obsp", f"{prefix}distances", distances),
@@ -254,7 +256,7 @@ def _add_measures(entries: Entries, results: RunResults) -> None:
     for name, values in _stage(results, "assess").items():
         if values.shape == (n_cells,):
             entries.add("obs", f"harmony_{name}", np.array(values))
-    if results.params.precomputed is None:
+    if results.params.by_harmony:
         soft = np.asarray(_stage(results, "soft_clusters")["soft_cluster"])
         entries.add("obs", "harmony_soft_cluster", soft)
 

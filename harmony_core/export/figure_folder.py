@@ -84,7 +84,7 @@ def _drawn(
         columns["label"] = p.label
     for name, column in [*columns.items(), ("cluster", None)]:
         pair_figure(results, path(f"before_after_{name}"), column=column, dpi=dpi)
-    if p.precomputed is None:
+    if p.by_harmony:
         convergence_figure(results, path("convergence"), dpi=dpi)
         soft_clusters_figure(results, path("soft_clusters"), dpi=dpi)
     try:

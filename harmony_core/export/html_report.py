@@ -99,6 +99,7 @@ def report_page(
         design=_design(results),
         n_pcs=values["params"]["prepare"]["n_pcs"],
         precomputed=p.precomputed,
+        method=None if p.method is None else p.method.method.title,
         settings=_settings(values["params"]),
         lowered_theta=_lowered_theta(p.harmony.batch, values["harmony"]),
         figures=_figures(results),
@@ -170,7 +171,7 @@ def _figures(results: RunResults) -> dict[str, bytes]:
     p = results.params
     for column in [*p.harmony.batch[1:], *([p.label] if p.label else [])]:
         figures[f"Before and after by {column}"] = _png(pair_figure, results, column=column)
-    if p.precomputed is None:
+    if p.by_harmony:
         figures["Objective per iteration"] = _png(convergence_figure, results)
     return figures
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from harmony_core.categories import Factor
 from harmony_core.errors import UnfinishedRun
-from harmony_core.export.record import harmony_facts, prepared_facts, versions
+from harmony_core.export.record import harmony_facts, method_facts, prepared_facts, versions
 from harmony_core.runs.design import design_of_run
 from harmony_core.runs.notes import notes_on_run
 from harmony_core.runs.results import RunResults
@@ -35,7 +35,7 @@ def report_values(
         If the run is not finished.
     """
     harmony, assessment = results.harmony, results.assessment
-    needs_harmony = results.params.precomputed is None
+    needs_harmony = results.params.by_harmony
     if (harmony is None and needs_harmony) or assessment is None or results.obs is None:
         raise UnfinishedRun("report")
     dataset, params = results.dataset, results.params.to_dict()
@@ -60,6 +60,7 @@ def report_values(
         "design": [finding.to_dict() for finding in design_of_run(results).warnings],
         "params": params,
         "harmony": harmony_facts(results),
+        **method_facts(results),
         "metrics": assessment.metrics,
         "verdict": assessment.verdict.to_dict(),
         "seconds": dict(seconds if seconds is not None else results.seconds),

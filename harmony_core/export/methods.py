@@ -9,6 +9,7 @@ from typing import Any
 from harmony_core.counting import counted, named
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
+from harmony_core.method_catalog import METHODS
 from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.methods.neighbors import search_for
 from harmony_core.of_batch import in_words
@@ -72,8 +73,10 @@ def methods_paragraph(
             original["prepared"],
         )
     sentences = _preparation(prepare, facts, cite("scanpy") if prepare.basis is None else "", used)
-    if p.precomputed is None:
+    if p.by_harmony:
         sentences.append(_correction(results, cite("harmony"), used))
+    elif p.method is not None:
+        sentences.append(_by_method(results, cite(p.method.name)))
     else:
         sentences.append(
             f"Differences between the levels of {', '.join(p.harmony.batch)} had been corrected by "
@@ -93,7 +96,7 @@ def methods_paragraph(
         f"{used['harmony-explorer']}{_with_labels(results)}. All seeds are in the settings."
     )
     sentences.append(design_sentence(p.harmony.batch, condition=p.condition))
-    return " ".join(sentences), tuple(REFERENCES[name] for name in cited)
+    return " ".join(sentences), tuple(_reference(name) for name in cited)
 
 
 def _preparation(
@@ -222,6 +225,28 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
         f"{cited} (harmonypy {used['harmonypy']}; theta {theta}; {sigma}; "
         f"{harmony['nclust']} soft clusters; tau {p.tau:g}; {ridge}{pruned}), which {ended}."
     )
+
+
+def _by_method(results: RunResults, cited: str) -> str:
+    p, stage = results.params, results.stage("correct")
+    assert p.method is not None
+    assert stage is not None
+    method, ran = p.method.method, stage.info["versions"]
+    settings = "; ".join(f"{name} {value:g}" for name, value in p.method.values.items())
+    given = {
+        "embedding": "the uncorrected embedding",
+        "expression": "the log-normalised expression of the variable genes",
+        "counts": "the counts of the variable genes",
+    }[method.needs]
+    return (
+        f"Differences between the levels of {' × '.join(p.harmony.batch)} were corrected with "
+        f"{method.title} {cited} ({method.library} {ran.get(method.library, '')}, Python "
+        f"{ran['python']}; {settings}), which was given {given}."
+    )
+
+
+def _reference(name: str) -> str:
+    return METHODS[name].citation if name in METHODS else REFERENCES[name]
 
 
 def _graph(p: RunParams, n_cells: int, cite: Callable[[str], str], used: dict[str, str]) -> str:

@@ -56,7 +56,8 @@ def run_record(
     -------
     ``params``, ``versions``, ``name``, ``fingerprint``, ``input``, ``digest`` (of the data that
     the run depends on), ``where`` and ``kind`` of the expression, ``prepared``, ``symbol_column``
-    and ``harmony``: how it went, or None where the corrected embedding is precomputed.
+    and ``harmony``: how it went, or None where Harmony was not run. Where another method was,
+    ``method``: the versions of its libraries, and the levels of the batch.
 
     Raises
     ------
@@ -91,11 +92,20 @@ def _new(results: RunResults, adata: AnnData, input_path: str) -> dict[str, Any]
         "prepared": prepared_facts(results),
         "symbol_column": symbol_column(var) if where else None,
         "harmony": harmony_facts(results),
+        **method_facts(results),
     }
 
 
+def method_facts(results: RunResults) -> dict[str, Any]:
+    """Return under ``method`` how another method went, as plain JSON values; else nothing."""
+    stage = results.stage("correct")
+    if results.params.method is None or stage is None:
+        return {}
+    return {"method": {k: v for k, v in stage.info.items() if k != "seconds"}}
+
+
 def harmony_facts(results: RunResults) -> dict[str, Any] | None:
-    """Return how Harmony went, as plain JSON values; None where the correction is precomputed."""
+    """Return how Harmony went, as plain JSON values; None where it was not run."""
     harmony = results.harmony
     return None if harmony is None else {k: v for k, v in harmony.items() if k != "seconds"}
 
@@ -113,6 +123,7 @@ def _resumed(results: RunResults, earlier: dict[str, Any]) -> dict[str, Any]:
     if same == then:
         return original | place
     changed = {"versions": versions(), "harmony": harmony_facts(results)}
+    changed |= method_facts(results)
     return original | place | changed | {"params": same.to_dict()}
 
 
@@ -140,7 +151,7 @@ def original_record(results: RunResults, source: AnnData) -> dict[str, Any] | No
     same = (now.prepare, now.harmony.batch, now.label, now.panel, now.precomputed) == (
         *(resumed.prepare, resumed.harmony.batch, resumed.label),
         *(resumed.panel, resumed.precomputed),
-    )
+    ) and (now.method is None) == (resumed.method is None)
     return earlier if same else None
 
 

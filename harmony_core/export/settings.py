@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harmony_core.errors import DataError, FileError, ParameterError
 from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
-from harmony_core.params import GROUPS, RunParams
+from harmony_core.params import GROUPS, MethodParams, RunParams
 
 if TYPE_CHECKING:
     from harmony_core.store import Dataset
@@ -30,6 +30,7 @@ _TEXTS = {
     ("", "label"),
     ("", "given"),
     ("", "panel"),
+    ("", "method"),
     ("harmony", "batch"),
     ("prepare", "basis"),
     ("clusters", "flavor"),
@@ -63,13 +64,16 @@ def settings_text(params: RunParams, format: str = "toml") -> str:
     batch = ["donor"]
     """
     values = params.to_dict()
-    if params.precomputed is not None:
+    if not params.by_harmony:
         values["harmony"] = {"batch": values["harmony"]["batch"]}  # nothing else had an effect
     if format == "json":
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
     # Settings that are None are automatic, which TOML says by leaving them out.
     lines = ["# Settings of a Harmony Explorer run. What is left out takes its default."]
+    method = values.pop("method", None)
     lines += [_line(k, v) for k, v in values.items() if k not in GROUPS and v is not None]
+    if method is not None:
+        lines += ["", "[method]", *(_line(k, v) for k, v in method.items())]
     for group in GROUPS:
         lines += ["", f"[{group}]"]
         lines += [_line(k, v) for k, v in values[group].items() if v is not None]
@@ -188,14 +192,18 @@ def checked_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_unknown(values, top, "")
     checked: dict[str, Any] = {}
     for name, value in values.items():
-        if name not in GROUPS:
+        if name == "method" and value is not None:
+            if not isinstance(value, Mapping):
+                raise ParameterError(f"{name} must be a group of settings, not {value!r}.")
+            checked[name] = MethodParams.from_dict(value).to_dict()
+        elif name not in GROUPS:
             checked[name] = _checked("", name, value, False if name == "condition" else None)
-            continue
-        if not isinstance(value, Mapping):
+        elif not isinstance(value, Mapping):
             raise ParameterError(f"{name} must be a group of settings, not {value!r}.")
-        fields = {f.name: f for f in dataclasses.fields(GROUPS[name])}
-        _refuse_unknown(value, set(fields), name)
-        checked[name] = {k: _checked(name, k, v, fields[k].default) for k, v in value.items()}
+        else:
+            fields = {f.name: f for f in dataclasses.fields(GROUPS[name])}
+            _refuse_unknown(value, set(fields), name)
+            checked[name] = {k: _checked(name, k, v, fields[k].default) for k, v in value.items()}
     return checked
 
 

@@ -45,11 +45,13 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
         If the run is not finished.
     """
     assessment, obs, precomputed = results.assessment, results.obs, results.params.precomputed
+    method = results.params.method
     if not results.is_finished or assessment is None or obs is None:
         raise UnfinishedRun("write")
     cells = pd.Index(obs.index.astype(str), name="cell")
     embedding = np.asarray(results.embedding("after"))
-    dimensions = [f"{precomputed or 'harmony'}_{i + 1}" for i in range(embedding.shape[1])]
+    made_by = precomputed or ("harmony" if method is None else method.name)
+    dimensions = [f"{made_by}_{i + 1}" for i in range(embedding.shape[1])]
     tables = {
         "embedding": pd.DataFrame(embedding, index=cells, columns=dimensions),
         "layouts": _layouts(results, cells),

@@ -1,5 +1,5 @@
-"""Where jobs are computed: processes for what viewers wait for, one for the rest and one for files,
-or Dask."""
+"""Where jobs are computed: processes for what viewers wait for, one each for the rest, for files
+and for methods of others, or Dask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from harmony_core.errors import ParameterError
 from harmony_core.jobs import executors
-from harmony_core.jobs.urgency import FILES, FRONT, LANES, LATER, Lane, Urgency
+from harmony_core.jobs.urgency import FILES, FRONT, LANES, LATER, METHODS, Lane, Urgency
 from harmony_core.store import Store
 
 WORKERS_VARIABLE = "HARMONY_EXPLORER_WORKERS"
@@ -23,7 +23,8 @@ NICENESS = 9
 """Of all other processes: beside one busy process each still gets a tenth of a core."""
 
 IDLE_SECONDS = 60.0
-"""After which the process that reads files is ended: a new one is there within a second."""
+"""After which a process that reads files or waits for methods is ended: a new one is there within
+a second."""
 
 
 class Place:
@@ -131,7 +132,9 @@ def places_for(store: Store) -> Sequence[Place]:
     front = partial(executors.spawned_worker, store, threads=max(1, n_cores // n_workers))
     other = partial(executors.spawned_worker, store, threads=n_cores, niceness=NICENESS)
     files = Place(other, FILES, idle_seconds=IDLE_SECONDS)
-    return [*(Place(front, FRONT) for _ in range(n_workers)), Place(other, LATER), files]
+    methods = Place(other, METHODS, idle_seconds=IDLE_SECONDS)
+    fronts = (Place(front, FRONT) for _ in range(n_workers))
+    return [*fronts, Place(other, LATER), files, methods]
 
 
 def available_cores() -> int:

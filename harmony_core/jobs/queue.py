@@ -18,7 +18,7 @@ NOTHING_WRITTEN = (
     "another folder by HARMONY_EXPLORER_HOME."
 )
 
-OVERDUE_SECONDS: dict[Lane, float] = {"front": 20.0, "later": 60.0, "files": 60.0}
+OVERDUE_SECONDS: dict[Lane, float] = {"front": 20.0, "later": 60.0, "files": 60.0, "methods": 60.0}
 """Who has waited as long goes before all who came later, however urgent. In front it is less, so
 that with thirty viewers who never stop moving each still sees a verdict within a minute."""
 

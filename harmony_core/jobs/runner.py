@@ -34,7 +34,7 @@ from harmony_core.store import Store
 
 log = logging.getLogger(__name__)
 
-PATIENCE: dict[Lane, float] = {"front": 5.0, "later": 60.0, "files": 5.0}
+PATIENCE: dict[Lane, float] = {"front": 5.0, "later": 60.0, "files": 5.0, "methods": 5.0}
 """Seconds after which an abandoned computation that does not stop by itself is ended, with its
 process: soon where somebody waits in front of it or where a new process is cheap, else only where
 one is sure to be cheaper than waiting."""

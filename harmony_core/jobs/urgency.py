@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Literal
 
-Lane = Literal["front", "later", "files"]
-"""Up to the verdict, after it, or files that are read. What is under way can't be stopped in the
-middle of a call, so each has processes of its own."""
+Lane = Literal["front", "later", "files", "methods"]
+"""Up to the verdict, after it, files that are read, or methods of others. What is under way can't
+be stopped in the middle of a call, so each has processes of its own."""
 
 FRONT: tuple[Lane] = ("front",)
 LATER: tuple[Lane] = ("later",)
 FILES: tuple[Lane] = ("files",)
-LANES = FRONT + LATER + FILES
+METHODS: tuple[Lane] = ("methods",)
+LANES = FRONT + LATER + FILES + METHODS
 
 
 class Urgency(IntEnum):
@@ -35,11 +36,15 @@ class Urgency(IntEnum):
     """Clusters, marker genes, other resolutions."""
     BACKGROUND = 6
     """Many runs at once, risks, exports: they give way to everything else."""
+    METHOD = 7
+    """A method of others, which takes minutes, in a process that nothing else waits for."""
 
     @property
     def lane(self) -> Lane:
         if self is Urgency.READING:
             return "files"
+        if self is Urgency.METHOD:
+            return "methods"
         return "front" if self <= Urgency.VERDICT else "later"
 
 
@@ -63,6 +68,6 @@ STAGES: Mapping[str, Urgency] = {
 """By name of the stage; all others are later."""
 
 
-def of_stage(name: str) -> Urgency:
+def of_stage(name: str, *, takes_minutes: bool = False) -> Urgency:
     """Return how urgent a stage is where somebody waits for its run."""
-    return STAGES.get(name, Urgency.LATER)
+    return Urgency.METHOD if takes_minutes else STAGES.get(name, Urgency.LATER)

@@ -71,7 +71,10 @@ class Work:
 
     def urgency_of(self, stage: str | None) -> Urgency:
         """Return how urgent one of its stages is, or all of it."""
-        return self.urgency if stage is None else max(self.urgency, of_stage(stage))
+        if stage is None:
+            return self.urgency
+        takes_minutes = self.plan is not None and self.plan.stages[stage].takes_minutes
+        return max(self.urgency, of_stage(stage, takes_minutes=takes_minutes))
 
     def result_of(self, stage: str | None) -> Hashable:
         """Return what tells the result of a stage, or of all, from every other."""

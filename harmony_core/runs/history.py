@@ -103,7 +103,9 @@ def flat(params: RunParams) -> dict[str, Any]:
     """Return all settings of a run as plain values by ``group.name``."""
     plain: dict[str, Any] = {}
     for group, values in params.to_dict(whole=True).items():
-        if isinstance(values, dict):
+        if group == "method" and params.method is not None:
+            plain[group] = params.method.words
+        elif isinstance(values, dict):
             plain |= {f"{group}.{name}": value for name, value in values.items()}
         else:
             plain[group] = values
@@ -113,10 +115,10 @@ def flat(params: RunParams) -> dict[str, Any]:
 def settings(params: RunParams, names: Sequence[str]) -> dict[str, Any]:
     """Return some settings of a run by their names as `differing` gives them.
 
-    Harmony's are None where another tool made the correction.
+    Harmony's are None where something else made the correction.
     """
     every = flat(params)
-    if params.precomputed is not None:
+    if not params.by_harmony:
         every |= {name: None for name in every if name.startswith("harmony.")}
     return {name: every[name] for name in names}
 
@@ -132,15 +134,18 @@ def side_names(params: RunParams) -> tuple[str, str]:
     >>> side_names(RunParams(harmony=HarmonyParams(batch=("donor",)), precomputed="X_scVI"))
     ('Before correction', 'X_scVI, by another tool')
     """
-    if params.precomputed is None:
+    if params.by_harmony:
         return "Before Harmony", "After Harmony"
+    if params.method is not None:
+        return "Before correction", f"After {params.method.method.title}"
     return "Before correction", f"{params.precomputed}, by another tool"
 
 
 def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
     """Return a run's theta, sigma and some other settings as a person writes them.
 
-    Of an embedding of another tool, its name takes the place of Harmony's settings.
+    Of another method, or an embedding of another tool, its name takes the place of Harmony's
+    settings.
 
     Parameters
     ----------
@@ -154,10 +159,15 @@ def in_words(params: RunParams, names: Sequence[str] = ()) -> str:
     'theta 2, sigma 0.1, spread 1'
     """
     values = settings(params, list(dict.fromkeys([*MAIN_SETTINGS, *names])))
-    values.pop("given", None)
+    for name in ("given", "method"):
+        values.pop(name, None)
     start = []
-    if params.precomputed is not None:
+    if params.method is not None:
+        method = params.method
+        start = [" ".join([method.method.title, *(f"{k} {v:g}" for k, v in method.settings)])]
+    elif params.precomputed is not None:
         start = [side_names(params)[1]]
+    if not params.by_harmony:
         values = {k: v for k, v in values.items() if not k.startswith("harmony.")}
     words = (f"{name.rpartition('.')[2]} {_in_words(value)}" for name, value in values.items())
     return ", ".join([*start, *words])

@@ -15,7 +15,7 @@ from typing import Any
 from harmony_core.errors import InputError, ParameterError
 from harmony_core.inspect.columns import batch_column, check_named_batches
 from harmony_core.inspect.gene_sets import panel_sets
-from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.params import HarmonyParams, MethodParams, RunParams
 from harmony_core.runs.history import flat
 from harmony_core.store import Dataset
 
@@ -103,6 +103,9 @@ def _with(
         raise ParameterError(f"There is no column {texts[0]!r} for labels in these data.")
     if setting == "prepare.basis" and texts[0] not in dataset.info.embeddings:
         raise ParameterError(f"There is no embedding {texts[0]!r} in these data.")
+    if setting == "method":
+        method = MethodParams.from_words(texts) if texts[0] else None
+        return replace(params, method=method)
     if setting == "panel":
         panel_sets(texts[0])
         return replace(params, label=None, panel=texts[0])

@@ -196,9 +196,9 @@ class RunResults:
     def harmony(self) -> Mapping[str, Any] | None:
         """How Harmony went: objective, iterations, stop_reason, nclust, theta_b, levels.
 
-        None before it ran, and always where another tool made the correction.
+        None before it ran, and always where another method made the correction.
         """
-        stage = None if self.params.precomputed is not None else self.stage("correct")
+        stage = self.stage("correct") if self.params.by_harmony else None
         return None if stage is None else stage.info
 
     @property

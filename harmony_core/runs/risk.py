@@ -79,7 +79,7 @@ def run_risks(results: RunResults, params: RunParams | None = None) -> dict[Stat
         Settings at which they were estimated, by default the run's.
     """
     assessment = results.assessment
-    if assessment is None or results.params.precomputed is not None:
+    if assessment is None or not results.params.by_harmony:
         return {}
     rows = rows_at_risk(assessment.states)
     return stored_risks(results.dataset, params or results.params, rows)
@@ -134,7 +134,7 @@ def estimate(
     DataError
         If another tool made the correction, which can't be repeated.
     """
-    if runs[0].precomputed is not None:
+    if not runs[0].by_harmony:
         raise DataError(
             "The risk is estimated by correcting again, which is done for Harmony only; judge a "
             "correction by Harmony."

@@ -339,6 +339,9 @@ def _run_inside(adata: AnnData, embeddings: list[str]) -> RunParams | None:
         for name in params.harmony.batch:
             check_batch(adata.obs[name], name, adata.n_obs)
         # Other names may have been taken, so the record says where the embedding is.
+        if params.method is not None and not params.prepare.basis:
+            # It may need the expression, and what passed quality control passes it again.
+            return replace(params, prepare=replace(params.prepare, max_doublet=None))
         basis = written.get("basis") or params.prepare.basis or "X_pca"
         precomputed = written.get("given") or params.precomputed
         if not {basis, precomputed or basis} <= set(embeddings):

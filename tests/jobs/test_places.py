@@ -13,7 +13,7 @@ from harmony_core.jobs import executors, places
 from harmony_core.jobs.executors import SCHEDULER_VARIABLE
 from harmony_core.jobs.places import NICENESS, WORKERS_VARIABLE, Place, places_for, workers
 from harmony_core.jobs.runner import Runner
-from harmony_core.jobs.urgency import FILES, FRONT, LANES, LATER, Urgency
+from harmony_core.jobs.urgency import FILES, FRONT, LANES, LATER, METHODS, Urgency
 from harmony_core.jobs.work import run_work
 from harmony_core.store import Dataset, Store
 from tests.conftest import SMALL
@@ -46,12 +46,12 @@ def test_threads_are_shared_out_and_the_rest_has_a_process_of_its_own(
     monkeypatch.setattr(executors, "spawned_worker", make)
     monkeypatch.setenv(WORKERS_VARIABLE, "3")
     found = places_for(kept_store)
-    assert [place.lanes for place in found] == [FRONT, FRONT, FRONT, LATER, FILES]
-    assert [place.is_cold for place in found] == [True, True, True, True, False]
+    assert [place.lanes for place in found] == [FRONT, FRONT, FRONT, LATER, FILES, METHODS]
+    assert [place.is_cold for place in found] == [True, True, True, True, False, False]
     for place in found:
         place._make().shutdown()
     other = {"threads": 16, "niceness": NICENESS}
-    assert options == [*[{"threads": 5}] * 3, other, other]
+    assert options == [*[{"threads": 5}] * 3, other, other, other]
 
 
 @pytest.mark.parametrize("text", ["none", "0", "-1", "1.5", ""])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import runpy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,9 +122,11 @@ def _rendered(record: Mapping[str, Any], *, notebook: bool) -> tuple[str, list[S
         panel={} if params.panel is None else panel_sets(params.panel),
         where=record["where"],
         kind=record["kind"],
-        harmony=params.precomputed is None,
+        harmony=params.by_harmony,
         theta_of=params.harmony.theta_of,
         lamb_of=params.harmony.lamb_of,
+        method=None if params.method is None else params.method.method,
+        method_source=_method_source(params),
         basis=params.prepare.basis,
         use_dims=params.prepare.use_dims,
         max_doublet=params.prepare.max_doublet,
@@ -158,6 +161,9 @@ def _search(record: Mapping[str, Any]) -> neighbors.SearchName:
 
 
 def _title(record: Mapping[str, Any]) -> str:
+    method = RunParams.from_dict(record["params"]).method
+    if method is not None:
+        return f"One run of {method.method.title}"
     return "One Harmony run" if record["harmony"] else "Another tool's correction, laid out again"
 
 
@@ -172,7 +178,10 @@ def _pinned(record: Mapping[str, Any]) -> dict[str, str]:
     unused = {"harmony-explorer"}
     if record["harmony"] is None:
         unused.add("harmonypy")
-    return {k: v for k, v in sorted(record["versions"].items()) if k not in unused}
+    method = record.get("method", {}).get("versions", {})
+    # Where the method had other versions of what we use too, one environment can't have both.
+    versions = {k: v for k, v in method.items() if k != "python"} | record["versions"]
+    return {k: v for k, v in sorted(versions.items()) if k not in unused}
 
 
 def _pins(record: Mapping[str, Any]) -> str:
@@ -207,9 +216,15 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
         values["SKIP_DIMS"] = prepare.skip_dims
         if prepare.use_dims is not None:
             values["USE_DIMS"] = prepare.use_dims
-    values["CORRECTED"] = params.precomputed or "X_pca_harmony"
-    if params.precomputed is None:
+    values["CORRECTED"] = params.corrected_name
+    if params.by_harmony:
         values |= _harmony_settings(record, harmony)
+    if params.method is not None:
+        values["BATCHES"] = list(harmony.batch)
+        values["LEVELS"] = record["method"]["levels"]
+        values["METHOD"] = params.method.values
+        if params.method.method.needs != "embedding":
+            values["SYMBOLS"] = record["symbol_column"]
     values |= {
         "N_NEIGHBORS": params.graph.n_neighbors,
         "WIDTH": WIDTH,
@@ -227,6 +242,13 @@ def _settings(record: Mapping[str, Any], params: RunParams) -> dict[str, Any]:
         "LEIDEN_SEED": params.clusters.seed,
     }
     return values
+
+
+def _method_source(params: RunParams) -> str:
+    """Return what calls a method's library: the very script that did in the run."""
+    if params.method is None:
+        return ""
+    return untyped_source(runpy.run_path(str(params.method.method.child))["correct"])
 
 
 def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict[str, Any]:

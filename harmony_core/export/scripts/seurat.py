@@ -51,7 +51,7 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         Where the corrected data are, as `write_h5ad` wrote them.
     """
     params = RunParams.from_dict(record["params"])
-    precomputed, harmony, where = params.precomputed is not None, params.harmony, record["where"]
+    precomputed, harmony, where = not params.by_harmony, params.harmony, record["where"]
     has_counts = record["kind"] == "counts" and params.prepare.basis is None and not precomputed
     starts = ["corrected"] if precomputed else ["pca", "corrected"]
     if has_counts:
@@ -93,7 +93,7 @@ def _settings(
         "matrix": {"raw": "raw/X", "": None}.get(where, where),
         "genes": "raw/var" if where == "raw" else "var",
         "basis": record.get("basis") or prepare.basis or "X_pca",
-        "corrected": record.get("given") or params.precomputed or "X_pca_harmony",
+        "corrected": record.get("given") or params.corrected_name,
         "batch": list(harmony.batch),
         "symbol_column": record.get("symbol_column"),
         "n_top_genes": prepare.n_top_genes,
@@ -104,7 +104,7 @@ def _settings(
     }
     if prepare.basis and prepare.use_dims is not None:
         values["use_dims"] = prepare.use_dims
-    if params.precomputed is None:
+    if params.by_harmony:
         values |= _harmony_settings(record, harmony)
     values |= {
         "n_neighbors": params.graph.n_neighbors,

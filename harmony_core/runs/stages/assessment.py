@@ -98,7 +98,7 @@ def _lisi_numbers(context: Context, side: Side) -> LisiNumbers:
 def assess(context: Context) -> Computed:
     """Assess the run's correction."""
     near, mixing = context.neighbors("after"), _lisi_numbers(context, "after")
-    if context.params.precomputed is None:
+    if context.params.by_harmony:
         after, facts = context.embedding("after"), _facts_of_harmony(context)
         assessment = _with_label_notes(context, _assess(context, after, near, mixing, facts))
     else:

@@ -10,11 +10,20 @@ from cachetools import LRUCache
 from harmony_core.errors import BatchError
 from harmony_core.inspect.left_out import kept_of_each
 from harmony_core.methods import harmony
+from harmony_core.methods.integration.environment import installed
+from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context, memoised
 from harmony_core.runs.stages.stage import stage
+from harmony_core.store import Dataset
 
 _CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
 """What `correct` leaves to `soft_clusters`."""
+
+
+def _method_settings(p: RunParams, data: Dataset) -> tuple[object, ...]:
+    assert p.method is not None  # else `correct` is the run's stage
+    method = p.method.method
+    return (p.method.to_dict(), p.harmony.batch, method.version, installed(method))
 
 
 @stage(
@@ -53,6 +62,23 @@ def precomputed(context: Context) -> Computed:
 
 
 @stage(
+    "correct",
+    "Correcting with another method",
+    version=1,
+    needs=("prepare",),
+    settings=_method_settings,
+    stored_as="method",
+    takes_minutes=True,
+)
+def by_method(context: Context) -> Computed:
+    """Correct with a method of others, where Harmony is not run."""
+    from harmony_core.runs.stages.other_methods import corrected
+
+    _refuse_single_batch(context)
+    return corrected(context)
+
+
+@stage(
     "soft_clusters",
     "Describing Harmony's soft clusters",
     version=1,
@@ -61,7 +87,7 @@ def precomputed(context: Context) -> Computed:
 )
 def soft_clusters(context: Context) -> Computed:
     """Count what Harmony's soft clusters hold of each batch; empty where Harmony was not run."""
-    if context.params.precomputed is not None:
+    if not context.params.by_harmony:
         return {}, {}
     identity = context.identity("correct")
     correction = memoised(_CORRECTIONS, identity, lambda: _harmony(context))

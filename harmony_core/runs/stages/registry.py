@@ -66,6 +66,9 @@ def stages_of(params: RunParams) -> dict[str, Stage]:
     stages = {stage.name: stage for stage in (*STAGES, *ON_DEMAND)}
     if params.precomputed is not None:
         stages["correct"] = correction.precomputed
+    if params.method is not None:
+        title = f"Correcting with {params.method.method.title}"
+        stages["correct"] = replace(correction.by_method, title=title)
     return stages if params.panel is None else _with_marker_labels(stages)
 
 

@@ -62,6 +62,8 @@ class Stage(Step):
         The stage whose process has in memory what this one needs: it computes both.
     is_result
         False for a stage that only serves others: where all results are there, it need not be.
+    takes_minutes
+        Whether it has a process of its own, so that nobody waits for a turn behind it.
     """
 
     version: int
@@ -72,6 +74,7 @@ class Stage(Step):
     keyed_by: tuple[str, ...] = ()
     right_after: str = ""
     is_result: bool = True
+    takes_minutes: bool = False
 
     @property
     def store_name(self) -> str:

@@ -1,0 +1,254 @@
+"""Methods of others that correct here in Harmony's place: what each takes, gives and can be set to.
+
+Light on purpose: settings are checked against it. What runs them, and in which environment, is
+`harmony_core.methods.integration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harmony_core.errors import ParameterError
+from harmony_core.ranges import Range
+
+CHILDREN = Path(__file__).parent / "methods" / "integration" / "children"
+"""Scripts that the interpreter of the methods' environment runs; they import nothing of ours."""
+
+
+@dataclass(frozen=True)
+class MethodSetting:
+    """A setting of a method, under the name that its library gives it.
+
+    Attributes
+    ----------
+    range
+        What it may be.
+    default
+        The library's own, unless ``help`` says otherwise. Whole where only whole numbers are taken.
+    help
+        What more and less of it does.
+    """
+
+    name: str
+    range: Range
+    default: float
+    help: str
+
+    def check(self, value: float) -> float:
+        """Return a value as the kind of number that the setting takes.
+
+        Raises
+        ------
+        ParameterError
+            If it is out of range.
+        """
+        self.range.check(self.name, value)
+        if isinstance(self.default, float):
+            return float(value)
+        if value != int(value):
+            raise ParameterError(f"{self.name} must be a whole number, not {value!r}.")
+        return int(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A method of others.
+
+    Attributes
+    ----------
+    name
+        In settings, files and links.
+    title
+        As its authors write it.
+    about
+        What it does, in a sentence.
+    library
+        Name of its package.
+    requirement
+        What ``pip install`` is asked for.
+    extra
+        Our extra that installs it.
+    gives
+        A corrected embedding, or a neighbour graph only.
+    needs
+        The uncorrected embedding, log-normalised expression of the variable genes, or their counts.
+    settings
+        Those that matter.
+    citation
+        The paper.
+    child
+        Script with a function ``correct``, see `harmony_core.methods.integration.process`.
+    version
+        Raised when that script changes what it computes.
+    seconds_per_1000_cells
+        Roughly, on two cores.
+    least_cells
+        Cells that the smallest batch must have whatever the settings.
+    bytes_per_cell
+        Memory of its largest arrays, for each cell.
+    neighbors
+        Name of the setting that the smallest batch must have cells for; empty where there is none.
+    """
+
+    name: str
+    title: str
+    about: str
+    library: str
+    requirement: str
+    extra: str
+    gives: Literal["embedding", "graph"]
+    needs: Literal["embedding", "expression", "counts"]
+    settings: tuple[MethodSetting, ...]
+    citation: str
+    child: Path
+    version: int
+    seconds_per_1000_cells: float
+    bytes_per_cell: float = 2_000
+    least_cells: int = 2
+    neighbors: str = ""
+
+    def estimate(self, n_cells: int) -> float:
+        """Return about how many seconds so many cells take."""
+        return 3.0 + self.seconds_per_1000_cells * n_cells / 1000
+
+    def values(self, changed: Mapping[str, float]) -> dict[str, float]:
+        """Return every setting with its value.
+
+        Parameters
+        ----------
+        changed
+            Those that are not at their default.
+        """
+        return {one.name: changed.get(one.name, one.default) for one in self.settings}
+
+    def checked(self, settings: Mapping[str, float]) -> dict[str, float]:
+        """Return those settings that are not at their default.
+
+        Raises
+        ------
+        ParameterError
+            If one is unknown or out of its range.
+        """
+        known = {one.name: one for one in self.settings}
+        for name in settings:
+            if name not in known:
+                raise ParameterError(
+                    f"{self.title} has no setting {name!r}; it has {', '.join(known)}."
+                )
+        checked = {n: one.check(settings[n]) for n, one in known.items() if n in settings}
+        return {name: value for name, value in checked.items() if value != known[name].default}
+
+
+_SEED = MethodSetting(
+    "seed",
+    Range(low=0, high=2**31 - 1, step=1),
+    0,
+    "Starts the random numbers; the same seed gives the same result.",
+)
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            name="scanorama",
+            title="Scanorama",
+            about="Finds cells of two batches that are nearest to each other both ways, and moves "
+            "each batch along them; batches without a match stay where they are.",
+            library="scanorama",
+            requirement="scanorama>=1.7.4,<2",
+            extra="methods",
+            gives="embedding",
+            needs="expression",
+            settings=(
+                MethodSetting(
+                    "knn",
+                    Range(low=2, high=200, step=1),
+                    20,
+                    "Neighbours among which matches are looked for. More finds more matches, also "
+                    "wrong ones, and mixes more; fewer matches only what is very alike.",
+                ),
+                MethodSetting(
+                    "sigma",
+                    Range(low=0.1, high=1000, step=1, slider_high=100),
+                    15.0,
+                    "How sharply a cell follows the matches nearest to it. More moves each cell by "
+                    "the matches around it alone; less moves a batch more as a whole.",
+                ),
+                MethodSetting(
+                    "alpha",
+                    Range(low=0, high=1, step=0.01),
+                    0.10,
+                    "Fraction of matched cells from which two batches are merged. More leaves more "
+                    "batches as they are; less also merges batches that share little.",
+                ),
+                MethodSetting(
+                    "dimred",
+                    Range(low=2, high=200, step=1),
+                    100,
+                    "Dimensions of the embedding. More keeps finer differences, and noise.",
+                ),
+                _SEED,
+            ),
+            citation="Hie B, Bryson B, Berger B. Efficient integration of heterogeneous "
+            "single-cell transcriptomes using Scanorama. Nat Biotechnol 37:685-691 (2019). "
+            "doi:10.1038/s41587-019-0113-3",
+            child=CHILDREN / "by_scanorama.py",
+            version=1,
+            seconds_per_1000_cells=1.0,
+            bytes_per_cell=5_000 * 8 * 2,  # kernel of all cells and 5,000 matches, and a copy
+            neighbors="knn",
+        ),
+        Method(
+            name="mnn",
+            title="MNN",
+            about="Finds cells of two batches that are nearest to each other both ways, and moves "
+            "one batch towards the other by the differences within these pairs.",
+            library="scranpy",
+            requirement="scranpy>=0.3.1,<0.4",
+            extra="methods",
+            gives="embedding",
+            needs="embedding",
+            settings=(
+                MethodSetting(
+                    "num_neighbors",
+                    Range(low=2, high=200, step=1),
+                    15,
+                    "Neighbours among which pairs are looked for. More finds more pairs, also "
+                    "wrong ones, and mixes more; fewer pairs only what is very alike.",
+                ),
+                MethodSetting(
+                    "num_steps",
+                    Range(low=1, high=10, step=1),
+                    1,
+                    "Steps in which the surroundings of a pair are widened. More moves cells to "
+                    "the middle of the other batch's group rather than to its edge, and may take "
+                    "in cells of another kind.",
+                ),
+            ),
+            citation="Haghverdi L, Lun ATL, Morgan MD, Marioni JC. Batch effects in single-cell "
+            "RNA-sequencing data are corrected by matching mutual nearest neighbors. "
+            "Nat Biotechnol 36:421-427 (2018). doi:10.1038/nbt.4091",
+            child=CHILDREN / "by_mnn.py",
+            version=1,
+            seconds_per_1000_cells=0.3,
+            neighbors="num_neighbors",
+        ),
+    )
+}
+"""By name."""
+
+
+def method_named(name: str) -> Method:
+    """Return a method by its name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name.
+    """
+    if name not in METHODS:
+        raise ParameterError(f"There is no method {name!r} here; there are {', '.join(METHODS)}.")
+    return METHODS[name]

@@ -1,0 +1,1 @@
+"""Scripts that another interpreter runs: they import nothing of Harmony Explorer's."""

@@ -1,0 +1,40 @@
+"""A method for tests: `fake_method` makes it known for a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harmony_core.method_catalog import METHODS, Method, MethodSetting
+from harmony_core.methods.integration.environment import VARIABLE
+from harmony_core.ranges import Range
+
+FAKE = Method(
+    name="fake",
+    title="Fake",
+    about="Moves each batch to one place.",
+    library="numpy",
+    requirement="numpy",
+    extra="methods",
+    gives="embedding",
+    needs="embedding",
+    settings=(
+        MethodSetting("how", Range(low=0, high=5, step=1), 0, "What goes wrong."),
+        MethodSetting("scale", Range(low=0, high=10, step=1), 1.0, "More makes it larger."),
+        MethodSetting("k", Range(low=1, high=1000, step=1), 5, "Cells a batch must have."),
+    ),
+    citation="Nobody. Nothing. Never.",
+    child=Path(__file__).with_name("fake_child.py"),
+    version=1,
+    seconds_per_1000_cells=1.0,
+    neighbors="k",
+)
+
+
+@pytest.fixture
+def fake_method(monkeypatch: pytest.MonkeyPatch) -> Method:
+    """A method that is known during a test, and runs with this interpreter."""
+    monkeypatch.setitem(METHODS, "fake", FAKE)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    return FAKE
