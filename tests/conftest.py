@@ -12,6 +12,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.simulate.cells import Scenario, simulate, to_anndata
 from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest
+from tests.wheel import build_wheel, install
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -57,3 +58,15 @@ def finished(dataset: Dataset) -> RunResults:
 
     Pipeline(dataset, SMALL).run()
     return RunResults(dataset, SMALL)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the project."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the commands of an installation that is not the checkout."""
+    return install(wheel, tmp_path_factory.mktemp("installed"))

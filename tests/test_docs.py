@@ -1,7 +1,8 @@
-"""README, CONTRIBUTING and the map: every file that they name is there."""
+"""README, CONTRIBUTING and the map: every file that they name is there, and commands agree."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -31,3 +32,39 @@ def test_the_map_shows_every_room() -> None:
     assert not [room for room in rooms if f"  {room}/" not in text]
     modules = [p.name for p in (ROOT / "harmony_core").glob("*.py") if p.stem != "__init__"]
     assert not [module for module in modules if module not in text]
+
+
+def test_a_container_is_made_as_the_readme_installs() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    container = (ROOT / "Dockerfile").read_text("utf-8")
+    installed = re.findall(r"^\.venv/bin/pip install (.*)$", readme, re.MULTILINE)[:2]
+    assert len(installed) == 2
+    for what in installed:
+        assert f"pip install --no-cache-dir {what}" in container
+    (started,) = re.findall(r"^\.venv/bin/(streamlit .*)$", readme, re.MULTILINE)
+    assert json.loads(re.findall(r"^CMD (.*)$", container, re.MULTILINE)[0]) == started.split()
+
+
+def test_a_container_publishes_and_keeps_what_the_readme_says() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    compose = (ROOT / "compose.yaml").read_text("utf-8")
+    (run,) = re.findall(r"^docker run (.*)$", readme, re.MULTILINE)
+    port, volume, image = re.fullmatch(r"--rm -p (\S+) -v [\w-]+:(\S+) (\S+)", run).groups()
+    assert f'ports: ["{port}"]' in compose
+    assert f"store:{volume}\n" in compose
+    assert f"image: {image}\n" in compose
+    container = (ROOT / "Dockerfile").read_text("utf-8")
+    assert f"HARMONY_EXPLORER_HOME={volume}" in container
+    assert f"EXPOSE {port.rpartition(':')[2]}" in container
+
+
+def test_a_container_is_sent_what_it_copies_and_no_more() -> None:
+    container = (ROOT / "Dockerfile").read_text("utf-8")
+    copied = {
+        name
+        for line in re.findall(r"^COPY (.*)$", container, re.MULTILINE)
+        for name in line.split()[:-1]
+    }
+    sent = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    assert copied == set(sent)
+    assert all((ROOT / name).exists() for name in copied)

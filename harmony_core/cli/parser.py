@@ -6,10 +6,20 @@ import argparse
 from importlib import metadata
 from typing import NoReturn
 
-from harmony_core.cli import check, completion, correct, diagnose, export, report, suggest
+from harmony_core.cli import (
+    check,
+    completion,
+    correct,
+    diagnose,
+    export,
+    open_dashboard,
+    report,
+    suggest,
+)
 from harmony_core.cli.shared import PROGRAM, one_line
 
 COMMANDS = {
+    "open": (open_dashboard, "open the dashboard in the browser, with a file on screen"),
     "correct": (correct, "correct a file, judge the result and write both"),
     "check": (check, "say what is recognised in a file, before anything runs"),
     "diagnose": (diagnose, "judge an embedding that any tool corrected"),

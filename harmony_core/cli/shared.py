@@ -195,9 +195,9 @@ def add_home(parser: argparse._ActionsContainer, text: str = "keep computed resu
     parser.add_argument("--home", type=Path, metavar="FOLDER", help=text)
 
 
-def add_inputs(parser: argparse._ActionsContainer, text: str) -> None:
-    """Describe the arguments that say which files are read, and how."""
-    parser.add_argument("input", type=Path, nargs="+", metavar="INPUT", help=text)
+def add_inputs(parser: argparse._ActionsContainer, text: str, *, least: int = 1) -> None:
+    """Describe the arguments that say which files are read, and how; ``least`` is 0 or 1."""
+    parser.add_argument("input", type=Path, nargs="+" if least else "*", metavar="INPUT", help=text)
     parser.add_argument(
         "--genes",
         choices=("intersection", "union"),

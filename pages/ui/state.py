@@ -8,6 +8,7 @@ import streamlit as st
 
 from harmony_core.errors import FileError
 from harmony_core.params import HarmonyParams, RunParams
+from harmony_core.runs.opened import opened
 from harmony_core.store import Dataset, DatasetInfo, examples
 from pages.ui import services
 
@@ -18,13 +19,20 @@ LAST_RUN = "last_run"
 
 
 def start() -> None:
-    """Give a new session its defaults: the first sample, with its suggested settings."""
+    """Give a new session its defaults: what the dashboard was started for, else a sample."""
     session = st.session_state
     session.setdefault(VIEWER, uuid.uuid4().hex)
     session.setdefault(SETTINGS, {})
     session.setdefault(LAST_RUN, {})
-    if DATASET not in session:
+    if DATASET in session:
+        return
+    first = opened()
+    if first is None:
         session[DATASET] = examples.fingerprint(services.store(), examples.FIRST)
+        return
+    session[DATASET] = first.fingerprint
+    if first.params is not None:
+        session[SETTINGS][first.fingerprint] = first.params.to_dict()
 
 
 def is_started() -> bool:
