@@ -36,6 +36,7 @@ from harmony_core.inspect.columns import check_label, check_present
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.gene_sets import GeneSets, panel_text
 from harmony_core.io.request import READING, LoadRequest
+from harmony_core.methods.harmony_releases import of_release
 from harmony_core.params import (
     ClusterParams,
     GraphParams,
@@ -240,6 +241,7 @@ class Study:
         graph: GraphParams | None = None,
         layout: LayoutParams | None = None,
         clusters: ClusterParams | None = None,
+        as_harmony: str | None = None,
         **settings: Any,
     ) -> Run:
         """Run Harmony or another method, lay out and cluster before and after, and assess it.
@@ -250,6 +252,9 @@ class Study:
             Another method in Harmony's place, one of `harmony_core.method_catalog.METHODS`.
         graph, layout, clusters
             Settings of neighbours, UMAP and Leiden.
+        as_harmony
+            Start from the settings that come near to an earlier Harmony: ``"1"`` is 1.2 in R; see
+            `harmony_core.methods.harmony_releases`.
         settings
             Of `harmony_core.HarmonyParams`: ``theta``, ``sigma``, ``nclust``, …; of another method
             its own, such as ``knn`` of ``scanorama``.
@@ -268,6 +273,10 @@ class Study:
         'green'
         """
 
+        if as_harmony is not None:
+            if method is not None:
+                raise ParameterError(f"as_harmony is for Harmony; leave it out for {method}.")
+            settings = {**of_release(as_harmony), **settings}
         of_harmony = settings if method is None else {}
         params = self._params(HarmonyParams.from_dict({"batch": self.batch, **of_harmony}))
         if method is not None:

@@ -22,6 +22,7 @@ from pages.ui.tune import (
     controls,
     genes,
     other_methods,
+    release_pair,
     replay,
     run,
     run_comparison,
@@ -140,6 +141,7 @@ def _search(dataset: Dataset, params: RunParams) -> None:
         settings_search.draw(dataset, params)
     with right:
         seed_stability.draw(dataset, params)
+        release_pair.draw(dataset, params)
 
 
 def _times(dataset: Dataset, params: RunParams) -> None:
@@ -181,7 +183,7 @@ GENES = Part(
     hears=(evidence_table.MARKS, before_after.NARROWED),
 )
 CONVERGENCE = Part("convergence", draw=_convergence, shows=("correct",))
-SEARCH = Part("search", draw=_search)
+SEARCH = Part("search", draw=_search, hears=(run_comparison.COMPARISON,))
 TIMES = Part("times", draw=_times)
 
 address.run("tune", main)

@@ -25,6 +25,7 @@ from harmony_core.cli.shared import (
 )
 from harmony_core.errors import ParameterError
 from harmony_core.method_catalog import METHODS
+from harmony_core.methods.harmony_releases import RELEASES, of_release
 from harmony_core.methods.integration.environment import VARIABLE as METHODS_VARIABLE
 from harmony_core.params import GROUPS, ClusterParams, MethodParams, RunParams
 from harmony_core.verdict.risk import Risk, risk_sentence, worst_risk
@@ -133,6 +134,12 @@ def _add_harmony(harmony: _Group) -> None:
         metavar="T",
         help="diversity penalty, one for all batch variables or one for each (2); of several "
         "variables they are multiplied, where R adds them",
+    )
+    harmony.add_argument(
+        "--as-harmony",
+        choices=tuple(RELEASES),
+        help="take the settings that come near to an earlier Harmony: 1 is 1.2 in R, 1.0 is 1.0 "
+        "and 1.1, 0 the first release; other arguments go before them",
     )
     harmony.add_argument("--sigma", type=float, metavar="S", help="width of soft clusters (0.1)")
     harmony.add_argument("--nclust", type=int, metavar="K", help="soft clusters (automatic)")
@@ -284,6 +291,9 @@ def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunP
     from harmony_core.export.settings import read_settings
 
     values: dict[str, Any] = {} if args.config is None else read_settings(args.config)
+    if args.as_harmony is not None:
+        values["harmony"] = {**values.get("harmony", {}), **of_release(args.as_harmony)}
+        values["harmony"].pop("lamb_of", None)
     for group, kind in GROUPS.items():
         values.setdefault(group, {})
         for field in dataclasses.fields(kind):

@@ -10,10 +10,11 @@ from harmony_core.counting import counted, named
 from harmony_core.errors import UnfinishedRun
 from harmony_core.export.record import prepared_facts, versions
 from harmony_core.method_catalog import METHODS
+from harmony_core.methods.harmony_releases import RELEASES, release_of
 from harmony_core.methods.hvg import SMALLEST_BATCH
 from harmony_core.methods.neighbors import search_for
 from harmony_core.of_batch import in_words
-from harmony_core.params import PrepareParams, RunParams
+from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.results import RunResults
 
 _WORDS_OF_R = frozenset(
@@ -224,6 +225,7 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
         f"Differences between the levels of {', '.join(p.batch)} were corrected with Harmony "
         f"{cited} (harmonypy {used['harmonypy']}; theta {theta}; {sigma}; "
         f"{harmony['nclust']} soft clusters; tau {p.tau:g}; {ridge}{pruned}), which {ended}."
+        f"{_earlier_release(p)}"
     )
 
 
@@ -247,6 +249,13 @@ def _by_method(results: RunResults, cited: str) -> str:
 
 def _reference(name: str) -> str:
     return METHODS[name].citation if name in METHODS else REFERENCES[name]
+
+
+def _earlier_release(p: HarmonyParams) -> str:
+    name = release_of(p)
+    if name in (None, "2"):
+        return ""
+    return f" These settings approximate {RELEASES[name].title}."
 
 
 def _graph(p: RunParams, n_cells: int, cite: Callable[[str], str], used: dict[str, str]) -> str:

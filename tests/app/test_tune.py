@@ -125,6 +125,26 @@ def test_a_theta_of_one_batch_holds_while_its_panel_is_closed(
     assert "theta_of" not in app.query_params
 
 
+def test_a_release_sets_what_differed_and_is_known_by_it(app: AppTest, runner: Waiting) -> None:
+    app.query_params |= {"sample": "kang", "theta": "3.0"}
+    app.run()
+    release = next(s for s in app.selectbox if s.label == "Release")
+    assert release.value == "2"
+    assert "Approximates" not in _text(app)
+    release.set_value("1").run()
+    assert not app.exception
+    assert app.query_params["theta"] == "3.0"
+    assert app.query_params["lamb"] == "1.0"
+    assert app.query_params["max_iter_kmeans"] == "20"
+    assert app.query_params["batch_prop_cutoff"] == "0.0"
+    assert "Approximates Harmony 1 (harmony 1.2 in R)" in _text(app)
+    _slider(app, "lambda").set_value(2.0).run()
+    assert next(s for s in app.selectbox if s.label == "Release").value == ""
+    _button(app, "Run both").click().run()
+    wanted = {job.work.stages for job in runner.wanted}
+    assert any({"assess", "layout_after"} <= set(stages) for stages in wanted)
+
+
 def test_what_is_typed_into_the_table_of_batches_is_kept_by_name() -> None:
     batches = [("donor", "d1"), ("donor", "d2"), ("lane", "d1")]
     edited = {0: {"theta": None}, 2: {"theta": 0.5}, 1: {"lambda": 7}}

@@ -24,6 +24,7 @@ from harmony_core.cli.parser import command_parser
 from harmony_core.cli.shared import TerminalProgress, one_line, params_of_data, plain_json
 from harmony_core.errors import InputError
 from harmony_core.export.settings import write_settings
+from harmony_core.methods.harmony_releases import as_release
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs.plan import Step
 from harmony_core.store import HOME_VARIABLE, Dataset, DatasetInfo
@@ -340,6 +341,18 @@ def test_arguments_become_params() -> None:
     assert params.clusters.shown == 1.2
     assert params.clusters.resolutions == (0.3, 0.5, 0.8, 1.2)
     assert params.condition
+
+
+def test_an_earlier_harmony_gives_what_arguments_leave_out(tmp_path: Path) -> None:
+    parse = command_parser().parse_args
+    given = ["correct", "in.h5ad", "--batch", "a", "--out", "o.h5ad", "--as-harmony", "1"]
+    usual = HarmonyParams(batch=("a",))
+    assert params_of(parse(given)).harmony == as_release(usual, "1")
+    named = params_of(parse([*given, "--lamb", "3", "--theta", "1"])).harmony
+    assert named == replace(as_release(usual, "1"), lamb=3.0, theta=(1.0,))
+    write_settings(RunParams(harmony=replace(usual, lamb=9.0, tau=2.0)), tmp_path / "s.toml")
+    config = params_of(parse([*given, "--config", str(tmp_path / "s.toml")])).harmony
+    assert config == as_release(replace(usual, tau=2.0), "1")
 
 
 def test_values_of_single_batches_are_given_one_by_one(

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from harmony_core.methods.harmony_releases import RELEASES, as_release, release_of
 from harmony_core.params import (
     RANGES,
     ClusterParams,
@@ -69,6 +70,7 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         params = replace(params, harmony=harmony, graph=graph, layout=layout, clusters=clusters)
     with above:  # drawn last, so that the one in force is lit at once
         _presets(dataset, params)
+        _release(dataset, params)
     _in_effect(results_of(dataset, params), spots)
     return params
 
@@ -99,6 +101,32 @@ def _presets(dataset: Dataset, now: RunParams) -> None:
             args=(dataset, wanted),
             width="stretch",
         )
+
+
+def _release(dataset: Dataset, now: RunParams) -> None:
+    """Draw whose Harmony the settings stand for, and set another's on a choice."""
+    key, found = f"{dataset.fingerprint}:release", release_of(now.harmony)
+    titles = {"2": "Harmony 2 (default)", "1": "as Harmony 1"}
+    titles |= {"1.0": "as Harmony 1.0 and earlier"}  # whose settings are one
+    st.session_state[key] = found or _OWN
+
+    def choose() -> None:
+        if (chosen := st.session_state[key]) != _OWN:
+            set_sliders(dataset, replace(now, harmony=as_release(now.harmony, chosen)))
+
+    st.selectbox(
+        "Release",
+        [*titles, *([] if found else [_OWN])],
+        format_func=lambda name: titles.get(name, "settings of your own"),
+        help=help_texts.RELEASE,
+        key=key,
+        on_change=choose,
+    )
+    if found not in (None, "2"):
+        st.caption(plain(RELEASES[found].sentence(len(now.harmony.batch)), longest=800))
+
+
+_OWN = ""
 
 
 def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str, DeltaGenerator]]:
@@ -325,7 +353,7 @@ def _number(label: str, name: str, value: float, help_text: str, key: str) -> fl
         float(allowed.high),
         value,
         allowed.step,
-        format="%g" if allowed.step < 1e-4 else "%.4f",
+        format="%g",
         help=help_text,
         key=f"{key}{name}",
         persist_state="session",

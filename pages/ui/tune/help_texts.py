@@ -60,6 +60,11 @@ CUTOFF = (
     "in it: too few to say how the batch differs there. **More** leaves more uncorrected; 0 "
     "corrects everywhere, as Harmony before 2.0 did. Default 0.00001."
 )
+RELEASE = (
+    "Sets what differed between releases; theta and sigma stay. Harmony 1 (1.2 in R) had a fixed "
+    "lambda of 1, 20 k-means rounds, and left no batch out of a soft cluster. Some users report "
+    "that it mixes more on their data."
+)
 OF_BATCHES = (
     "**More** theta asks harder for this batch in every soft cluster, **more** lambda holds its "
     "correction back. Empty cells take the slider's."

@@ -101,6 +101,18 @@ def end(dataset: Dataset) -> None:
     st.session_state[state.key(_RIGHT, dataset)] = CURRENT
 
 
+def show(dataset: Dataset, left: str, right: str) -> None:
+    """Have the pictures show two runs, by what `harmony_core.runs.plan` calls them."""
+    st.session_state[state.key(_LEFT, dataset)] = left
+    st.session_state[state.key(_RIGHT, dataset)] = right
+    part.say(COMPARISON)
+
+
+def shown(dataset: Dataset) -> tuple[str | None, str | None]:
+    """Return what was chosen for the two pictures, as `show` takes it."""
+    return _picked(dataset)
+
+
 def panels(current: CurrentRun) -> tuple[Panel | None, Panel | None]:
     """Return the panels of the runs chosen; None where none is, or its layout is on its way."""
     panels = []

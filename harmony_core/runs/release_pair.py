@@ -1,0 +1,59 @@
+"""The same settings as Harmony 1 and as Harmony 2, and a sentence on what differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from harmony_core.counting import counted
+from harmony_core.methods.harmony_releases import as_release
+from harmony_core.metrics.movement import neighbors_replaced
+from harmony_core.params import RunParams
+from harmony_core.runs.results import RunResults
+from harmony_core.thresholds import N_NEIGHBORS
+from harmony_core.verdict.verdict import KINDS
+from harmony_core.verdict.wording import percent
+
+STAGES = ("assess", "layout_after")
+"""What both runs need for pictures and sentence."""
+
+
+def as_one_and_two(params: RunParams) -> tuple[RunParams, RunParams]:
+    """Return the run as Harmony 1 and as Harmony 2; theta, sigma and all else stay."""
+    one, two = (
+        replace(params, method=None, harmony=as_release(params.harmony, name))
+        for name in ("1", "2")
+    )
+    return one, two
+
+
+def what_changed(one: RunResults, two: RunResults) -> str:
+    """Return what differs between two finished runs: how they went, mixing, neighbours.
+
+    Parameters
+    ----------
+    one, two
+        Of `as_one_and_two`, with `STAGES`.
+    """
+    near = [run.stage("neighbors_after") for run in (one, two)]
+    assert near[0] is not None
+    assert near[1] is not None
+    replaced = neighbors_replaced(near[0].arrays["indices"], near[1].arrays["indices"])
+    return (
+        f"{_went(one, 'As Harmony 1')}; {_went(two, 'as Harmony 2')}. Of each cell's "
+        f"{N_NEIGHBORS} nearest neighbours, {percent(float(np.mean(replaced)))} are others in the second."
+    )
+
+
+def _went(run: RunResults, name: str) -> str:
+    assert run.harmony is not None
+    assert run.assessment is not None
+    mixing = []
+    for variable, numbers in run.assessment.after.items():
+        if (value := numbers.get("ilisi")) is not None:
+            of = f" of {variable}" if len(run.assessment.after) > 1 else ""
+            mixing.append(f"iLISI{of} {value:.2f}")
+    rounds = counted(run.harmony["iterations"], "iteration")
+    verdict = KINDS[run.assessment.verdict.kind].heading.lower()
+    return f"{name} it took {rounds} and the verdict is “{verdict}” ({', '.join(mixing)})"
