@@ -15,7 +15,7 @@ from harmony_core.thresholds import N_NEIGHBORS
 from harmony_core.verdict.verdict import KINDS
 from harmony_core.verdict.wording import percent
 
-STAGES = ("assess", "layout_after")
+STAGES = ("neighbors_after", "assess", "layout_after")
 """What both runs need for pictures and sentence."""
 
 

@@ -137,7 +137,7 @@ def test_a_release_sets_what_differed_and_is_known_by_it(app: AppTest, runner: W
     assert app.query_params["lamb"] == "1.0"
     assert app.query_params["max_iter_kmeans"] == "20"
     assert app.query_params["batch_prop_cutoff"] == "0.0"
-    assert "Approximates Harmony 1 (harmony 1.2 in R)" in _text(app)
+    assert plain("Approximates Harmony 1 (harmony 1.2 in R).") in _text(app)
     _slider(app, "lambda").set_value(2.0).run()
     assert next(s for s in app.selectbox if s.label == "Release").value == ""
     _button(app, "Run both").click().run()
