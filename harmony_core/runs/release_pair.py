@@ -40,9 +40,10 @@ def what_changed(one: RunResults, two: RunResults) -> str:
     assert near[0] is not None
     assert near[1] is not None
     replaced = neighbors_replaced(near[0].arrays["indices"], near[1].arrays["indices"])
+    others = percent(float(np.mean(replaced)))
     return (
         f"{_went(one, 'As Harmony 1')}; {_went(two, 'as Harmony 2')}. Of each cell's "
-        f"{N_NEIGHBORS} nearest neighbours, {percent(float(np.mean(replaced)))} are others in the second."
+        f"{N_NEIGHBORS} nearest neighbours, {others} are others in the second."
     )
 
 
