@@ -56,6 +56,13 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _json(value: Any) -> Any:
+    """Return a setting as it comes out of a JSON file."""
+    if value is None or type(value) in (bool, int, float, str):  # most: a page writes hundreds
+        return value
+    return json.loads(json.dumps(value))
+
+
 @dataclass(frozen=True)
 class _Group:
     """Shared by the dataclasses below: to and from plain JSON values."""
@@ -81,7 +88,7 @@ class _Group:
             elif isinstance(value, MethodParams):
                 plain = value.to_dict()
             else:
-                plain = json.loads(json.dumps(value))
+                plain = _json(value)
             values[self.written_as.get(one.name, one.name)] = plain
         return values
 

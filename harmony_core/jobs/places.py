@@ -54,7 +54,7 @@ class Place:
         self.lanes, self.idle_seconds = lanes, idle_seconds
         self.executor: Executor | None = None
         self.under_way: set[Future[str]] = set()
-        self.latest: Future[str] | None = None
+        self.n_taken = 0  # a number, as the last job itself would keep its dataset in memory
         self._make = make
         self._capacity = capacity
         self._warming: Future[str] | None = None
@@ -101,7 +101,7 @@ class Place:
             self.executor = self._make()
             future = executors.submit(self.executor, function, *arguments, **options)
         self.under_way.add(future)
-        self.latest = future
+        self.n_taken += 1
         return future
 
     def end_processes(self) -> None:

@@ -268,10 +268,10 @@ class Runner:
         else:
             self._when_done(place, job.future, self._settle, job, job.future)
 
-    def _end_if_idle(self, place: Place, last: Future[str]) -> None:
-        """End the process of a place that has had nothing to do since some job."""
+    def _end_if_idle(self, place: Place, n_taken: int) -> None:
+        """End the process of a place that has taken no further job, and has none."""
         with self._lock:
-            if place.latest is last:
+            if place.n_taken == n_taken and not place.under_way:
                 place.close()
 
     def _fail(self, job: Job, error: HarmonyExplorerError) -> None:
@@ -287,7 +287,7 @@ class Runner:
                 then(*arguments)
                 self._submit_waiting()
                 if place.idle_seconds is not None:
-                    _call_later(place.idle_seconds, self._end_if_idle, place, future)
+                    _call_later(place.idle_seconds, self._end_if_idle, place, place.n_taken)
 
         if future.done():
             settle()

@@ -6,8 +6,9 @@ Light on purpose: a page plans a run to see what the store already has.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
@@ -32,9 +33,9 @@ __all__ = [
 _MOST_KNOWN = 500
 
 # A page plans the same runs many times a move, and the digests took a tenth of its time.
-_keys: WeakKeyDictionary[Dataset, LRUCache[RunParams, Mapping[str, StageKey]]]
-_keys = WeakKeyDictionary()
+_known: WeakKeyDictionary[Dataset, LRUCache[tuple[str, RunParams], Any]] = WeakKeyDictionary()
 _lock = threading.Lock()
+_T = TypeVar("_T")
 
 
 class Plan:
@@ -57,22 +58,33 @@ class Plan:
     @cached_property
     def run(self) -> str:
         """Name of the run: the same dataset, settings and versions give the same name."""
+        return self._once("run", self._make_run)
+
+    def _make_run(self) -> str:
         always = {stage.name: self.keys[stage.name].digest for stage in STAGES}
         return digest(self.dataset.fingerprint, self.params.to_dict(), always)
 
     @cached_property
     def keys(self) -> Mapping[str, StageKey]:
         """Key of each of the `stages`."""
-        with _lock:
-            known = _keys.setdefault(self.dataset, LRUCache(_MOST_KNOWN))
-            if (found := known.get(self.params)) is not None:
-                return found
+        return self._once("keys", self._make_keys)
+
+    def _make_keys(self) -> Mapping[str, StageKey]:
         keys: dict[str, StageKey] = {}
         for name, stage in self.stages.items():
             keys[name] = stage.key(self.params, self.dataset, keys)
-        with _lock:
-            known[self.params] = keys
         return keys
+
+    def _once(self, what: str, make: Callable[[], _T]) -> _T:
+        """Return what was made for these settings of this dataset before, or make it."""
+        with _lock:
+            known = _known.setdefault(self.dataset, LRUCache(2 * _MOST_KNOWN))
+            found: _T | None = known.get((what, self.params))
+        if found is None:
+            found = make()
+            with _lock:
+                known[what, self.params] = found
+        return found
 
     @property
     def is_finished(self) -> bool:

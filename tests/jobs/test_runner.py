@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -139,6 +140,17 @@ def fresh() -> Callable[[], RunParams]:
 
 
 _THETAS = iter(range(40, 200))
+
+
+def test_a_job_that_is_over_is_forgotten(
+    hands: Hands, dataset: Dataset, fresh: Callable[[], RunParams]
+) -> None:
+    """What it is about, a dataset and the keys of all its runs, would stay in memory with it."""
+    name = hands.ask("ada", run_work(dataset, fresh())).name
+    job = weakref.ref(hands.runner.queue.jobs[name])
+    hands.run_all()
+    gc.collect()
+    assert job() is None
 
 
 def test_two_viewers_share_one_computation(
