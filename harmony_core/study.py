@@ -15,7 +15,7 @@ Results are kept in the same store as the dashboard's, so nothing is computed tw
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from harmony_core.design.confounding import Finding
+    from harmony_core.runs.method_comparison import MethodComparison
     from harmony_core.verdict.assessment import Assessment
 
 _FORMAT_OF = {
@@ -313,6 +314,57 @@ class Study:
             Pipeline(self.dataset, params).run("assess")
             tried.append(RunResults(self.dataset, params))
         return suggestion_of(tried)
+
+    def compare(
+        self,
+        methods: Sequence[str] | None = None,
+        *,
+        thetas: Sequence[float] = (),
+        embeddings: Sequence[str] = (),
+        settings: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> MethodComparison:
+        """Correct by several methods, judge each as Harmony is judged, and say which to use.
+
+        Parameters
+        ----------
+        methods
+            ``"harmony"`` and names of `harmony_core.method_catalog.METHODS`; by default those that
+            can run here. One that fails has a row that says why, and the others go on.
+        thetas
+            Harmony runs at each of them; by default at its usual theta.
+        embeddings
+            Of the data, which other tools corrected.
+        settings
+            By method and name, as ``{"scanorama": {"knn": 10}}``.
+
+        Returns
+        -------
+        An object with ``sentence`` and ``sentences``, ``table`` (a row a run) and ``states`` (a row
+        for each state and run).
+
+        Raises
+        ------
+        ParameterError
+            If there is no such method or setting.
+        DataError
+            If the data can't be prepared or judged at all.
+
+        Examples
+        --------
+        >>> found = getfixture("study").compare(["harmony"], thetas=(0, 2))
+        >>> found.table.run.tolist()
+        ['Harmony, theta 0', 'Harmony, theta 2']
+        """
+        from harmony_core.runs.comparing import computed_comparison, method_runs
+
+        runs = method_runs(
+            self._params(HarmonyParams(batch=self.batch)),
+            methods,
+            thetas=thetas,
+            embeddings=embeddings,
+            settings=settings,
+        )
+        return computed_comparison(self.dataset, runs)
 
     def diagnose(self, corrected: npt.ArrayLike | pd.DataFrame | str) -> Assessment:
         """Assess an embedding that another tool corrected, with the evidence Harmony's runs get.

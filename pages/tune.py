@@ -75,10 +75,10 @@ def _place(dataset: Dataset, params: RunParams, task: run.RunTask) -> None:
     with left:
         GENES.place(task.works, dataset, params)
     with right:
-        if params.precomputed is None:
+        if params.by_harmony:
             CONVERGENCE.place(task.works, dataset, params)
     if not presentation.is_on():
-        if params.precomputed is None:
+        if params.by_harmony:
             SEARCH.place([], dataset, params)
         TIMES.place(task.works if _times_are_open() else [], dataset, params)
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from harmony_core.cli import (
     check,
+    compare,
     completion,
     correct,
     diagnose,
@@ -24,6 +25,7 @@ COMMANDS = {
     "check": (check, "say what is recognised in a file, before anything runs"),
     "diagnose": (diagnose, "judge an embedding that any tool corrected"),
     "suggest": (suggest, "try a grid of settings, say which to use and what more mixing costs"),
+    "compare": (compare, "correct by several methods, judge each alike, and say which to use"),
     "export": (export, "turn a run's file into scripts, figures, tables, settings"),
     "report": (report, "turn a run's file into a self-contained page"),
     "completion": (completion, "print what makes a shell complete these commands"),

@@ -190,8 +190,9 @@ def distinct_settings(params: RunParams, runs: Sequence[RunParams]) -> list[str]
     >>> distinct_settings(runs[1], runs)
     ['theta 2', 'sigma 0.2']
     """
-    own = [] if params.precomputed is not None else [MAIN_SETTINGS[0]]
-    names = [name for name in dict.fromkeys([*own, *differing(runs)]) if name != "given"]
+    own = [MAIN_SETTINGS[0]] if params.by_harmony else []
+    source = ("given", "method")
+    names = [name for name in dict.fromkeys([*own, *differing(runs)]) if name not in source]
     values = settings(params, names)
     return [f"{name.rpartition('.')[2]} {_in_words(value)}" for name, value in values.items()]
 

@@ -33,8 +33,10 @@ SCIB = {"scib_total": "total", "scib_mixing": "batch", "scib_conservation": "bio
 
 
 def method_name(params: RunParams) -> str:
-    """Return what corrected a run: Harmony, or the embedding of another tool."""
-    return HARMONY if params.precomputed is None else params.precomputed
+    """Return what corrected a run: Harmony, another method, or the embedding of another tool."""
+    if params.method is not None:
+        return params.method.method.title
+    return params.precomputed or HARMONY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,11 +204,19 @@ def run_names(runs: Sequence[RunResults]) -> list[str]:
     names: list[str] = []
     for run in runs:
         method = method_name(run.params)
-        words = history.distinct_settings(run.params, of_method[method])
+        words = _distinct_settings(run.params, of_method[method])
         name = history.tag_of(run.dataset, run.params).name or ", ".join([method, *words])
         same = sum(other == name or other.startswith(f"{name} (") for other in names)
         names.append(f"{name} ({same + 1})" if same else name)
     return names
+
+
+def _distinct_settings(params: RunParams, runs: Sequence[RunParams]) -> list[str]:
+    """Return what tells a run from others of its method, as ``theta 2``."""
+    own = []
+    if params.method is not None:
+        own = [f"{name} {value:g}" for name, value in params.method.settings]
+    return [*own, *history.distinct_settings(params, runs)]
 
 
 def _row(results: RunResults, name: str, problem: str) -> MethodRow:
@@ -237,7 +247,7 @@ def contender(results: RunResults, name: str) -> Contender | None:
         assessment,
         labels_decide=params.panel is None,
         seconds=None if correct is None else correct.info["seconds"],
-        memory=None if correct is None else correct.memory,
+        memory=None if correct is None else correct.info.get("memory", correct.memory),
     )
 
 

@@ -93,8 +93,13 @@ class Contender:
 
     @property
     def merged(self) -> tuple[Loss, ...]:
-        """What the verdict says was merged, the most first; nothing of a run that it clears."""
-        return self.candidate.losses if self.candidate.costs_a_state else ()
+        """What the verdict says was merged, the most first; nothing of a run that it clears.
+
+        Where it is labels, what is finer than they are is not told besides.
+        """
+        losses = self.candidate.losses if self.candidate.costs_a_state else ()
+        known = {row.name for row in self.states}
+        return tuple(loss for loss in losses if loss.name in known) or losses
 
 
 def contender_of(

@@ -6,6 +6,7 @@ Names of batches, labels, states and embeddings are put in raw; whoever draws th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harmony_core import thresholds
 from harmony_core.verdict.grid import Loss, mixing_rank
@@ -30,8 +31,8 @@ def method_sentences(found: MethodAnswer) -> tuple[str, ...]:
         )
     if found.answer == "alone":
         return (
-            f"{_state_of(first)} No other method was run on these data, so there is nothing to "
-            "compare it with yet.",
+            f"No other method was run on these data yet, so {first.method} can't be compared.",
+            _state_of(first),
             _certainty(first),
         )
     if found.answer == "unjudged":
@@ -41,29 +42,29 @@ def method_sentences(found: MethodAnswer) -> tuple[str, ...]:
             "genes.",
         )
     lines = [_line(one, difference, first) for one, difference in found.others]
-    return (_start(found, first), *lines, *_times(found), _certainty(first))
+    return (_start(found, first), _state_of(first), *lines, *_times(found), _certainty(first))
 
 
 def _start(found: MethodAnswer, first: Contender) -> str:
     best = found.best or first
     if found.answer == "other":
         right = "" if best.grade == "right" else f" It is not right either: {_cost(best)}."
-        return f"{best.method} does better here than {first.method}.{right} {_state_of(first)}"
+        return f"{best.method} does better here than {first.method}.{right}"
     if found.answer == "traded":
         others = [one.method for one, each in found.others if each.outcome == "traded"]
         return (
             f"{first.method} and {' and '.join(others)} keep different states, so which is the "
-            f"right tool depends on the states that matter to you. {_state_of(first)}"
+            f"right tool depends on the states that matter to you."
         )
     if found.answer == "same":
         names = [one.method for one, each in found.others if each.outcome == "same"]
         return (
             f"It makes no difference here: {first.method} and {' and '.join(names)} do the same "
-            f"within noise ({_noise()}). {_state_of(first)}"
+            f"within noise ({_noise()})."
         )
     if first.grade == "right":
-        return f"{first.method} is the right tool here. {_state_of(first)}"
-    return f"No method is right here, and none does better than {first.method}. {_state_of(first)}"
+        return f"{first.method} is the right tool here."
+    return f"No method is right here, and none does better than {first.method}."
 
 
 def _state_of(one: Contender) -> str:
@@ -78,7 +79,7 @@ def _paid(one: Contender) -> str:
 def _cost(one: Contender) -> str:
     if one.grade == "right":
         return "no state pays"
-    return cost_words(one.candidate)
+    return cost_words(replace(one.candidate, losses=one.merged))
 
 
 def _mixing(one: Contender) -> str:

@@ -62,9 +62,7 @@ def choose(
     pick = left.selectbox(
         "Colour by",
         options,
-        format_func=lambda name: (
-            name if params.precomputed is None else _OF_ANOTHER_TOOL.get(name, name)
-        ),
+        format_func=lambda name: name if params.by_harmony else _OF_ANOTHER_TOOL.get(name, name),
         key=key,
         on_change=lambda: st.session_state.pop(state.key(_REQUEST_KEY, results.dataset), None),
         persist_state="session",

@@ -14,7 +14,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.params import HarmonyParams, PrepareParams, RunParams
+from harmony_core.method_catalog import METHODS, Method
+from harmony_core.methods.integration.environment import install_line
+from harmony_core.params import HarmonyParams, MethodParams, PrepareParams, RunParams
 from harmony_core.runs import history
 from harmony_core.runs.method_comparison import compare_runs
 from harmony_core.runs.pipeline import Pipeline
@@ -22,7 +24,9 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest_file
 from pages.ui import services
+from pages.ui.tune import method_choice
 from tests.app.conftest import Waiting
+from tests.methods.fake import fake_method as fake_method
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = RunParams(
@@ -173,6 +177,41 @@ def test_methods_are_compared_in_a_table_on_a_map_and_in_words(
     app.button(key="methods-scib").click().run()
     assert not app.exception
     assert {b.key for b in app.button} >= {"cancel-scib"}
+
+
+def test_other_methods_are_chosen_run_cancelled_and_shown(
+    app: AppTest, judged: Dataset, fake_method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"fake": "1.0"}
+    monkeypatch.setattr(method_choice, "installed", lambda method: here.get(method.name))
+    app.session_state["methods-open"] = True
+    app.run()
+    assert not app.exception
+    lines = "\n".join(str(code.value) for code in app.code)
+    assert all(install_line(one) in lines for name, one in METHODS.items() if name != "fake")
+    app.number_input(key=f"{judged.fingerprint}:method-fake-scale").set_value(2.0).run()
+    app.button(key="methods").click().run()
+    assert not app.exception
+    wanted = replace(OURS, method=MethodParams(name="fake", settings=(("scale", 2.0),)))
+    assert "cancel-methods" in {b.key for b in app.button}
+    asked = [job.work.arguments[1] for job in services.runner().wanted]  # type: ignore[attr-defined]
+    assert wanted in asked
+    app.button(key="cancel-methods").click().run()
+    assert "methods" in {b.key for b in app.button}
+    Pipeline(judged, wanted).run("assess")
+    app.run()
+    assert not app.exception
+    rows = next(d.value for d in app.dataframe if "Lost most" in d.value)
+    assert "Fake, scale 2" in rows["Run"].tolist()
+    app.session_state["runs-open"] = True
+    app.session_state["settings"] = {judged.fingerprint: wanted.to_dict()}
+    app.run()
+    assert not app.exception
+    assert not {s.label for s in app.sidebar.slider} & {"theta", "sigma"}
+    assert "Fake scale 2" in next(d.value for d in app.dataframe if "Pinned" in d.value).to_string()
+    app.button(key="back-to-harmony").click().run()
+    assert not app.exception
+    assert {s.label for s in app.sidebar.slider} >= {"theta", "sigma"}
 
 
 def _map(app: AppTest) -> Any:

@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import plotly.graph_objects as go
 
+from harmony_core.figures.method_points import MethodPoint, named_points
 from harmony_core.figures.screen.style import label_text, styled
 from harmony_core.palette import colors_for
 
-MOST_NAMED = 14
-"""Points up to which each has its name beside it; of more only the best of each method."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class MethodPoint:
-    """One run on the map.
-
-    Attributes
-    ----------
-    name
-        What it is called beside its method, as ``theta 2``; of a method's only run the method.
-    method
-        What corrected it.
-    mixing
-        Of what is mixed least, 0 to 1.
-    loss
-        Fraction of its neighbours that the state lost; below 0 where it gained.
-    costly
-        Whether its verdict says that a state pays.
-    best
-        Whether it is the best run of its method.
-    """
-
-    name: str
-    method: str
-    mixing: float
-    loss: float
-    costly: bool
-    best: bool
-
-
-def method_map(points: Sequence[MethodPoint], *, state: str = "") -> go.Figure:
+def method_map(points: tuple[MethodPoint, ...], *, state: str = "") -> go.Figure:
     """Draw runs by how well they mix and what it cost a state; up and to the left is better.
 
     Parameters
@@ -54,14 +21,13 @@ def method_map(points: Sequence[MethodPoint], *, state: str = "") -> go.Figure:
     """
     figure = go.Figure()
     methods = list(dict.fromkeys(point.method for point in points))
-    colors = colors_for(methods)
+    colors, named = colors_for(methods), named_points(points)
     for method in methods:
         mine = [point for point in points if point.method == method]
-        all_named = len(points) <= MOST_NAMED
-        names = [label_text(p.name) if all_named or p.best else "" for p in mine]
+        names = [label_text(point.name) if point in named else "" for point in mine]
         figure.add_trace(
             go.Scatter(
-                x=[max(0.0, point.loss) for point in mine],
+                x=[point.loss for point in mine],
                 y=[point.mixing for point in mine],
                 mode="markers+text",
                 name=label_text(method),

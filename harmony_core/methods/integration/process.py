@@ -66,11 +66,14 @@ class Result:
         What else it said, as plain JSON values.
     versions
         Of Python and the libraries that shaped the result, where it ran.
+    memory
+        Most bytes that its process held, with its libraries; None where the system does not say.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
     facts: Mapping[str, Any]
     versions: Mapping[str, str]
+    memory: int | None = None
 
 
 def run(
@@ -240,7 +243,7 @@ def _result(method: Method, folder: Path, status: int, errors: str) -> Result:
         raise MethodFailed(
             f"{method.title} left no result that can be read; the log has the details."
         ) from error
-    return Result(arrays, result["facts"], result["versions"])
+    return Result(arrays, result["facts"], result["versions"], result["memory"])
 
 
 def _why(method: Method, status: int, errors: str) -> str:

@@ -22,7 +22,8 @@ def corrected(context: Context) -> Computed:
     Returns
     -------
     ``embedding`` (prepared cells × dimensions, float32). And ``versions`` of what ran, and the
-    ``levels`` of the batch in the order in which they were given.
+    ``levels`` of the batch in the order in which they were given, and the ``memory`` (bytes) that
+    its process held at most.
 
     Raises
     ------
@@ -43,7 +44,8 @@ def corrected(context: Context) -> Computed:
     )
     embedding = _checked(method, result.arrays, len(context.cells))
     levels = list(context.variables[-1].levels)
-    return {"embedding": embedding}, {"versions": dict(result.versions), "levels": levels}
+    said = {"versions": dict(result.versions), "levels": levels, "memory": result.memory}
+    return {"embedding": embedding}, said
 
 
 def _check_batches(context: Context, method: Method, values: Mapping[str, float]) -> None:

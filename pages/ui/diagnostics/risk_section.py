@@ -45,7 +45,7 @@ class RiskTask(Task):
 
 def draw(results: RunResults) -> None:
     """Draw the offer to estimate the risk, its progress, and what was found so far."""
-    if results.params.precomputed is not None:
+    if not results.params.by_harmony:
         return
     runs = with_thetas(results.params)
     st.subheader("How far could I go?")

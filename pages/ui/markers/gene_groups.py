@@ -27,7 +27,7 @@ def choose(results: RunResults, *, with_batch: bool = True) -> list[Factor]:
     if obs is None:
         raise RuntimeError("groups were asked for before the cells were known")
     batch = params.harmony.batch[0]
-    what = "Harmony" if params.precomputed is None else "correction"
+    what = "Harmony" if params.by_harmony else "correction"
     single: dict[str, Callable[[], Factor]] = {}
     for side in ("after", "before"):
         codes = results.clusters(side)

@@ -71,7 +71,7 @@ def draw(dataset: Dataset, params: RunParams) -> str:
             "is about some of them. Marker genes has the same switch.",
             persist_state="session",
         )
-    if after is not None and not source.is_preview and source.params.precomputed is None:
+    if after is not None and not source.is_preview and source.params.by_harmony:
         replay.draw(source)
     address.write(current.dataset, current.results.params)
     replay.keep_time(dataset)

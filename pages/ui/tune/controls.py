@@ -18,10 +18,10 @@ from harmony_core.params import (
     LayoutParams,
     RunParams,
 )
-from harmony_core.runs.history import flat
+from harmony_core.runs.history import flat, in_words
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from pages.ui import part
+from pages.ui import part, state
 from pages.ui.current_run import results_of
 from pages.ui.data import precomputed
 from pages.ui.text import plain
@@ -55,6 +55,8 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
         Whether the rarely moved settings are drawn too; without them they stay as they are.
     """
     key = f"{dataset.fingerprint}:"
+    if current.method is not None:
+        return _of_another_method(dataset, current, more=more)
     if precomputed.is_available(dataset, current):
         current = precomputed.choose(dataset, current, current.precomputed)
     if current.precomputed is not None:
@@ -75,8 +77,28 @@ def run_controls(dataset: Dataset, current: RunParams, *, more: bool = True) -> 
     return params
 
 
+def _of_another_method(dataset: Dataset, current: RunParams, *, more: bool) -> RunParams:
+    """Draw what is on screen in Harmony's place, with the way back to it."""
+    st.caption(
+        f"Corrected by **{plain(in_words(current), longest=120)}**, which has no sliders; its "
+        "settings are under *Other methods*."
+    )
+    st.button(
+        "Back to Harmony",
+        key="back-to-harmony",
+        on_click=state.choose_settings,
+        args=(dataset, replace(current, method=None)),
+        width="stretch",
+    )
+    return _layout_only(f"{dataset.fingerprint}:", current, more=more)
+
+
 def _of_another_tool(key: str, current: RunParams, *, more: bool) -> RunParams:
     precomputed.say(current)
+    return _layout_only(key, current, more=more)
+
+
+def _layout_only(key: str, current: RunParams, *, more: bool) -> RunParams:
     if not more:
         return current
     with st.expander("Picture and clusters"):
@@ -376,7 +398,7 @@ def _way_back(key: str, default: float) -> None:
 def set_sliders(dataset: Dataset, params: RunParams) -> None:
     """Move the sliders to given settings; to be called from a widget's callback."""
     st.session_state[precomputed.key(dataset)] = params.precomputed or precomputed.HARMONY
-    values = {} if params.precomputed is not None else _harmony_values(params.harmony)
+    values = _harmony_values(params.harmony) if params.by_harmony else {}
     values |= {"neighbors": params.graph.n_neighbors, "spread": params.layout.spread}
     values |= {"min_dist": params.layout.min_dist, "resolution": params.clusters.shown}
     values |= {"flavor": params.clusters.flavor}
@@ -386,6 +408,7 @@ def set_sliders(dataset: Dataset, params: RunParams) -> None:
 
 def show_run(dataset: Dataset, params: RunParams) -> None:
     """Move the sliders from a callback in a part: the page then runs with them."""
+    state.choose_settings(dataset, params)  # another method has no slider that says so
     set_sliders(dataset, params)
     part.run_page()
 

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from harmony_core.figures.screen.method_map import MethodPoint, method_map
+from harmony_core.figures.method_points import method_points
+from harmony_core.figures.screen.method_map import method_map
 from harmony_core.metric_catalog import METRICS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
@@ -22,6 +23,7 @@ from pages.ui.current_run import results_of
 from pages.ui.run_group import Group
 from pages.ui.tables import decimals, table
 from pages.ui.text import plain
+from pages.ui.tune import method_choice
 
 _OPEN = "methods-open"
 _WORST = "The state that lost most"
@@ -29,7 +31,7 @@ _WORST = "The state that lost most"
 _COLUMNS = {
     **{"run": "Run", "verdict": "Verdict", "least_mixing": "Least mixing (%)"},
     **{"mean_mixing": "Mean mixing (%)", "ilisi": METRICS["ilisi"].title},
-    **{"worst_state": "Lost most", "worst_loss": "Neighbours lost (%)", "merged": "Merged"},
+    **{"worst_state": "Lost most", "worst_loss": "Lost (%)", "merged": "Merged"},
     **{"seconds": "Seconds", "memory_mb": "Memory (MB)", "scib_total": "scIB total"},
     **{"scib_mixing": "scIB mixing", "scib_conservation": "scIB conservation"},
 }
@@ -48,6 +50,7 @@ def draw(dataset: Dataset, params: RunParams) -> None:
     )
     if panel.open:
         with panel:
+            method_choice.draw(dataset, params)
             _comparison(dataset, params)
 
 
@@ -99,7 +102,8 @@ def _runs_table(found: MethodComparison) -> None:
         "worst_loss": "Part of its nearest neighbours that changed to other cells: the number "
         "that the verdict goes by.",
         "merged": "What the verdict says was merged with another state.",
-        "seconds": "That the correction took, without what is the same for all.",
+        "seconds": "That the correction took, without what is the same for all; of other methods "
+        "with the start of their process.",
         "memory_mb": "Of the process that corrected, with the program and its libraries.",
         "scib_total": "No verdict rests on it.",
     }
@@ -143,28 +147,11 @@ def _map(dataset: Dataset, found: MethodComparison) -> None:
         st.session_state[key] = _WORST
     picked = st.selectbox("What was lost", [_WORST, *names], key=key)
     chosen = "" if picked == _WORST else picked
-    best = {one.name for one in found.answer.shown}
-    alone = {one.method: sum(o.method == one.method for o in contenders) == 1 for one in contenders}
-    points = tuple(
-        _point(one, chosen, best=one.name in best, alone=alone[one.method]) for one in contenders
-    )
+    points = method_points(found, state=chosen)
     drawn = made.once(("method map", points, chosen), lambda: method_map(points, state=chosen))
     chart(drawn, key="methods-map")
     st.caption(
         "The large points are the best run of each method; crosses are runs at which a state pays."
-    )
-
-
-def _point(one: Contender, chosen: str, *, best: bool, alone: bool) -> MethodPoint:
-    row = one.by_state.get(chosen) if chosen else one.worst_state
-    mixing = one.candidate.least_mixing
-    return MethodPoint(
-        name=one.method if alone else one.name.removeprefix(f"{one.method}, "),
-        method=one.method,
-        mixing=mixing,
-        loss=0.0 if row is None or row.amount is None else row.amount,
-        costly=one.candidate.costs_a_state,
-        best=best,
     )
 
 

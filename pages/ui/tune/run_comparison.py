@@ -31,6 +31,9 @@ COMPARISON = "comparison"
 _STEPS = (
     *("neighbors_before", "clusters_before", "neighbors_after", "layout_after", "clusters_after"),
 )
+SOURCES = ("given", "method")
+"""Settings that say what corrected a run."""
+
 _NUMBERS = ("mcm", "ilisi", "worst_label_purity_loss", "clisi")
 _LEFT, _RIGHT, _CHANGE = "compare-left", "compare-right", "compare-change"
 
@@ -214,13 +217,11 @@ def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
     if left.side == right.side:
         pair = (left.results.params, right.results.params)
         names = history.differing(pair)
-        if "given" in names:
-            sources = [
-                f"{p.precomputed}, another tool" if p.precomputed else "Harmony, here" for p in pair
-            ]
+        if {"given", "method"} & set(names):
+            sources = [_source(params) for params in pair]
             rows.append({"What": "corrected by", **_pair(sources)})
             # Settings of Harmony stand against none.
-            names = [n for n in names if n != "given" and not n.startswith("harmony.")]
+            names = [n for n in names if n not in SOURCES and not n.startswith("harmony.")]
         for name in names:
             values = [history.settings(run, [name])[name] for run in pair]
             rows.append(
@@ -236,6 +237,13 @@ def _rows(left: Half, right: Half) -> list[dict[str, Any]]:
                     {"What": start + METRICS[name].title, **_pair(f"{v:.3f}" for v in values)}
                 )
     return rows
+
+
+def _source(params: RunParams) -> str:
+    """Return what corrected a run."""
+    if params.precomputed is not None:
+        return f"{params.precomputed}, another tool"
+    return f"{history.in_words(params) if params.method else 'Harmony'}, here"
 
 
 def value_in_words(value: Any) -> str:
@@ -275,8 +283,9 @@ def _change(left: Half, right: Half) -> Change | None:
         embeddings.append(embedding)
         near.append(found.arrays["indices"])
         clusters.append(groups)
-    tools = {half.results.params.precomputed for half in (left, right) if half.side == "after"}
-    pair = None if tools - {None} else (embeddings[0], embeddings[1])
+    after = [half.results.params for half in (left, right) if half.side == "after"]
+    same_space = all(params.by_harmony for params in after)
+    pair = (embeddings[0], embeddings[1]) if same_space else None
     change = compare(pair, (near[0], near[1]), (clusters[0], clusters[1]))
     st.session_state[_CHANGE] = (key, change)
     return change
@@ -284,7 +293,7 @@ def _change(left: Half, right: Half) -> Change | None:
 
 def _half(current: CurrentRun, run: RunParams) -> Half:
     name = history.tag_of(current.dataset, run).name
-    other = history.side_names(run)[1] + (", other run" if run.precomputed is None else "")
+    other = history.side_names(run)[1] + (", other run" if run.by_harmony else "")
     return Half(name or other, RunResults(current.dataset, run), "after")
 
 
@@ -315,13 +324,13 @@ def _picked(dataset: Dataset) -> tuple[str | None, str | None]:
 
 
 def note_of(params: RunParams) -> str:
-    """Return what stands beside a picture's title, which names a precomputed embedding already."""
-    return "" if params.precomputed is not None else settings_in_words(params)
+    """Return what stands beside a picture's title, which names another method already."""
+    return settings_in_words(params) if params.by_harmony else ""
 
 
 def settings_in_words(params: RunParams) -> str:
-    """Return the two settings that matter most; of a precomputed embedding, what it is called."""
-    if params.precomputed is not None:
+    """Return the two settings that matter most; of another method, what it is called."""
+    if not params.by_harmony:
         return history.side_names(params)[1]
     theta = ", ".join(f"{t:g}" for t in params.harmony.theta)
     return f"theta {theta} · sigma {params.harmony.sigma:g}"

@@ -126,7 +126,8 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
     for key, run in by_name.items():
         settings = [f"{_short(n)} {value}" for n, value in _in_words(run, names).items() if value]
         start = [history.tag_of(dataset, run).name]
-        start += [history.side_names(run)[1]] if run.precomputed is not None else []
+        if not run.by_harmony:
+            start.append(_source(run) if run.method else history.side_names(run)[1])
         title = " · ".join(part for part in (*start, *settings) if part)
         same = sum(other.startswith(title) for other in titles.values())
         titles[key] = f"{title} ({same + 1})" if same else title
@@ -136,14 +137,14 @@ def _titles(dataset: Dataset, by_name: dict[str, RunParams]) -> dict[str, str]:
 def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[dict[str, Any]]:
     """Return one row a run: what is particular about it, its main numbers and its verdict."""
     names = _listed_settings(kept)
-    any_precomputed = any(run.precomputed is not None for run in kept)
+    any_other = not all(run.by_harmony for run in kept)
     found = []
     for run in kept:
         summary = history.summary(RunResults(dataset, run), names)
         if summary is None:
             continue
         metrics = list(summary["metrics"].values())[-1]
-        row = {"Corrected by": run.precomputed or "Harmony"} if any_precomputed else {}
+        row = {"Corrected by": _source(run)} if any_other else {}
         row |= {_short(n): value for n, value in _in_words(run, names).items()}
         row |= {title: metrics.get(name) for name, title in TITLES.items() if name in metrics}
         row |= {"Verdict": KINDS[summary["kind"]].heading, "On screen": run == current}
@@ -151,15 +152,20 @@ def rows(dataset: Dataset, kept: list[RunParams], current: RunParams) -> list[di
     return found
 
 
+def _source(run: RunParams) -> str:
+    """Return what corrected a run."""
+    return history.in_words(run) if run.method is not None else run.precomputed or "Harmony"
+
+
 def _listed_settings(kept: Iterable[RunParams]) -> list[str]:
     """Return the settings that the table lists; what corrected a run has a column of its own."""
     names = dict.fromkeys([*history.MAIN_SETTINGS, *history.differing(kept)])
-    return [name for name in names if name != "given"]
+    return [name for name in names if name not in run_comparison.SOURCES]
 
 
 def _in_words(run: RunParams, names: list[str]) -> dict[str, str]:
     """Return settings as text; Harmony's are empty where it was not run."""
-    none = [name for name in names if run.precomputed is not None and name.startswith("harmony.")]
+    none = [name for name in names if not run.by_harmony and name.startswith("harmony.")]
     values = history.settings(run, names)
     return {n: "" if n in none else run_comparison.value_in_words(values[n]) for n in names}
 

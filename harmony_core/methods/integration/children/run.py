@@ -53,6 +53,15 @@ def versions_of(libraries: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def peak_bytes() -> int | None:
+    """Return the most memory that this process held; None where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text("ascii", "replace").splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
 def main(folder: Path) -> None:
     import numpy as np
 
@@ -74,6 +83,7 @@ def main(folder: Path) -> None:
         "arrays": list(arrays),
         "facts": facts,
         "versions": versions_of(script["LIBRARIES"]),
+        "memory": peak_bytes(),
     }
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
