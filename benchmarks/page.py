@@ -467,7 +467,7 @@ def in_browser(server: Server, moves: int, file: Path | None) -> list[dict[str, 
         page.set_default_timeout(TIMEOUT_MS)
         page.goto(server.url if file is None else f"{server.url}/choose-data")
         if file is not None:
-            page.locator('input[type="file"]').set_input_files(file)
+            page.locator('[class*="st-key-upload-"] input[type="file"]').set_input_files(file)
             page.get_by_role("heading", name=file.stem).wait_for()
             page.get_by_role("link", name="Go to Tune").click()
         page.locator(".st-key-new-headline").wait_for()

@@ -45,6 +45,7 @@ NAMES = {
     "line": r"harmony_line$",  # names of components
     "ear": r"harmony_ear$",
     "asker": r"harmony-ask-",
+    "upload": r"-upload-\d+$",  # end of the id of the widget that takes data
     "theta": r"^theta",  # labels of widgets
     "sigma": r"^sigma$",
     "nclust": r"^nclust$",
@@ -265,7 +266,7 @@ class Viewer(Tab):
             self._homes[drawn.id] = delta.fragment_id
         elif kind == "button" and is_named("asker", drawn.id):
             self._askers[delta.fragment_id] = drawn.id
-        elif kind == "file_uploader":
+        elif kind == "file_uploader" and is_named("upload", drawn.id):
             self._uploader = drawn.id
         elif kind == "imgs":
             self.faults.add("benchmark", "an image, whose bytes by HTTP are not counted")

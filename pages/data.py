@@ -11,7 +11,15 @@ from harmony_core.inspect.columns import NO_COLUMNS
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.store import Dataset
 from pages.ui import address, state
-from pages.ui.data import choose, design_panel, overview, precomputed, preparation, variable_choice
+from pages.ui.data import (
+    added_embedding,
+    choose,
+    design_panel,
+    overview,
+    precomputed,
+    preparation,
+    variable_choice,
+)
 from pages.ui.data.variable_choice import Variables
 from pages.ui.text import plain
 
@@ -66,9 +74,10 @@ def _prepare(dataset: Dataset, variables: Variables) -> bool:
         st.error(plain(mixed, longest=1000))
         return False
     params = replace(params, prepare=preparation.choose(dataset, params))
+    st.subheader("Correction")
     if dataset.info.embeddings:
-        st.subheader("Correction")
         params = precomputed.choose(dataset, params, embedding)
+    added_embedding.offer(dataset)
     state.choose_settings(dataset, params)
     return True
 

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   harmony-explorer diagnose integrated.h5ad --batch donor --basis-before X_pca --basis-after X_scVI
-  harmony-explorer diagnose seurat.h5ad --batch donor --label cell_type \\
+  harmony-explorer diagnose run.h5ad run_cca.csv --batch donor --label cell_type \\
       --basis-before X_pca --basis-after X_integrated.cca --json
   harmony-explorer diagnose integrated.h5ad --batch donor --basis-before X_pca \\
       --basis-after X_scVI --out judged.h5ad
 
-Works on embeddings of scVI, Seurat, Scanorama, Harmony and others. What BBKNN corrects is a graph;
-give the layout or diffusion map that was made from it. The dashboard opens the file of --out with
-both pictures and the verdict; `export` and `report` take it too.
+Works on embeddings of scVI, Seurat, Scanorama, Harmony and others, in the file or in a table beside
+it: a line for each cell, its name first, then columns such as cca_1, cca_2. What BBKNN corrects is
+a graph; give the layout or diffusion map that was made from it. The dashboard opens the file of
+--out with both pictures and the verdict; `export` and `report` take it too.
 
 exit status:
   0  judged, whatever the verdict

@@ -214,6 +214,16 @@ EXPORT_FORMATS: tuple[ExportFormat, ...] = (
         writers.r,
     ),
     ExportFormat(
+        "seurat_integration",
+        "Run it again",
+        "Seurat's CCA and RPCA",
+        "script for CCA and RPCA",
+        "R script that corrects the same cells with Seurat instead, from the corrected h5ad. Add "
+        "the tables that it writes on the Data page, and both are judged like Harmony.",
+        "{stem}_harmony_seurat_cca_rpca.R",
+        writers.seurat_integration,
+    ),
+    ExportFormat(
         "settings",
         "Run it again",
         "Settings",

@@ -15,6 +15,7 @@ from harmony_core.export.h5ad import write_h5ad, write_zarr
 from harmony_core.export.job import ExportJob
 from harmony_core.export.record import original_params, original_record, run_record
 from harmony_core.export.scripts.seurat import write_r_script
+from harmony_core.export.scripts.seurat_integration import write_integration_script
 from harmony_core.export.settings import write_settings
 from harmony_core.export.source import opened_source
 from harmony_core.export.tables import runs_table, write_table, write_tables
@@ -105,6 +106,10 @@ def notebook(job: ExportJob, path: Path) -> None:
 
 def r(job: ExportJob, path: Path) -> None:
     write_r_script(run_record(job.results), path, h5ad=f"{job.stem}_harmony.h5ad")
+
+
+def seurat_integration(job: ExportJob, path: Path) -> None:
+    write_integration_script(run_record(job.results), path, h5ad=f"{job.stem}_harmony.h5ad")
 
 
 def settings(job: ExportJob, path: Path) -> None:

@@ -29,6 +29,7 @@ from harmony_core.io.table_roles import (
     from_long,
     is_of_cells,
     panels,
+    refuse_text_among_dimensions,
     role,
 )
 from harmony_core.io.tables import Table
@@ -110,6 +111,10 @@ def _put_together(
         tables = [
             as_embedding(table, [t for t in describing if t is not table]) for table in tables
         ]
+    for table in tables:
+        refuse_text_among_dimensions(table)
+    if request.added_to is not None:
+        _refuse_all_but_embeddings([label for label, _ in datasets[1:]], tables)
     roles = {id(table): role(table) for table in tables}
     only_metadata = not datasets and set(roles.values()) == {"metadata"}
     own_names = panels(tables) if only_metadata and len(tables) > 1 else []
@@ -152,6 +157,16 @@ def _put_together(
     if base.format != "h5ad":  # a file that is its own dataset is left as it is
         base = dataclasses.replace(base, notes=(*base.notes, *add_sample(base.adata)))
     return dataclasses.replace(base, format=kind)
+
+
+def _refuse_all_but_embeddings(datasets: Sequence[str], tables: Sequence[Table]) -> None:
+    others = [quoted(label) for label in datasets]
+    others += [table.name for table in tables if role(table) != "embedding"]
+    if others:
+        raise FileError(
+            f"{others[0]} is no table of an embedding. Give one with a line for each cell: its "
+            "name first, then a column for each dimension, numbered as in cca_1, cca_2."
+        )
 
 
 def _nothing_to_correct(tables: Sequence[Table]) -> str:

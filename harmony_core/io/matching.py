@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -30,7 +30,7 @@ _DIMENSION = re.compile(r"(?P<stem>.*?)[ _.\-]?(?P<number>\d+)$")
 _EMBEDDINGS = re.compile(
     r"(x_?)?(pca?|lsi|svd|harmony|umap|t-?sne|sc(an)?vi|totalvi|latent|z|dims?|mnn|cca|ica|nmf|"
     r"spectral|factors?|topics?|phate|diffmap|dc|mofa|wnn|apca|emb(edding)?s?|comp(onent)?s?|"
-    r".*(pca|umap|tsne|harmony|lsi))",
+    r"integrated.*|.*(pca|umap|tsne|harmony|lsi|cca))",
     re.IGNORECASE,
 )
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
@@ -90,7 +90,12 @@ def attach(data: FileData, table: Table) -> FileData:
         of_table = f"of {table.name}"
         lines = counted(unused, f"line {of_table} matches", f"lines {of_table} match")
         notes.append(f"{lines} no cell.")
-    add_columns(adata, table, rows[there])
+    for name, free in add_columns(adata, table, rows[there]).items():
+        if free != name:
+            notes.append(
+                f"The data have an embedding {quoted(name)} already; that of {table.name} is "
+                f"{quoted(free)}."
+            )
     return dataclasses.replace(
         data, adata=adata, names_cells=names_cells, notes=(*data.notes, *notes)
     )
@@ -262,18 +267,24 @@ def n_named(names: Sequence[str], table: Table) -> int:
     return int((rows >= 0).sum())
 
 
-def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> None:
+def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> dict[str, str]:
     """Add a table's embeddings to obsm and its other columns to obs.
 
     Parameters
     ----------
     rows
         Row of the table that describes each cell (cells).
+
+    Returns
+    -------
+    The name of each embedding in obsm, by that in the table; nothing there is replaced.
     """
     embeddings = embedding_columns(table)
     dense = table.values[rows].toarray()
+    added = {}
     for name, positions in embeddings.items():
-        adata.obsm[name] = dense[:, positions].astype(np.float32)
+        added[name] = _free_name(adata.obsm, name)
+        adata.obsm[added[name]] = dense[:, positions].astype(np.float32)
     used = {p for positions in embeddings.values() for p in positions}
     for position, column in enumerate(table.columns):
         if position not in used:
@@ -281,15 +292,16 @@ def add_columns(adata: ad.AnnData, table: Table, rows: NDArray[Any]) -> None:
             # Clusters and the like: numbered, not measured.
             whole = np.isfinite(values).all() and (values == np.rint(values)).all()
             kept = values.astype(np.int64 if whole else np.float32)
-            adata.obs[_free_name(adata, str(column))] = kept
+            adata.obs[_free_name(adata.obs, str(column))] = kept
     for column, text in with_plain_columns(table.text.iloc[rows]).items():
-        adata.obs[_free_name(adata, str(column))] = text.to_numpy()
+        adata.obs[_free_name(adata.obs, str(column))] = text.to_numpy()
+    return added
 
 
-def _free_name(adata: ad.AnnData, column: str) -> str:
-    name, number = column, 2
-    while name in adata.obs.columns:
-        name, number = f"{column} ({number})", number + 1
+def _free_name(taken: Container[str], wanted: str) -> str:
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted} ({number})", number + 1
     return name
 
 
@@ -334,8 +346,8 @@ def embedding_columns(table: Table) -> dict[str, list[int]]:
     Positions of the columns of each embedding, by its name as in obsm.
     """
     found = {}
-    for stem, numbered in _numbered_like_dimensions(table.columns).items():
-        known = _EMBEDDINGS.fullmatch(stem) is not None
+    for stem, numbered in numbered_like_dimensions(table.columns).items():
+        known = is_of_embedding(stem)
         # Under a name that nobody knows, only a whole table of numbered columns below zero counts.
         alone = len(numbered) == len(table.columns) <= _MOST_DIMENSIONS and bool(
             table.values.min() < 0
@@ -345,7 +357,12 @@ def embedding_columns(table: Table) -> dict[str, list[int]]:
     return found
 
 
-def _numbered_like_dimensions(names: pd.Index) -> dict[str, dict[int, int]]:
+def is_of_embedding(stem: str) -> bool:
+    """Return whether embeddings are known under such a name, without its number."""
+    return _EMBEDDINGS.fullmatch(stem) is not None
+
+
+def numbered_like_dimensions(names: pd.Index) -> dict[str, dict[int, int]]:
     """Return position by number for each stem of names that are numbered without a gap."""
     groups: dict[str, dict[int, int]] = {}
     for position, name in enumerate(names):
@@ -373,14 +390,14 @@ def as_embedding(table: Table, others: Sequence[Table] = ()) -> Table:
     others
         Tables that describe the cells.
     """
-    stems = _numbered_like_dimensions(table.names)
+    stems = numbered_like_dimensions(table.names)
     n_rows = len(table.names)
     if sum(map(len, stems.values())) < n_rows or table.text.shape[1] or n_rows > _MOST_DIMENSIONS:
         return table
-    known = all(_EMBEDDINGS.fullmatch(stem) for stem in stems)
+    known = all(map(is_of_embedding, stems))
     by_table = cells_side_by_tables(table, others) or cells_side_by_size(table, others)
     side = by_table[0] if by_table else "columns" if known else "rows"
-    upright = any(map(_EMBEDDINGS.fullmatch, _numbered_like_dimensions(table.columns)))
+    upright = any(map(is_of_embedding, numbered_like_dimensions(table.columns)))
     if side == "rows" or upright or not (known or table.values.min() < 0):
         return table
     return dataclasses.replace(

@@ -42,6 +42,9 @@ class LoadRequest:
         Column of obs of whose levels equal numbers are drawn.
     sketch_of
         Fingerprint of the dataset in the store that the cells are drawn from.
+    added_to
+        Fingerprint of the dataset in the store that is the first of the paths; all others are
+        tables of embeddings that are added to it.
     """
 
     paths: tuple[str, ...]
@@ -53,6 +56,7 @@ class LoadRequest:
     max_cells: int | None = None
     sample_by: str | None = None
     sketch_of: str | None = None
+    added_to: str | None = None
 
     @classmethod
     def of_path(cls, path: Path) -> LoadRequest:
@@ -71,7 +75,7 @@ class LoadRequest:
     def name(self) -> str:
         """What to call the dataset."""
         first, *rest = self.names
-        return first if not rest else f"{first} and {len(rest)} more"
+        return first if not rest or self.added_to else f"{first} and {len(rest)} more"
 
     @property
     def still_there(self) -> bool:

@@ -20,7 +20,9 @@ from harmony_core.io.matching import (
     cells_side_by_size,
     cells_side_by_tables,
     embedding_columns,
+    is_of_embedding,
     n_named,
+    numbered_like_dimensions,
     with_plain_columns,
 )
 from harmony_core.io.table_layout import (
@@ -194,16 +196,35 @@ def _without_columns_of_cells(adata: ad.AnnData, name: str) -> tuple[ad.AnnData,
     return kept, (f"{listed([names[i] for i in columns])} of {name} {what}.",)
 
 
+def refuse_text_among_dimensions(table: Table) -> None:
+    """Raise FileError for an embedding some of whose dimensions are no numbers.
+
+    Without them the others would pass for columns that describe cells.
+    """
+    n_numbers = len(table.columns)
+    names = pd.Index([*table.columns, *table.text.columns])
+    for stem, numbered in numbered_like_dimensions(names).items():
+        stray = [names[i] for i in numbered.values() if i >= n_numbers]
+        if is_of_embedding(stem) and 0 < len(stray) < len(numbered) - len(stray):
+            _refuse_text_in(table, stray[0])
+
+
+def _refuse_text_in(table: Table, name: str) -> None:
+    column = table.text[name].dropna()
+    stray = column[pd.to_numeric(column, errors="coerce").isna()]
+    raise FileError(
+        f"{table.name} has {quoted(stray.iloc[0])} where a number is expected: line of "
+        f"{quoted(stray.index[0])}, column {quoted(name)}."
+    )
+
+
 def _refuse_stray_text(table: Table) -> None:
     """Raise FileError for a column of numbers with some text in it, which is no column of text."""
     for name, column in table.text.items():
         known = column.dropna()
         stray = known[pd.to_numeric(known, errors="coerce").isna()]
         if 0 < 2 * len(stray) < len(known):
-            raise FileError(
-                f"{table.name} has {quoted(stray.iloc[0])} where a number is expected: line of "
-                f"{quoted(stray.index[0])}, column {quoted(name)}."
-            )
+            _refuse_text_in(table, str(name))
 
 
 def from_long(table: Table) -> FileData:

@@ -83,6 +83,11 @@ def choose_settings(of: Dataset, params: RunParams) -> None:
     st.session_state[SETTINGS][of.fingerprint] = params.to_dict()
 
 
+def continue_with(fingerprint: str, *, like: str) -> None:
+    """Begin with another dataset's settings: the same cells, with more about them."""
+    st.session_state[SETTINGS].setdefault(fingerprint, st.session_state[SETTINGS].get(like))
+
+
 def start_from(of: Dataset, params: RunParams) -> None:
     """Choose settings for a dataset on every page: its widgets begin anew from them."""
     choose_settings(of, params)

@@ -179,6 +179,39 @@ def test_an_embedding_finds_its_metadata_by_cell_name(
     assert _widget(app.selectbox, "Start from").value == "X_pca"
 
 
+def test_an_embedding_is_added_to_the_data_in_hand(
+    app: AppTest, store: Store, simulated: ad.AnnData, tmp_path: Path
+) -> None:
+    simulated.write_h5ad(tmp_path / "own.h5ad")
+    _upload(app, tmp_path / "own.h5ad")
+    before = app.session_state["dataset"]
+    _widget(app.selectbox, "Label column").set_value("true_type").run()
+    columns = [f"integrated.cca_{i + 1}" for i in range(6)]
+    values = np.random.default_rng(0).normal(size=(400, 6))
+    table = pd.DataFrame(values, simulated.obs_names, columns)
+
+    def add(name: str, frame: pd.DataFrame) -> None:
+        adder = next(u for u in app.file_uploader if u.label.startswith("Tables of embeddings"))
+        adder.set_value([(name, frame.to_csv().encode(), "text/csv")]).run()
+        assert not app.exception
+        assert list(store.uploads_folder.iterdir()) == []
+
+    add("counts.csv", simulated.to_df().astype(int))
+    assert "'counts.csv' is no table of an embedding." in _text(app)
+    add("others.csv", table.set_axis([f"other {i}" for i in range(400)]))
+    assert "'others.csv' names none of the cells" in _text(app)
+    assert app.session_state["dataset"] == before
+    add("cca.csv", table.sample(frac=1, random_state=0))
+    added = store.dataset(app.session_state["dataset"])
+    assert added.name == "own.h5ad"
+    np.testing.assert_allclose(added.embedding("X_integrated.cca"), values, rtol=1e-6)
+    assert _widget(app.selectbox, "Label column").value == "true_type"
+    _widget(app.selectbox, "Corrected by").set_value("X_integrated.cca").run()
+    chosen = RunParams.from_dict(app.session_state["settings"][added.fingerprint])
+    assert chosen.precomputed == "X_integrated.cca"
+    assert store.dataset(before).source.exists()
+
+
 def test_the_modality_of_an_h5mu_can_be_chosen(app: AppTest, tmp_path: Path) -> None:
     rna, protein = formats.dataset(), formats.dataset(1)
     protein = protein[:, :12].copy()

@@ -51,7 +51,7 @@ def upload(page: Page, *files: Path) -> None:
     settle(page)
     rest = ("data-test-script-state", "notRunning")
     expect(page.get_by_test_id("stApp")).to_have_attribute(*rest, timeout=WORK)
-    chooser = page.locator('input[type="file"]')
+    chooser = page.locator('[class*="st-key-upload-"] input[type="file"]')
     # After an upload a new one takes the place of the old.
     expect(chooser).to_have_count(1, timeout=WORK)
     chooser.set_input_files(files)

@@ -834,3 +834,29 @@ def test_genes_beside_their_symbols_do_not_describe_the_cells_of_a_larger_table(
     written(genes[[*frame.index[:20], "symbol"]], tmp_path / "a.csv")
     written(genes[[*frame.index[20:], "symbol"]], tmp_path / "b.csv")
     assert_same(load_many([tmp_path / "a.csv", tmp_path / "b.csv"]).adata, adata)
+
+
+def test_an_embedding_replaces_none_of_the_same_name(adata: ad.AnnData, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    adata.obsm["X_pca"] = rng.normal(size=(adata.n_obs, 3)).astype(np.float32)
+    adata.write_h5ad(tmp_path / "data.h5ad")
+    other = pd.DataFrame(rng.normal(size=(adata.n_obs, 2)), adata.obs_names, ["PC_1", "PC_2"])
+    written(other, tmp_path / "pca.csv")
+    found = load_many([tmp_path / "data.h5ad", tmp_path / "pca.csv"])
+    np.testing.assert_array_equal(found.adata.obsm["X_pca"], adata.obsm["X_pca"])
+    np.testing.assert_allclose(found.adata.obsm["X_pca (2)"], other, rtol=1e-6)
+    assert found.notes == (
+        "The data have an embedding 'X_pca' already; that of 'pca.csv' is 'X_pca (2)'.",
+    )
+
+
+def test_a_dimension_that_is_no_number_is_named(adata: ad.AnnData, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(adata.n_obs, 4))
+    table = pd.DataFrame(values, adata.obs_names, [f"UMAP_{i + 1}" for i in range(4)])
+    table = table.astype(object)
+    table.iloc[5, 2] = "oops"
+    adata.write_h5ad(tmp_path / "data.h5ad")
+    written(table, tmp_path / "umap.csv")
+    where = f"line of '{adata.obs_names[5]}', column 'UMAP_3'"
+    with pytest.raises(FileError, match=f"'oops' where a number is expected: {where}"):
+        load_many([tmp_path / "data.h5ad", tmp_path / "umap.csv"])

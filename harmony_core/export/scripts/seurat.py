@@ -64,11 +64,12 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
     return render(
         "seurat.R",
         precomputed=precomputed,
-        settings=_settings(record, params, h5ad, starts=starts),
+        settings=settings_of_run(record, params, h5ad, starts=starts),
         notes=_NOTES | (_NOTES_PRECOMPUTED if precomputed else {}),
         where=where,
         kind=record["kind"],
         has_counts=has_counts,
+        reads_genes=has_counts,
         genes_chosen=record.get("prepared", {}).get("genes_chosen"),
         harmony=harmony,
         theta_of=[list(row) for row in harmony.theta_of],
@@ -81,9 +82,10 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
     )
 
 
-def _settings(
+def settings_of_run(
     record: Mapping[str, Any], params: RunParams, h5ad: str, *, starts: list[str]
 ) -> dict[str, Any]:
+    """Return what R scripts assign at their beginning, by name, in that order."""
     harmony, prepare = params.harmony, params.prepare
     where = record["where"]
     values = {

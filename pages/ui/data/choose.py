@@ -63,11 +63,11 @@ def _upload() -> None:
     if uploads:
         st.session_state[_UPLOADS] = taken + 1
         loading.receive(uploads)
-        _forget(uploads)
+        forget(uploads)
         st.rerun()
 
 
-def _forget(uploads: Sequence[UploadedFile]) -> None:
+def forget(uploads: Sequence[UploadedFile]) -> None:
     """Have Streamlit give back the memory of files that lie in the store by now.
 
     It would keep them as long as the session lives, though their widget has gone.

@@ -48,8 +48,14 @@ class LoadTask(Task):
         _delete_uploads(self.request)
 
 
-def receive(uploads: Sequence[Any]) -> None:
-    """Keep uploads on disk, where the worker can read them, and begin to read."""
+def receive(uploads: Sequence[Any], *, onto: Dataset | None = None) -> None:
+    """Keep uploads on disk, where the worker can read them, and begin to read.
+
+    Parameters
+    ----------
+    onto
+        A dataset that they are added to, if they are embeddings of its cells.
+    """
     folder = None
     try:
         folder = Path(tempfile.mkdtemp(dir=services.store().uploads_folder))
@@ -64,7 +70,19 @@ def receive(uploads: Sequence[Any]) -> None:
         refuse(full_disk(error) or f"The files could not be kept: {reason}.")
         return
     names = tuple(upload.name for upload in uploads)
-    begin(LoadRequest(paths=tuple(map(str, paths)), names=names, is_upload=True))
+    request = LoadRequest(paths=tuple(map(str, paths)), names=names, is_upload=True)
+    begin(request if onto is None else _added(request, onto))
+
+
+def _added(request: LoadRequest, onto: Dataset) -> LoadRequest:
+    """Return the request for a dataset and embeddings of its cells together."""
+    return replace(
+        request,
+        paths=(str(onto.source), *request.paths),
+        names=(f"{onto.name.removesuffix('.h5ad')}.h5ad", *request.names),
+        sketch_of=onto.info.reading.sketch_of,
+        added_to=onto.fingerprint,
+    )
 
 
 def begin(request: LoadRequest) -> None:
@@ -118,6 +136,8 @@ def _end(task: LoadTask, progress: Progress) -> None:
 
 def _take(fingerprint: str, request: LoadRequest) -> None:
     """Take what was read in hand; the files stay as long as they could be read otherwise."""
+    if request.added_to is not None:
+        state.continue_with(fingerprint, like=request.added_to)
     state.choose_dataset(fingerprint)
     if services.store().dataset(fingerprint).info.reading.choices:
         st.session_state.setdefault(_INPUTS, {})[fingerprint] = request
@@ -171,5 +191,5 @@ def forget_refused(*, but: LoadRequest | None = None) -> None:
 
 
 def _delete_uploads(request: LoadRequest) -> None:
-    if request.is_upload:
-        shutil.rmtree(Path(request.paths[0]).parent, ignore_errors=True)
+    if request.is_upload:  # its last file is one in any case
+        shutil.rmtree(Path(request.paths[-1]).parent, ignore_errors=True)
