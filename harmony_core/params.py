@@ -216,6 +216,11 @@ class HarmonyParams(_Group):
         harder; 0 switches the penalty off. Penalties of several variables are multiplied, where
         Harmony in R adds them: a variable given again under another name at theta 2 acts as theta
         4 here, as 2 in R. R comes close with each theta times the number of variables.
+    penalties_as_r
+        Take theta as R means it: each is divided by the number of variables. That is exact where
+        all variables divide the cells alike and have the same theta, and close where soft clusters
+        hold the batches nearly as expected; far from it a product still asks for more. Without
+        effect on a single variable.
     sigma
         Width of the soft clusters. More lets a cell belong to several clusters at once.
     nclust
@@ -246,7 +251,9 @@ class HarmonyParams(_Group):
         cluster holds is known after the run only, and with another seed it is another one.
     """
 
-    came_later = frozenset({"batch_prop_cutoff", "theta_of", "lamb_of", "sigma_of"})
+    came_later = frozenset(
+        {"penalties_as_r", "batch_prop_cutoff", "theta_of", "lamb_of", "sigma_of"}
+    )
 
     batch: tuple[str, ...]
     theta: tuple[float, ...] = ()
@@ -260,6 +267,7 @@ class HarmonyParams(_Group):
     max_iter_kmeans: int = 4
     epsilon_cluster: float = 1e-3
     epsilon_harmony: float = 1e-2
+    penalties_as_r: bool = False
     batch_prop_cutoff: float = 1e-5
     theta_of: OfBatch = ()
     lamb_of: OfBatch = ()
@@ -300,6 +308,12 @@ class HarmonyParams(_Group):
             *("epsilon_cluster", "epsilon_harmony", "batch_prop_cutoff", "sigma_of"),
         )
         self._take_values_of_batches()
+        if not isinstance(self.penalties_as_r, bool):
+            raise ParameterError(
+                f"penalties_as_r must be true or false, not {self.penalties_as_r!r}."
+            )
+        if len(self.batch) == 1:  # then it changes nothing, and must not make another run
+            object.__setattr__(self, "penalties_as_r", False)
         if self.sigma_of and len(self.sigma_of) != self.nclust:
             raise ParameterError(
                 f"{len(self.sigma_of)} values of sigma_of for {self.nclust or 'an automatic'} "
@@ -327,6 +341,11 @@ class HarmonyParams(_Group):
     def theta_of_levels(self, variable: str, levels: Sequence[str]) -> tuple[float, ...]:
         """Return theta of each batch of a batch variable, before tau."""
         return of_levels(self.theta_of, variable, levels, self.theta[self.batch.index(variable)])
+
+    @property
+    def theta_divisor(self) -> int:
+        """By what harmonypy's theta is less than the one asked for; see ``penalties_as_r``."""
+        return len(self.batch) if self.penalties_as_r else 1
 
     @property
     def largest_theta(self) -> float:

@@ -31,13 +31,14 @@ def test_json_and_back() -> None:
 
 def test_settings_that_came_later_are_written_only_where_they_are_set() -> None:
     """Else runs from before them would have other names."""
-    later = {"batch_prop_cutoff", "theta_of", "lamb_of", "sigma_of"}
+    later = {"penalties_as_r", "batch_prop_cutoff", "theta_of", "lamb_of", "sigma_of"}
     usual = HarmonyParams(batch=("a",))
     assert later.isdisjoint(usual.to_dict())
     assert later < set(usual.to_dict(whole=True))
     run = RunParams(
         harmony=HarmonyParams(
-            batch=("a",),
+            batch=("a", "b"),
+            penalties_as_r=True,
             lamb=1.0,
             nclust=2,
             batch_prop_cutoff=0,
@@ -58,6 +59,13 @@ def test_values_of_batches_that_change_nothing_make_no_other_run() -> None:
     assert given.largest_theta == 3.0
     again = HarmonyParams(batch=("b", "a"), theta=(1, 2), theta_of=rows[::-1])
     assert json.dumps(given.to_dict()) == json.dumps(again.to_dict())
+
+
+def test_penalties_of_a_single_variable_are_as_in_r_anyway() -> None:
+    assert HarmonyParams(batch=("a",), penalties_as_r=True) == HarmonyParams(batch=("a",))
+    assert HarmonyParams(batch=("a", "b"), penalties_as_r=True).theta_divisor == 2
+    with pytest.raises(ParameterError, match="true or false"):
+        HarmonyParams(batch=("a", "b"), penalties_as_r=1)  # type: ignore[arg-type]
 
 
 def test_other_batch_variables_keep_what_is_set_for_those_that_stay() -> None:

@@ -136,6 +136,13 @@ def _add_harmony(harmony: _Group) -> None:
         "variables they are multiplied, where R adds them",
     )
     harmony.add_argument(
+        "--penalties-as-r",
+        action="store_const",
+        const=True,
+        help="with several batch variables: divide each theta by their number, which comes near to "
+        "adding the penalties",
+    )
+    harmony.add_argument(
         "--as-harmony",
         choices=tuple(RELEASES),
         help="take the settings that come near to an earlier Harmony: 1 is 1.2 in R, 1.0 is 1.0 "

@@ -207,6 +207,8 @@ def _correction(results: RunResults, cited: str, used: dict[str, str]) -> str:
     theta = ", ".join(f"{value:g} for {name}" for name, value in zip(p.batch, p.theta, strict=True))
     if p.theta_of:
         theta += f" ({in_words(p.theta_of)})"
+    if p.penalties_as_r:
+        theta += f", each divided by {p.theta_divisor} to come near to the added penalties of R"
     sigma = f"sigma {p.sigma:g}"
     if p.sigma_of:
         sigma = f"a sigma for each soft cluster ({min(p.sigma_of):g} to {max(p.sigma_of):g})"

@@ -38,7 +38,7 @@ class Correction:
     nclust
         Number of soft clusters used.
     theta_b
-        Theta in effect per batch (after tau), one tuple a batch variable.
+        Theta in effect per batch (after tau and ``penalties_as_r``), one tuple a batch variable.
     levels
         Names of the batches in the order of ``theta_b``, one tuple a batch variable.
     codes
@@ -125,7 +125,10 @@ def _run(
     logging.getLogger("harmonypy").handlers.clear()
     columns = {str(i): c for i, c in enumerate(codes)}
     named = list(zip(params.batch, levels, strict=True))
-    theta_b = [params.theta_of_levels(name, found) for name, found in named]
+    theta_b = [
+        tuple(theta / params.theta_divisor for theta in params.theta_of_levels(name, found))
+        for name, found in named
+    ]
     try:
         result = harmonypy.run_harmony(
             X,

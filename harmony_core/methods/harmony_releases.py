@@ -50,7 +50,8 @@ class Release:
         lost = [*self.lost]
         if n_variables > 1:
             lost.append(
-                "pushes of several batch variables are multiplied here and were added there"
+                "pushes of several batch variables are multiplied here and were added there (the "
+                "switch to add penalties comes near)"
             )
         return (
             f"Approximates {self.title}. Settings alone do not bring back all of it: "

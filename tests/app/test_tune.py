@@ -24,7 +24,7 @@ from pages.ui.linked_view import selection_key
 from pages.ui.linked_view.selection_state import SelectionState, pack_bits
 from pages.ui.text import plain
 from pages.ui.tune import batch_table, before_after
-from tests.app.conftest import Waiting
+from tests.app.conftest import ROOT, Waiting
 from tests.conftest import SMALL
 
 
@@ -143,6 +143,23 @@ def test_a_release_sets_what_differed_and_is_known_by_it(app: AppTest, runner: W
     _button(app, "Run both").click().run()
     wanted = {job.work.stages for job in runner.wanted}
     assert any({"assess", "layout_after"} <= set(stages) for stages in wanted)
+
+
+def test_penalties_are_added_as_in_r_where_there_are_several_variables(app: AppTest) -> None:
+    label = "Add penalties, as R does"
+    app.query_params |= {"sample": "kang"}
+    app.run()
+    assert label not in [toggle.label for toggle in app.toggle]
+    app.query_params["batch"] = ["condition", "marker_based_type"]
+    app.query_params["penalties_as_r"] = "true"
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    again.query_params |= dict(app.query_params)
+    again.run()
+    assert not again.exception
+    toggle = next(toggle for toggle in again.toggle if toggle.label == label)
+    assert toggle.value is True
+    toggle.set_value(False).run()
+    assert "penalties_as_r" not in again.query_params
 
 
 def test_what_is_typed_into_the_table_of_batches_is_kept_by_name() -> None:

@@ -329,12 +329,22 @@ def test_arguments_become_params() -> None:
         [
             *("correct", "in.h5ad", "--batch", "a", "--batch", "b", "--theta", "1", "3"),
             *("--sigma", "0.2", "--nclust", "7", "--max-iter", "4", "--seed", "5", "--tau", "2"),
-            *("--basis", "X_pca", "--resolution", "1.2", "--condition", "--out", "o.h5ad"),
+            *(
+                "--penalties-as-r",
+                "--basis",
+                "X_pca",
+                "--resolution",
+                "1.2",
+                "--condition",
+                "--out",
+                "o.h5ad",
+            ),
         ]
     )
     params = params_of(args)
     assert params.harmony.batch == ("a", "b")
     assert params.harmony.theta == (1.0, 3.0)
+    assert params.harmony.penalties_as_r
     assert (params.harmony.sigma, params.harmony.nclust, params.harmony.max_iter) == (0.2, 7, 4)
     assert (params.harmony.tau, params.harmony.seed, params.prepare.seed) == (2.0, 5, 5)
     assert params.prepare.basis == "X_pca"

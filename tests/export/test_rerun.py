@@ -116,6 +116,7 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
         RunParams(
             harmony=HarmonyParams(
                 batch=(HOSTILE, "batch"),
+                penalties_as_r=True,
                 theta_of=((HOSTILE, "10", 0.5), ("batch", "B", 4.0)),
                 lamb=1.0,
                 lamb_of=((HOSTILE, "8", 9.0),),

@@ -117,6 +117,17 @@ def arguments(script: str, function: str) -> set[str]:
     return set(re.findall(r"([\w.]+) =", own))
 
 
+def test_added_penalties_are_rs_own() -> None:
+    added = HarmonyParams(batch=("donor", "lane"), theta=(2, 3), penalties_as_r=True)
+    script = r_script(record(RunParams(harmony=added)))
+    assert "theta <- c(2.0, 3.0)" in script
+    assert "    theta = theta,\n" in script
+    assert "theta_in_r" not in script
+    assert "here theta is R's own" in script
+    multiplied = r_script(record(RunParams(harmony=replace(added, penalties_as_r=False))))
+    assert "    theta = theta_in_r,\n" in multiplied
+
+
 def test_what_r_has_no_setting_for_is_said() -> None:
     script = r_script(CASES["single batches"])
     assert "where\n#   R takes one for each variable, so these are left out" in script

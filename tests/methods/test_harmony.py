@@ -149,7 +149,7 @@ def test_every_argument_of_harmonypy_is_a_setting_or_has_a_reason() -> None:
     arguments = inspect.signature(harmonypy.run_harmony).parameters
     assert set(arguments) == set(OURS_FOR_HARMONYPYS) | set(NO_SETTING)
     ours = {field.name: field.default for field in fields(HarmonyParams)}
-    of_each = {"theta_of", "lamb_of", "sigma_of"}
+    of_each = {"theta_of", "lamb_of", "sigma_of"} | {"penalties_as_r"}  # theta, divided
     assert set(ours) == set(OURS_FOR_HARMONYPYS.values()) | of_each
     for theirs, name in OURS_FOR_HARMONYPYS.items():
         if name not in ("batch", "theta"):  # () and None both stand for 2
@@ -168,6 +168,33 @@ def test_penalties_of_several_variables_multiply_as_the_help_says() -> None:
     twice = soft_clusters({"batch": 1.0, "again": 3.0})
     np.testing.assert_allclose(twice, soft_clusters({"batch": 4.0}), atol=1e-5)
     assert np.abs(twice - soft_clusters({"batch": 2.0})).max() > 0.01
+
+
+def test_as_r_adds_penalties_exactly_where_variables_divide_the_cells_alike() -> None:
+    """In R a variable given again adds nothing: r^theta + r^theta has the shares of r^theta."""
+    settings = {"nclust": 6, "max_iter": 3}
+    names = ("batch", "again")
+    as_r = correct(X, [BATCH, BATCH], HarmonyParams(batch=names, penalties_as_r=True, **settings))  # type: ignore[arg-type]
+    R = {
+        n: correct(
+            X,
+            [BATCH] * n,
+            HarmonyParams(batch=names[:n], max_iter=1, nclust=6, penalties_as_r=n > 1),
+        )
+        for n in (1, 2)
+    }
+    np.testing.assert_allclose(R[2].soft_clusters, R[1].soft_clusters, atol=1e-5)
+    assert as_r.theta_b == ((1.0,) * 3, (1.0,) * 3)
+    multiplied = correct(X, [BATCH, BATCH], HarmonyParams(batch=names, max_iter=1, nclust=6))
+    assert np.abs(multiplied.soft_clusters - R[1].soft_clusters).max() > 0.01
+
+
+def test_as_r_is_close_to_added_penalties_near_an_even_spread() -> None:
+    """Of penalties r and s near 1: (r^t s^t)^(1/2) and (r^t + s^t) / 2 agree to first order."""
+    r, s = np.meshgrid(np.linspace(0.9, 1.1, 21), np.linspace(0.9, 1.1, 21))
+    added, as_r, multiplied = (r**2 + s**2) / 2, r * s, r**2 * s**2
+    assert np.abs(as_r / added - 1).max() < 0.021
+    assert np.abs(multiplied / added - 1).max() > 0.2
 
 
 def test_no_iteration_leaves_the_embedding_alone() -> None:

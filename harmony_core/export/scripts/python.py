@@ -253,7 +253,7 @@ def _method_source(params: RunParams) -> str:
 
 def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict[str, Any]:
     settings = {
-        "theta": list(harmony.theta),
+        "theta": [theta / harmony.theta_divisor for theta in harmony.theta],
         "sigma": harmony.sigma,
         "nclust": record["harmony"]["nclust"],
         "max_iter_harmony": harmony.max_iter,
@@ -272,7 +272,8 @@ def _harmony_settings(record: Mapping[str, Any], harmony: HarmonyParams) -> dict
     if harmony.sigma_of:
         settings["sigma"] = list(harmony.sigma_of)
     levels = dict(zip(harmony.batch, record["harmony"]["levels"], strict=True))
-    of_batches = {"THETA_OF": harmony.theta_of, "LAMBDA_OF": harmony.lamb_of}
+    theta_of = tuple((v, b, theta / harmony.theta_divisor) for v, b, theta in harmony.theta_of)
+    of_batches = {"THETA_OF": theta_of, "LAMBDA_OF": harmony.lamb_of}
     return {
         "BATCHES": levels,
         "HARMONY": settings,

@@ -72,6 +72,7 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         reads_genes=has_counts,
         genes_chosen=record.get("prepared", {}).get("genes_chosen"),
         harmony=harmony,
+        theta_in_r=len(harmony.batch) > 1 and not harmony.penalties_as_r,
         theta_of=[list(row) for row in harmony.theta_of],
         lamb_of=[list(row) for row in harmony.lamb_of],
         harmonypy=record["versions"].get("harmonypy"),

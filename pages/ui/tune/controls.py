@@ -159,6 +159,15 @@ def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str
         label = "theta" if len(now.batch) == 1 else f"theta for {plain(name)}"
         theta.append(_slider(label, "theta", value, help_texts.THETA, f"{key}theta:{name}"))
         spots[name] = st.container()
+    as_r = now.penalties_as_r
+    if len(now.batch) > 1:
+        as_r = st.toggle(
+            "Add penalties, as R does",
+            now.penalties_as_r,
+            help=help_texts.AS_R,
+            key=f"{key}as_r",
+            persist_state="session",
+        )
     sigma_of = st.session_state.get(f"{key}sigma_of", now.sigma_of)
     sigma = now.sigma
     if sigma_of:
@@ -202,6 +211,7 @@ def _main_sliders(key: str, now: HarmonyParams) -> tuple[HarmonyParams, dict[str
     params = replace(
         now,
         theta=tuple(theta),
+        penalties_as_r=as_r,
         sigma=sigma,
         sigma_of=sigma_of if len(sigma_of) == nclust else (),
         nclust=nclust,
@@ -232,7 +242,7 @@ def _in_effect(results: RunResults, spots: Mapping[str, DeltaGenerator]) -> None
     if harmony is None:
         return
     for name, levels, found in zip(asked.batch, harmony["levels"], harmony["theta_b"], strict=True):
-        wanted = asked.theta_of_levels(name, levels)
+        wanted = [t / asked.theta_divisor for t in asked.theta_of_levels(name, levels)]
         if max(abs(a - b) for a, b in zip(found, wanted, strict=True)) > 0.005:
             spots[name].caption(f"In effect {min(found):.2f} to {max(found):.2f}, for tau.")
     if asked.nclust is None:
@@ -418,6 +428,7 @@ def _harmony_values(harmony: HarmonyParams) -> dict[str, Any]:
     values: dict[str, Any] = {
         f"theta:{name}": value for name, value in zip(harmony.batch, harmony.theta, strict=True)
     }
+    values |= {"as_r": harmony.penalties_as_r}
     values |= {"sigma": harmony.sigma, "auto": harmony.nclust is None}
     values |= {"iterations": max(1, harmony.max_iter), "tau": harmony.tau}
     values |= {"fixed": harmony.lamb is not None, "block": harmony.block_size}

@@ -7,7 +7,7 @@ THETA = (
     "and can merge cell types that only one batch has; **less** leaves more of the batch effect. "
     "0 switches the push off. Default 2. Pushes of several batch variables are multiplied here and "
     "added by Harmony in R, where the same theta therefore mixes less: R comes close with each "
-    "theta times the number of variables."
+    "theta times the number of variables, and the switch below comes close to R."
 )
 SIGMA = (
     "How soft the clusters are. **More** spreads each cell over several clusters, which smooths "
@@ -59,6 +59,12 @@ CUTOFF = (
     "A batch is left out of a soft cluster's correction where at most this share of its cells is "
     "in it: too few to say how the batch differs there. **More** leaves more uncorrected; 0 "
     "corrects everywhere, as Harmony before 2.0 did. Default 0.00001."
+)
+AS_R = (
+    "Divides each theta by the number of batch variables before it is taken. Multiplied penalties "
+    "then come near to R's added ones: exactly where all variables divide the cells alike at the "
+    "same theta, closely where soft clusters hold the batches nearly evenly; elsewhere a product "
+    "still asks for more. Off, as harmonypy does, is the default."
 )
 RELEASE = (
     "Sets what differed between releases; theta and sigma stay. Harmony 1 (1.2 in R) had a fixed "
