@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from harmony_core.method_catalog import METHODS
 from harmony_core.params import RunParams
 from harmony_core.runs import history
 from harmony_core.runs.notes import notes_on_run
@@ -36,7 +37,11 @@ def method_name(params: RunParams) -> str:
     """Return what corrected a run: Harmony, another method, or the embedding of another tool."""
     if params.method is not None:
         return params.method.method.title
-    return params.precomputed or HARMONY
+    if params.precomputed is None:
+        return HARMONY
+    ours = {HARMONY, *(method.title for method in METHODS.values())}
+    also = " (another tool)" if params.precomputed in ours else ""
+    return f"{params.precomputed}{also}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -262,11 +262,14 @@ class MethodAnswer:
         runs.
     others
         The best run of each other method, each with how it does beside ``first``, the best first.
+    tried
+        How many runs of the first's method there are.
     """
 
     answer: Answer
     first: Contender | None = None
     others: tuple[tuple[Contender, Difference], ...] = ()
+    tried: int = 1
 
     @property
     def best(self) -> Contender | None:
@@ -297,7 +300,8 @@ def which_method(contenders: Sequence[Contender]) -> MethodAnswer:
     first = best.get(HARMONY, ranked[0])
     others = [one for one in ranked if one is not first]
     pairs = tuple((one, difference(one, first)) for one in others)
-    return MethodAnswer(answer=_answer(first, pairs), first=first, others=pairs)
+    tried = sum(one.method == first.method for one in contenders)
+    return MethodAnswer(answer=_answer(first, pairs), first=first, others=pairs, tried=tried)
 
 
 def _answer(first: Contender, others: Sequence[tuple[Contender, Difference]]) -> Answer:

@@ -12,7 +12,7 @@ from harmony_core import thresholds
 from harmony_core.verdict.grid import Loss, mixing_rank
 from harmony_core.verdict.suggest_wording import cost_words
 from harmony_core.verdict.verdict import KINDS
-from harmony_core.verdict.which_method import Contender, Difference, MethodAnswer
+from harmony_core.verdict.which_method import HARMONY, Contender, Difference, MethodAnswer
 from harmony_core.verdict.wording import percent
 
 _NAMED = 2
@@ -42,7 +42,15 @@ def method_sentences(found: MethodAnswer) -> tuple[str, ...]:
             "genes.",
         )
     lines = [_line(one, difference, first) for one, difference in found.others]
-    return (_start(found, first), _state_of(first), *lines, *_times(found), _certainty(first))
+    said = (*lines, *_one_setting(found, first), *_times(found))
+    return (_start(found, first), _state_of(first), *said, _certainty(first))
+
+
+def _one_setting(found: MethodAnswer, first: Contender) -> list[str]:
+    """Say that another setting of Harmony may do as well, where only one was tried."""
+    if found.answer not in ("other", "traded") or found.tried > 1 or first.method != HARMONY:
+        return []
+    return ["Only one setting of Harmony was tried; Suggest tries others, which may do as well."]
 
 
 def _start(found: MethodAnswer, first: Contender) -> str:

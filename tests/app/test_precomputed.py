@@ -166,7 +166,7 @@ def test_methods_are_compared_in_a_table_on_a_map_and_in_words(
     states = next(d.value for d in app.dataframe if "Merged by" in d.value)
     assert set(states["State"]) == set(compared.states.state)
     lost = compared.states[compared.states.run == "X_scVI"].set_index("state").lost
-    shown = states.set_index("State")["X_scVI"]
+    shown = states.set_index("State")["X_scVI (%)"]
     assert shown.to_dict() == (100 * lost).clip(lower=0).round().to_dict()
     spec = json.loads(_map(app).spec)
     assert [trace["name"] for trace in spec["data"]] == ["Harmony", "X_scVI"]

@@ -11,7 +11,12 @@ import pytest
 
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
 from harmony_core.runs import history
-from harmony_core.runs.method_comparison import MethodComparison, compare_runs, runs_to_compare
+from harmony_core.runs.method_comparison import (
+    MethodComparison,
+    compare_runs,
+    method_name,
+    runs_to_compare,
+)
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
@@ -126,3 +131,9 @@ def test_memory_is_that_of_the_process(dataset: Dataset) -> None:
     if Path("/proc/self/statm").exists():
         assert stage.memory is not None
         assert 50e6 < stage.memory < 50e9
+
+
+def test_an_embedding_that_is_called_like_a_method_is_another() -> None:
+    assert method_name(OURS) == "Harmony"
+    assert method_name(replace(OURS, precomputed="Harmony")) == "Harmony (another tool)"
+    assert method_name(replace(OURS, precomputed="X_scVI")) == "X_scVI"

@@ -86,6 +86,10 @@ def test_who_keeps_a_state_that_the_other_merged_does_better() -> None:
         "BBKNN, run 2 does better: it keeps “NK” (1 % of its neighbours changed, 23 % with "
         "Harmony), where Harmony merged it with “T”."
     )
+    one_setting = "Only one setting of Harmony was tried"
+    assert said[3].startswith(one_setting)
+    twice = which_method([harmony, over("Harmony", 0.3, theta=8), bbknn])
+    assert not any(text.startswith(one_setting) for text in method_sentences(twice))
     back = which_method([contender("Harmony"), over("BBKNN", 0.23)])
     assert (back.answer, back.best) == ("best", back.first)
     assert method_sentences(back)[0] == "Harmony is the right tool here."

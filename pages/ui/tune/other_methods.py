@@ -166,8 +166,12 @@ def _states(found: MethodComparison) -> None:
         rows,
         key="methods-states",
         file="methods_states",
-        columns={one.name: decimals(0, "Neighbours lost (%)") for one in shown},
+        columns={_lost(one): decimals(0, "Neighbours lost") for one in shown},
     )
+
+
+def _lost(one: Contender) -> str:
+    return f"{one.name} (%)"
 
 
 def _state_row(name: str, shown: Sequence[Contender]) -> dict[str, Any]:
@@ -178,7 +182,7 @@ def _state_row(name: str, shown: Sequence[Contender]) -> dict[str, Any]:
         if row is not None and row.outcome == "merged"
     ]
     amounts = {
-        one.name: None if row is None or row.amount is None else max(0.0, round(100 * row.amount))
+        _lost(one): None if row is None or row.amount is None else max(0.0, round(100 * row.amount))
         for one, row in zip(shown, rows, strict=True)
     }
     cells = next((row.cells for row in rows if row is not None), None)
