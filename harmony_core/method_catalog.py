@@ -89,6 +89,8 @@ class Method:
         Cells that the smallest batch must have whatever the settings.
     bytes_per_cell
         Memory of its largest arrays, for each cell.
+    notes
+        What is to be known of every result of it, a sentence each.
     neighbors
         Name of the setting that the smallest batch must have cells for; empty where there is none.
     """
@@ -109,6 +111,7 @@ class Method:
     bytes_per_cell: float = 2_000
     least_cells: int = 2
     neighbors: str = ""
+    notes: tuple[str, ...] = ()
 
     def estimate(self, n_cells: int) -> float:
         """Return about how many seconds so many cells take."""
@@ -235,6 +238,87 @@ METHODS: dict[str, Method] = {
             version=1,
             seconds_per_1000_cells=0.3,
             neighbors="num_neighbors",
+        ),
+        Method(
+            name="bbknn",
+            title="BBKNN",
+            about="Gives each cell its nearest neighbours in every batch, as many in each; "
+            "pictures and clusters come from that graph, and cells have no new coordinates.",
+            library="bbknn",
+            requirement="bbknn>=1.6,<2",
+            extra="methods",
+            gives="graph",
+            needs="embedding",
+            settings=(
+                MethodSetting(
+                    "neighbors_within_batch",
+                    Range(low=2, high=50, step=1),
+                    3,
+                    "Neighbours of a cell in each batch. More gives a denser graph that mixes more "
+                    "and joins rare cells to what is not like them; fewer keeps small groups.",
+                ),
+            ),
+            citation="Polański K, et al. BBKNN: fast batch alignment of single cell "
+            "transcriptomes. Bioinformatics 36:964-965 (2020). doi:10.1093/bioinformatics/btz625",
+            child=CHILDREN / "by_bbknn.py",
+            version=1,
+            seconds_per_1000_cells=1.0,
+            neighbors="neighbors_within_batch",
+            notes=(
+                "BBKNN gives every cell as many neighbours in each batch, so its mixing is "
+                "complete by construction and says nothing for it; its neighbours were judged.",
+                "Not judged: how far cells moved and the scores of an embedding, as BBKNN gives a "
+                "neighbour graph and no embedding.",
+            ),
+        ),
+        Method(
+            name="scvi",
+            title="scVI",
+            about="Trains a neural network that describes each cell's counts by a few numbers, "
+            "given its batch; those numbers are the embedding.",
+            library="scvi-tools",
+            requirement="scvi-tools>=1.3,<2",
+            extra="scvi",
+            gives="embedding",
+            needs="counts",
+            settings=(
+                MethodSetting(
+                    "n_latent",
+                    Range(low=2, high=100, step=1),
+                    10,
+                    "Dimensions of the embedding. More keeps finer differences, those between "
+                    "batches too.",
+                ),
+                MethodSetting(
+                    "n_layers",
+                    Range(low=1, high=5, step=1),
+                    1,
+                    "Layers of the network. More can undo differences of more kinds, and needs "
+                    "more cells.",
+                ),
+                MethodSetting(
+                    "max_epochs",
+                    Range(low=0, high=2000, step=10),
+                    0,
+                    "Most rounds of training; 0 takes 400, and fewer above 20,000 cells. Fewer is "
+                    "faster and leaves more of the batches.",
+                ),
+                MethodSetting(
+                    "patience",
+                    Range(low=1, high=500, step=1),
+                    45,
+                    "Rounds without progress on cells held out after which training stops. Fewer "
+                    "stops earlier.",
+                ),
+                _SEED,
+            ),
+            citation="Lopez R, Regier J, Cole MB, Jordan MI, Yosef N. Deep generative modeling for "
+            "single-cell transcriptomics. Nat Methods 15:1053-1058 (2018). "
+            "doi:10.1038/s41592-018-0229-2",
+            child=CHILDREN / "by_scvi.py",
+            version=1,
+            seconds_per_1000_cells=60.0,
+            bytes_per_cell=100_000,
         ),
     )
 }

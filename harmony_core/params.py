@@ -530,6 +530,11 @@ class RunParams(_Group):
         return self.precomputed is None and self.method is None
 
     @property
+    def gives_graph(self) -> bool:
+        """Whether what corrects gives a neighbour graph, and no embedding."""
+        return self.method is not None and self.method.method.gives == "graph"
+
+    @property
     def corrected_name(self) -> str:
         """Name that files give the corrected embedding."""
         if self.method is not None:

@@ -507,8 +507,16 @@ class Run:
         Returns
         -------
         Coordinates (prepared cells × dimensions).
+
+        Raises
+        ------
+        DataError
+            If the method gives a neighbour graph only.
         """
-        return np.asarray(self.results.embedding("after"))
+        embedding = self.results.embedding("after")
+        if embedding is None:
+            raise DataError("This method gives a neighbour graph and no embedding.")
+        return np.asarray(embedding)
 
     @cached_property
     def verdict(self) -> Verdict:

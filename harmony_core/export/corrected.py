@@ -26,7 +26,7 @@ from harmony_core.export.record import run_record
 from harmony_core.figures.summary import cluster_names
 from harmony_core.inspect.own_results import RECORD_KEY
 from harmony_core.palette import colors_for
-from harmony_core.params import MARKER_LABEL
+from harmony_core.params import MARKER_LABEL, RunParams
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Side
 from harmony_core.runs.results import RunResults
@@ -100,7 +100,7 @@ def corrected(results: RunResults, source: AnnData, *, input_path: str = "") -> 
         _add_doublet_scores(entries, results)
         _add_variable_genes(entries, results)
         entries.add("obsm", "X_pca", np.array(results.embedding("before")))
-    if precomputed is None:
+    if precomputed is None and not results.params.gives_graph:
         corrected = np.array(results.embedding("after"))
         entries.add("obsm", results.params.corrected_name, corrected)
     for side in _SUFFIX:
@@ -181,11 +181,12 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     # Neighbours only serve other stages, so a finished run may have to compute them again.
     near = context.neighbors(side)
     # scanpy counts the cell itself among its neighbours, but stores only the others.
-    k = min(p.graph.n_neighbors, near.k + 1) - 1
+    k = near.k if _is_given(p, side) else min(p.graph.n_neighbors, near.k + 1) - 1
     n = len(near.indices)
     distances = sp.csr_matrix(
         (near.distances[:, :k].ravel(), near.indices[:, :k].ravel(), np.arange(n + 1) * k),
         shape=(n, n),
+        copy=True,  # what the store has can't be sorted
     )
     distances.sort_indices()
     graph = context.graph(side).copy()
@@ -193,12 +194,12 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     # The names that scanpy gives with key_added, so that its tools find them by neighbors_key.
     name = f"neighbors{_SUFFIX[side]}"
     prefix = "" if side == "after" else f"{name}_"
-    source = p.prepare.basis or "X_pca" if side == "before" else p.corrected_name
+    source = p.prepare.basis or "X_pca" if side == "before" or p.gives_graph else p.corrected_name
     neighbors = {
         "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
         "distances_key": entries.add("obsp", f"{prefix}distances", distances),
         "params": {
-            "n_neighbors": p.graph.n_neighbors,
+            "n_neighbors": k + 1 if _is_given(p, side) else p.graph.n_neighbors,
             "method": "umap",
             "metric": "euclidean",
             "random_state": p.harmony.seed,
@@ -206,6 +207,11 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
         },
     }
     entries.add("uns", name, neighbors)
+
+
+def _is_given(params: RunParams, side: Side) -> bool:
+    """Return whether a side's graph came from a method, as it is."""
+    return side == "after" and params.gives_graph
 
 
 def _add_markers(entries: Entries, source: AnnData, results: RunResults, side: Side) -> None:

@@ -33,27 +33,23 @@ def run_tables(results: RunResults) -> dict[str, pd.DataFrame]:
 
     Returns
     -------
-    ``embedding``, ``layouts``, ``clusters`` and ``cells`` (measures) have a row a cell, with the
-    cell's name as index; ``metrics`` a row a batch variable and number; ``markers`` a row a gene of
-    a cluster; ``evidence`` a row a finding of the verdict; ``states`` a row a label or state and
-    what became of it; ``objective`` a row an iteration, where
-    Harmony was run.
+    ``embedding`` (where there is one), ``layouts``, ``clusters`` and ``cells`` (measures) have a
+    row a cell, with the cell's name as index; ``metrics`` a row a batch variable and number;
+    ``markers`` a row a gene of a cluster; ``evidence`` a row a finding of the verdict; ``states`` a
+    row a label or state and what became of it; ``objective`` a row an iteration, where Harmony was
+    run.
 
     Raises
     ------
     ExportError
         If the run is not finished.
     """
-    assessment, obs, precomputed = results.assessment, results.obs, results.params.precomputed
-    method = results.params.method
+    assessment, obs = results.assessment, results.obs
     if not results.is_finished or assessment is None or obs is None:
         raise UnfinishedRun("write")
     cells = pd.Index(obs.index.astype(str), name="cell")
-    embedding = np.asarray(results.embedding("after"))
-    made_by = precomputed or ("harmony" if method is None else method.name)
-    dimensions = [f"{made_by}_{i + 1}" for i in range(embedding.shape[1])]
     tables = {
-        "embedding": pd.DataFrame(embedding, index=cells, columns=dimensions),
+        **_embedding(results, cells),
         "layouts": _layouts(results, cells),
         "clusters": _clusters(results, cells),
         "cells": _measures(results, cells),
@@ -277,6 +273,16 @@ def harmless(table: pd.DataFrame) -> pd.DataFrame:
 
 def _harmless_text(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _embedding(results: RunResults, cells: pd.Index[Any]) -> dict[str, pd.DataFrame]:
+    """Return the corrected embedding; nothing of a method that gives a graph only."""
+    embedding, p = results.embedding("after"), results.params
+    if embedding is None:
+        return {}
+    made_by = p.precomputed or ("harmony" if p.method is None else p.method.name)
+    dimensions = [f"{made_by}_{i + 1}" for i in range(embedding.shape[1])]
+    return {"embedding": pd.DataFrame(np.array(embedding), index=cells, columns=dimensions)}
 
 
 def _layouts(results: RunResults, cells: pd.Index) -> pd.DataFrame:

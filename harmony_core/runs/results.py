@@ -109,10 +109,11 @@ class RunResults:
 
         Returns
         -------
-        Prepared cells × dimensions; None until it is computed.
+        Prepared cells × dimensions; None until it is computed, and after correction by a method
+        that gives a graph only.
         """
         arrays = self._arrays("prepare" if side == "before" else "correct")
-        return None if arrays is None else arrays["embedding"]
+        return None if arrays is None else arrays.get("embedding")
 
     def layout(self, side: Side) -> npt.NDArray[np.float32] | None:
         """Return the layout before or after correction.

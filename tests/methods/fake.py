@@ -1,7 +1,8 @@
-"""A method for tests: `fake_method` makes it known for a test."""
+"""Methods for tests: `fake_method` makes them known for a test."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,21 @@ FAKE = Method(
     neighbors="k",
 )
 
+FAKE_GRAPH = replace(
+    FAKE,
+    name="fake_graph",
+    title="Fake graph",
+    gives="graph",
+    child=Path(__file__).with_name("fake_graph_child.py"),
+    notes=("It gives a graph only.",),
+)
+"""Gives neighbours in each batch, ``k`` in each, and no embedding."""
+
 
 @pytest.fixture
 def fake_method(monkeypatch: pytest.MonkeyPatch) -> Method:
     """A method that is known during a test, and runs with this interpreter."""
-    monkeypatch.setitem(METHODS, "fake", FAKE)
+    for method in (FAKE, FAKE_GRAPH):
+        monkeypatch.setitem(METHODS, method.name, method)
     monkeypatch.delenv(VARIABLE, raising=False)
     return FAKE

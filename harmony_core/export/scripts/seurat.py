@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harmony_core.errors import ExportError
 from harmony_core.export.rendering import render
 from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
@@ -51,6 +52,11 @@ def r_script(record: Mapping[str, Any], *, h5ad: str = "corrected.h5ad") -> str:
         Where the corrected data are, as `write_h5ad` wrote them.
     """
     params = RunParams.from_dict(record["params"])
+    if params.method is not None and params.gives_graph:
+        raise ExportError(
+            f"{params.method.method.title} gives a neighbour graph and no embedding, which the R "
+            "script would start from; take the Python script, or the h5ad with the graph."
+        )
     precomputed, harmony, where = not params.by_harmony, params.harmony, record["where"]
     has_counts = record["kind"] == "counts" and params.prepare.basis is None and not precomputed
     starts = ["corrected"] if precomputed else ["pca", "corrected"]

@@ -113,6 +113,9 @@ def assess(context: Context) -> Computed:
 
 def _with_label_notes(context: Context, assessment: Assessment) -> Assessment:
     """Return an assessment that says first what has to be known of its labels."""
+    method = context.params.method
+    if method is not None:
+        assessment = replace(assessment, notes=(*method.method.notes, *assessment.notes))
     if context.cell_types is None:
         return assessment
     notes = (*_marker_notes(context), *context.cell_types.notes, *assessment.notes)

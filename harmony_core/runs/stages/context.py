@@ -169,13 +169,20 @@ class Context:
         -------
         Prepared cells × prepared cells, weights 0 to 1.
         """
-        from harmony_core.methods.umap import fuzzy_graph
-
         return memoised(
             _GRAPHS,
             (self.identity(f"neighbors_{side}"), self.params.graph),
-            lambda: fuzzy_graph(self.neighbors(side), self.params.graph),
+            lambda: self._make_graph(side),
         )
+
+    def _make_graph(self, side: str) -> sp.csr_matrix:
+        from harmony_core.methods.umap import fuzzy_graph
+
+        if side == "before" or not self.params.gives_graph:
+            return fuzzy_graph(self.neighbors(side), self.params.graph)
+        arrays, n = self.stage("correct").arrays, len(self.cells)
+        of = (np.array(arrays[f"graph_{name}"]) for name in ("data", "indices", "indptr"))
+        return sp.csr_matrix(tuple(of), shape=(n, n))
 
     @property
     def expression(self) -> Expression | None:

@@ -11,6 +11,7 @@ from harmony_core.runs.stages.context import Computed, Context
 from harmony_core.runs.stages.stage import stage
 
 _VERSION = 3
+_PREVIEW_EPOCHS = 10
 
 
 @stage(
@@ -75,6 +76,28 @@ def preview_after(context: Context) -> Computed:
     landmarks = methods.landmarks(start, context.variables[-1].codes, seed=p.layout.seed)
     positions = methods.preview(context.embedding("after"), start, landmarks, p.graph, p.layout)
     return {"positions": positions}, {"landmarks": len(landmarks)}
+
+
+@stage(
+    "preview_after",
+    "Sketching the picture",
+    version=1,
+    needs=("correct", "layout_before"),
+    stored_as="preview",
+    is_result=False,
+)
+def preview_of_graph(context: Context) -> Computed:
+    """Draw a few rounds of the layout, of a method that gives a graph and no embedding."""
+    from harmony_core.methods import umap
+
+    positions = umap.layout(
+        context.graph("after"),
+        _uncorrected_layout(context),
+        context.params.layout,
+        epochs=_PREVIEW_EPOCHS,
+        rate=umap.RATE_FROM_LAYOUT,
+    )
+    return {"positions": positions}, {"landmarks": 0}
 
 
 def _uncorrected_layout(context: Context) -> npt.NDArray[np.float32]:

@@ -7,7 +7,7 @@ from functools import partial
 from harmony_core.methods import neighbors as methods
 from harmony_core.params import RunParams
 from harmony_core.runs.stages.context import Computed, Context
-from harmony_core.runs.stages.stage import Side, both_sides
+from harmony_core.runs.stages.stage import Side, both_sides, stage
 from harmony_core.store import Dataset
 
 WIDTH = 90
@@ -36,3 +36,17 @@ def neighbors(context: Context, side: Side) -> Computed:
         progress=partial(context.report, f"neighbors_{side}"),
     )
     return {"indices": near.indices, "distances": near.distances}, {}
+
+
+@stage(
+    "neighbors_after",
+    "Taking the neighbours of the graph",
+    version=1,
+    needs=("correct",),
+    stored_as="neighbors",
+    is_result=False,
+)
+def of_graph(context: Context) -> Computed:
+    """Take the neighbours that a method gave which gives a graph and no embedding."""
+    arrays = context.stage("correct").arrays
+    return {name: arrays[name] for name in ("indices", "distances")}, {}

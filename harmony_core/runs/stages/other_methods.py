@@ -21,9 +21,11 @@ def corrected(context: Context) -> Computed:
 
     Returns
     -------
-    ``embedding`` (prepared cells × dimensions, float32). And ``versions`` of what ran, and the
-    ``levels`` of the batch in the order in which they were given, and the ``memory`` (bytes) that
-    its process held at most.
+    ``embedding`` (prepared cells × dimensions, float32); of a method that gives a graph instead
+    its ``indices`` and ``distances``, the neighbours of each cell (prepared cells × k), and
+    ``graph_data``, ``graph_indices``, ``graph_indptr``, weights between cells (CSR). And
+    ``versions`` of what ran, the ``levels`` of the batch in the order in which they were given,
+    and the ``memory`` (bytes) that its process held at most.
 
     Raises
     ------
@@ -42,10 +44,14 @@ def corrected(context: Context) -> Computed:
         context.dataset.folder / "stages",
         lambda fraction: context.report("correct", fraction),
     )
-    embedding = _checked(method, result.arrays, len(context.cells))
-    levels = list(context.variables[-1].levels)
-    said = {"versions": dict(result.versions), "levels": levels, "memory": result.memory}
-    return {"embedding": embedding}, said
+    check = checked_graph if method.gives == "graph" else checked_embedding
+    facts = {
+        "versions": dict(result.versions),
+        "levels": list(context.variables[-1].levels),
+        "memory": result.memory,
+        **result.facts,
+    }
+    return check(method, result.arrays, len(context.cells)), facts
 
 
 def _check_batches(context: Context, method: Method, values: Mapping[str, float]) -> None:
@@ -82,6 +88,8 @@ def _inputs(context: Context, method: Method) -> dict[str, process.Value]:
     if method.needs == "embedding":
         return inputs | {"embedding": context.embedding("before")}
     expression, symbols = context.variable_genes
+    if method.needs == "counts":
+        return inputs | {"counts": _counts(context, method), "genes": symbols}
     if expression is None:
         raise DataError(
             f"{method.title} needs expression values, and these data have none that were not "
@@ -90,10 +98,31 @@ def _inputs(context: Context, method: Method) -> dict[str, process.Value]:
     return inputs | {"expression": sp.csr_matrix(expression), "genes": symbols}
 
 
-def _checked(
+def _counts(context: Context, method: Method) -> sp.csr_matrix:
+    """Return the counts of the variable genes (prepared cells × genes, CSR)."""
+    stored = context.dataset.matrix
+    if stored is None or context.dataset.info.kind != "counts":
+        raise DataError(
+            f"{method.title} needs counts, and these data have none; load the file that has the "
+            "counts, or choose a method that takes an embedding."
+        )
+    shape = context.dataset.n_cells, len(context.dataset.symbols)
+    whole = sp.csc_matrix((stored["data"], stored["indices"], stored["indptr"]), shape=shape)
+    prepared = context.stage("prepare").arrays
+    genes = np.asarray(prepared["genes"])[np.asarray(prepared["variable"])]
+    return sp.csr_matrix(whole[:, genes][context.cells])
+
+
+def checked_embedding(
     method: Method, arrays: Mapping[str, npt.NDArray[Any]], n_cells: int
-) -> npt.NDArray[np.float32]:
-    """Return the embedding that a method gave, if it is one of these cells."""
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the embedding that a method gave, if it is one of these cells.
+
+    Raises
+    ------
+    DataError
+        If it is not.
+    """
     embedding = arrays.get("embedding")
     if embedding is None or embedding.ndim != 2 or embedding.dtype.kind not in "fiu":
         raise DataError(f"{method.title} gave no embedding, so there is nothing to judge.")
@@ -109,4 +138,66 @@ def _checked(
             f"{method.title} gave values that are no numbers in {cells:,} cells, so its result is "
             "not used; other settings may give numbers."
         )
-    return np.ascontiguousarray(embedding)
+    return {"embedding": np.ascontiguousarray(embedding)}
+
+
+def checked_graph(
+    method: Method, arrays: Mapping[str, npt.NDArray[Any]], n_cells: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the neighbours and the graph that a method gave, if they are of these cells.
+
+    Raises
+    ------
+    DataError
+        If they are not.
+    """
+    graph, distances = (_matrix(method, arrays, name, n_cells) for name in ("graph", "distances"))
+    if graph.nnz == 0 or graph.data.min() < 0 or np.diff(distances.indptr).min() < 1:
+        raise DataError(f"{method.title} gave cells without neighbours, so it can't be judged.")
+    indices, near = _nearest(distances)
+    return {
+        "indices": indices,
+        "distances": near,
+        "graph_data": graph.data,
+        "graph_indices": graph.indices,
+        "graph_indptr": graph.indptr,
+    }
+
+
+def _matrix(
+    method: Method, arrays: Mapping[str, npt.NDArray[Any]], name: str, n_cells: int
+) -> sp.csr_matrix:
+    try:
+        data, indices, indptr = (arrays[f"{name}_{of}"] for of in ("data", "indices", "indptr"))
+        matrix = sp.csr_matrix(
+            (data.astype(np.float32), indices.astype(np.int32), indptr.astype(np.int32)),
+            shape=(n_cells, n_cells),
+        )
+        matrix.check_format()
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"{method.title} gave no neighbour graph of {n_cells:,} cells, so there is nothing to "
+            "judge."
+        ) from error
+    if not np.isfinite(matrix.data).all():
+        raise DataError(f"{method.title} gave values that are no numbers; its result is not used.")
+    matrix.sort_indices()
+    return matrix
+
+
+def _nearest(
+    distances: sp.csr_matrix,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return each cell's neighbours, nearest first (cells × k each).
+
+    A cell with fewer than most, as it lies exactly on others whose distance of 0 a sparse matrix
+    does not keep, has its last one repeated.
+    """
+    n = distances.shape[0]
+    sizes = np.diff(distances.indptr)
+    rows = np.repeat(np.arange(n), sizes)
+    order = np.lexsort((distances.data, rows))
+    k = int(np.median(sizes))
+    place = np.minimum(np.arange(k)[None, :], sizes[:, None] - 1) + distances.indptr[:-1, None]
+    taken = order[place]
+    return distances.indices[taken].astype(np.int32), distances.data[taken].astype(np.float32)

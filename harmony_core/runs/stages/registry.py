@@ -69,6 +69,9 @@ def stages_of(params: RunParams) -> dict[str, Stage]:
     if params.method is not None:
         title = f"Correcting with {params.method.method.title}"
         stages["correct"] = replace(correction.by_method, title=title)
+    if params.gives_graph:
+        stages["neighbors_after"] = neighbors.of_graph
+        stages["preview_after"] = layouts.preview_of_graph
     return stages if params.panel is None else _with_marker_labels(stages)
 
 

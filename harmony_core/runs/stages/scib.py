@@ -25,6 +25,8 @@ def scib(context: Context, side: Side) -> Computed:
 
     if context.label is None:
         raise DataError("The scIB set needs known cell types; choose a label column that has them.")
+    if side == "after" and context.params.gives_graph:
+        raise DataError("The scIB set scores an embedding, and this method gives a graph only.")
     near = context.neighbors(side)
     batch = context.variables[-1]
     clusterings = {
