@@ -272,6 +272,56 @@ METHODS: dict[str, Method] = {
             ),
         ),
         Method(
+            name="brisc",
+            title="Harmony by brisc",
+            about="Harmony 2 as the toolkit brisc has it, in another order of updates and with "
+            "random centres: what differs from Harmony here is the program, not the method.",
+            library="brisc",
+            requirement="brisc>=0.2.3,<0.3",
+            extra="brisc",
+            gives="embedding",
+            needs="embedding",
+            settings=(
+                MethodSetting(
+                    "theta",
+                    Range(low=0, high=100, step=0.25, slider_high=10),
+                    2.0,
+                    "Diversity penalty. More mixes batches harder; 0 switches it off.",
+                ),
+                MethodSetting(
+                    "sigma",
+                    Range(low=0.01, high=0.5, step=0.01),
+                    0.1,
+                    "Width of the soft clusters. More lets a cell belong to several at once.",
+                ),
+                MethodSetting(
+                    "max_iterations",
+                    Range(low=1, high=50, step=1),
+                    10,
+                    "Most rounds of clustering and correction.",
+                ),
+                MethodSetting(
+                    "tau",
+                    Range(low=0, high=100, step=1),
+                    0.0,
+                    "More protects small batches; 0 protects none.",
+                ),
+                MethodSetting(
+                    "alpha",
+                    Range(low=0.01, high=0.99, step=0.05),
+                    0.2,
+                    "Ridge penalty, as a fraction of the cells that a batch is expected to have in "
+                    "a soft cluster. More corrects less.",
+                ),
+                _SEED,
+            ),
+            citation="Korsunsky I, et al. Fast, sensitive and accurate integration of single-cell "
+            "data with Harmony. Nat Methods 16:1289-1296 (2019). doi:10.1038/s41592-019-0619-0",
+            child=CHILDREN / "by_brisc.py",
+            version=1,
+            seconds_per_1000_cells=0.1,
+        ),
+        Method(
             name="scvi",
             title="scVI",
             about="Trains a neural network that describes each cell's counts by a few numbers, "

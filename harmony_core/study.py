@@ -47,8 +47,10 @@ from harmony_core.params import (
     RunParams,
     named_preparation,
 )
+from harmony_core.runs.concordance import Concordance, computed_concordance
 from harmony_core.runs.design import design_of_run
 from harmony_core.runs.history import side_names, suggestion_of
+from harmony_core.runs.method_comparison import run_names
 from harmony_core.runs.notes import notes_on_preparation, notes_on_run, notes_on_start
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
@@ -620,6 +622,37 @@ class Run:
         for params in untried(advice_outcomes(self.results)):
             Pipeline(self.results.dataset, params).run("assess")
         return self.advice
+
+    def concordance(self, *others: Run) -> Concordance:
+        """Say how much of the difference between settings is more than that between two seeds.
+
+        The same settings run with five seeds, as other releases of Harmony and, where it is
+        installed, by brisc.
+
+        Parameters
+        ----------
+        others
+            Runs of the same cells to compare with the seeds too.
+
+        Raises
+        ------
+        ParameterError
+            If the run is not by Harmony.
+        DataError
+            If another run has other cells.
+
+        Examples
+        --------
+        >>> found = getfixture("study").correct(max_iter=3).concordance()
+        >>> found.table.what.tolist()[:2]
+        ['Two seeds of these settings', 'As Harmony 1']
+        """
+        cells = self.results.plan.keys["prepare"]
+        if any(other.results.plan.keys["prepare"] != cells for other in others):
+            raise DataError("Runs are compared on the same cells, prepared in the same way.")
+        names = run_names([other.results for other in others])
+        named = {name: each.results.params for name, each in zip(names, others, strict=True)}
+        return computed_concordance(self.results.dataset, self.results.params, named)
 
     def risk(self, *thetas: float) -> pd.DataFrame:
         """Estimate what would become of each state if the other batches lacked it.

@@ -54,9 +54,7 @@ def _run(dataset: Dataset) -> str:
         panels.progress(run.asked(dataset))
         return ""
     _headline(results)
-    sections = [
-        name for name in _SECTIONS if not (results.params.precomputed and name in _OF_HARMONY)
-    ]
+    sections = [name for name in _SECTIONS if results.params.by_harmony or name not in _OF_HARMONY]
     if st.session_state.get("deep-section") not in [*sections, _GLOSSARY, None]:
         del st.session_state["deep-section"]
     picked = st.segmented_control(

@@ -19,6 +19,7 @@ from pages.ui.part import Part
 from pages.ui.text import plain
 from pages.ui.tune import (
     before_after,
+    concordance,
     controls,
     genes,
     other_methods,
@@ -142,6 +143,7 @@ def _search(dataset: Dataset, params: RunParams) -> None:
     with right:
         seed_stability.draw(dataset, params)
         release_pair.draw(dataset, params)
+        concordance.draw(dataset, params)
 
 
 def _times(dataset: Dataset, params: RunParams) -> None:

@@ -32,6 +32,7 @@ from harmony_core.verdict.risk import Risk, risk_sentence, worst_risk
 
 if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest
+    from harmony_core.runs.concordance import Concordance
     from harmony_core.runs.results import RunResults
     from harmony_core.runs.tried_advice import AdviceOutcome
     from harmony_core.store import DatasetInfo
@@ -245,6 +246,12 @@ def _add_output(output: _Group) -> None:
         action="store_true",
         help="also run each piece of advice on these data and say what it did; a run each",
     )
+    output.add_argument(
+        "--concordance",
+        action="store_true",
+        help="also say how much of the difference to other releases of Harmony is more than that "
+        "between five seeds; a run each",
+    )
     add_home(output, "keep results here, so that no stage is computed twice")
 
 
@@ -254,6 +261,7 @@ def run(args: argparse.Namespace) -> None:
     from harmony_core.runs.notes import notes_on_run
 
     params_of(args)  # complains before anything is read
+    _refuse_harmony_only(args)
     request = request_of(args)
     check_output(args.out, "--out", *args.input, endings=(".h5ad", ".zarr"))
     check_output(args.report, "--report", *args.input, endings=(".json",))
@@ -263,8 +271,9 @@ def run(args: argparse.Namespace) -> None:
         results, seconds = _compute(store, request, args, progress)
         risks = _risks(results, progress) if args.risk else None
         advice = _tried_advice(results, progress) if args.try_advice else None
+        seeds = _concordance(results, progress) if args.concordance else None
         progress.say("Writing")
-        notes = _write(args, results, seconds, risks, advice)
+        notes = _write(args, results, seconds, risks, advice, seeds)
     if progress.is_visible and (assessment := results.assessment) is not None:
         print(one_line(f"{assessment.verdict.level}: {' '.join(assessment.verdict.sentences)}"))
         for note in (*notes_on_run(results), *notes):
@@ -276,6 +285,17 @@ def run(args: argparse.Namespace) -> None:
             print(one_line(risk_sentence(worst)))
         for one in advice or ():
             print(one_line(f"What to try: {one.advice.sentence} {one.sentence}"))
+        for sentence in seeds.sentences if seeds is not None else ():
+            print(one_line(sentence))
+
+
+def _refuse_harmony_only(args: argparse.Namespace) -> None:
+    """Raise where something of Harmony's is asked for beside another method."""
+    if args.method is None:
+        return
+    for option, is_asked in (("as-harmony", args.as_harmony), ("concordance", args.concordance)):
+        if is_asked:
+            raise ParameterError(f"--{option} is for Harmony; leave it or --method out.")
 
 
 def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunParams:
@@ -370,12 +390,25 @@ def _tried_advice(results: RunResults, progress: TerminalProgress) -> tuple[Advi
     return advice_outcomes(results)
 
 
+def _concordance(results: RunResults, progress: TerminalProgress) -> Concordance:
+    """Compare the run's settings with several seeds and other releases, a run each."""
+    from harmony_core.runs.concordance import computed_concordance
+    from harmony_core.runs.plan import Plan
+
+    def listen(run: RunParams) -> TerminalProgress:
+        progress.expect(Plan(results.dataset, run).stages_for("assess"))
+        return progress
+
+    return computed_concordance(results.dataset, results.params, before_each=listen)
+
+
 def _write(
     args: argparse.Namespace,
     results: RunResults,
     seconds: dict[str, float],
     risks: Sequence[Risk] | None,
     advice: Sequence[AdviceOutcome] | None,
+    seeds: Concordance | None,
 ) -> tuple[str, ...]:
     from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
     from harmony_core.export.json_report import report_values
@@ -396,6 +429,9 @@ def _write(
             report["risk"] = list(map(dataclasses.asdict, risks))
         if advice is not None:
             report["advice"] = advice_table(advice).to_dict("records")
+        if seeds is not None:
+            table = seeds.table.to_dict("records")
+            report["concordance"] = {"sentences": list(seeds.sentences), "runs": table}
         write_report(args.report, report)
     return notes
 

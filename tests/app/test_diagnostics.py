@@ -14,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.detector.results import StateRow
 from harmony_core.jobs.work import Work, risk_work
+from harmony_core.methods.harmony_releases import release_of
 from harmony_core.params import RunParams
-from harmony_core.runs import risk
+from harmony_core.runs import concordance, risk
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, examples
 from harmony_core.verdict import verdict
@@ -25,7 +26,7 @@ from harmony_core.verdict.grid import Candidate, Loss
 from harmony_core.verdict.risk import Risk, rows_at_risk, with_thetas
 from harmony_core.verdict.tried import outcome
 from harmony_core.verdict.verdict import Mixing
-from pages.ui import evidence_table
+from pages.ui import evidence_table, state
 from pages.ui.run_group import Group
 from pages.ui.tables import csv
 from pages.ui.text import plain
@@ -129,7 +130,7 @@ def test_cells_of_a_pre_cluster_are_as_many_as_its_row_says(kang: Dataset) -> No
 def test_evidence_on_a_label_marks_its_cells_and_opens_its_genes(
     kang: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session: dict[str, Any] = {}
+    session: dict[str, Any] = {state.VIEWER: "ada"}
     monkeypatch.setattr(st, "session_state", session)
     results = _results(kang)
     row = Evidence(
@@ -218,6 +219,20 @@ def test_stability_asks_for_five_seeds(app: AppTest, runner: Waiting) -> None:
     app.button(key="stability").click().run()
     seeds = {job.work.arguments[1].harmony.seed for job in runner.queue.jobs.values()}
     assert seeds == {1, 2, 3, 4}  # seed 0 is the run on screen
+
+
+def test_concordance_asks_for_seeds_and_releases_once_it_is_open(
+    app: AppTest, runner: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concordance, "installed", lambda method: None)
+    app.run()
+    assert not [button for button in app.button if button.key == "concordance"]
+    app.session_state["concordance-open"] = True
+    app.run().button(key="concordance").click().run()
+    assert not app.exception
+    asked = [job.work.arguments[1].harmony for job in runner.queue.jobs.values()]
+    assert sorted(harmony.seed for harmony in asked) == [0, 0, 1, 2, 3, 4]
+    assert [release_of(harmony) for harmony in asked].count("1") == 1
 
 
 def test_scib_scores_are_asked_for_on_demand(app: AppTest, runner: Waiting) -> None:

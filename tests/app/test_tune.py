@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from harmony_core.figures.summary import clip_limit
 from harmony_core.jobs import worker
-from harmony_core.runs import history, iterations
+from harmony_core.runs import concordance, history, iterations
+from harmony_core.runs.concordance import computed_concordance
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
@@ -259,6 +260,22 @@ def small(app: AppTest, finished: Dataset, monkeypatch: pytest.MonkeyPatch) -> A
 
 def _metric(app: AppTest, label: str) -> str:
     return str(next(m.value for m in app.metric if m.label == label))
+
+
+def test_what_is_more_than_chance_is_told_of_seeds_releases_and_a_kept_run(
+    small: AppTest, finished: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concordance, "installed", lambda method: None)
+    expected = computed_concordance(finished, SMALL)
+    small.session_state["concordance-open"] = True
+    small.run()
+    assert not small.exception
+    said = [each.value for each in small.markdown]
+    assert all(plain(sentence, longest=600) in said for sentence in expected.sentences)
+    run = small.selectbox(key=f"concordance-run:{finished.fingerprint}")
+    run.set_value(next(name for name in run.options if "theta 0" in name)).run()
+    assert not small.exception
+    assert any(each.value.startswith("Harmony, theta 0") for each in small.markdown)
 
 
 def test_data_of_ones_own_have_no_link(small: AppTest) -> None:

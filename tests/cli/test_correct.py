@@ -26,6 +26,7 @@ from harmony_core.errors import InputError
 from harmony_core.export.settings import write_settings
 from harmony_core.methods.harmony_releases import as_release
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
+from harmony_core.runs import concordance
 from harmony_core.runs.plan import Step
 from harmony_core.store import HOME_VARIABLE, Dataset, DatasetInfo
 from harmony_core.store.info import StartSettings
@@ -648,6 +649,30 @@ def test_advice_is_tried_where_it_is_asked_for(
     for row in pieces.values():
         assert row["outcome"].startswith("Tried on your data: ")
         assert f"What to try: {row['advice']} {row['outcome']}\n" in stdout.getvalue()
+
+
+def test_concordance_is_told_where_it_is_asked_for(
+    counts: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concordance, "installed", lambda method: None)
+    arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
+    outputs = ["--out", str(tmp_path / "out.h5ad"), "--report", str(tmp_path / "report.json")]
+    home = ["--home", str(done / "home")]
+    assert cli.main([*arguments, *home, *outputs, "--concordance"]) == 0
+    found = json.loads((tmp_path / "report.json").read_text("utf-8"))["concordance"]
+    seeds, one, *others = found["runs"]
+    assert (seeds["what"], one["what"]) == ("Two seeds of these settings", "As Harmony 1")
+    assert len(found["sentences"]) == 2 + len(others)
+    assert 0 < seeds["least"] <= seeds["replaced"] <= seeds["most"] < 1
+
+
+@pytest.mark.parametrize("option", [["--concordance"], ["--as-harmony", "1"]])
+def test_what_is_harmonys_alone_is_refused_for_another_method(
+    option: list[str], counts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["correct", str(counts), "--batch", "batch", "--out", str(tmp_path / "o.h5ad")]
+    assert cli.main([*arguments, "--method", "mnn", *option]) == 2
+    assert f"{option[0]} is for Harmony" in capsys.readouterr().err
 
 
 def test_zarr_comes_out_where_it_is_asked_for(counts: Path, done: Path, tmp_path: Path) -> None:

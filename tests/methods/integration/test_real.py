@@ -41,6 +41,15 @@ BARE = {
         _, graph, _ = bbknn.matrix.bbknn(x, batch, neighbors_within_batch=4)
         np.save("after.npy", graph.toarray())
     """,
+    "brisc": """
+        import polars as pl
+        from brisc import SingleCell
+        obs = pl.DataFrame({"cell": [f"c{i}" for i in range(len(batch))], "batch": list(batch)})
+        cells = SingleCell(X=sp.csr_array(log1p), obs=obs, var=pl.DataFrame({"gene": list(genes)}),
+                           obsm={"pca": np.ascontiguousarray(x, dtype=np.float32)})
+        done = cells.harmonize(QC_column=None, batch_column="batch", theta=1)
+        np.save("after.npy", done.obsm["harmony"])
+    """,
     "scvi": """
         import anndata, pandas as pd, scvi
         scvi.settings.seed = 0
@@ -56,9 +65,10 @@ SETTINGS = {
     "mnn": ("num_neighbors=10",),
     "scanorama": ("knn=10", "dimred=20"),
     "bbknn": ("neighbors_within_batch=4",),
+    "brisc": ("theta=1",),
     "scvi": ("max_epochs=3", "n_latent=5"),
 }
-TOLERANCE = {"mnn": 0.0, "scanorama": 1e-5, "bbknn": 0.0, "scvi": 1e-4}
+TOLERANCE = {"mnn": 0.0, "scanorama": 1e-5, "bbknn": 0.0, "brisc": 0.0, "scvi": 1e-4}
 """Relative to the largest value; sums within a library depend on how its arrays lie in memory."""
 
 
