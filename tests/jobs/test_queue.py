@@ -54,7 +54,9 @@ class Line:
         urgency: Urgency = Urgency.PREVIEW,
         data: str = "the data",
     ) -> Work:
-        plan: Any = SimpleNamespace(dataset=SimpleNamespace(fingerprint=data))
+        dataset = SimpleNamespace(fingerprint=data)
+        stages_by_name = {stage.name: stage for stage in (*registry.STAGES, *registry.ON_DEMAND)}
+        plan: Any = SimpleNamespace(dataset=dataset, stages=stages_by_name)
         name = f"{settings}-{urgency.name}"
         folder = JobFolder(self.folder / name)
         folder.create()
