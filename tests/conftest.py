@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import anndata as ad
@@ -12,6 +13,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.simulate.cells import Scenario, simulate, to_anndata
 from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest
+from tests.kernel import Kernel, started_kernel
 from tests.wheel import build_wheel, install
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -70,3 +72,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the commands of an installation that is not the checkout."""
     return install(wheel, tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="session")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """Runs scripts and notebooks that repeat a run."""
+    with started_kernel(tmp_path_factory.mktemp("kernel")) as found:
+        yield found

@@ -62,7 +62,9 @@ def start_server(
             + [f"--{name}={value}" for name, value in options.items()],
             # `python -m` puts the working folder on the path, so `pages` can be imported.
             cwd=ROOT,
-            env=os.environ | {"HARMONY_EXPLORER_HOME": str(home)} | environment,
+            env=os.environ
+            | {"HARMONY_EXPLORER_HOME": str(home), "PYTHONFAULTHANDLER": "1"}
+            | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -102,8 +103,13 @@ def _end(servers: Sequence[subprocess.Popen[bytes]], homes: Sequence[Path]) -> N
     """End servers, none of which may have logged a traceback."""
     for process in servers:
         process.terminate()
-    for process in servers:
-        process.wait(timeout=60)
+    for process, home in zip(servers, homes, strict=True):
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # the log then says where each thread is
+            process.wait(timeout=60)
+            pytest.fail(f"A server did not end:\n{(home / 'server.log').read_text('utf-8')}")
     logs = [folder / "server.log" for folder in homes]
     faults = [text for log in logs if "Traceback" in (text := log.read_text("utf-8"))]
     assert not faults, "\n".join(faults)

@@ -160,7 +160,7 @@ def test_zsh_completes_every_input_file(capsys: pytest.CaptureFixture[str]) -> N
     cli.main(["completion", "zsh"])
     specifications = [line.strip() for line in capsys.readouterr().out.splitlines()]
     inputs = [line for line in specifications if "several files become one dataset" in line]
-    assert len(inputs) == 5  # correct, suggest, diagnose, check, open
+    assert len(inputs) == 6  # correct, suggest, diagnose, check, compare, open
     for line in inputs:
         assert line.startswith('"*:')
         assert line.endswith(':_files"')

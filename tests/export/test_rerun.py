@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 import scanpy as sc
 import scipy.sparse as sp
-from nbclient import NotebookClient
 
 from harmony_core.export.digest import content_digest
 from harmony_core.export.record import run_record
@@ -42,6 +41,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Store
 from harmony_core.store.ingest import ingest_file
 from tests.conftest import SMALL
+from tests.kernel import Kernel
 
 HOSTILE = "'''\"\"\"\nimport os; os.abort()  # \\"
 
@@ -148,6 +148,7 @@ CASES: Mapping[str, tuple[Callable[[ad.AnnData], None], RunParams]] = {
 @pytest.fixture(scope="module")
 def cases(
     simulated: ad.AnnData,
+    kernel: Kernel,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Case]:
     """Every case's run and, beside it, what its script and notebook wrote in a fresh process."""
@@ -176,44 +177,21 @@ def cases(
             write_python_script(about, folder / "harmony_rerun.py")
             write_notebook(about, folder / "harmony_rerun.ipynb")
         made[name] = Case(results, folder)
-    _run_all(made)
+    _run_all(made, kernel)
     return made
 
 
-def _run_all(made: dict[str, Case]) -> None:
-    """Run each script and notebook as a user would, but importing and compiling libraries once.
-
-    Jupyter executes the first notebook, and its kernel then runs all the others.
-    """
-    first, *others = (case.folder for case in made.values())
-    found = nbformat.read(first / "harmony_rerun.ipynb", as_version=4)
-    nbformat.validate(found)
-    code = (
-        "import json, os, runpy, sys\n"
-        "os.rename('rerun.h5ad', 'notebook.h5ad')\n"
-        f"for folder in {list(map(str, others))}:\n"
-        "    os.chdir(folder)\n"
-        "    cells = json.load(open('harmony_rerun.ipynb'))['cells']\n"
-        "    code = [c['source'] for c in cells if c['cell_type'] == 'code']\n"
-        "    exec('\\n'.join(code), {})\n"
-        "    os.rename('rerun.h5ad', 'notebook.h5ad')\n"
-        f"for folder in {list(map(str, [first, *others]))}:\n"
-        "    os.chdir(folder)\n"
-        "    sys.argv = ['harmony_rerun.py']\n"
-        "    runpy.run_path('harmony_rerun.py', run_name='__main__')\n"
-        "    os.rename('rerun.h5ad', 'script.h5ad')\n"
-        "assert not any(name.startswith('harmony_core') for name in sys.modules)\n"
-    )
-    found.cells.append(nbformat.v4.new_code_cell(code))
-    client = NotebookClient(
-        found, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(first)}}
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MPLBACKEND", "agg")
-        patch.setenv("PYTHONWARNINGS", "ignore")
-        executed = client.execute()
-    outputs = [o.get("text", "") for c in executed.cells for o in c.get("outputs", [])]
-    assert "".join(outputs).count("Wrote rerun.h5ad") == 2 * len(made)
+def _run_all(made: Mapping[str, Case], kernel: Kernel) -> None:
+    """Run each notebook, cell by cell, and each script as a user would."""
+    for case in made.values():
+        found = nbformat.read(case.folder / "harmony_rerun.ipynb", as_version=4)
+        nbformat.validate(found)
+        kernel.run(f"import os\nos.chdir({str(case.folder)!r})")
+        said = [kernel.run(cell.source) for cell in found.cells if cell.cell_type == "code"]
+        assert "Wrote rerun.h5ad" in "".join(said)
+        (case.folder / "rerun.h5ad").rename(case.folder / "notebook.h5ad")
+        assert "Wrote rerun.h5ad" in kernel.run_script(case.folder / "harmony_rerun.py")
+        (case.folder / "rerun.h5ad").rename(case.folder / "script.h5ad")
 
 
 @pytest.mark.parametrize("form", ["script", "notebook"])

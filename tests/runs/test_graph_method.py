@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from harmony_core.study import Run
 from tests.conftest import SMALL
+from tests.kernel import Kernel
 from tests.methods.fake import fake_method
 
 __all__ = ["fake_method"]
@@ -84,7 +83,7 @@ def test_what_is_no_graph_of_these_cells_is_refused(dataset: Dataset, how: int) 
 
 
 def test_it_is_taken_away_without_an_embedding(
-    run: RunResults, simulated: ad.AnnData, tmp_path: Path
+    run: RunResults, simulated: ad.AnnData, kernel: Kernel, tmp_path: Path
 ) -> None:
     write_h5ad(run, tmp_path / "corrected.h5ad")
     written = ad.read_h5ad(tmp_path / "corrected.h5ad")
@@ -99,10 +98,7 @@ def test_it_is_taken_away_without_an_embedding(
     simulated.write_h5ad(tmp_path / "data.h5ad")
     record = run_record(run, simulated, input_path=str(tmp_path / "data.h5ad"))
     (tmp_path / "rerun.py").write_text(python_script(record), "utf-8")
-    done = subprocess.run(
-        [sys.executable, "rerun.py"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    kernel.run_script(tmp_path / "rerun.py")
     again = ad.read_h5ad(tmp_path / "rerun.h5ad")
     clusters = again.obs["leiden"].astype(int).to_numpy()
     np.testing.assert_array_equal(clusters, run.clusters("after"))

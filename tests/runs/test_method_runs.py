@@ -6,8 +6,6 @@ The method is a fake; what real libraries give is held in `tests.methods.integra
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +43,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset, Store
 from harmony_core.store.ingest import ingest_file
 from tests.conftest import SMALL
+from tests.kernel import Kernel
 from tests.methods.fake import fake_method
 from tests.methods.fake_child import FAILS, HANGS, LACKS_CELLS, NO_ARRAY, NOT_FINITE
 
@@ -232,14 +231,13 @@ def test_settings_files_and_links_restore_it(run: RunResults) -> None:
     assert "There is no method 'nothing'" in problem
 
 
-def test_the_script_repeats_it(run: RunResults, simulated: ad.AnnData, tmp_path: Path) -> None:
+def test_the_script_repeats_it(
+    run: RunResults, simulated: ad.AnnData, kernel: Kernel, tmp_path: Path
+) -> None:
     simulated.write_h5ad(tmp_path / "data.h5ad")
     record = run_record(run, simulated, input_path=str(tmp_path / "data.h5ad"))
     (tmp_path / "rerun.py").write_text(python_script(record), "utf-8")
-    done = subprocess.run(
-        [sys.executable, "rerun.py"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    kernel.run_script(tmp_path / "rerun.py")
     again = ad.read_h5ad(tmp_path / "rerun.h5ad")
     np.testing.assert_array_equal(again.obsm["X_fake"], run.embedding("after"))
     clusters = again.obs["leiden"].astype(int).to_numpy()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, Store
 from harmony_core.store.ingest import ingest_file
 from tests.conftest import SMALL
+from tests.kernel import Kernel
 
 GIVEN = RunParams(
     harmony=HarmonyParams(batch=("batch",)),
@@ -161,11 +160,11 @@ def test_the_r_script_needs_no_harmony(run: RunResults) -> None:
     assert "library(harmony)" not in script
 
 
-def test_the_script_repeats_it(run: RunResults, path: Path, tmp_path: Path) -> None:
+def test_the_script_repeats_it(run: RunResults, path: Path, kernel: Kernel, tmp_path: Path) -> None:
     script = python_script(run_record(run, input_path=str(path)))
     assert "harmonypy" not in script
     (tmp_path / "rerun.py").write_text(script, "utf-8")
-    subprocess.run([sys.executable, "rerun.py"], cwd=tmp_path, check=True, capture_output=True)
+    kernel.run_script(tmp_path / "rerun.py")
     again = ad.read_h5ad(tmp_path / "rerun.h5ad")
     np.testing.assert_array_equal(again.obsm["X_tool"], np.asarray(run.embedding("after")))
     np.testing.assert_array_equal(again.obsm["X_umap"], np.asarray(run.layout("after")))
