@@ -181,7 +181,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     # Neighbours only serve other stages, so a finished run may have to compute them again.
     near = context.neighbors(side)
     # scanpy counts the cell itself among its neighbours, but stores only the others.
-    k = near.k if _is_given(p, side) else min(p.graph.n_neighbors, near.k + 1) - 1
+    k = near.k if _is_methods_graph(p, side) else min(p.graph.n_neighbors, near.k + 1) - 1
     n = len(near.indices)
     distances = sp.csr_matrix(
         (near.distances[:, :k].ravel(), near.indices[:, :k].ravel(), np.arange(n + 1) * k),
@@ -199,7 +199,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
         "connectivities_key": entries.add("obsp", f"{prefix}connectivities", graph),
         "distances_key": entries.add("obsp", f"{prefix}distances", distances),
         "params": {
-            "n_neighbors": k + 1 if _is_given(p, side) else p.graph.n_neighbors,
+            "n_neighbors": k + 1 if _is_methods_graph(p, side) else p.graph.n_neighbors,
             "method": "umap",
             "metric": "euclidean",
             "random_state": p.harmony.seed,
@@ -209,7 +209,7 @@ def _add_graph(entries: Entries, results: RunResults, side: Side) -> None:
     entries.add("uns", name, neighbors)
 
 
-def _is_given(params: RunParams, side: Side) -> bool:
+def _is_methods_graph(params: RunParams, side: Side) -> bool:
     """Return whether a side's graph came from a method, as it is."""
     return side == "after" and params.gives_graph
 

@@ -187,7 +187,7 @@ def difference(one: Contender, other: Contender) -> Difference:
     """
     if "unjudged" in (one.grade, other.grade):
         return Difference(outcome="unknown")
-    keeps, loses = kept_instead(one, other), kept_instead(other, one)
+    keeps, loses = advantages(one, other), advantages(other, one)
     mixing = mixing_difference(one, other)
     if keeps and loses:
         return Difference(outcome="traded", keeps=keeps, loses=loses, mixing=mixing)
@@ -211,7 +211,7 @@ def difference(one: Contender, other: Contender) -> Difference:
     )
 
 
-def kept_instead(one: Contender, other: Contender) -> tuple[str, ...]:
+def advantages(one: Contender, other: Contender) -> tuple[str, ...]:
     """Return the states of which one run keeps more than the other, which merged them, worst first.
 
     Parameters
