@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harmony_core.errors import ParameterError
+from harmony_core.ranges import LARGEST
 
 OfBatch = tuple[tuple[str, str, float], ...]
 """Batch variable, batch, and the value that this batch has in place of its variable's."""
@@ -36,16 +38,18 @@ def checked_rows(name: str, rows: Any, variables: Mapping[str, float]) -> OfBatc
     if not isinstance(rows, list | tuple) or not all(map(_is_row, rows)):
         raise ParameterError(
             f"{name} must hold a batch variable, a batch and a number for each batch meant, not "
-            f"{rows!r}."
+            f"{reprlib.repr(rows)}."
         )
+    named: set[tuple[str, str]] = set()
     for variable, batch, _ in rows:
         if variable not in variables:
             raise ParameterError(
                 f"{name} names {variable!r}, which is no batch variable of this run "
                 f"({', '.join(variables)}); leave it out."
             )
-        if sum((variable, batch) == (v, b) for v, b, _ in rows) > 1:
+        if (variable, batch) in named:
             raise ParameterError(f"{name} names {batch!r} of {variable!r} twice; name it once.")
+        named.add((variable, batch))
     place = {variable: i for i, variable in enumerate(variables)}
     ordered = sorted(rows, key=lambda row: (place[row[0]], row[1]))
     return tuple((v, b, float(x)) for v, b, x in ordered if x != variables[v])
@@ -56,7 +60,8 @@ def _is_row(row: Any) -> bool:
         return False
     variable, batch, value = row
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(variable, str) and isinstance(batch, str) and is_number
+    is_text = isinstance(variable, str) and isinstance(batch, str)
+    return is_text and is_number and -LARGEST <= value <= LARGEST
 
 
 def of_levels(

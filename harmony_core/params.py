@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
@@ -305,7 +306,7 @@ class HarmonyParams(_Group):
             self._check("lamb")
         self._as_floats(
             *("theta", "sigma", "tau", "alpha", "lamb", "block_size"),
-            *("epsilon_cluster", "epsilon_harmony", "batch_prop_cutoff", "sigma_of"),
+            *("epsilon_cluster", "epsilon_harmony", "batch_prop_cutoff"),
         )
         self._take_values_of_batches()
         if not isinstance(self.penalties_as_r, bool):
@@ -334,9 +335,10 @@ class HarmonyParams(_Group):
                 RANGES[name].check(f"{name}_of", value)
             object.__setattr__(self, f"{name}_of", rows)
         if not isinstance(self.sigma_of, tuple):
-            raise ParameterError(f"sigma_of must hold numbers, not {self.sigma_of!r}.")
+            raise ParameterError(f"sigma_of must hold numbers, not {reprlib.repr(self.sigma_of)}.")
         for value in self.sigma_of:
             RANGES["sigma"].check("sigma_of", value)
+        self._as_floats("sigma_of")
 
     def theta_of_levels(self, variable: str, levels: Sequence[str]) -> tuple[float, ...]:
         """Return theta of each batch of a batch variable, before tau."""
@@ -415,6 +417,10 @@ class LayoutParams(_Group):
             )
 
 
+MOST_RESOLUTIONS = 10
+"""At which one run is clustered."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterParams(_Group):
     """Leiden clustering.
@@ -434,11 +440,22 @@ class ClusterParams(_Group):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.resolutions) > MOST_RESOLUTIONS:
+            raise ParameterError(
+                f"{len(self.resolutions):,} resolutions are named; at most {MOST_RESOLUTIONS} are "
+                "computed, so leave some out."
+            )
         for value in (*self.resolutions, self.shown):
             RANGES["resolution"].check("resolution", value)
         self._as_floats("resolutions", "shown")
         self._check("seed")
         self._check_whole("seed")
+        # Their results go by the number as it is written here.
+        if len({f"{value:g}" for value in self.resolutions}) < len(self.resolutions):
+            raise ParameterError(
+                f"Two of the resolutions ({', '.join(f'{r:g}' for r in self.resolutions)}) are the "
+                "same; name each one once."
+            )
         if self.shown not in self.resolutions:
             raise ParameterError(
                 f"The resolution shown ({self.shown:g}) is not among those computed "

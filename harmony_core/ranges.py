@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import dataclass
 
 from harmony_core.errors import ParameterError
+
+LARGEST = math.ldexp(1, 1000)
+"""Beyond it a whole number of a file may be none that Python can make a float of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +27,9 @@ class Range:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not math.isfinite(value)
+            or not -LARGEST <= value <= LARGEST
         ):
-            raise ParameterError(f"{name} must be a number, not {value!r}.")
+            raise ParameterError(f"{name} must be a number, not {reprlib.repr(value)}.")
         if not self.low <= value <= self.high:
             raise ParameterError(
                 f"{name} is {value:g}; it must lie between {self.low:g} and {self.high:g}."

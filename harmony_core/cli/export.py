@@ -101,7 +101,7 @@ def record_in(path: Path) -> dict[str, Any]:
     """
     import h5py
 
-    from harmony_core.export.record import read_record
+    from harmony_core.export.record import earlier_record
     from harmony_core.inspect.own_results import RECORD_KEY
 
     if path.is_dir():
@@ -112,7 +112,7 @@ def record_in(path: Path) -> dict[str, Any]:
             written = item.asstr()[()] if isinstance(item, h5py.Dataset) else None
     except (OSError, TypeError, ValueError) as error:
         raise FileError(f"{path.name!r} is not an h5ad, whatever its name says.") from error
-    record = read_record({RECORD_KEY: written})
+    record = earlier_record({RECORD_KEY: written})
     if record is None:
         raise FileError(
             f"{path.name!r} holds no run; give a file that harmony-explorer correct or the "

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from harmony_core.store import Dataset
 
 PROGRAM = "harmony-explorer"
-LARGEST_PANEL = 1_000_000
 """Bytes beyond which a file can't be a table of marker genes."""
 
 
@@ -169,7 +168,13 @@ def panel_of(asked: str | None) -> str | None:
     ParameterError, FileError, DataError
         If it is neither blood nor a table of marker genes that can be read.
     """
-    from harmony_core.inspect.gene_sets import BLOOD_PANEL, panel_sets, panel_text, parse_table
+    from harmony_core.inspect.gene_sets import (
+        BLOOD_PANEL,
+        LARGEST_TABLE,
+        panel_sets,
+        panel_text,
+        parse_table,
+    )
 
     if asked is None or asked == BLOOD_PANEL:
         return asked
@@ -180,7 +185,7 @@ def panel_of(asked: str | None) -> str | None:
         )
     check_input(path)
     try:
-        if path.stat().st_size > LARGEST_PANEL:
+        if path.stat().st_size > LARGEST_TABLE:
             raise FileError(f"{path.name!r} is too large for a table of marker genes.")
         panel = panel_text(parse_table(path.read_bytes()))
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from harmony_core.export.record import read_record
+from harmony_core.export.record import earlier_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ class Entries:
         }
 
     def _remove_earlier(self, keep: Collection[str | None]) -> None:
-        earlier = read_record(self.adata.uns) or {}
+        earlier = earlier_record(self.adata.uns) or {}
         written: Mapping[str, list[str]] = earlier.get("written", {})
         goes_on = any(name in keep for name in written.get("obsm", ()))
         for part in get_args(Part):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
@@ -13,7 +12,7 @@ from harmony_core.export.digest import content_digest
 from harmony_core.export.source import opened_source
 from harmony_core.inspect.check import expression
 from harmony_core.inspect.genes import symbol_column
-from harmony_core.inspect.own_results import RECORD_KEY
+from harmony_core.inspect.own_results import read_record
 from harmony_core.params import RunParams
 from harmony_core.runs.notes import gene_choice, notes_on_run
 from harmony_core.runs.plan import library_versions
@@ -144,7 +143,7 @@ def original_record(results: RunResults, source: AnnData) -> dict[str, Any] | No
     It does where it starts from the embedding that was written, for the same variables; Harmony's
     settings may have changed.
     """
-    resumed, earlier = results.dataset.info.run, read_record(source.uns)
+    resumed, earlier = results.dataset.info.run, earlier_record(source.uns)
     if resumed is None or earlier is None:
         return None
     now = results.params
@@ -196,13 +195,7 @@ def _kept(results: RunResults) -> dict[str, Any]:
     return {"kept": kept} if kept else {}
 
 
-def read_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the record in a file's uns, or None if it is not one of ours."""
-    written = uns.get(RECORD_KEY)
-    if not isinstance(written, str):
-        return None
-    try:
-        record = json.loads(written)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and "params" in record else None
+def earlier_record(uns: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the record in a file's uns, or None if it tells of no run of ours."""
+    record = read_record(uns)
+    return record if record is not None and "params" in record else None

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from reprlib import repr as _short
 from typing import TYPE_CHECKING, Any
 
 from harmony_core.errors import DataError, FileError, ParameterError
 from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
 from harmony_core.params import GROUPS, MethodParams, RunParams
+from harmony_core.ranges import LARGEST
 
 if TYPE_CHECKING:
     from harmony_core.store import Dataset
@@ -35,8 +38,14 @@ _TEXTS = {
     ("prepare", "basis"),
     ("clusters", "flavor"),
 }
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 100_000
 """Bytes beyond which a file can't be settings."""
+_NO_KEY = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|' r"'''.*?'''" r'|"(?:\\.|[^"\\\n])*"|' r"'[^'\n]*'|#[^\n]*", re.DOTALL
+)
+"""Texts and comments of TOML, in which points part nothing."""
+_DEEP_KEY = re.compile(r"(?:\.[ \t]*[\w-]+[ \t]*){7}\.")
+"""Settings have two parts; the reader of TOML takes memory by the square of their number."""
 
 
 def write_settings(params: RunParams, path: Path) -> None:
@@ -171,9 +180,12 @@ def parse_settings(text: str, format: str, *, name: str = "settings") -> dict[st
         Name of the file, for messages.
     """
     try:
+        if format == "toml" and _DEEP_KEY.search(_NO_KEY.sub("text", text)):
+            raise FileError(f"{name!r} is refused: a name in it has more parts than settings have.")
         values = json.loads(text) if format == "json" else tomllib.loads(text)
+        json.dumps(values, ensure_ascii=False, default=str).encode()  # as a page has to
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:200]
         raise FileError(f"{name!r} is not valid {format.upper()}: {reason}.") from error
     if not isinstance(values, dict):
         raise FileError(f"{name!r} must hold named settings, not a {type(values).__name__}.")
@@ -194,12 +206,12 @@ def checked_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name == "method" and value is not None:
             if not isinstance(value, Mapping):
-                raise ParameterError(f"{name} must be a group of settings, not {value!r}.")
+                raise ParameterError(f"{name} must be a group of settings, not {_short(value)}.")
             checked[name] = MethodParams.from_dict(value).to_dict()
         elif name not in GROUPS:
             checked[name] = _checked("", name, value, False if name == "condition" else None)
         elif not isinstance(value, Mapping):
-            raise ParameterError(f"{name} must be a group of settings, not {value!r}.")
+            raise ParameterError(f"{name} must be a group of settings, not {_short(value)}.")
         else:
             fields = {f.name: f for f in dataclasses.fields(GROUPS[name])}
             _refuse_unknown(value, set(fields), name)
@@ -212,7 +224,8 @@ def _refuse_unknown(values: Mapping[str, Any], known: set[str], group: str) -> N
     if unknown:
         place = f"in [{group}]" if group else "at the top"
         raise ParameterError(
-            f"Unknown setting {unknown[0]!r} {place}; known there: {', '.join(sorted(known))}."
+            f"Unknown setting {_short(unknown[0])} {place}; known there: "
+            f"{', '.join(sorted(known))}."
         )
 
 
@@ -235,9 +248,10 @@ def _single(group: str, name: str, value: Any, default: Any) -> Any:
     else:
         kind, fits = "a number", isinstance(value, int | float) and not isinstance(value, bool)
     if not fits:
-        raise ParameterError(f"{name} must be {kind}, not {value!r}.")
+        raise ParameterError(f"{name} must be {kind}, not {_short(value)}.")
     # 2 and 2.0 are the same setting, and must have the same name as a run.
-    return float(value) if isinstance(default, float) and isinstance(value, int) else value
+    as_float = isinstance(default, float) and isinstance(value, int) and abs(value) <= LARGEST
+    return float(value) if as_float else value
 
 
 def _line(name: str, value: Any) -> str:

@@ -19,6 +19,10 @@ UNNAMED = "My genes"
 """Name of a set that has none."""
 
 MOST_GENES = 300
+LARGEST_TABLE = 1_000_000
+"""Bytes, or characters, beyond which nothing can be marker sets of so many genes."""
+_MOST_ROWS, _MOST_COLUMNS = 5_000, 1_000
+_TOO_LARGE = f"This is too large for marker sets: at most {MOST_GENES} genes can be shown at once."
 _GENE_HEADINGS = frozenset({"gene", "genes", "symbol", "symbols", "marker", "markers", "feature"})
 
 GeneSets = Mapping[str, tuple[str, ...]]
@@ -113,6 +117,8 @@ def parse_pasted(text: str) -> GeneSets:
     DataError
         If it holds too many genes.
     """
+    if len(text) > LARGEST_TABLE:
+        raise DataError(_TOO_LARGE)
     sets: dict[str, list[str]] = {}
     for line in text.splitlines():
         name, colon, genes = line.partition(":")
@@ -133,6 +139,8 @@ def parse_table(content: bytes) -> GeneSets:
     DataError
         If it is no text, is empty, or holds too many genes.
     """
+    if len(content) > LARGEST_TABLE:
+        raise DataError(_TOO_LARGE)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -145,6 +153,8 @@ def parse_table(content: bytes) -> GeneSets:
         raise DataError(f"This table could not be read: {error}.") from None
     if len(rows) < 2:
         raise DataError("The table has no rows below its headings.")
+    if len(rows) > _MOST_ROWS or len(rows[0]) > _MOST_COLUMNS:
+        raise DataError(_TOO_LARGE)
     heading = [cell.strip() for cell in rows[0]]
     gene = next((i for i, name in enumerate(heading) if name.lower() in _GENE_HEADINGS), None)
     sets: dict[str, list[str]] = {}

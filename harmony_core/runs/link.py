@@ -27,6 +27,8 @@ _ROWS = ("harmony.theta_of", "harmony.lamb_of")
 """Lists of variable, batch and value."""
 
 _LARGEST = 2**53
+_LONGEST = 100_000
+"""Characters of an address beyond which it can't be one of ours."""
 
 
 def to_parameters(params: RunParams, start: RunParams) -> dict[str, list[str]]:
@@ -69,6 +71,8 @@ def from_parameters(
     params, problems
         One plain sentence for each parameter that was left out.
     """
+    if sum(len(name) + sum(map(len, values)) + 1 for name, values in texts.items()) > _LONGEST:
+        return start, ("The link is too long to be one of a run's; copy it again.",)
     params, problems = start, []
     names = tuple(texts.get(_BATCH, ()))
     if names and names != start.harmony.batch:

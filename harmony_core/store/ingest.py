@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +20,7 @@ from harmony_core.inspect.comparable import check_same_kind
 from harmony_core.inspect.depth import depth_of, suggested_thresholds
 from harmony_core.inspect.embeddings import embedding_values
 from harmony_core.inspect.genes import mitochondrial
-from harmony_core.inspect.own_results import RECORD_KEY
+from harmony_core.inspect.own_results import read_record
 from harmony_core.io.plain import make_plain, plain_copy
 from harmony_core.io.read import open_dataset
 from harmony_core.io.request import LoadRequest
@@ -334,7 +333,7 @@ def _suggested(adata: AnnData, report: DataSummary) -> StartSettings:
 def _run_inside(adata: AnnData, embeddings: list[str]) -> RunParams | None:
     """Return the settings of the run in a file that we wrote, to be taken up from its embedding."""
     try:
-        written = json.loads(adata.uns[RECORD_KEY])
+        written = read_record(adata.uns) or {}
         params = RunParams.from_dict(written["params"])
         for name in params.harmony.batch:
             check_batch(adata.obs[name], name, adata.n_obs)

@@ -147,3 +147,42 @@ def test_settings_are_taken_only_where_they_fit(dataset: Dataset) -> None:
         loaded_settings(other.encode(), "a.toml", dataset)
     with pytest.raises(BatchError, match="nope"):
         loaded_settings(text.replace('"batch"', '"nope"').encode(), "a.toml", dataset)
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "sentence"),
+    [
+        (".".join("a" * 30_000) + " = 1", "toml", "more parts than settings have"),
+        ("a.b.c.'d'.e . f.\"g\".h.i.j = 1", "toml", "more parts than settings have"),
+        ("x = " + "[" * 50_000, "toml", "not valid TOML"),
+        ("[" * 50_000, "json", "not valid JSON"),
+        ('{"label": "\\ud800"}', "json", "not valid JSON"),
+        (f"[harmony]\nbatch = 'a'\ntheta = {'9' * 4000}", "toml", "theta must be a number"),
+        (f"[harmony]\nbatch = 'a'\nseed = {'9' * 4000}", "toml", "seed must be a number"),
+        (f"[harmony]\nbatch = 'a'\ntheta_of = [['a', 'b', {'9' * 4000}]]", "toml", "a number"),
+        (
+            f"[harmony]\nbatch = 'a'\n[method]\nname = 'scanorama'\nknn = {'9' * 4000}",
+            "toml",
+            "knn must be a number",
+        ),
+        ("x" * 90_000 + " = 1", "toml", "Unknown setting"),
+        (
+            f"[harmony]\nbatch = 'a'\n[clusters]\nresolutions = [{'0.5,' * 20_000}]",
+            "toml",
+            "at most 10",
+        ),
+        ("[harmony]\nbatch = 'a'\n[clusters]\nresolutions = [0.5, 0.50000001]", "toml", "same"),
+    ],
+)
+def test_what_is_made_to_exhaust_is_refused_in_a_short_sentence(
+    text: str, format: str, sentence: str
+) -> None:
+    with pytest.raises((FileError, ParameterError), match=sentence) as refused:
+        RunParams.from_dict(parse_settings(text, format))
+    assert len(str(refused.value)) < 400
+
+
+def test_points_in_texts_and_comments_are_no_parts_of_names() -> None:
+    name = "a.b.c.d.e.f.g.h.i.j"
+    text = f"# {name}\nlabel = '{name}'\n[harmony]\nbatch = [\"{name}k\", 'it\\\\']"
+    assert parse_settings(text, "toml")["label"] == name

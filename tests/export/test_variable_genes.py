@@ -12,7 +12,7 @@ import pytest
 import scanpy as sc
 
 from harmony_core.export import write_h5ad, write_zarr
-from harmony_core.export.record import read_record
+from harmony_core.export.record import earlier_record
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Store
@@ -103,6 +103,6 @@ def test_they_stay_with_the_components_and_go_with_them(
         assert len(marked(out.var)) == n_genes
         assert (marked(out.var) == first) == (n_genes == 150)
         assert "highly_variable_original" not in out.var
-        record = read_record(out.uns)
+        record = earlier_record(out.uns)
         assert record is not None
         assert record["written"]["var"] == ["highly_variable"]

@@ -48,6 +48,9 @@ def test_a_single_column_is_one_set() -> None:
         (b"\xff\xfe\x00", "not a text file"),
         (b"", "no rows"),
         (b"T cells\n", "no rows"),
+        (b"g," * 2_000 + b"\n" + b"a\n" * 2_000, "too large"),
+        (b"a\n" * 10_000, "too large"),
+        (b"a\n" * 1_000_000, "too large"),
         (("gene\n" + "\n".join(map(str, range(MOST_GENES + 1)))).encode(), "at most"),
     ],
 )

@@ -160,3 +160,7 @@ def test_where_one_batch_is_left_it_is_said_which_was_lost(
     two = Study.read(thin[thin.obs["batch"] != "B"].copy(), batch="batch", home=tmp_path)
     with pytest.raises(BatchError, match=r"between in 'batch'. Quality control left out .* of “C”"):
         two.prepare(min_genes=30).correct(max_iter=1)
+
+
+def test_a_record_that_is_nested_without_end_is_none() -> None:
+    assert left_out_before({RECORD_KEY: "[" * 100_000}) == ()

@@ -97,6 +97,13 @@ def test_values_of_batches_that_data_come_with_can_be_taken_away_by_a_link(
     assert from_parameters(to_parameters(plain, start), dataset, start) == (plain, ())
 
 
+def test_a_link_that_is_too_long_to_be_one_is_refused_at_once(dataset: Dataset) -> None:
+    found, problems = from_parameters({"batch": ["a"] * 60_000}, dataset, SMALL)
+    assert found == SMALL
+    assert len(problems) == 1
+    assert "too long" in problems[0]
+
+
 _NAMES = st.sampled_from(
     [
         "theta_of",

@@ -97,6 +97,7 @@ def _panel(picked: str, now: str, key: str) -> str | None:
     uploaded = st.file_uploader(
         "Marker table",
         type=["csv", "tsv", "txt"],
+        max_upload_size=1,
         key=f"{key}-file",
         help="One cell type a column with its name on top, or one gene a row with a column named "
         "gene.",

@@ -81,6 +81,7 @@ def _sets(picked: str) -> GeneSets:
     uploaded = st.file_uploader(
         "Marker table",
         type=["csv", "tsv", "txt"],
+        max_upload_size=1,
         key="gene-sets-file",
         help="One set a column with its name on top, or one gene a row with a column named gene.",
     )
