@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import reprlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harmony_core.errors import ParameterError
-from harmony_core.ranges import LARGEST
 
 OfBatch = tuple[tuple[str, str, float], ...]
 """Batch variable, batch, and the value that this batch has in place of its variable's."""
@@ -61,7 +61,7 @@ def _is_row(row: Any) -> bool:
     variable, batch, value = row
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     is_text = isinstance(variable, str) and isinstance(batch, str)
-    return is_text and is_number and -LARGEST <= value <= LARGEST
+    return is_text and is_number and abs(value) <= sys.float_info.max
 
 
 def of_levels(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import reprlib
+import sys
 from dataclasses import dataclass
 
 from harmony_core.errors import ParameterError
-
-LARGEST = math.ldexp(1, 1000)
-"""Beyond it a whole number of a file may be none that Python can make a float of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +24,7 @@ class Range:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not -LARGEST <= value <= LARGEST
+            or not abs(value) <= sys.float_info.max
         ):
             raise ParameterError(f"{name} must be a number, not {reprlib.repr(value)}.")
         if not self.low <= value <= self.high:

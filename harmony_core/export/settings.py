@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,6 @@ from harmony_core.errors import DataError, FileError, ParameterError
 from harmony_core.inspect.gene_sets import panel_sets
 from harmony_core.io.writing import write_text_whole
 from harmony_core.params import GROUPS, MethodParams, RunParams
-from harmony_core.ranges import LARGEST
 
 if TYPE_CHECKING:
     from harmony_core.store import Dataset
@@ -250,7 +250,9 @@ def _single(group: str, name: str, value: Any, default: Any) -> Any:
     if not fits:
         raise ParameterError(f"{name} must be {kind}, not {_short(value)}.")
     # 2 and 2.0 are the same setting, and must have the same name as a run.
-    as_float = isinstance(default, float) and isinstance(value, int) and abs(value) <= LARGEST
+    as_float = (
+        isinstance(default, float) and isinstance(value, int) and abs(value) <= sys.float_info.max
+    )
     return float(value) if as_float else value
 
 

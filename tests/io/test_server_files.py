@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from harmony_core.errors import FileError
-from harmony_core.io.server_files import allowed_path, listed_files
+from harmony_core.io import server_files
+
+STORE = Path("/nowhere/store")
+
+
+def allowed_path(path: str | Path, besides: Path = STORE) -> Path:
+    return server_files.allowed_path(path, besides=besides)
+
+
+def listed_files(besides: Path = STORE) -> tuple[Path, ...]:
+    return server_files.listed_files(besides=besides)
 
 
 @pytest.fixture
@@ -67,3 +77,26 @@ def test_nothing_is_allowed_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_listing(folders: tuple[Path, Path]) -> None:
     assert listed_files() == tuple(folder / "deep" / "x.h5ad" for folder in folders)
+
+
+def test_store_and_hidden_folders_are_not_opened(folders: tuple[Path, Path]) -> None:
+    store, hidden = folders[0] / "store", folders[0] / ".config"
+    for folder in (store / "datasets", hidden):
+        folder.mkdir(parents=True)
+        (folder / "source.h5ad").touch()
+    for inside in ("store/datasets/source.h5ad", "store/datasets", "store", "."):
+        with pytest.raises(FileError, match="folder of this program"):
+            allowed_path(inside, besides=store)
+    for path in (".config/source.h5ad", ".config", ".none"):
+        with pytest.raises(FileError, match="is hidden"):
+            allowed_path(path)
+    assert store / "datasets" / "source.h5ad" not in listed_files(besides=store)
+
+
+def test_folder_that_was_allowed_by_name_may_lie_in_a_hidden_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".mnt").mkdir()
+    (tmp_path / ".mnt" / "x.h5ad").touch()
+    monkeypatch.setenv("HARMONY_EXPLORER_DATA", str(tmp_path / ".mnt"))
+    assert allowed_path("x.h5ad").name == "x.h5ad"

@@ -98,7 +98,7 @@ def test_values_of_batches_that_data_come_with_can_be_taken_away_by_a_link(
 
 
 def test_a_link_that_is_too_long_to_be_one_is_refused_at_once(dataset: Dataset) -> None:
-    found, problems = from_parameters({"batch": ["a"] * 60_000}, dataset, SMALL)
+    found, problems = from_parameters({"batch": ["name"] * 60_000}, dataset, SMALL)
     assert found == SMALL
     assert len(problems) == 1
     assert "too long" in problems[0]

@@ -90,8 +90,9 @@ def _on_server() -> None:
         "which needs half the memory of an upload.",
     )
     if st.button("Read", key="read-server", disabled=not chosen):
+        store = services.store().home
         try:
-            paths = [allowed_path(files.get(name, name)) for name in chosen]
+            paths = [allowed_path(files.get(name, name), besides=store) for name in chosen]
         except FileError as error:
             loading.refuse(str(error))
             return
@@ -103,7 +104,7 @@ def _on_server() -> None:
 @st.cache_data(ttl=_LIST_SECONDS, show_spinner=False)
 def _files_in(folders: tuple[str, ...]) -> dict[str, str]:
     found = {}
-    for path in listed_files():
+    for path in listed_files(besides=services.store().home):
         folder = next(Path(f) for f in folders if path.is_relative_to(f))
         name = path.relative_to(folder).as_posix()
         found[name if name not in found else str(path)] = str(path)
