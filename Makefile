@@ -33,7 +33,7 @@ $(VENV)/.dev-ready: $(VENV)/.run-ready requirements-dev.lock
 LOCK := uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 lock:
 	echo "setuptools>=77" | $(LOCK) -o requirements.lock
-	echo "setuptools>=77" | $(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock
+	echo "setuptools>=77" | $(LOCK) --extra dev --extra docs -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) static build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

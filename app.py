@@ -23,6 +23,7 @@ def _moved(old_address: str, page: StreamlitPage) -> StreamlitPage:
 
 def main() -> None:
     st.set_page_config(page_title="Harmony Explorer", page_icon="🎼", layout="wide")
+    from harmony_core.version import VERSION
     from pages.ui import address, faults, garbage, presentation, state
     from pages.ui.line import components as line
 
@@ -57,6 +58,7 @@ def main() -> None:
         raise  # Streamlit has said it
     except Exception as error:
         faults.stop(error)
+    st.html(f'<footer class="harmony-foot">Harmony Explorer {VERSION}</footer>')
 
 
 # Streamlit runs this file for each page run, and imports it once as a server of its own. A worker,

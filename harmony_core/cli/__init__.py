@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harmony_core.cli.parser import command_parser
-from harmony_core.cli.shared import PROGRAM, one_line
+from harmony_core.cli.shared import one_line
 from harmony_core.errors import HarmonyExplorerError, InputError, full_disk
+from harmony_core.version import PROGRAM
 
 DEBUG_VARIABLE = "HARMONY_EXPLORER_DEBUG"
 """Set it to see the traceback of a fault in the program."""

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from harmony_core.cli.shared import PROGRAM
+from harmony_core.version import PROGRAM
 
 EXAMPLES = """\
 examples:

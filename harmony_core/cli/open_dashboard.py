@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harmony_core.cli.shared import (
-    PROGRAM,
     add_home,
     add_inputs,
     one_line,
@@ -26,6 +25,7 @@ from harmony_core.cli.shared import (
 from harmony_core.errors import FileError, HarmonyExplorerError, ParameterError
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.opened import Opened
+from harmony_core.version import PROGRAM
 
 if TYPE_CHECKING:
     from harmony_core.io.request import LoadRequest

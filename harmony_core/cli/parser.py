@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib import metadata
 from typing import NoReturn
 
 from harmony_core.cli import (
@@ -17,7 +16,8 @@ from harmony_core.cli import (
     report,
     suggest,
 )
-from harmony_core.cli.shared import PROGRAM, one_line
+from harmony_core.cli.shared import one_line
+from harmony_core.version import PROGRAM, VERSION
 
 COMMANDS = {
     "open": (open_dashboard, "open the dashboard in the browser, with a file on screen"),
@@ -45,8 +45,7 @@ def command_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Harmony batch correction of single-cell data, judged with evidence.",
     )
-    version = metadata.version(PROGRAM)
-    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (module, text) in COMMANDS.items():
         command = commands.add_parser(

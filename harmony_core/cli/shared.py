@@ -19,14 +19,12 @@ from harmony_core.errors import FileError, ParameterError
 from harmony_core.io.request import LoadRequest
 from harmony_core.io.writing import is_zarr, write_text_whole
 from harmony_core.params import HarmonyParams, PrepareParams, RunParams
+from harmony_core.version import PROGRAM
 
 if TYPE_CHECKING:
     from harmony_core.runs.plan import Step
     from harmony_core.runs.results import RunResults
     from harmony_core.store import Dataset
-
-PROGRAM = "harmony-explorer"
-"""Bytes beyond which a file can't be a table of marker genes."""
 
 
 @contextlib.contextmanager
@@ -42,7 +40,7 @@ def working_store(home: Path | None) -> Iterator[Any]:
     from harmony_core.store import HOME_VARIABLE, Store
 
     permanent = home or (Path(os.environ[HOME_VARIABLE]) if os.environ.get(HOME_VARIABLE) else None)
-    compiled = Path(platformdirs.user_cache_dir("harmony-explorer")) / "numba"
+    compiled = Path(platformdirs.user_cache_dir(PROGRAM)) / "numba"
     with contextlib.suppress(OSError):
         compiled.mkdir(parents=True, exist_ok=True)
         # Read by numba when it is imported: compiling takes half a minute, the first time only.

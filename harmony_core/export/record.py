@@ -18,6 +18,7 @@ from harmony_core.runs.notes import gene_choice, notes_on_run
 from harmony_core.runs.plan import library_versions
 from harmony_core.runs.results import RunResults
 from harmony_core.store.info import Reading
+from harmony_core.version import PROGRAM, VERSION
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -33,8 +34,9 @@ _MORE = (
 
 def versions() -> dict[str, str]:
     """Return the versions of ours and of every library that shapes the results."""
-    ours = {"harmony-explorer": metadata.version("harmony-explorer")}
-    return ours | library_versions() | {name: metadata.version(name) for name in _MORE}
+    return (
+        {PROGRAM: VERSION} | library_versions() | {name: metadata.version(name) for name in _MORE}
+    )
 
 
 def run_record(
