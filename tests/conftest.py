@@ -25,6 +25,17 @@ SMALL = RunParams(
 )
 """Settings for `simulated`, so that a run takes a second or two."""
 
+ALONE = ("app", "browser", "jobs", "test_installed.py")
+"""What other tests must not run beside: what a viewer sees in time, and who waits for whom."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run alone."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.path.relative_to(here).parts[0] in ALONE:
+            item.add_marker("alone")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
