@@ -11,7 +11,6 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
-import pytest
 import scipy.sparse as sp
 from playwright.sync_api import Page, expect
 
