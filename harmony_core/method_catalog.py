@@ -83,8 +83,6 @@ class Method:
         Script with a function ``correct``, see `harmony_core.methods.integration.process`.
     version
         Raised when that script changes what it computes.
-    seconds_per_1000_cells
-        Roughly, on two cores.
     least_cells
         Cells that the smallest batch must have whatever the settings.
     bytes_per_cell
@@ -93,6 +91,8 @@ class Method:
         What is to be known of every result of it, a sentence each.
     neighbors
         Name of the setting that the smallest batch must have cells for; empty where there is none.
+    mixes_by_construction
+        Whether batches are mixed in its result whatever the data, so that mixing judges nothing.
     """
 
     name: str
@@ -107,15 +107,11 @@ class Method:
     citation: str
     child: Path
     version: int
-    seconds_per_1000_cells: float
     bytes_per_cell: float = 2_000
     least_cells: int = 2
     neighbors: str = ""
     notes: tuple[str, ...] = ()
-
-    def estimate(self, n_cells: int) -> float:
-        """Return about how many seconds so many cells take."""
-        return 3.0 + self.seconds_per_1000_cells * n_cells / 1000
+    mixes_by_construction: bool = False
 
     def values(self, changed: Mapping[str, float]) -> dict[str, float]:
         """Return every setting with its value.
@@ -200,7 +196,6 @@ METHODS: dict[str, Method] = {
             "doi:10.1038/s41587-019-0113-3",
             child=CHILDREN / "by_scanorama.py",
             version=1,
-            seconds_per_1000_cells=1.0,
             bytes_per_cell=5_000 * 8 * 2,  # kernel of all cells and 5,000 matches, and a copy
             neighbors="knn",
         ),
@@ -236,7 +231,6 @@ METHODS: dict[str, Method] = {
             "Nat Biotechnol 36:421-427 (2018). doi:10.1038/nbt.4091",
             child=CHILDREN / "by_mnn.py",
             version=1,
-            seconds_per_1000_cells=0.3,
             neighbors="num_neighbors",
         ),
         Method(
@@ -262,7 +256,6 @@ METHODS: dict[str, Method] = {
             "transcriptomes. Bioinformatics 36:964-965 (2020). doi:10.1093/bioinformatics/btz625",
             child=CHILDREN / "by_bbknn.py",
             version=1,
-            seconds_per_1000_cells=1.0,
             neighbors="neighbors_within_batch",
             notes=(
                 "BBKNN gives every cell as many neighbours in each batch, so its mixing is "
@@ -270,6 +263,7 @@ METHODS: dict[str, Method] = {
                 "Not judged: how far cells moved and the scores of an embedding, as BBKNN gives a "
                 "neighbour graph and no embedding.",
             ),
+            mixes_by_construction=True,
         ),
         Method(
             name="brisc",
@@ -319,7 +313,6 @@ METHODS: dict[str, Method] = {
             "data with Harmony. Nat Methods 16:1289-1296 (2019). doi:10.1038/s41592-019-0619-0",
             child=CHILDREN / "by_brisc.py",
             version=1,
-            seconds_per_1000_cells=0.1,
         ),
         Method(
             name="scvi",
@@ -367,7 +360,6 @@ METHODS: dict[str, Method] = {
             "doi:10.1038/s41592-018-0229-2",
             child=CHILDREN / "by_scvi.py",
             version=1,
-            seconds_per_1000_cells=60.0,
             bytes_per_cell=100_000,
         ),
     )

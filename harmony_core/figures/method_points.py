@@ -29,6 +29,8 @@ class MethodPoint:
         Whether its verdict says that a state pays.
     best
         Whether it is the best run of its method.
+    by_construction
+        Whether its method mixes whatever the data, so that its place upwards says nothing.
     """
 
     name: str
@@ -37,6 +39,7 @@ class MethodPoint:
     loss: float
     costly: bool
     best: bool
+    by_construction: bool = False
 
 
 def method_points(found: MethodComparison, *, state: str = "") -> tuple[MethodPoint, ...]:
@@ -65,6 +68,7 @@ def _point(one: Contender, state: str, *, best: bool, alone: bool) -> MethodPoin
         loss=0.0 if row is None else max(0.0, row.amount or 0.0),
         costly=one.candidate.costs_a_state,
         best=best,
+        by_construction=one.mixes_by_construction,
     )
 
 

@@ -1,4 +1,4 @@
-"""How much memory data may take."""
+"""How much memory data may take, and how much a process holds."""
 
 from __future__ import annotations
 
@@ -42,13 +42,39 @@ def free_memory() -> float:
         fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         free.append(float(fields["MemAvailable"].split()[0]) * 1024)
         # A container has a limit of its own, below the machine's.
-        group = Path("/sys/fs/cgroup")
-        most = (group / "memory.max").read_text().strip()
-        if most != "max":
-            free.append(float(most) - float((group / "memory.current").read_text()))
+        free.append(_free_in_group(Path("/sys/fs/cgroup")))
     except (AttributeError, KeyError, OSError, ValueError):
         pass
     return max(min(free), 0.0)
+
+
+def _free_in_group(folder: Path) -> float:
+    """Return the bytes that a control group may still take; without a limit, infinity.
+
+    Files that it has read count as taken there, and are dropped for whoever needs memory.
+    """
+    most = (folder / "memory.max").read_text().strip()
+    if most == "max":
+        return float("inf")
+    fields = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    taken = float((folder / "memory.current").read_text()) - float(fields["inactive_file"])
+    return float(most) - taken
+
+
+def resident_memory(pid: int) -> int | None:
+    """Return the bytes that a process and all that it started hold; None where it is not told.
+
+    A page that two of them share counts twice.
+    """
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        started = [
+            path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")
+        ]
+    except (OSError, ValueError, IndexError):
+        return None
+    children = (resident_memory(int(child)) or 0 for some in started for child in some)
+    return pages * os.sysconf("SC_PAGE_SIZE") + sum(children)
 
 
 def _gigabytes(n_bytes: float) -> str:

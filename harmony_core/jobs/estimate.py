@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from collections.abc import Mapping
+from typing import Any
 
+from harmony_core.params import MethodParams
 from harmony_core.runs.plan import STAGES
 from harmony_core.store import Store
 
@@ -38,6 +42,41 @@ def seconds_for(store: Store, n_cells: int) -> float | None:
             medians = (statistics.median(by_stage.get(s.store_name, [0.0])) for s in STAGES)
             rates.append(sum(medians) / dataset.n_cells**GROWTH)
     return statistics.median(rates) * n_cells**GROWTH if rates else None
+
+
+FARTHEST = 4.0
+"""Times as many cells, or as few, to which a method's seconds are carried over."""
+
+
+def method_seconds(store: Store, params: MethodParams, n_cells: int) -> float | None:
+    """Estimate the seconds of a method of others from its runs on this machine.
+
+    Parameters
+    ----------
+    store
+        Its finished runs are what is learnt from.
+    params
+        The method; its runs at the same settings count, whatever the seed.
+    n_cells
+        Cells of the run.
+
+    Returns
+    -------
+    Seconds; None where it was never run so, or on far more or far fewer cells only.
+    """
+    measured: list[tuple[int, float]] = []
+    for meta in store.datasets_folder.glob("*/dataset.json"):
+        for values in store.dataset(meta.parent.name).values_of_stage("method"):
+            if _without_seed(values.get("method", {})) == _without_seed(params.to_dict()):
+                measured.append((values["cells"], values["seconds"]))
+    near = min(measured, key=lambda run: abs(math.log(run[0] / n_cells)), default=None)
+    if near is None or not 1 / FARTHEST <= n_cells / near[0] <= FARTHEST:
+        return None
+    return near[1] * math.pow(n_cells / near[0], GROWTH)
+
+
+def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "seed"}
 
 
 def in_words(seconds: float | None) -> str:

@@ -112,7 +112,8 @@ class MethodComparison:
         1), ``least_mixed_batch``, ``ilisi``, ``worst_state`` and ``worst_loss`` (part of its
         neighbours that changed), ``merged`` (states that its verdict says were merged), ``seconds``
         and ``memory_mb`` of the correction, the scores of scIB where they were computed, and
-        ``problem``, why a run has no results. What is not known is missing.
+        ``problem``, why a run has no results. What is not known is missing, as is the mixing of a
+        method that mixes by construction.
         """
         table = pd.DataFrame([_table_row(row) for row in self.rows], columns=_COLUMNS)
         return table.astype(dict.fromkeys(_NUMBERS, "float64"))
@@ -244,6 +245,7 @@ def contender(results: RunResults, name: str) -> Contender | None:
     if assessment is None:
         return None
     made_here = params.precomputed is None
+    method = None if params.method is None else params.method.method
     correct = results.stage("correct") if made_here else None
     return contender_of(
         name,
@@ -253,6 +255,7 @@ def contender(results: RunResults, name: str) -> Contender | None:
         labels_decide=params.panel is None,
         seconds=None if correct is None else correct.info["seconds"],
         memory=None if correct is None else correct.info.get("memory", correct.memory),
+        mixes_by_construction=method is not None and method.mixes_by_construction,
     )
 
 
@@ -261,12 +264,13 @@ def _table_row(row: MethodRow) -> dict[str, Any]:
     if (one := row.contender) is None:
         return found
     mixing, worst = one.candidate.mixing, one.worst_state
+    is_mixing_known = not one.mixes_by_construction
     return found | {
         "verdict": KINDS[one.candidate.kind].heading,
-        "least_mixing": mixing.worst,
-        "mean_mixing": mixing.mean,
-        "least_mixed_batch": mixing.batch,
-        "ilisi": row.ilisi,
+        "least_mixing": mixing.worst if is_mixing_known else None,
+        "mean_mixing": mixing.mean if is_mixing_known else None,
+        "least_mixed_batch": mixing.batch if is_mixing_known else "",
+        "ilisi": row.ilisi if is_mixing_known else None,
         "worst_state": "" if worst is None else worst.name,
         "worst_loss": None if worst is None else worst.amount,
         "merged": ", ".join(loss.name for loss in one.merged),

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from cachetools import LRUCache
 
 from harmony_core.params import RunParams
+from harmony_core.runs.stages.correction import library_version
 from harmony_core.runs.stages.registry import LOADING, RESULTS, STAGES, stages_of
 from harmony_core.runs.stages.stage import SIDES, Side, Stage, Step, library_versions
 from harmony_core.store import Dataset, StageKey, digest
@@ -33,7 +34,9 @@ __all__ = [
 _MOST_KNOWN = 500
 
 # A page plans the same runs many times a move, and the digests took a tenth of its time.
-_known: WeakKeyDictionary[Dataset, LRUCache[tuple[str, RunParams], Any]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Dataset, LRUCache[tuple[str, RunParams, str | None], Any]] = (
+    WeakKeyDictionary()
+)
 _lock = threading.Lock()
 _T = TypeVar("_T")
 
@@ -77,14 +80,21 @@ class Plan:
 
     def _once(self, what: str, make: Callable[[], _T]) -> _T:
         """Return what was made for these settings of this dataset before, or make it."""
+        by = (what, self.params, self._library)
         with _lock:
             known = _known.setdefault(self.dataset, LRUCache(2 * _MOST_KNOWN))
-            found: _T | None = known.get((what, self.params))
+            found: _T | None = known.get(by)
         if found is None:
             found = make()
             with _lock:
-                known[what, self.params] = found
+                known[by] = found
         return found
+
+    @cached_property
+    def _library(self) -> str | None:
+        """Version of what corrects, which may be installed or removed while this process runs."""
+        method = self.params.method
+        return None if method is None else library_version(method, self.dataset)
 
     @property
     def is_finished(self) -> bool:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -180,13 +180,21 @@ class Dataset:
     def seconds_by_stage(self) -> dict[str, list[float]]:
         """Return how long each computation took whose result is still there, by stage."""
         seconds: dict[str, list[float]] = {}
-        for mark in glob.glob("stages/*/info.json", root_dir=self.folder):
+        for stage, values in self._values_of_stages("*"):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                seconds.setdefault(stage, []).append(float(values["seconds"]))
+        return seconds
+
+    def values_of_stage(self, name: str) -> list[Mapping[str, Any]]:
+        """Return the values of every result of a stage that is still there, by its store name."""
+        return [values for stage, values in self._values_of_stages(f"{name}-*") if stage == name]
+
+    def _values_of_stages(self, folders: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for mark in sorted(glob.glob(f"stages/{folders}/info.json", root_dir=self.folder)):
             # Another server may be evicting it, and what can't be read says nothing.
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 values = json.loads((self.folder / mark).read_text("utf-8"))["values"]
-                stage = Path(mark).parent.name.rpartition("-")[0]
-                seconds.setdefault(stage, []).append(float(values["seconds"]))
-        return seconds
+                yield Path(mark).parent.name.rpartition("-")[0], values
 
     def computed(
         self, key: StageKey, compute: Callable[[], tuple[Arrays, Mapping[str, Any]]]

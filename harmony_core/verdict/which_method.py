@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harmony_core import thresholds
 from harmony_core.detector.results import StateRow
@@ -58,6 +58,8 @@ class Contender:
         What its verdict rests on.
     seconds, memory
         What the correction alone took, in seconds and bytes; ``None`` where it was not measured.
+    mixes_by_construction
+        Whether its method mixes batches whatever the data, so that its mixing is not compared.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Contender:
     basis: Basis = "states"
     seconds: float | None = None
     memory: float | None = None
+    mixes_by_construction: bool = False
 
     @property
     def grade(self) -> _Grade:
@@ -109,8 +112,7 @@ def contender_of(
     assessment: Assessment,
     *,
     labels_decide: bool = True,
-    seconds: float | None = None,
-    memory: float | None = None,
+    **more: Any,
 ) -> Contender:
     """Return an assessed run as the comparison takes it.
 
@@ -118,6 +120,8 @@ def contender_of(
     ----------
     labels_decide
         Whether labels are the data's own.
+    more
+        Of `Contender`, what the assessment does not tell.
     """
     labels = [row for row in assessment.states if row.kind == "label"]
     states = [row for row in assessment.states if row.kind == "state"]
@@ -132,8 +136,7 @@ def contender_of(
         errors={row.name: row.error for row in assessment.labels},
         conflict=max((d.conflict for d in detections if d.conflict is not None), default=None),
         basis=basis,
-        seconds=seconds,
-        memory=memory,
+        **more,
     )
 
 
@@ -145,11 +148,11 @@ def standing(one: Contender) -> tuple[int, float, tuple[int, int], tuple[float, 
 
     A right verdict goes before one that leaves batches apart, and this before one at which a state
     pays. Of right ones the better mixed is better, of costly ones that at which least is lost, and
-    of equals the gentler.
+    of equals the gentler. Mixing by construction counts as none.
     """
     cost = sum(loss.amount or 0.0 for loss in one.merged)
     candidate = one.candidate
-    rank = mixing_rank(candidate.mixing)
+    rank = (0, 0) if one.mixes_by_construction else mixing_rank(candidate.mixing)
     return _ORDER.index(one.grade), -cost, rank, candidate.gentleness
 
 
@@ -195,6 +198,8 @@ def difference(one: Contender, other: Contender) -> Difference:
     sign: float
     if keeps or loses:
         sign = 1 if keeps else -1
+    elif _is_mixing_unknown(one, other) and "under" in (one.grade, other.grade):
+        return Difference(outcome="unknown")
     elif "costly" in (one.grade, other.grade):
         # A limit lies between them, and no number does by more than noise but perhaps mixing.
         sign = grades if grades * mixing > 0 else 0
@@ -242,11 +247,17 @@ def mixing_difference(one: Contender, other: Contender) -> float:
 
     Returns
     -------
-    -1 to 1.
+    -1 to 1; 0 where one of them mixes by construction.
     """
+    if _is_mixing_unknown(one, other):
+        return 0.0
     ranks = [mixing_rank(each.candidate.mixing) for each in (one, other)]
     differences = [mine - theirs for mine, theirs in zip(*ranks, strict=True)]
     return next((d / 100 for d in differences if abs(d) > 100 * thresholds.METHODS_MIXING), 0.0)
+
+
+def _is_mixing_unknown(one: Contender, other: Contender) -> bool:
+    return one.mixes_by_construction or other.mixes_by_construction
 
 
 @dataclass(frozen=True, kw_only=True)

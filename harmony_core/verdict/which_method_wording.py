@@ -91,6 +91,8 @@ def _cost(one: Contender) -> str:
 
 
 def _mixing(one: Contender) -> str:
+    if one.mixes_by_construction:
+        return "mixing complete by construction"
     mixing = one.candidate.mixing
     if mixing.mean is None and mixing.worst is None:
         return "how far it mixes can't be measured"
@@ -103,12 +105,18 @@ def _mixing(one: Contender) -> str:
 def _line(one: Contender, difference: Difference, first: Contender) -> str:
     """Say how a method's best run does beside the first's."""
     if difference.outcome == "unknown":
+        constructed = [each.method for each in (one, first) if each.mixes_by_construction]
+        judged = "unjudged" not in (one.grade, first.grade)
+        if constructed and judged:
+            return f"{one.name} can't be compared: {constructed[0]} mixes by construction."
         return f"{one.name} can't be compared: one of the two can't be judged."
     parts = [_kept(name, one, first) for name in difference.keeps[:_NAMED]]
     parts += _more(difference.keeps, "kept")
     parts += [_merged(name, one, first) for name in difference.loses[:_NAMED]]
     parts += _more(difference.loses, "merged")
     parts += [_mixed(one, first)] if difference.mixing else []
+    if one.mixes_by_construction:
+        parts.append("it mixes by construction, so its mixing was not compared")
     if difference.is_close:
         heading = KINDS[one.candidate.kind].heading
         parts.append(f"its verdict is “{heading}”, as a limit lies just between the two")

@@ -21,14 +21,13 @@ FAKE = Method(
     gives="embedding",
     needs="embedding",
     settings=(
-        MethodSetting("how", Range(low=0, high=5, step=1), 0, "What goes wrong."),
+        MethodSetting("how", Range(low=0, high=6, step=1), 0, "What goes wrong."),
         MethodSetting("scale", Range(low=0, high=10, step=1), 1.0, "More makes it larger."),
         MethodSetting("k", Range(low=1, high=1000, step=1), 5, "Cells a batch must have."),
     ),
     citation="Nobody. Nothing. Never.",
     child=Path(__file__).with_name("fake_child.py"),
     version=1,
-    seconds_per_1000_cells=1.0,
     neighbors="k",
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 LIBRARIES = ("numpy",)
-WELL, FAILS, HANGS, LACKS_CELLS, NOT_FINITE, NO_ARRAY = range(6)
+WELL, FAILS, HANGS, LACKS_CELLS, NOT_FINITE, NO_ARRAY, GREEDY = range(7)
 
 
 def correct(
@@ -20,6 +20,11 @@ def correct(
         raise RuntimeError("the seventh seal is broken")
     if how == 2:
         time.sleep(600)
+    if how == 6:
+        grown = []
+        for _ in range(30):  # 2.4 GB, if nobody ends it
+            grown.append(np.ones(10_000_000))
+            time.sleep(0.05)
     after = np.array(before, dtype=np.float64)
     for code in range(len(inputs["levels"])):
         after[batch == code] -= after[batch == code].mean(axis=0)

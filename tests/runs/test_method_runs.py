@@ -28,6 +28,7 @@ from harmony_core.export.scripts.python import python_script
 from harmony_core.export.scripts.seurat import r_script
 from harmony_core.export.settings import loaded_settings, settings_text
 from harmony_core.export.tables import run_tables
+from harmony_core.jobs.estimate import GROWTH, method_seconds
 from harmony_core.jobs.places import Place
 from harmony_core.jobs.runner import Runner
 from harmony_core.jobs.urgency import FRONT, LATER, METHODS
@@ -35,7 +36,7 @@ from harmony_core.jobs.work import run_work
 from harmony_core.method_catalog import Method
 from harmony_core.methods.integration.process import MethodFailed
 from harmony_core.params import MethodParams, RunParams
-from harmony_core.runs.history import differing, in_words, side_names
+from harmony_core.runs.history import assessed_runs, differing, save_settings, in_words, side_names
 from harmony_core.runs.link import from_parameters, to_parameters
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
@@ -60,6 +61,7 @@ def by_fake(**settings: float) -> RunParams:
 def run(dataset: Dataset) -> RunResults:
     """A whole run of the fake; kept, as the store has it after the first test."""
     params = by_fake(scale=2)
+    save_settings(dataset, params)
     Pipeline(dataset, params).run()
     return RunResults(dataset, params)
 
@@ -104,6 +106,29 @@ def test_another_version_of_the_library_is_another_run(
         .key(by_fake(), dataset, Plan(dataset, SMALL).keys)
     )
     assert now != other
+
+
+def test_its_results_count_where_the_library_is_gone(
+    run: RunResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harmony_core.runs.stages import correction
+
+    monkeypatch.setattr(correction, "installed", lambda method: None)
+    assert Plan(run.dataset, run.params).is_finished
+    assert run.params in assessed_runs(run.dataset)
+    assert not Plan(run.dataset, by_fake(scale=9)).has("correct")
+
+
+def test_seconds_are_told_by_what_it_took_here_before(run: RunResults, kept_store: Store) -> None:
+    stage, method = run.stage("correct"), run.params.method
+    assert stage is not None
+    assert method is not None
+    seconds = method_seconds(kept_store, method, 800)
+    assert seconds == pytest.approx(stage.info["seconds"] * 2**GROWTH)
+    assert method_seconds(kept_store, method, 400_000) is None
+    other = by_fake(scale=8).method
+    assert other is not None
+    assert method_seconds(kept_store, other, 400) is None
 
 
 @pytest.mark.parametrize(

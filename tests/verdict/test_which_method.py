@@ -119,6 +119,25 @@ def test_a_loss_within_noise_is_no_difference(
     assert found.keeps == (("NK",) if outcome == "better" else ())
 
 
+def test_mixing_by_construction_is_no_advantage() -> None:
+    graph = contender("BBKNN", worst=1.0, mixes_by_construction=True)
+    found = which_method([contender("Harmony"), graph, contender("MNN", worst=0.8)])
+    assert found.best is not None
+    assert found.best.method == "MNN"
+    said = method_sentences(found)
+    assert (
+        "BBKNN, run 2 does the same within noise: it mixes by construction, so its mixing was not "
+        "compared." in said
+    )
+    apart = contender("Harmony", "under", worst=0.1)
+    unknown = which_method([apart, graph])
+    assert unknown.answer == "unjudged"
+    assert difference(graph, over("Harmony", 0.23)).outcome == "better"
+    assert method_sentences(which_method([graph]))[1] == (
+        "BBKNN, run 2: looks right, mixing complete by construction; no state pays."
+    )
+
+
 def test_a_limit_between_two_equal_runs_makes_no_difference() -> None:
     just_below = contender("MNN", lost={"NK": 0.055})
     found = difference(just_below, over("Harmony", 0.072))

@@ -12,6 +12,8 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from cachetools.func import ttl_cache
+
 from harmony_core.errors import HarmonyExplorerError
 from harmony_core.method_catalog import Method
 
@@ -19,6 +21,7 @@ VARIABLE = "HARMONY_EXPLORER_METHODS_PYTHON"
 """Names the interpreter of the environment that other methods are installed in; by default ours."""
 
 _SECONDS = 30
+_LOOK_AGAIN_SECONDS = 2
 _ASK = "import json, sys; print(json.dumps(sys.path))"
 
 
@@ -31,15 +34,20 @@ def installed(method: Method) -> str | None:
     """Return the version of a method's library in the methods' environment; None if it has none.
 
     Cheap: the interpreter is asked once for its folders, which are then looked into. What is
-    installed meanwhile is seen.
+    installed meanwhile is seen soon.
     """
     return version_of(method.library)
 
 
 def version_of(library: str) -> str | None:
     """Return the version of a package in the methods' environment; None if it has none."""
+    return _version_of(library, interpreter())
+
+
+@ttl_cache(64, _LOOK_AGAIN_SECONDS)  # a page asks for every run that it draws
+def _version_of(library: str, python: str) -> str | None:
     try:
-        folders = list(_folders(interpreter()))
+        folders = list(_folders(python))
     except HarmonyExplorerError:
         return None
     for found in metadata.distributions(name=library, path=folders):

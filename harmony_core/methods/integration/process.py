@@ -26,6 +26,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from harmony_core.errors import HarmonyExplorerError, full_disk
+from harmony_core.io.memory import free_memory, resident_memory
 from harmony_core.method_catalog import CHILDREN, Method
 from harmony_core.methods.integration.environment import (
     check_interpreter,
@@ -37,7 +38,10 @@ from harmony_core.methods.integration.environment import (
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 0.2
-"""How soon a cancel is seen while a method computes."""
+"""How soon a cancel, or too much memory, is seen while a method computes."""
+
+FRACTION_OF_FREE_MEMORY = 0.9
+"""What a method may hold of the memory that is free when it starts."""
 
 _ERROR_TAIL = 4000
 """Bytes kept of what a method that failed wrote."""
@@ -102,7 +106,8 @@ def run(
     Raises
     ------
     MethodFailed
-        If it is not installed, or fails.
+        If it is not installed, fails, or would take memory that others have: it is ended before
+        the system ends whatever it chooses. Where the system tells no sizes, nothing is watched.
     """
     if installed(method) is None:
         python = check_interpreter()  # says so where that is none
@@ -157,6 +162,7 @@ def _wait(method: Method, folder: Path, errors: IO[bytes], report: Callable[[flo
         raise MethodFailed(
             f"{method.title} could not be started with {command[0]}: {error.strerror or error}."
         ) from error
+    most = FRACTION_OF_FREE_MEMORY * free_memory()
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
     reader.start()
@@ -172,6 +178,7 @@ def _wait(method: Method, folder: Path, errors: IO[bytes], report: Callable[[flo
                 break
             if found := re.fullmatch(r"progress (\d\.\d+)", line.strip()):
                 fraction = min(float(found[1]), 1.0)
+            _check_memory(method, process.pid, most)
             report(fraction)
         while True:  # its output is closed, which is not yet its end
             try:
@@ -185,6 +192,14 @@ def _wait(method: Method, folder: Path, errors: IO[bytes], report: Callable[[flo
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+
+def _check_memory(method: Method, pid: int, most: float) -> None:
+    if (resident_memory(pid) or 0) > most:
+        raise MethodFailed(
+            f"{method.title} was ended, as it took more than the {most / 1e9:,.1f} GB of memory "
+            "that were free for it. Use fewer cells, or a machine with more memory."
+        )
 
 
 def _read(stream: IO[str] | None, lines: queue.SimpleQueue[str | None]) -> None:

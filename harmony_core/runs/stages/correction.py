@@ -11,7 +11,7 @@ from harmony_core.errors import BatchError
 from harmony_core.inspect.left_out import kept_of_each
 from harmony_core.methods import harmony
 from harmony_core.methods.integration.environment import installed
-from harmony_core.params import RunParams
+from harmony_core.params import MethodParams, RunParams
 from harmony_core.runs.stages.context import Computed, Context, memoised
 from harmony_core.runs.stages.stage import stage
 from harmony_core.store import Dataset
@@ -23,7 +23,25 @@ _CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
 def _method_settings(p: RunParams, data: Dataset) -> tuple[object, ...]:
     assert p.method is not None  # else `correct` is the run's stage
     method = p.method.method
-    return (p.method.to_dict(), p.harmony.batch, method.version, installed(method))
+    version = library_version(p.method, data)
+    return (p.method.to_dict(), p.harmony.batch, method.version, version)
+
+
+def library_version(params: MethodParams, data: Dataset) -> str | None:
+    """Return the version of a method's library that a run goes by.
+
+    Returns
+    -------
+    The one that is installed; without it that of results that are there, which count wherever the
+    library is gone. None where there are none.
+    """
+    version = installed(params.method)
+    if version is not None:
+        return version
+    library = params.method.library
+    stored = [values.get("versions", {}).get(library) for values in data.values_of_stage("method")]
+    # Of several any will do, if it is always the same.
+    return max((version for version in stored if isinstance(version, str)), default=None)
 
 
 @stage(

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from harmony_core.errors import BatchError, DataError
-from harmony_core.io.memory import free_memory
+from harmony_core.errors import DataError
 from harmony_core.method_catalog import Method
 from harmony_core.methods.integration import process
 from harmony_core.runs.stages.context import Computed, Context
+from harmony_core.runs.stages.method_needs import check_needs
 
 
 def corrected(context: Context) -> Computed:
@@ -25,7 +25,8 @@ def corrected(context: Context) -> Computed:
     its ``indices`` and ``distances``, the neighbours of each cell (prepared cells × k), and
     ``graph_data``, ``graph_indices``, ``graph_indptr``, weights between cells (CSR). And
     ``versions`` of what ran, the ``levels`` of the batch in the order in which they were given,
-    and the ``memory`` (bytes) that its process held at most.
+    the ``memory`` (bytes) that its process held at most, and which ``method`` corrected how many
+    ``cells``.
 
     Raises
     ------
@@ -35,8 +36,8 @@ def corrected(context: Context) -> Computed:
     params = context.params.method
     assert params is not None  # else `correct` is another stage
     method, values = params.method, params.values
-    _check_batches(context, method, values)
-    _check_memory(method, len(context.cells))
+    batch = context.variables[-1]
+    check_needs(params, context.dataset.info, batch.name, batch.sizes)
     result = process.run(
         method,
         values,
@@ -47,36 +48,13 @@ def corrected(context: Context) -> Computed:
     check = checked_graph if method.gives == "graph" else checked_embedding
     facts = {
         "versions": dict(result.versions),
-        "levels": list(context.variables[-1].levels),
+        "levels": list(batch.levels),
         "memory": result.memory,
+        "method": params.to_dict(),
+        "cells": len(context.cells),
         **result.facts,
     }
     return check(method, result.arrays, len(context.cells)), facts
-
-
-def _check_batches(context: Context, method: Method, values: Mapping[str, float]) -> None:
-    """Raise where a batch has too few cells for the method."""
-    batch = context.variables[-1]
-    least = max(method.least_cells, int(values.get(method.neighbors, 0)))
-    small = min(batch.sizes, key=lambda level: batch.sizes[level])
-    if batch.sizes[small] >= least:
-        return
-    lower = f"lower {method.neighbors} or " if method.neighbors in values else ""
-    raise BatchError(
-        f"{method.title} needs {least} cells of each batch, and “{small}” in “{batch.name}” has "
-        f"{batch.sizes[small]}; {lower}leave that batch out."
-    )
-
-
-def _check_memory(method: Method, n_cells: int) -> None:
-    """Raise before memory is spent that is not there."""
-    needed, free = method.bytes_per_cell * n_cells, free_memory()
-    if needed > free:
-        raise DataError(
-            f"{method.title} needs about {needed / 1e9:,.1f} GB of memory for {n_cells:,} cells, "
-            f"and {free / 1e9:,.1f} GB are free; take a sample of the cells, or a machine with "
-            "more memory."
-        )
 
 
 def _inputs(context: Context, method: Method) -> dict[str, process.Value]:
@@ -89,23 +67,15 @@ def _inputs(context: Context, method: Method) -> dict[str, process.Value]:
         return inputs | {"embedding": context.embedding("before")}
     expression, symbols = context.variable_genes
     if method.needs == "counts":
-        return inputs | {"counts": _counts(context, method), "genes": symbols}
-    if expression is None:
-        raise DataError(
-            f"{method.title} needs expression values, and these data have none that were not "
-            "scaled; choose a method that takes an embedding, or load the counts."
-        )
+        return inputs | {"counts": _counts(context), "genes": symbols}
+    assert expression is not None  # else `check_needs` refused
     return inputs | {"expression": sp.csr_matrix(expression), "genes": symbols}
 
 
-def _counts(context: Context, method: Method) -> sp.csr_matrix:
+def _counts(context: Context) -> sp.csr_matrix:
     """Return the counts of the variable genes (prepared cells × genes, CSR)."""
     stored = context.dataset.matrix
-    if stored is None or context.dataset.info.kind != "counts":
-        raise DataError(
-            f"{method.title} needs counts, and these data have none; load the file that has the "
-            "counts, or choose a method that takes an embedding."
-        )
+    assert stored is not None  # else `check_needs` refused
     shape = context.dataset.n_cells, len(context.dataset.symbols)
     whole = sp.csc_matrix((stored["data"], stored["indices"], stored["indptr"]), shape=shape)
     prepared = context.stage("prepare").arrays

@@ -18,7 +18,7 @@ from harmony_core.errors import Cancelled, HarmonyExplorerError
 from harmony_core.method_catalog import Method
 from harmony_core.methods.integration import environment, process
 from tests.methods.fake import FAKE, fake_method
-from tests.methods.fake_child import FAILS, HANGS
+from tests.methods.fake_child import FAILS, GREEDY, HANGS
 
 __all__ = ["fake_method"]
 
@@ -54,6 +54,16 @@ def test_a_failure_is_a_sentence_and_the_log_has_what_was_said(
         process.run(FAKE, settings(how=FAILS), INPUTS, tmp_path)
     assert "Traceback" in caplog.text
     assert "what a library says" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="sizes are told otherwise here")
+def test_what_takes_too_much_memory_is_ended_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "free_memory", lambda: 5e8)
+    with pytest.raises(process.MethodFailed, match=r"Fake was ended, .* 0\.5 GB of memory"):
+        process.run(FAKE, settings(how=GREEDY), INPUTS, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,7 @@ lines of progress, as ``progress 0.5``. The process ends when its standard input
 started it holds that open.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -62,9 +63,16 @@ def peak_bytes() -> int | None:
         return None
 
 
+def be_ended_first() -> None:
+    """Have a system without memory end this process, rather than whoever started it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+
+
 def main(folder: Path) -> None:
     import numpy as np
 
+    be_ended_first()
     threading.Thread(target=end_with_parent, daemon=True).start()
     # What libraries print goes to the log, and progress alone to who started this.
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
