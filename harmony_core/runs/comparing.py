@@ -9,6 +9,7 @@ from harmony_core.errors import Cancelled, HarmonyExplorerError, ParameterError
 from harmony_core.method_catalog import METHODS
 from harmony_core.methods.integration.environment import installed
 from harmony_core.params import MethodParams, RunParams
+from harmony_core.runs.history import save_settings
 from harmony_core.runs.method_comparison import MethodComparison, compare_runs
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
@@ -115,6 +116,7 @@ def computed_comparison(
         shared.compute("prepare")
         shared.compute("reference")
     for params in runs:
+        save_settings(dataset, params)  # so that a dashboard on the same store shows it
         pipeline = Pipeline(dataset, params, listen(params))
         try:
             pipeline.run(*targets)

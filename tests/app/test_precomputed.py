@@ -189,11 +189,10 @@ def test_other_methods_are_chosen_run_cancelled_and_shown(
     assert not app.exception
     lines = "\n".join(str(code.value) for code in app.code)
     assert all(install_line(one) in lines for name, one in METHODS.items() if name != "fake")
-    cells = app.number_input(key=f"{judged.fingerprint}:method-fake-k")
-    cells.set_value(1000).run()
+    app.number_input(key=f"{judged.fingerprint}:method-fake-k").set_value(1000).run()
     assert any("Fake needs 1000 cells of each batch" in each.value for each in app.warning)
     assert "methods" not in {b.key for b in app.button}
-    cells.set_value(5).run()
+    app.number_input(key=f"{judged.fingerprint}:method-fake-k").set_value(5).run()
     assert any("how long is not known" in each.value for each in app.caption)
     app.number_input(key=f"{judged.fingerprint}:method-fake-scale").set_value(2.0).run()
     app.button(key="methods").click().run()
