@@ -29,8 +29,6 @@ def main() -> None:
 
     garbage.collect_soon()
     not_found = address.is_unknown_page()
-    state.start()
-    address.restore()
     paths = address.PATHS
     diagnostics = st.Page(
         "pages/diagnostics.py", title="Diagnostics", url_path=paths["diagnostics"]
@@ -50,9 +48,12 @@ def main() -> None:
     if not_found:
         address.open_again()
     st.html(Path(__file__).parent / "pages" / "ui" / "style.css")
-    presentation.apply()
-    line.place()
     try:
+        # Within what says a sentence, as the store may not be there to be written.
+        state.start()
+        address.restore()
+        presentation.apply()
+        line.place()
         page.run()
     except FragmentHandledException:
         raise  # Streamlit has said it
@@ -66,7 +67,15 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 elif __name__ == "app":
+    from starlette.middleware import Middleware
+
     from pages.ui import serving
     from pages.ui.line.route import route
+    from pages.ui.same_origin import SameOrigin
 
-    app = st.App(__file__, routes=[route()], lifespan=serving.lifespan)
+    app = st.App(
+        __file__,
+        routes=[route()],
+        lifespan=serving.lifespan,
+        middleware=[Middleware(SameOrigin)],
+    )

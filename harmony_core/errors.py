@@ -14,6 +14,7 @@ wrong, the value that was found, and what to do.
     │   └── ParameterError    a setting is out of range (also a ValueError)
     ├── ExportError           the result could not be written
     │   └── UnfinishedRun     it is not complete yet
+    ├── StoreError            the store can't be made or written (also an OSError)
     └── Cancelled             nobody waits for this run any more
 """
 
@@ -84,6 +85,10 @@ class UnfinishedRun(ExportError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"This run is not finished, so there is nothing complete to {what} yet.")
+
+
+class StoreError(HarmonyExplorerError, OSError):
+    """The store can't be made or written."""
 
 
 class Cancelled(HarmonyExplorerError):

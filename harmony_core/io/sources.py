@@ -342,6 +342,8 @@ def _in_folder(
         yield folder
         return
     for path in sorted(folder.path.iterdir()):
+        if path.name.startswith("."):
+            continue  # hidden: not meant, and of a server's folders not to be seen
         source = Source(path, f"{folder.name}/{path.name}", is_nested=True)
         if path.is_symlink():
             raise FileError(f"{folder.quoted} is refused: it contains a link.")

@@ -37,7 +37,7 @@ def spawned_worker(store: Store, *, threads: int | None = None, niceness: int = 
         How far it gives way to other processes, where the system can do that.
     """
     # Read by numba when the worker imports it; a second start then compiles nothing.
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(store.home / "numba"))
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(store.compiled_folder))
     # Threads that wait for one another would spin: beside one busy process a preview then takes
     # twice as long (.36 s instead of .5 to .9 on two cores), alone it takes the same.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -112,15 +112,16 @@ def _write_matrix(source: Path, folder: Path) -> None:
 def fingerprint(store: Store, key: str) -> str:
     """Return an example's fingerprint, putting it into the store first if need be."""
     install(store, key)
-    return _shipped_fingerprint(key)
+    return shipped_fingerprint(key)
 
 
 def key_of(fingerprint: str) -> str | None:
     """Return which example a dataset is, or None if it is none."""
-    return next((key for key in EXAMPLES if _shipped_fingerprint(key) == fingerprint), None)
+    return next((key for key in EXAMPLES if shipped_fingerprint(key) == fingerprint), None)
 
 
 @cache
-def _shipped_fingerprint(key: str) -> str:
+def shipped_fingerprint(key: str) -> str:
+    """Return an example's fingerprint, whether or not it lies in the store."""
     with zipfile.ZipFile(EXAMPLES[key].archive) as archive:
         return str(json.loads(archive.read("fingerprint.json")))

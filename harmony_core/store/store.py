@@ -21,6 +21,7 @@ Nothing is pickled. What can't be read is computed again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
 import shutil
@@ -31,7 +32,7 @@ from pathlib import Path
 
 import platformdirs
 
-from harmony_core.errors import ParameterError
+from harmony_core.errors import ParameterError, StoreError, full_disk
 from harmony_core.store.dataset import Dataset, evicted_error
 from harmony_core.store.files import last_used, tree_size
 from harmony_core.store.info import INFO_FILE
@@ -54,13 +55,29 @@ class Store:
     ----------
     home
         Folder of the store. By default ``HARMONY_EXPLORER_HOME``, or the platform's cache folder.
+        Made for its user alone; one that is there keeps its rights, and what lies in it is private.
+
+    Raises
+    ------
+    StoreError
+        If it can't be made or written.
     """
 
     def __init__(self, home: Path | str | None = None) -> None:
         home = home or os.environ.get(HOME_VARIABLE)
         self.home = Path(home or platformdirs.user_cache_dir("harmony-explorer")).resolve()
-        self.datasets_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.home.chmod(0o700)
+        try:
+            for folder in (self.home, *self._private_folders):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        except OSError as error:
+            raise StoreError(
+                full_disk(error)
+                or f"The folder of the store, {str(self.home)!r}, can't be written "
+                f"({error.strerror or 'disk error'}). Set {HOME_VARIABLE} to a folder of your own, "
+                "or have its owner let you write there."
+            ) from error
 
     @property
     def datasets_folder(self) -> Path:
@@ -68,9 +85,17 @@ class Store:
 
     @property
     def uploads_folder(self) -> Path:
-        folder = self.home / "uploads"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
+        return self.home / "uploads"
+
+    @property
+    def compiled_folder(self) -> Path:
+        """Where numba keeps compiled code, which it runs as it finds it."""
+        return self.home / "numba"
+
+    @property
+    def _private_folders(self) -> tuple[Path, ...]:
+        """What holds data, or code, also in a home whose owner lets others look in."""
+        return self.datasets_folder, self.uploads_folder, self.compiled_folder
 
     def dataset(self, fingerprint: str) -> Dataset:
         """Open a dataset that is in the store.

@@ -22,7 +22,8 @@ from harmony_core.store import Store, examples
 from pages.ui import made, services
 from pages.ui.line import listeners, route
 from pages.ui.line.listeners import Line, Listener
-from pages.ui.line.route import address, is_allowed
+from pages.ui.line.route import address
+from pages.ui.same_origin import is_allowed
 from tests.server import ROOT
 
 _T = TypeVar("_T")

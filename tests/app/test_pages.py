@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ast
+import errno
 from pathlib import Path
 from types import ModuleType
 
 import anndata as ad
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from harmony_core.store import Store
+from harmony_core.store import HOME_VARIABLE, Store
 from harmony_core.store.info import StartSettings
 from harmony_core.store.ingest import ingest
 from pages.ui import panels, services
-from pages.ui.data import overview
+from pages.ui.data import choose, overview
 from tests.app.conftest import ROOT, Waiting
 
 PAGES = (
@@ -164,4 +166,32 @@ def test_a_fault_is_a_sentence_and_a_second_try(
         assert "nobody thought" not in _text(app)
     app.button(key="draw-again").click().run()
     assert not app.error
+    assert "Kang" in _text(app)
+
+
+def test_a_store_that_can_not_be_written_is_a_sentence_on_every_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "file"))
+    st.cache_resource.clear()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    assert not app.exception
+    assert "be written" in app.error[0].value
+    assert [button.label for button in app.button] == ["Try again"]
+
+
+def test_the_data_page_unpacks_no_sample_that_is_not_opened(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    app.run()
+    monkeypatch.setattr(choose, "fingerprint", full)
+    app.switch_page("pages/data.py").run()
+    assert not app.exception
+    app.button(key="open-sibling").click().run()
+    assert not app.exception
+    assert "no room left on the disk" in _text(app)
     assert "Kang" in _text(app)

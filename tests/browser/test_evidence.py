@@ -33,6 +33,10 @@ def test_a_click_on_evidence_marks_its_cells_and_opens_its_genes(page: Page, ser
     expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=SOON)
     table = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
     table.click(position={"x": 16, "y": 1.5 * ROW_HEIGHT})
+    # Streamlit's own download of a table would write names as they come, formulas too.
+    download = page.locator("button[aria-label^='Download as CSV']")
+    expect(download.first).to_be_attached()
+    assert not any(button.is_visible() for button in download.all())
     expect(page.get_by_text("Marked:")).to_be_visible(timeout=SOON)
     expect(page.locator(".hx-linked-view")).to_contain_text("of 2,400 cells selected", timeout=SOON)
     genes = page.get_by_role("textbox", name="Genes, separated by commas or spaces")

@@ -9,6 +9,7 @@ import pytest
 
 from harmony_core.errors import FileError
 from harmony_core.io import server_files
+from harmony_core.io.sources import Source, gather
 
 STORE = Path("/nowhere/store")
 
@@ -91,6 +92,14 @@ def test_store_and_hidden_folders_are_not_opened(folders: tuple[Path, Path]) -> 
         with pytest.raises(FileError, match="is hidden"):
             allowed_path(path)
     assert store / "datasets" / "source.h5ad" not in listed_files(besides=store)
+
+
+def test_what_is_hidden_in_a_folder_is_not_read_with_it(tmp_path: Path) -> None:
+    (tmp_path / "lab" / ".private").mkdir(parents=True)
+    for folder in ("lab", "lab/.private"):
+        (tmp_path / folder / "x.csv").write_text("a")
+    found = list(gather(Source(tmp_path / "lab", "lab"), tmp_path))
+    assert [source.path.parent.name for source in found] == ["lab"]
 
 
 def test_folder_that_was_allowed_by_name_may_lie_in_a_hidden_one(

@@ -6,13 +6,14 @@ import os
 import shutil
 import stat
 import time
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pytest
 
-from harmony_core.errors import FileError, ParameterError
+from harmony_core.errors import FileError, ParameterError, StoreError
 from harmony_core.store import StageKey, Store, digest
 from harmony_core.store.ingest import ingest
 from harmony_core.store.store import IN_USE_SECONDS, SIZE_VARIABLE
@@ -20,6 +21,22 @@ from harmony_core.store.store import IN_USE_SECONDS, SIZE_VARIABLE
 
 def test_is_private_to_its_user(store: Store) -> None:
     assert stat.S_IMODE(store.home.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_was_there_keeps_its_rights_and_what_lies_in_it_is_private(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o755)
+    store = Store(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    for folder in (store.datasets_folder, store.uploads_folder, store.compiled_folder):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_store_that_can_not_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="can't be written"):
+        Store(tmp_path / "file")
 
 
 def test_eviction_drops_what_was_used_longest_ago(store: Store, simulated: ad.AnnData) -> None:

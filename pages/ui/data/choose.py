@@ -10,10 +10,10 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from harmony_core.errors import FileError
+from harmony_core.errors import FileError, full_disk
 from harmony_core.io.request import FOLDERS_OF, LoadRequest
 from harmony_core.io.server_files import allowed_folders, allowed_path, listed_files
-from harmony_core.store.examples import EXAMPLES, fingerprint
+from harmony_core.store.examples import EXAMPLES, fingerprint, shipped_fingerprint
 from pages.ui import services, state
 from pages.ui.data import loading
 
@@ -34,18 +34,27 @@ def choose() -> None:
         with column:
             st.markdown(f"**{sample.name}**")
             st.caption(sample.about)
-            found = fingerprint(services.store(), key)
-            in_hand = state.dataset().fingerprint == found
+            in_hand = state.dataset().fingerprint == shipped_fingerprint(key)
             if st.button("On screen" if in_hand else "Open", key=f"open-{key}", disabled=in_hand):
-                loading.forget_refused()
-                state.choose_dataset(found)
-                st.rerun()
+                _open(key)
     with columns[-1]:
         st.markdown("**Your own data**")
         _upload()
         if allowed_folders():
             _on_server()
     loading.place()
+
+
+def _open(key: str) -> None:
+    """Take a sample in hand, which is unpacked into the store with its first use."""
+    loading.forget_refused()
+    try:
+        state.choose_dataset(fingerprint(services.store(), key))
+    except OSError as error:
+        reason = error.strerror or "the disk gave an error"
+        loading.refuse(full_disk(error) or f"The sample could not be unpacked: {reason}.")
+        return
+    st.rerun()
 
 
 def _upload() -> None:

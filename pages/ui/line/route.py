@@ -1,6 +1,6 @@
 """The server's end of a line: a websocket on which a page hears of changes.
 
-Streamlit's checks guard its own routes only, so this one makes them itself, by the same settings.
+Who may open it is checked before; see `pages.ui.same_origin`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.routing import WebSocketRoute
@@ -43,8 +42,7 @@ def route() -> WebSocketRoute:
 async def _serve(socket: WebSocket) -> None:
     """Say to a page what it follows, until it is gone; a question is answered with everything."""
     listener = listeners.find(socket.path_params["listener"])
-    headers = socket.headers
-    if listener is None or not is_allowed(headers.get("host", ""), headers.get("origin")):
+    if listener is None:
         await socket.close(_POLICY_VIOLATION)
         return
     await socket.accept()
@@ -90,35 +88,3 @@ async def _speak(socket: WebSocket, line: listeners.Line) -> None:
     with contextlib.suppress(*_GONE):
         while True:
             await socket.send_text(json.dumps(await line.next()))
-
-
-def is_allowed(host: str, origin: str | None) -> bool:
-    """Return whether a page may open a line.
-
-    Parameters
-    ----------
-    host
-        Where the browser believes this server to be; one of ``server.allowedHosts``, if there are
-        any, or a page of somebody else could speak to us under a name of its own.
-    origin
-        Of the page: from this host, or one of ``server.corsAllowedOrigins``; any, if
-        ``server.enableCORS`` is off. None is no browser.
-    """
-    try:
-        name, place = (urlsplit(f"//{host}").hostname or ""), urlsplit(origin or "").netloc
-    except ValueError:
-        return False
-    allowed = st.get_option("server.allowedHosts") or ["*"]
-    if not any(_matches(name, pattern) for pattern in allowed):
-        return False
-    if origin is None or place == host or not st.get_option("server.enableCORS"):
-        return True
-    return origin in st.get_option("server.corsAllowedOrigins")
-
-
-def _matches(host: str, pattern: str) -> bool:
-    pattern = pattern.strip().lower().rstrip(".")
-    host = host.lower().rstrip(".")
-    if pattern.startswith("*."):
-        return host.endswith(pattern[1:])
-    return pattern in ("*", host)
