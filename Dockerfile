@@ -20,7 +20,7 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . \
     && chown explorer /store
 
 USER explorer
-# Settings come from the environment: README has a table of them. Within the container the dashboard
+# Settings come from the environment: docs/reference/environment.md has a table of them. Within the container the dashboard
 # listens to all, and what of it is reached from outside is said by the ports that are published.
 ENV HARMONY_EXPLORER_HOME=/store \
     NUMBA_CACHE_DIR=/store/compiled \

@@ -4,7 +4,7 @@ VENV   ?= .venv
 PORT   ?= 8501
 BIN    := $(VENV)/bin
 
-.PHONY: run test check lock samples clean
+.PHONY: run test check docs lock samples clean
 
 run: $(VENV)/.run-ready
 	@echo "Harmony Explorer: http://127.0.0.1:$(PORT)"
@@ -29,6 +29,10 @@ $(VENV)/.run-ready: requirements.lock pyproject.toml
 $(VENV)/.dev-ready: $(VENV)/.run-ready requirements-dev.lock
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	touch $@
+
+# A warning, such as a link that leads nowhere, fails; pictures are those of the last browser tests.
+docs: $(VENV)/.dev-ready
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
 
 # One resolution for Python 3.11 to 3.13; needs `uv`. Hashes only, no download addresses.
 LOCK := uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet

@@ -1,15 +1,21 @@
-"""README, CONTRIBUTING and the map: every file that they name is there, and commands agree."""
+"""What is written about the project: what it names is there, commands agree, the site is whole."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/trust.md")
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = ("README.md", "CONTRIBUTING.md", *(str(page.relative_to(ROOT)) for page in DOCS))
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 _PATH = re.compile(
     r"(?<![\w/])((?:harmony_core|pages|tests|benchmarks|sample_data|docs)/[\w./-]*\w\.?\w*)"
@@ -23,7 +29,6 @@ def test_what_a_page_names_is_there(page: str) -> None:
     named = [ROOT / name for name in _PATH.findall(text)]
     missing = [str(path) for path in (*linked, *named) if not path.exists()]
     assert not missing
-    assert named
 
 
 def test_the_map_shows_every_room() -> None:
@@ -68,3 +73,75 @@ def test_a_container_is_sent_what_it_copies_and_no_more() -> None:
     sent = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
     assert copied == set(sent)
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_one_version_is_said_everywhere() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == version
+
+
+def test_screenshots_are_taken_by_a_browser_test() -> None:
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests/browser").glob("*.py"))
+    shown = [
+        name for page in DOCS for name in re.findall(r"\{screenshot\} (\S+)", page.read_text())
+    ]
+    assert shown
+    assert not [name for name in shown if f'shoot(page, "{name}")' not in tests]
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 160
+
+
+class _Page(HTMLParser):
+    """What a page of the site has: places that can be linked to, links, and files that it loads."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.places: set[str] = set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        self.places |= {found[name] for name in ("id", "name") if name in found}
+        if tag == "a":
+            self.links += [found["href"]] if "href" in found else []
+        else:
+            self.loaded += [found[name] for name in ("href", "src") if name in found]
+
+
+def test_the_site_is_built_without_warnings_and_all_its_links_lead_somewhere(
+    tmp_path: Path,
+) -> None:
+    sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going"]
+    built = subprocess.run(
+        [*sphinx, ROOT / "docs", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    pages = {path: _Page(path.read_text("utf-8")) for path in tmp_path.rglob("*.html")}
+    assert len(pages) > len(DOCS)
+    broken = [
+        f"{path.relative_to(tmp_path)}: {link}"
+        for path, page in pages.items()
+        for link in (*page.links, *page.loaded)
+        if not _leads_somewhere(path, link, pages)
+    ]
+    assert not broken
+    abroad = [url for page in pages.values() for url in page.loaded if urlsplit(url).netloc]
+    assert not abroad, "a page would load this from another host"
+
+
+def _leads_somewhere(page: Path, link: str, pages: dict[Path, _Page]) -> bool:
+    """Return whether a file, and the place in it, is there; other hosts are not asked."""
+    parts = urlsplit(link)
+    if parts.scheme or parts.netloc:
+        return True
+    target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+    if not parts.fragment or target not in pages:
+        return target.is_file()
+    return unquote(parts.fragment) in pages[target].places
