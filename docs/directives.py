@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -76,10 +78,21 @@ def _arguments(
     return listed
 
 
+_FIXTURE = re.compile(r'getfixture\("(\w+)"\)')
+_RENAMED = re.compile(r'>>> (\w+) = getfixture\("\1"\)$')
+
+
+def _without_fixtures(*event: Any) -> None:
+    """Examples of docstrings are tests; a reader sees the names of what they are given."""
+    lines: list[str] = event[-1]
+    lines[:] = [_FIXTURE.sub(r"\1", line) for line in lines if not _RENAMED.search(line)]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     # Diagrams are drawn where the repository is read; here they are text, as there is no network.
     app.add_lexer("mermaid", TextLexer)
+    app.connect("autodoc-process-docstring", _without_fixtures)
     app.add_directive("commands", Commands)
     app.add_directive("screenshot", Screenshot)
     return {"parallel_read_safe": True}
