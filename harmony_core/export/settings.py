@@ -179,17 +179,50 @@ def parse_settings(text: str, format: str, *, name: str = "settings") -> dict[st
     name
         Name of the file, for messages.
     """
+    if format == "toml":
+        return checked_settings(parse_toml(text, name=name))
     try:
-        if format == "toml" and _DEEP_KEY.search(_NO_KEY.sub("text", text)):
-            raise FileError(f"{name!r} is refused: a name in it has more parts than settings have.")
-        values = json.loads(text) if format == "json" else tomllib.loads(text)
-        json.dumps(values, ensure_ascii=False, default=str).encode()  # as a page has to
+        values = json.loads(text)
+        _refuse_unwritable(values)
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise FileError(f"{name!r} is not valid {format.upper()}: {reason}.") from error
+        raise _invalid(name, "JSON", error) from error
     if not isinstance(values, dict):
         raise FileError(f"{name!r} must hold named settings, not a {type(values).__name__}.")
     return checked_settings(values)
+
+
+def parse_toml(text: str, *, name: str) -> dict[str, Any]:
+    """Read the text of a TOML file that may have been made to exhaust whoever reads it.
+
+    Parameters
+    ----------
+    text
+        What the file holds; its size is the caller's to limit.
+    name
+        Name of the file, for messages.
+
+    Raises
+    ------
+    FileError
+        If it is not TOML, or nested deeper than what people write.
+    """
+    try:
+        if _DEEP_KEY.search(_NO_KEY.sub("text", text)):
+            raise FileError(f"{name!r} is refused: a name in it has more parts than settings have.")
+        values = tomllib.loads(text)
+        _refuse_unwritable(values)
+    except (ValueError, RecursionError) as error:
+        raise _invalid(name, "TOML", error) from error
+    return values
+
+
+def _refuse_unwritable(values: Any) -> None:
+    json.dumps(values, ensure_ascii=False, default=str).encode()  # as a page has to
+
+
+def _invalid(name: str, format: str, error: Exception) -> FileError:
+    reason = " ".join(str(error).split())[:200]
+    return FileError(f"{name!r} is not valid {format}: {reason}.")
 
 
 def checked_settings(values: Mapping[str, Any]) -> dict[str, Any]:
