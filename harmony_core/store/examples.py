@@ -71,9 +71,9 @@ EXAMPLES: Mapping[str, Example] = {
         batch="condition",
         label="marker_based_type",
         condition=True,
-        about="Real: the same study, but NK cells were left out of the control. Look for: Harmony's "
-        "defaults put the other NK cells among T cells, which is over-correction. GNLY tells NK "
-        "cells, CD3D T cells.",
+        about="Real: the same study, but NK cells were left out of the control. Look for: at its "
+        "defaults Harmony puts the other NK cells among T cells, which is over-correction. GNLY "
+        "tells NK cells, CD3D T cells.",
     ),
     "sibling": Example(
         name="Simulated: one batch lacks a cell type",
