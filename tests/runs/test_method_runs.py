@@ -36,7 +36,7 @@ from harmony_core.jobs.work import run_work
 from harmony_core.method_catalog import Method
 from harmony_core.methods.integration.process import MethodFailed
 from harmony_core.params import MethodParams, RunParams
-from harmony_core.runs.history import assessed_runs, differing, save_settings, in_words, side_names
+from harmony_core.runs.history import assessed_runs, differing, in_words, save_settings, side_names
 from harmony_core.runs.link import from_parameters, to_parameters
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
