@@ -14,10 +14,10 @@ from pathlib import Path
 import h5py
 
 from harmony_core.errors import FileError, HarmonyExplorerError
+from harmony_core.io.hdf5_sizes import check_texts, size_once_read
 
 _MAX_OBJECTS = 100_000
 _MAX_DEPTH = 32
-_BYTES_OF_TEXT = 64
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -54,7 +54,7 @@ def open_hdf5(path: Path, name: str) -> Iterator[tuple[h5py.File, float]]:
         raise FileError(_why_not_opened(error, name)) from error
     with file:
         try:
-            n_bytes = _look_through(file, name)
+            n_bytes = _look_through(file, path, name)
         except HarmonyExplorerError:
             raise
         except Exception as error:  # h5py raises many kinds on a damaged file
@@ -78,9 +78,10 @@ def _why_not_opened(error: OSError, name: str) -> str:
     return f"{name} is damaged and cannot be opened; download or copy it again."
 
 
-def _look_through(file: h5py.File, name: str) -> float:
+def _look_through(file: h5py.File, path: Path, name: str) -> float:
     """Return the bytes that all arrays take once read."""
     n_bytes, n_objects = 0.0, 0
+    texts: list[h5py.Dataset] = []
     waiting: list[tuple[h5py.Group, tuple[int, ...]]] = [(file["/"], ())]
     seen: set[int] = set()
     while waiting:
@@ -101,18 +102,21 @@ def _look_through(file: h5py.File, name: str) -> float:
             if isinstance(item, h5py.Group):
                 waiting.append((item, (*ancestors, address)))
             elif isinstance(item, h5py.Dataset):
-                n_bytes += _size(item, name)
+                _refuse_outside(item, name)
+                n_bytes += size_once_read(item, name)
+                if item.dtype.hasobject:
+                    texts.append(item)
+    check_texts(texts, path, name)
     return n_bytes
 
 
-def _size(dataset: h5py.Dataset, name: str) -> float:
-    outside = bool(dataset.external) or (
-        dataset.is_virtual and any(s.file_name != "." for s in dataset.virtual_sources())
-    )
-    if outside:
-        raise FileError(f"{name} is refused: part of its values is stored in another file.")
-    if dataset.shape is None:
-        return 0.0
-    # An entry of variable length is stored as a pointer; its text comes on top.
-    text = _BYTES_OF_TEXT if dataset.dtype.hasobject else 0
-    return float(dataset.size) * float(dataset.dtype.itemsize + text)
+def _refuse_outside(dataset: h5py.Dataset, name: str) -> None:
+    """Refuse values in other files, or that are a view of others, perhaps of themselves.
+
+    HDF5 follows a view that shows itself until its process dies.
+    """
+    if dataset.external or dataset.is_virtual:
+        raise FileError(
+            f"{name} is refused: part of its values is stored in another file, or is a view of "
+            "other values; write it again with everything in it."
+        )

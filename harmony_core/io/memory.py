@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def check_fits(n_bytes: float, name: str, *, limit: float | None = None) -> None
             f"{name} needs about {_gigabytes(needed)} of memory and {_gigabytes(allowed)} can be "
             "used; take a sample of its cells, or a machine with more memory."
         )
+
+
+def whole_memory() -> float:
+    """Bytes of memory that the machine has, or its container may take."""
+    whole = [float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))]
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
+        whole.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(whole)
 
 
 def free_memory() -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harmony_core.errors import FileError
 from harmony_core.io.hdf5 import open_hdf5
+from harmony_core.io.hdf5_sizes import check_expansion
 from harmony_core.io.memory import check_fits
 from harmony_core.io.sources import MatrixFiles, Source
 from harmony_core.io.subsample import Subsample
@@ -78,8 +79,13 @@ class OpenFile:
         return self.hdf5
 
     def check_fits(self, n_bytes: float) -> None:
-        """Raise TooLarge if arrays of this size would not fit into memory."""
+        """Raise TooLarge if arrays of this size would not fit into memory.
+
+        An HDF5 file that is far smaller than its arrays was made to fill the memory: FileError.
+        """
         check_fits(n_bytes, self.name, limit=self.options.limit)
+        if self.hdf5 is not None:
+            check_expansion(n_bytes, self.path, self.name)
 
     def check_whole_fits(self, n_bytes: float) -> None:
         """Raise TooLarge if all arrays, of this size, are to be read and would not fit."""

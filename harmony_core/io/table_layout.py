@@ -154,11 +154,12 @@ def recognise(path: Path, name: str) -> Layout:
     )
 
 
-def check_widths(path: Path, layout: Layout, name: str) -> None:
-    """Raise FileError where a line has more or fewer columns than the table.
+def check_widths(path: Path, layout: Layout, name: str) -> int:
+    """Return the number of lines; raise FileError where one has more or fewer columns than others.
 
     pandas would fill up short lines, and a file cut short would pass.
     """
+    number = 0
     with open_text(path, name) as file:
         for number, line in enumerate(lines_of(file, name), start=1):
             if number <= layout.n_skipped + (layout.header is not None) or not line.strip():
@@ -178,6 +179,7 @@ def check_widths(path: Path, layout: Layout, name: str) -> None:
                     f"{counted(fields, 'column')} where the others have "
                     f"{layout.width:,}; mend it, or copy it again."
                 )
+    return number
 
 
 def _delimiter(lines: Sequence[str]) -> tuple[str, list[int], int]:

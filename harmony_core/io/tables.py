@@ -78,7 +78,9 @@ def read_table(file: OpenFile) -> Table:
     """
     path, name = file.path, file.name
     layout = recognise(path, name)
-    check_widths(path, layout, name)
+    n_lines = check_widths(path, layout, name)
+    if layout.width <= _NARROW:  # it is read whole
+        file.check_fits(8.0 * n_lines * layout.width)
     with open_text(path, name) as text:
         for _ in range(layout.n_skipped + (layout.header is not None)):
             text.readline()
@@ -115,7 +117,6 @@ def _parts(
         options["converters"] = {0: str}
     if layout.width <= _NARROW:
         frame = pd.read_csv(stream, **options)
-        file.check_fits(float(frame.memory_usage(deep=False).sum()))
         if len(frame):
             yield frame
         return

@@ -12,6 +12,7 @@ from typing import Any
 from harmony_core.errors import FileError, HarmonyExplorerError
 from harmony_core.io.file_data import FileData
 from harmony_core.io.h5ad import check_consistent, read_in_parts
+from harmony_core.io.hdf5_sizes import check_chunk
 from harmony_core.io.open_file import OpenFile
 from harmony_core.io.plain import needs_plain_values
 from harmony_core.io.stored_cells import read_cells
@@ -87,7 +88,7 @@ def _look_through(folder: Path, name: str) -> float:
                     f"{name} is refused: it is packed with {codec[:40]!r}, which is not allowed "
                     "here; write it again with anndata's defaults."
                 )
-        n_bytes = sum(_size(array) for array in _arrays(values))
+        n_bytes = sum(_checked_size(array, name) for array in _arrays(values))
         # The root may repeat what all other files say.
         if path.name == ".zmetadata" or "consolidated_metadata" in values:
             consolidated += n_bytes
@@ -155,10 +156,21 @@ def _width(kind: str, *, bits: bool) -> float:
     return 64.0 if not digits else float(digits) / (8 if bits else 1)
 
 
-def _size(array: dict[str, Any]) -> float:
+def _checked_size(array: dict[str, Any], name: str) -> float:
+    """Return the bytes that an array takes once read, or one of its chunks where that is more."""
+    whole = _size(array, array["shape"])
+    grid = array.get("chunk_grid")
+    parts = grid.get("configuration") if isinstance(grid, dict) else None
+    shape = parts.get("chunk_shape") if isinstance(parts, dict) else array.get("chunks")
+    chunk = _size(array, shape) if isinstance(shape, list) else 0.0
+    check_chunk(chunk, whole, name)
+    return max(whole, chunk)
+
+
+def _size(array: dict[str, Any], shape: list[Any]) -> float:
     kind, bits = array.get("dtype", array.get("data_type")), "data_type" in array
     try:
         width = sum(_width(str(one), bits=bits) for one in _kinds(kind))
-        return math.prod(max(float(n), 0.0) for n in array["shape"]) * width
+        return math.prod(max(float(n), 0.0) for n in shape) * width
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError):
         return math.inf

@@ -10,18 +10,20 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future, InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from harmony_core.errors import HarmonyExplorerError
+from harmony_core.io.memory import whole_memory
 from harmony_core.store import Store
 
 SCHEDULER_VARIABLE = "HARMONY_EXPLORER_SCHEDULER"
 """Address of a Dask scheduler whose workers see the store's folder; unset, one spawned process."""
 
 _TIMEOUT_SECONDS = 10
+_SHARE_OF_MEMORY = 0.9
 _CHECK_SECONDS = 0.5
 _GONE = "The Dask scheduler is gone."
 
@@ -148,11 +150,43 @@ def close(executor: Executor) -> None:
     executor.shutdown(wait=False, cancel_futures=isinstance(executor, ProcessPoolExecutor))
 
 
+def ended_by(processes: Collection[Any]) -> int | None:
+    """Return the number of the signal that ended an executor's process; None if that is not known.
+
+    Parameters
+    ----------
+    processes
+        Of the executor, as `processes_of` has given them while it was whole.
+    """
+    for process in processes:
+        process.join(1.0)  # that its pipe is closed is known before that it has ended
+    codes = [process.exitcode for process in processes]
+    return next((-code for code in codes if code is not None and code < 0), None)
+
+
+def processes_of(executor: Executor) -> tuple[Any, ...]:
+    """Return an executor's processes, where they are ours."""
+    return tuple((getattr(executor, "_processes", None) or {}).values())
+
+
+def _limit_memory() -> None:
+    """Have what would take more than the machine has end in an error, before the system kills."""
+    try:
+        import resource
+    except ImportError:  # of systems other than Unix
+        return
+    most = int(whole_memory() * _SHARE_OF_MEMORY)
+    with contextlib.suppress(ValueError, OSError):  # a smaller limit that was set already
+        highest = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (most, highest))
+
+
 def _begin(threads: int | None, niceness: int) -> None:
     """Set up a worker, before it imports what computes."""
     if threads is not None:
         for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
             os.environ.setdefault(variable, str(threads))
+    _limit_memory()
     if hasattr(os, "nice"):
         os.nice(niceness)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()

@@ -58,6 +58,7 @@ class Place:
         self._make = make
         self._capacity = capacity
         self._warming: Future[str] | None = None
+        self._processes: tuple[Any, ...] = ()
 
     @property
     def has_room(self) -> bool:
@@ -101,8 +102,14 @@ class Place:
             self.executor = self._make()
             future = executors.submit(self.executor, function, *arguments, **options)
         self.under_way.add(future)
+        self._processes = executors.processes_of(self.executor)
         self.n_taken += 1
         return future
+
+    @property
+    def ended_by(self) -> int | None:
+        """Number of the signal that ended its process, where one did."""
+        return executors.ended_by(self._processes)
 
     def end_processes(self) -> None:
         """Kill what it computes, where the process is ours."""

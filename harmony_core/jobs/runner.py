@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,6 +45,13 @@ _STOPPED_TWICE = (
     "The computation stopped twice without an answer, most likely for lack of memory. Everything "
     "finished is kept; try fewer cells or close other programs."
 )
+_CRASHED = (
+    "The computation crashed twice: something in these data, or a fault in the program, ends it. "
+    "Everything finished is kept; if a file was just read, write it again with the tool that made "
+    "it. The server's log has the details."
+)
+_FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+"""Signals of a fault in compiled code; what the system ends for lack of memory has another."""
 _GETTING_READY = (
     "Waiting for the worker, which is getting ready; the first time this takes half a minute"
 )
@@ -266,7 +274,7 @@ class Runner:
         except HarmonyExplorerError as error:
             self._fail(job, error)
         else:
-            self._when_done(place, job.future, self._settle, job, job.future)
+            self._when_done(place, job.future, self._settle, place, job, job.future)
 
     def _end_if_idle(self, place: Place, n_taken: int) -> None:
         """End the process of a place that has taken no further job, and has none."""
@@ -294,7 +302,7 @@ class Runner:
         else:
             future.add_done_callback(lambda _: self._settler.submit(settle))
 
-    def _settle(self, job: Job, future: Future[str]) -> None:
+    def _settle(self, place: Place, job: Job, future: Future[str]) -> None:
         """Decide what becomes of a job whose future is done: gone, again, or lost."""
         name = job.work.name
         if self.queue.jobs.get(name) is not job:
@@ -311,10 +319,10 @@ class Runner:
             job.lost = NOTHING_WRITTEN
         elif not job.stopping:  # a worker that we ended is not the job's fault
             job.begun = False
-            log.warning("The worker died during %s", name)
+            log.warning("The worker died during %s (signal %s)", name, place.ended_by)
             job.retries += 1
             if job.retries > _MAX_RETRIES:
-                job.lost = _STOPPED_TWICE
+                job.lost = _CRASHED if place.ended_by in _FAULTS else _STOPPED_TWICE
 
     def _go_on(self, job: Job) -> None:
         """Forget a job that is over; go on to the next stage of any other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -289,3 +291,63 @@ def test_mutated_files(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("refused") == 8
+
+
+def test_a_chunk_far_larger_than_its_array_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5ad"
+    dataset().write_h5ad(path)
+    shape, chunk = dataset().shape, (500_000, 1_000)
+    with h5py.File(path, "a") as file:
+        del file["X"]
+        file.create_dataset("X", shape, "f4", maxshape=(None, None), chunks=chunk)
+    with pytest.raises(FileError, match="stored in pieces of"):
+        load(path)
+    for version in (2, 3):
+        folder = zarr_folder(dataset(), tmp_path / f"{version}.zarr", zarr_format=version)
+        described = folder / "X" / "data" / (".zarray" if version == 2 else "zarr.json")
+        values = json.loads(described.read_text())
+        huge = [10**10]
+        values |= (
+            {"chunks": huge}
+            if version == 2
+            else {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": huge}}}
+        )
+        described.write_text(json.dumps(values))
+        with pytest.raises(FileError, match="stored in pieces of"):
+            load(folder)
+
+
+def test_texts_that_share_one_long_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5ad"
+    dataset().write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        texts = file.create_dataset("uns/texts", (2_000,), h5py.string_dtype())
+        texts[:] = "short"
+        texts[0] = "x" * 300_000
+        at = texts.id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[at : at + 16 * 2_000] = bytes(content[at : at + 16]) * 2_000
+    path.write_bytes(content)
+    with pytest.raises(FileError, match="its texts take more room than the file"):
+        load(path)
+
+
+def test_values_that_are_a_view_of_themselves_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5ad"
+    dataset().write_h5ad(path)
+    n = dataset().n_obs
+    with h5py.File(path, "a") as file:
+        view = h5py.VirtualLayout((n, 2), "f4")
+        view[:] = h5py.VirtualSource(".", "obsm/X_view", (n, 2))
+        file.create_virtual_dataset("obsm/X_view", view)
+    with pytest.raises(FileError, match="a view of other values"):
+        load(path)
+
+
+def test_a_file_that_declares_far_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5ad"
+    dataset().write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("uns/zeros", (300_000_000,), "f8", chunks=(1_000_000,))
+    with pytest.raises(FileError, match="unpacks to more than 200 times its size"):
+        load(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import multiprocessing
 import os
 import shutil
 import signal
@@ -453,6 +454,16 @@ def test_a_killed_process_restarts_the_work_unseen(
         assert RunResults(dataset, params).harmony is not None
     finally:
         runner.close()
+
+
+def test_a_crash_is_told_from_a_lack_of_memory() -> None:
+    for number in (signal.SIGSEGV, signal.SIGKILL):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            pool.submit(int).result()
+            processes = executors.processes_of(pool)
+            future = pool.submit(os.kill, processes[0].pid, number)
+            assert executors.is_lost(future.exception())
+            assert executors.ended_by(processes) == number
 
 
 def hang(*_: Any, **__: Any) -> str:
