@@ -12,6 +12,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml setup.py MANIFEST.in README.md LICENSE app.py ./
 COPY .streamlit .streamlit
 COPY harmony_core harmony_core
+COPY lessons lessons
 COPY pages pages
 COPY sample_data sample_data
 RUN pip install --no-cache-dir --no-deps --no-build-isolation -e . \

@@ -40,6 +40,7 @@ def main() -> None:
         st.Page("pages/markers.py", title="Marker genes", url_path=paths["markers"]),
         diagnostics,
         export,
+        st.Page("pages/lessons.py", title="Lessons", url_path=paths["lessons"]),
         # Links from before these two had their names.
         _moved("evidence", diagnostics),
         _moved("take-away", export),

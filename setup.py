@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent
 DASHBOARD = (
     "app.py",
     ".streamlit/config.toml",
+    "lessons/*.toml",
     *(f"pages/**/*{e}" for e in (".py", ".css", ".js")),
 )
 """What the dashboard is made of, as it stands on the top level of the project."""

@@ -15,6 +15,7 @@ from harmony_core.store import Dataset
 from pages.ui import address, advice_panel, evidence_table, made, panels, presentation, state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
+from pages.ui.lessons import panel as lesson
 from pages.ui.part import Part
 from pages.ui.text import plain
 from pages.ui.tune import (
@@ -62,6 +63,7 @@ def main() -> None:
 
 
 def _place(dataset: Dataset, params: RunParams, task: run.RunTask) -> None:
+    lesson.place(task.works, dataset, params)
     STATUS.place(task.works, dataset, params)
     HEADLINE.place(task.works, dataset, params)
     PICTURES.place(task.works, dataset, params)

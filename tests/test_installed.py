@@ -35,7 +35,7 @@ def test_a_wheel_holds_all_that_the_core_and_the_pages_read(wheel: Path) -> None
         found = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
         return {path.relative_to(ROOT) for path in found if "__pycache__" not in path.parts}
 
-    dashboard = {Path("app.py"), Path(".streamlit/config.toml"), *files("pages")}
+    dashboard = {Path("app.py"), Path(".streamlit/config.toml"), *files("lessons"), *files("pages")}
     wanted = {*files("harmony_core"), *(Path("harmony_core/dashboard") / p for p in dashboard)}
     with zipfile.ZipFile(wheel) as archive:
         packed = {Path(name) for name in archive.namelist()}

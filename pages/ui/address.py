@@ -23,12 +23,13 @@ from harmony_core.runs import link
 from harmony_core.store import Dataset, examples
 from pages.ui import colouring, services, state
 from pages.ui.current_run import shared
+from pages.ui.lessons import current as lessons
 from pages.ui.text import plain
 from pages.ui.tune import controls
 
 _READ = "address-read"
 _PROBLEMS = "address-problems"
-_OURS = ("sample", "colour", "gene")
+_OURS = ("sample", "colour", "gene", "lesson", "step")
 
 
 PATHS = {
@@ -37,6 +38,7 @@ PATHS = {
     "markers": "marker-genes",
     "diagnostics": "run-diagnostics",
     "export": "run-export",
+    "lessons": "lesson-list",
 }
 """Address of each page by the name of its file. They differ: Streamlit's older mechanism takes the
 first request to a new server for such a name and runs that file without ``app.py``."""
@@ -79,6 +81,11 @@ def restore() -> None:
     st.session_state[_READ] = True
     if not parameters:
         return
+    if "lesson" in parameters:
+        wanted = parameters["lesson"][-1], parameters.get("step", ["1"])[-1]
+        st.session_state[_PROBLEMS] = lessons.open_link(*wanted)
+        if st.session_state[_PROBLEMS] or "sample" not in parameters:
+            return
     key = parameters.get("sample", [examples.FIRST])[-1]
     if key not in examples.EXAMPLES:
         available = ", ".join(examples.EXAMPLES)
@@ -123,12 +130,15 @@ def write(dataset: Dataset, params: RunParams) -> None:
         parameters = {"sample": [key], **link.to_parameters(params, _start(dataset))}
         colours = colouring.query_parameters(dataset, params)
         parameters |= {name: [value] for name, value in colours.items()}
+    parameters |= lessons.query_parameters()
     if parameters != query():
         st.query_params.from_dict(parameters)
 
 
 def _return_to(parameters: dict[str, list[str]]) -> None:
     """Restore settings and colouring of the dataset in hand; a link to another one stays unused."""
+    if "lesson" in parameters:
+        lessons.return_to(parameters["lesson"][-1], parameters.get("step", ["1"])[-1])
     dataset = state.dataset()
     if parameters.get("sample") != [examples.key_of(dataset.fingerprint)]:
         return

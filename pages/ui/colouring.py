@@ -29,6 +29,9 @@ _OF_ANOTHER_TOOL = {_AFTER: "Cluster after correction", _BEFORE: "Cluster before
 _PER_CELL = {METRICS[name].title: name for name in PER_CELL}
 """Diagnostics per cell by the name on screen."""
 
+NOT_OF_OBS = (_AFTER, _BEFORE, *_PER_CELL)
+"""What can be coloured by besides columns of obs and genes."""
+
 _MOST_LEVELS = 500
 """Of more levels, such as clonotypes, the largest have a colour each and the others share one."""
 
@@ -102,7 +105,7 @@ def request(dataset: Dataset, colour: str | None, gene: str | None) -> list[str]
         colour = _GENE
     if colour is None:
         return []
-    if colour not in (_GENE, _AFTER, _BEFORE, *_PER_CELL, *dataset.obs.columns):
+    if colour not in (_GENE, *NOT_OF_OBS, *dataset.obs.columns):
         return [f"There is no colouring {colour!r} of these data."]
     st.session_state[state.key(_REQUEST_KEY, dataset)] = colour
     return []

@@ -114,8 +114,7 @@ def _choose(results: RunResults, rows: list[Evidence], key: str) -> None:
 def mark_row(results: RunResults, row: Evidence) -> None:
     """Mark a row's cells from now on, and put its genes into the marker-gene plot."""
     if row.kind == "label" or row.cluster is None:
-        mark = {"kind": "label", "name": row.name, "label": results.params.label}
-        st.session_state[state.key(_MARKED, results.dataset)] = mark
+        mark_label(results.dataset, results.params.label, row.name)
     elif row.kind == "state":
         mine = state_cells(results, row.batch_variable, row.cluster)
         if mine is not None:
@@ -137,6 +136,13 @@ def open_genes() -> None:
     if genes is not None:
         st.session_state[PANEL_KEY] = OWN_PANEL
         st.session_state[GENES_KEY] = genes
+
+
+def mark_label(dataset: Dataset, label: str | None, level: str) -> None:
+    """Mark the cells of a level of a label column from now on."""
+    mark = {"kind": "label", "name": level, "label": label}
+    st.session_state[state.key(_MARKED, dataset)] = mark
+    part.say(MARKS)
 
 
 def mark_cluster(results: RunResults, variable: str, cluster: int, name: str) -> None:

@@ -114,3 +114,23 @@ def test_selected_cells_are_told_of_and_their_marker_genes_colour_the_pictures(
     page.get_by_role("link", name="Tune", exact=True).click()
     page.get_by_role("button", name="Clear", exact=True).click()
     expect(told).not_to_contain_text("cells selected", timeout=SOON)
+
+
+def test_a_lesson_sees_what_was_done_and_goes_on(page: Page, serve: Serve) -> None:
+    page.goto(f"{serve('app.py')}/?lesson=over_correction&step=4")
+    expect(page.get_by_text("step 4 of 6")).to_be_visible(timeout=SOON)
+    lesson = page.locator(".st-key-lesson")
+    expect(lesson).to_contain_text("31 % of the neighbours of T1 changed label", timeout=WORK)
+    expect(lesson).not_to_contain_text("Done.")
+    page.get_by_role("button", name="Gentle").click()
+    expect(lesson).to_contain_text("theta is 1 (asked for: 2)", timeout=WORK)
+    theta = page.get_by_role("slider", name="theta").first
+    theta.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(lesson).to_contain_text("Done. In these data a narrower sigma does both", timeout=WORK)
+    lesson.get_by_role("button", name="Next step").click()
+    expect(lesson).to_contain_text("step 5 of 6: The same in real cells", timeout=SOON)
+    expect(lesson).to_contain_text("of the neighbours of NK changed label", timeout=WORK)
+    expect(page.locator(".hx-linked-view")).to_contain_text("80 of 3,000 cells", timeout=SOON)
+    shoot(page, "lesson")

@@ -12,6 +12,7 @@ from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import address, colouring, evidence_table, made, part, presentation
 from pages.ui.current_run import CurrentRun
+from pages.ui.lessons import current as lesson
 from pages.ui.linked_view import Panel, current_selection, linked_view
 from pages.ui.presentation import PANEL_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.tune import replay, run, run_comparison, selection
@@ -75,6 +76,11 @@ def draw(dataset: Dataset, params: RunParams) -> str:
         replay.draw(source)
     address.write(current.dataset, current.results.params)
     replay.keep_time(dataset)
+    lesson.tell(
+        None if selected is None else selected.tobytes(),
+        colouring.query_parameters(dataset, params),
+        replay.frame_on_screen(source),
+    )
     _say_if_narrowed(current.results)
     return source.plan.run
 

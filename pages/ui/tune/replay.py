@@ -68,6 +68,17 @@ def frame_panel(results: RunResults) -> Panel | None:
     return Panel(f"After iteration {here}", positions, note=note, alt="A frame of the film.")
 
 
+def frame_on_screen(results: RunResults) -> int | None:
+    """Return the iteration whose picture is on screen; None while the film is off or not ready."""
+    on = st.session_state.get(state.key(_SWITCH, results.dataset)) and _is_ready(results)
+    return _here(results) if on else None
+
+
+def switch(dataset: Dataset, *, on: bool) -> None:
+    """Switch the film on or off; to be called from a widget's callback."""
+    st.session_state[state.key(_SWITCH, dataset)] = on
+
+
 def draw(results: RunResults) -> None:
     """Draw the switch and, when it is on, the controls and the lesson."""
     on = st.toggle(
