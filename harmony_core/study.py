@@ -54,6 +54,7 @@ from harmony_core.runs.method_comparison import run_names
 from harmony_core.runs.notes import notes_on_preparation, notes_on_run, notes_on_start
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import SIDES
+from harmony_core.runs.release_pair import ReleasePair, computed_pair
 from harmony_core.runs.results import RunResults
 from harmony_core.runs.risk import estimate
 from harmony_core.runs.tried_advice import advice_outcomes, untried
@@ -653,6 +654,26 @@ class Run:
         names = run_names([other.results for other in others])
         named = {name: each.results.params for name, each in zip(names, others, strict=True)}
         return computed_concordance(self.results.dataset, self.results.params, named)
+
+    def releases(self) -> ReleasePair:
+        """Run the same settings as Harmony 1 and as Harmony 2, and say what changed.
+
+        Returns
+        -------
+        An object with the results ``one`` and ``two`` and a ``sentence``.
+
+        Raises
+        ------
+        ParameterError
+            If the run is not by Harmony.
+
+        Examples
+        --------
+        >>> pair = getfixture("study").correct(max_iter=3).releases()
+        >>> pair.sentence[:20], pair.one.params.harmony.max_iter_kmeans
+        ('As Harmony 1 it took', 20)
+        """
+        return computed_pair(self.results.dataset, self.results.params)
 
     def risk(self, *thetas: float) -> pd.DataFrame:
         """Estimate what would become of each state if the other batches lacked it.

@@ -49,6 +49,20 @@ def test_a_run_is_the_one_of_the_pages(run: Run, ours: Study) -> None:
     assert run.tables["embedding"].shape == (run.embedding.shape)
 
 
+def test_as_an_earlier_harmony(run: Run, ours: Study) -> None:
+    pair = run.releases()
+    assert pair.sentence == repr(pair)
+    one = ours.correct(theta=2, max_iter=3, as_harmony="1")
+    assert one.results.params == pair.one.params
+    np.testing.assert_array_equal(one.embedding, pair.one.embedding("after"))
+    assert one.results.params.harmony.lamb == 1.0
+    assert pair.two.params == run.results.params
+    with pytest.raises(ParameterError, match="no Harmony '7' here; available: 2, 1"):
+        ours.correct(as_harmony="7")
+    with pytest.raises(ParameterError, match="as_harmony is for Harmony; leave it out for mnn"):
+        ours.correct(method="mnn", as_harmony="1")
+
+
 def test_components_of_a_basis_are_its_first_ones(simulated: ad.AnnData, tmp_path: Path) -> None:
     cells = simulated.copy()
     cells.obsm["X_pca"] = np.random.default_rng(0).normal(size=(cells.n_obs, 12)).astype("f4")

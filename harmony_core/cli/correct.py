@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -252,6 +253,11 @@ def _add_output(output: _Group) -> None:
         help="also say how much of the difference to other releases of Harmony is more than that "
         "between five seeds; a run each",
     )
+    output.add_argument(
+        "--releases",
+        action="store_true",
+        help="also run these settings as Harmony 1 and as Harmony 2, and say what changed",
+    )
     add_home(output, "keep results here, so that no stage is computed twice")
 
 
@@ -272,8 +278,9 @@ def run(args: argparse.Namespace) -> None:
         risks = _risks(results, progress) if args.risk else None
         advice = _tried_advice(results, progress) if args.try_advice else None
         seeds = _concordance(results, progress) if args.concordance else None
+        pair = _releases(results, progress) if args.releases else None
         progress.say("Writing")
-        notes = _write(args, results, seconds, risks, advice, seeds)
+        notes = _write(args, results, seconds, _asked_for(risks, advice, seeds, pair))
     if progress.is_visible and (assessment := results.assessment) is not None:
         print(one_line(f"{assessment.verdict.level}: {' '.join(assessment.verdict.sentences)}"))
         for note in (*notes_on_run(results), *notes):
@@ -287,15 +294,17 @@ def run(args: argparse.Namespace) -> None:
             print(one_line(f"What to try: {one.advice.sentence} {one.sentence}"))
         for sentence in seeds.sentences if seeds is not None else ():
             print(one_line(sentence))
+        if pair is not None:
+            print(one_line(pair))
 
 
 def _refuse_harmony_only(args: argparse.Namespace) -> None:
     """Raise where something of Harmony's is asked for beside another method."""
     if args.method is None:
         return
-    for option, is_asked in (("as-harmony", args.as_harmony), ("concordance", args.concordance)):
-        if is_asked:
-            raise ParameterError(f"--{option} is for Harmony; leave it or --method out.")
+    for name in ("as_harmony", "concordance", "releases"):
+        if getattr(args, name):
+            raise ParameterError(f"{_option(name)} is for Harmony; leave it or --method out.")
 
 
 def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunParams:
@@ -392,27 +401,59 @@ def _tried_advice(results: RunResults, progress: TerminalProgress) -> tuple[Advi
 
 def _concordance(results: RunResults, progress: TerminalProgress) -> Concordance:
     """Compare the run's settings with several seeds and other releases, a run each."""
-    from harmony_core.runs.concordance import computed_concordance
+    from harmony_core.runs.concordance import STAGES, computed_concordance
+
+    listen = partial(_expect, results, progress, STAGES)
+    return computed_concordance(results.dataset, results.params, before_each=listen)
+
+
+def _releases(results: RunResults, progress: TerminalProgress) -> str:
+    """Run the settings as Harmony 1 and as Harmony 2; return what changed."""
+    from harmony_core.runs.release_pair import STAGES, computed_pair
+
+    listen = partial(_expect, results, progress, STAGES)
+    return computed_pair(results.dataset, results.params, listen).sentence
+
+
+def _expect(
+    results: RunResults, progress: TerminalProgress, targets: Sequence[str], run: RunParams
+) -> TerminalProgress:
     from harmony_core.runs.plan import Plan
 
-    def listen(run: RunParams) -> TerminalProgress:
-        progress.expect(Plan(results.dataset, run).stages_for("assess"))
-        return progress
+    progress.expect(Plan(results.dataset, run).stages_for(*targets))
+    return progress
 
-    return computed_concordance(results.dataset, results.params, before_each=listen)
+
+def _asked_for(
+    risks: Sequence[Risk] | None,
+    advice: Sequence[AdviceOutcome] | None,
+    seeds: Concordance | None,
+    pair: str | None,
+) -> dict[str, Any]:
+    """Return what a report holds only where it was asked for."""
+    from harmony_core.export.tables import advice_table
+
+    values: dict[str, Any] = {}
+    if risks is not None:
+        values["risk"] = list(map(dataclasses.asdict, risks))
+    if advice is not None:
+        values["advice"] = advice_table(advice).to_dict("records")
+    if seeds is not None:
+        runs = seeds.table.to_dict("records")
+        values["concordance"] = {"sentences": list(seeds.sentences), "runs": runs}
+    if pair is not None:
+        values["releases"] = pair
+    return values
 
 
 def _write(
     args: argparse.Namespace,
     results: RunResults,
     seconds: dict[str, float],
-    risks: Sequence[Risk] | None,
-    advice: Sequence[AdviceOutcome] | None,
-    seeds: Concordance | None,
+    asked_for: Mapping[str, Any],
 ) -> tuple[str, ...]:
     from harmony_core.export import evaluation_figure, write_h5ad, write_zarr
     from harmony_core.export.json_report import report_values
-    from harmony_core.export.tables import advice_table
 
     start = time.perf_counter()
     path = came_from(args)
@@ -425,14 +466,7 @@ def _write(
     if args.report is not None:
         seconds = seconds | {"write": round(time.perf_counter() - start, 4)}
         report = report_values(results, seconds=seconds, notes=notes)
-        if risks is not None:
-            report["risk"] = list(map(dataclasses.asdict, risks))
-        if advice is not None:
-            report["advice"] = advice_table(advice).to_dict("records")
-        if seeds is not None:
-            table = seeds.table.to_dict("records")
-            report["concordance"] = {"sentences": list(seeds.sentences), "runs": table}
-        write_report(args.report, report)
+        write_report(args.report, {**report, **asked_for})
     return notes
 
 

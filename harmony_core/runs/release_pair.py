@@ -2,21 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harmony_core.counting import counted
+from harmony_core.errors import ParameterError
 from harmony_core.methods.harmony_releases import as_release
 from harmony_core.metrics.movement import neighbors_replaced
 from harmony_core.params import RunParams
+from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
+from harmony_core.store import Dataset
 from harmony_core.thresholds import N_NEIGHBORS
 from harmony_core.verdict.verdict import KINDS
 from harmony_core.verdict.wording import percent
 
 STAGES = ("neighbors_after", "assess", "layout_after")
 """What both runs need for pictures and sentence."""
+
+
+@dataclass(frozen=True)
+class ReleasePair:
+    """The same settings as Harmony 1 and as Harmony 2, both finished."""
+
+    one: RunResults
+    two: RunResults
+
+    @property
+    def sentence(self) -> str:
+        """What differs between the two."""
+        return what_changed(self.one, self.two)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def computed_pair(
+    dataset: Dataset,
+    params: RunParams,
+    before_each: Callable[[RunParams], Callable[[str, float], None]] | None = None,
+) -> ReleasePair:
+    """Compute what the store lacks of a run as Harmony 1 and as Harmony 2.
+
+    Parameters
+    ----------
+    params
+        Of a run by Harmony.
+    before_each
+        Called with each run before it begins; what it returns hears of its progress.
+
+    Raises
+    ------
+    ParameterError
+        If the run is not by Harmony.
+    HarmonyExplorerError
+        If the data can't be corrected so.
+    """
+    if not params.by_harmony:
+        raise ParameterError("Harmony 1 and 2 are compared of a run by Harmony only.")
+    listen = before_each or (lambda run: lambda stage, fraction: None)
+    pair = as_one_and_two(params)
+    for run in pair:
+        Pipeline(dataset, run, listen(run)).run(*STAGES)
+    one, two = (RunResults(dataset, run) for run in pair)
+    return ReleasePair(one, two)
 
 
 def as_one_and_two(params: RunParams) -> tuple[RunParams, RunParams]:

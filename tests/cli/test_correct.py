@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -658,15 +659,17 @@ def test_concordance_is_told_where_it_is_asked_for(
     arguments = ["correct", str(counts), "--batch", "batch", "--label", "true_type", *QUICK]
     outputs = ["--out", str(tmp_path / "out.h5ad"), "--report", str(tmp_path / "report.json")]
     home = ["--home", str(done / "home")]
-    assert cli.main([*arguments, *home, *outputs, "--concordance"]) == 0
-    found = json.loads((tmp_path / "report.json").read_text("utf-8"))["concordance"]
+    assert cli.main([*arguments, *home, *outputs, "--concordance", "--releases"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert re.match(r"As Harmony 1 it took .*; as Harmony 2 it took .*%", report["releases"])
+    found = report["concordance"]
     seeds, one, *others = found["runs"]
     assert (seeds["what"], one["what"]) == ("Two seeds of these settings", "As Harmony 1")
     assert len(found["sentences"]) == 2 + len(others)
     assert 0 < seeds["least"] <= seeds["replaced"] <= seeds["most"] < 1
 
 
-@pytest.mark.parametrize("option", [["--concordance"], ["--as-harmony", "1"]])
+@pytest.mark.parametrize("option", [["--concordance"], ["--releases"], ["--as-harmony", "1"]])
 def test_what_is_harmonys_alone_is_refused_for_another_method(
     option: list[str], counts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
