@@ -25,6 +25,7 @@ EXAMPLES = """\
 examples:
   harmony-explorer export corrected.h5ad --python rerun.py --notebook rerun.ipynb
   harmony-explorer export corrected.h5ad --r seurat.R --settings settings.toml
+  harmony-explorer export corrected.h5ad --seurat-integration cca_rpca.R
   harmony-explorer export corrected.h5ad --figures pictures --format pdf --genes CD3D MS4A1
 
 RUN.h5ad is a file that `correct` or the dashboard wrote. Scripts and settings are written from what
@@ -43,6 +44,10 @@ _FILES = {
     "python": ("a script that repeats the run with public libraries", (".py",)),
     "notebook": ("the same as a Jupyter notebook", (".ipynb",)),
     "r": ("an R script for Seurat", (".r",)),
+    "seurat_integration": (
+        "an R script that corrects the same cells with Seurat's CCA and RPCA instead",
+        (".r",),
+    ),
     "settings": ("the settings, for correct --config", (".toml", ".json")),
     "report": ("a self-contained page with everything", (".html",)),
 }
@@ -53,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, metavar="RUN.h5ad", help="a run's file")
     for name, (text, endings) in _FILES.items():
         text = f"{text}, {' or '.join(endings)}"
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
+        parser.add_argument(_option(name), type=Path, metavar="FILE", help=text)
     parser.add_argument("--figures", type=Path, metavar="DIR", help="folder for every picture")
     parser.add_argument("--tables", type=Path, metavar="DIR", help="folder for every table")
     parser.add_argument(
@@ -78,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_input(args.input)
     for name, (_, endings) in _FILES.items():
-        check_output(getattr(args, name), f"--{name}", args.input, endings=endings)
+        check_output(getattr(args, name), _option(name), args.input, endings=endings)
     check_output_folder(args.figures, "--figures")
     check_output_folder(args.tables, "--tables")
     if not 30 <= args.dpi <= 2400:
@@ -125,6 +130,7 @@ def write_texts(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """Write the files that need the record only."""
     from harmony_core.export.scripts.python import write_notebook, write_python_script
     from harmony_core.export.scripts.seurat import write_r_script
+    from harmony_core.export.scripts.seurat_integration import write_integration_script
     from harmony_core.export.settings import write_settings
 
     if args.python:
@@ -133,6 +139,9 @@ def write_texts(args: argparse.Namespace, record: dict[str, Any]) -> None:
         write_notebook(record, args.notebook)
     if args.r:
         write_r_script(record, args.r, h5ad=str(args.input.resolve()))
+    if args.seurat_integration:
+        h5ad = str(args.input.resolve())
+        write_integration_script(record, args.seurat_integration, h5ad=h5ad)
     if args.settings:
         write_settings(RunParams.from_dict(record["params"]), args.settings)
 
@@ -169,3 +178,7 @@ def opened_run(store: Any, path: Path) -> RunResults:
         progress.say("Reading and checking the file")
         dataset = ingest_file(store, path, name=path.name)
         return compute_run(dataset, dataset.run_inside, progress)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

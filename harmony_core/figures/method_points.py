@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from harmony_core.runs.method_comparison import MethodComparison
 from harmony_core.verdict.which_method import Contender
 
 MOST_NAMED = 14
 """Points up to which each has its name beside it; of more only the best of each method."""
+
+LONGEST_NAME = 40
+"""Letters after which a name beside a point is cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,57 @@ def _point(one: Contender, state: str, *, best: bool, alone: bool) -> MethodPoin
     )
 
 
-def named_points(points: tuple[MethodPoint, ...]) -> list[MethodPoint]:
-    """Return the points that have their name beside them."""
-    return [point for point in points if point.best or len(points) <= MOST_NAMED]
+Place = tuple[Literal["above", "beside", "below"], Literal["left", "right"]]
+
+_PLACES: tuple[Place, ...] = (
+    *(("beside", "right"), ("beside", "left"), ("above", "right"), ("below", "right")),
+    *(("above", "left"), ("below", "left")),
+)
+_LETTER, _LINE, _POINT = 0.0165, 0.055, 0.02
+"""Width of a letter, height of a line and radius of a point, as parts of the map's sides."""
+
+_Box = tuple[float, float, float, float]
+
+
+def most_lost(points: tuple[MethodPoint, ...]) -> float:
+    """Return where the axis of what was lost ends, with room for names."""
+    return max([0.1, *(1.3 * point.loss for point in points)])
+
+
+def places_of_names(points: tuple[MethodPoint, ...]) -> dict[MethodPoint, Place]:
+    """Return where names stand so that none lies on another name or point.
+
+    Returns
+    -------
+    By point, of those that are named: the best of each method first, and of many points these
+    alone. One that fits nowhere has no name.
+    """
+    end = most_lost(points)
+    at = {point: (point.loss / end, point.mixing) for point in points}
+    taken = [(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y in at.values()]
+    places: dict[MethodPoint, Place] = {}
+    for point in sorted(points, key=lambda point: not point.best):
+        if not point.best and len(points) > MOST_NAMED:
+            continue
+        own = taken[points.index(point)]
+        for place in _PLACES:
+            box = _box(*at[point], len(point.name), place)
+            is_inside = box[0] > -0.02 and box[2] < 1.02 and box[1] > 0 and box[3] < 1.1
+            if is_inside and not any(_meet(box, other) for other in taken if other is not own):
+                places[point] = place
+                taken.append(box)
+                break
+    return places
+
+
+def _box(x: float, y: float, letters: int, place: Place) -> _Box:
+    """Return what a name covers: left, bottom, right, top."""
+    height, side = place
+    width = min(letters, LONGEST_NAME) * _LETTER
+    left = x + _POINT if side == "right" else x - _POINT - width
+    bottoms = {"above": y + _POINT, "beside": y - _LINE / 2, "below": y - _POINT - _LINE}
+    return left, bottoms[height], left + width, bottoms[height] + _LINE
+
+
+def _meet(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -64,9 +64,11 @@ def table(
     )
 
 
-def decimals(digits: int, help_text: str | None = None, *, unit: str = "") -> Any:
+def decimals(
+    digits: int, help_text: str | None = None, *, unit: str = "", width: int | None = None
+) -> Any:
     """Return the configuration of a column of numbers with so many digits after the point."""
-    return st.column_config.NumberColumn(format=f"%.{digits}f{unit}", help=help_text)
+    return st.column_config.NumberColumn(format=f"%.{digits}f{unit}", help=help_text, width=width)
 
 
 def csv(rows: pd.DataFrame) -> bytes:

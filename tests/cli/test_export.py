@@ -37,6 +37,7 @@ def run_file(finished: RunResults, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_scripts_and_settings_come_from_the_record(run_file: Path, tmp_path: Path) -> None:
     names = {"python": "a.py", "notebook": "a.ipynb", "r": "a.R", "settings": "a.toml"}
+    names["seurat-integration"] = "b.R"
     options = [x for k, v in names.items() for x in (f"--{k}", str(tmp_path / v))]
     assert cli.main(["export", str(run_file), *options]) == 0
     assert {p.name for p in tmp_path.iterdir()} == set(names.values())
@@ -46,7 +47,9 @@ def test_scripts_and_settings_come_from_the_record(run_file: Path, tmp_path: Pat
     assert "MIN_GENES = 5" in script
     assert "def content_digest(" in script
     assert "'/somewhere/pbmc.h5ad'" in (tmp_path / "a.ipynb").read_text()
-    assert f'h5ad <- "{run_file}"' in (tmp_path / "a.R").read_text()
+    for name in ("a.R", "b.R"):
+        assert f'h5ad <- "{run_file}"' in (tmp_path / name).read_text()
+    assert "RPCAIntegration" in (tmp_path / "b.R").read_text()
     assert RunParams.from_dict(read_settings(tmp_path / "a.toml")) == SMALL
 
 

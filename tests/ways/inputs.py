@@ -229,6 +229,16 @@ def another_tools_correction(folder: Path) -> Question:
     return replace(question, says=("labelled as doublets",))
 
 
+def seurats_tables_beside_the_data(folder: Path) -> Question:
+    """Counts, and in Harmony's place a table as the R script for CCA and RPCA writes it."""
+    question = counts(folder)
+    table = pd.DataFrame(components(cells()), index=cells().obs_names)
+    table.columns = [f"integrated.cca_{i + 1}" for i in range(table.shape[1])]
+    table[::-1].to_csv(folder / "cells_cca.csv", index_label="cell")
+    files = (*question.files, folder / "cells_cca.csv")
+    return replace(question, files=files, corrected="X_integrated.cca")
+
+
 def _with_empty_cells(column: str, level: str, folder: Path) -> Question:
     adata = cells()
     poor = np.arange(N_CELLS) < 30

@@ -112,7 +112,11 @@ def test_a_run_is_opened_again_by_all_ways(
 
 @pytest.mark.parametrize(
     "make",
-    [inputs.another_tools_correction, inputs.another_tools_correction_of_a_batch_that_is_lost],
+    [
+        inputs.another_tools_correction,
+        inputs.another_tools_correction_of_a_batch_that_is_lost,
+        inputs.seurats_tables_beside_the_data,
+    ],
     ids=lambda make: make.__name__,
 )
 def test_another_tools_correction_is_judged_alike(

@@ -129,7 +129,7 @@ Judgement = tuple[str, list[str], list[str]]
 
 def judged_by_python(question: Question, home: Path) -> Judgement:
     """Have the embedding in Harmony's place judged in a notebook."""
-    study = Study.read(question.files[0], **_named(question), home=home)
+    study = Study.read(question.files, **_named(question), home=home)
     found = study.diagnose(str(question.corrected))
     return found.verdict.kind, list(found.verdict.sentences), [*study.notes, *found.notes]
 
@@ -137,7 +137,7 @@ def judged_by_python(question: Question, home: Path) -> Judgement:
 def judged_by_command(question: Question, home: Path) -> Judgement:
     """Have it judged at a terminal."""
     name = str(question.corrected)
-    command = ["diagnose", str(question.files[0]), "--batch", question.batch, "--json"]
+    command = ["diagnose", *map(str, question.files), "--batch", question.batch, "--json"]
     command += ["--label", str(question.label), "--basis-after", name, "--home", str(home)]
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert cli.main(command) == 0

@@ -37,6 +37,9 @@ _COLUMNS = {
 }
 """Headings of the table of runs."""
 
+_ONLY_IN_FILE = ("mean_mixing", "scib_mixing", "scib_conservation")
+"""Left out on screen, where all columns fit without scrolling."""
+
 _PERCENT = ("least_mixing", "mean_mixing", "worst_loss")
 
 
@@ -72,11 +75,8 @@ def _comparison(dataset: Dataset, params: RunParams) -> None:
         st.markdown(sentence)
     _runs_table(found)
     _scib(dataset, params, runs)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        _map(dataset, found)
-    with right:
-        _states(found)
+    _map(dataset, found)
+    _states(found)
 
 
 def _key(dataset: Dataset, runs: Sequence[RunResults]) -> tuple[object, ...]:
@@ -111,9 +111,12 @@ def _runs_table(found: MethodComparison) -> None:
     numbers = (*_PERCENT, "ilisi", "seconds", "memory_mb")
     numbers += ("scib_total", "scib_mixing", "scib_conservation")
     columns: dict[str, Any] = {
-        _COLUMNS[name]: decimals(digits.get(name, 0), help_texts.get(name)) for name in numbers
+        _COLUMNS[name]: decimals(digits.get(name, 0), help_texts.get(name), width=85)
+        for name in numbers
     }
-    columns[_COLUMNS["merged"]] = st.column_config.TextColumn(help=help_texts["merged"])
+    columns |= {_COLUMNS[name]: None for name in _ONLY_IN_FILE}
+    columns[_COLUMNS["merged"]] = st.column_config.TextColumn(help=help_texts["merged"], width=110)
+    columns[_COLUMNS["run"]] = st.column_config.TextColumn(width=200)
     table(
         rows.drop(columns=empty).rename(columns=_COLUMNS),
         key="methods",
@@ -151,7 +154,8 @@ def _map(dataset: Dataset, found: MethodComparison) -> None:
     drawn = made.once(("method map", points, chosen), lambda: method_map(points, state=chosen))
     chart(drawn, key="methods-map")
     st.caption(
-        "The large points are the best run of each method; crosses are runs at which a state pays."
+        "The large points are the best run of each method; crosses are runs at which a state pays; "
+        "open ones mix by construction, so that their height says nothing."
     )
 
 
@@ -171,7 +175,7 @@ def _states(found: MethodComparison) -> None:
 
 
 def _lost(one: Contender) -> str:
-    return f"{one.name} (%)"
+    return f"{one.method} (%)"
 
 
 def _state_row(name: str, shown: Sequence[Contender]) -> dict[str, Any]:
