@@ -17,6 +17,7 @@ from harmony_core.runs import concordance, history, iterations
 from harmony_core.runs.concordance import computed_concordance
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.plan import Plan
+from harmony_core.runs.release_pair import computed_pair
 from harmony_core.runs.results import RunResults
 from harmony_core.store import HOME_VARIABLE, Dataset, examples
 from harmony_core.verdict.grid import grid
@@ -276,6 +277,23 @@ def test_what_is_more_than_chance_is_told_of_seeds_releases_and_a_kept_run(
     run.set_value(next(name for name in run.options if "theta 0" in name)).run()
     assert not small.exception
     assert any(each.value.startswith("Harmony, theta 0") for each in small.markdown)
+
+
+def test_harmony_1_and_2_stand_in_the_pictures_with_what_changed(
+    small: AppTest, finished: Dataset
+) -> None:
+    pair = computed_pair(finished, SMALL)
+    sides = {"left": pair.one.plan.run, "right": pair.two.plan.run}
+    history.save_settings(finished, pair.one.params)
+    small.run()
+    assert not small.exception
+    assert plain(pair.sentence, longest=800) in [each.value for each in small.markdown]
+    small.button(key="release-pair-show").click().run()
+    assert not small.exception
+    for side, name in sides.items():
+        assert small.selectbox(key=f"compare-{side}:{finished.fingerprint}").value == name
+    small.button(key="release-pair-end").click().run()
+    assert "release-pair-show" in {button.key for button in small.button}
 
 
 def test_data_of_ones_own_have_no_link(small: AppTest) -> None:

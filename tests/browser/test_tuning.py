@@ -181,3 +181,19 @@ def assert_names_are_text(page: Page) -> None:
     assert page.evaluate("window.pwned") is None
     made = "img[src='x'], img[src*='.org'], a[href*='.org'], a[href^='javascript']"
     assert [found.get_attribute("href") for found in page.locator(made).all()] == []
+
+
+def test_methods_and_releases_are_asked_for_and_withdrawn(page: Page, serve: Serve) -> None:
+    open_tune(page, serve("app.py"))
+    settle(page)
+    page.get_by_text("Other methods: is Harmony the right tool here?").click()
+    expect(page.get_by_text("What was lost", exact=True)).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Harmony", exact=True).first).to_be_visible()
+    missing = page.get_by_role("button", name="Methods that are not installed")
+    if missing.count():
+        missing.click()
+        expect(page.get_by_text("-m pip install").first).to_be_visible(timeout=SOON)
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="Run both").click()
+    page.get_by_role("button", name="Cancel").click(timeout=SOON)
+    expect(page.get_by_role("button", name="Run both")).to_be_visible(timeout=SOON)

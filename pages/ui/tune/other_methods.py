@@ -29,7 +29,7 @@ _OPEN = "methods-open"
 _WORST = "The state that lost most"
 
 _COLUMNS = {
-    **{"run": "Run", "verdict": "Verdict", "least_mixing": "Least mixing (%)"},
+    **{"run": "Run", "verdict": "Verdict", "least_mixing": "Mixing (%)"},
     **{"mean_mixing": "Mean mixing (%)", "ilisi": METRICS["ilisi"].title},
     **{"worst_state": "Lost most", "worst_loss": "Lost (%)", "merged": "Merged"},
     **{"seconds": "Seconds", "memory_mb": "Memory (MB)", "scib_total": "scIB total"},
@@ -37,8 +37,12 @@ _COLUMNS = {
 }
 """Headings of the table of runs."""
 
-_ONLY_IN_FILE = ("mean_mixing", "scib_mixing", "scib_conservation")
-"""Left out on screen, where all columns fit without scrolling."""
+_ONLY_IN_FILE = ("mean_mixing", "ilisi", "scib_mixing", "scib_conservation")
+_WIDTHS = {
+    **{"run": 170, "verdict": 122, "least_mixing": 80, "worst_state": 122, "worst_loss": 68},
+    **{"merged": 105, "seconds": 72, "memory_mb": 95, "scib_total": 70},
+}
+"""In pixels: with the columns that are left out, all fit on a narrow screen without scrolling."""
 
 _PERCENT = ("least_mixing", "mean_mixing", "worst_loss")
 
@@ -75,8 +79,16 @@ def _comparison(dataset: Dataset, params: RunParams) -> None:
         st.markdown(sentence)
     _runs_table(found)
     _scib(dataset, params, runs)
+    for note in _notes_on_methods(found):
+        st.caption(plain(note, longest=600))
     _map(dataset, found)
     _states(found)
+
+
+def _notes_on_methods(found: MethodComparison) -> list[str]:
+    """Return what is to be known of every result of a method, each once; the data's are above."""
+    methods = [row.params.method.method for row in found.rows if row.params.method is not None]
+    return list(dict.fromkeys(note for method in methods for note in method.notes))
 
 
 def _key(dataset: Dataset, runs: Sequence[RunResults]) -> tuple[object, ...]:
@@ -99,6 +111,8 @@ def _runs_table(found: MethodComparison) -> None:
     rows[list(_PERCENT)] = (100 * rows[list(_PERCENT)]).round()
     empty = [name for name in rows if name.startswith("scib") and rows[name].isna().all()]
     help_texts = {
+        "least_mixing": "Of the batch that is mixed least; missing of a method that mixes by "
+        "construction.",
         "worst_loss": "Part of its nearest neighbours that changed to other cells: the number "
         "that the verdict goes by.",
         "merged": "What the verdict says was merged with another state.",
@@ -111,12 +125,14 @@ def _runs_table(found: MethodComparison) -> None:
     numbers = (*_PERCENT, "ilisi", "seconds", "memory_mb")
     numbers += ("scib_total", "scib_mixing", "scib_conservation")
     columns: dict[str, Any] = {
-        _COLUMNS[name]: decimals(digits.get(name, 0), help_texts.get(name), width=85)
+        _COLUMNS[name]: decimals(digits.get(name, 0), help_texts.get(name), width=_WIDTHS.get(name))
         for name in numbers
     }
+    columns |= {
+        _COLUMNS[name]: st.column_config.TextColumn(help=help_texts.get(name), width=_WIDTHS[name])
+        for name in ("run", "verdict", "worst_state", "merged")
+    }
     columns |= {_COLUMNS[name]: None for name in _ONLY_IN_FILE}
-    columns[_COLUMNS["merged"]] = st.column_config.TextColumn(help=help_texts["merged"], width=110)
-    columns[_COLUMNS["run"]] = st.column_config.TextColumn(width=200)
     table(
         rows.drop(columns=empty).rename(columns=_COLUMNS),
         key="methods",
