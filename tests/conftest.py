@@ -18,6 +18,8 @@ from tests.wheel import build_wheel, install
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
+BROWSER = Path(__file__).parent / "browser"
+
 SMALL = RunParams(
     harmony=HarmonyParams(batch=("batch",), max_iter=3),
     prepare=PrepareParams(min_genes=5, n_top_genes=150, n_pcs=10),
@@ -25,16 +27,12 @@ SMALL = RunParams(
 )
 """Settings for `simulated`, so that a run takes a second or two."""
 
-ALONE = ("app", "browser", "jobs", "test_installed.py")
-"""What other tests must not run beside: what a viewer sees in time, and who waits for whom."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run alone."""
-    here = Path(__file__).parent
+    """Mark the tests in a browser."""
     for item in items:
-        if here in item.path.parents and item.path.relative_to(here).parts[0] in ALONE:
-            item.add_marker("alone")
+        if BROWSER in item.path.parents:
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def test_an_installation_finds_the_examples(commands: Path, tmp_path: Path) -> N
     assert found.returncode == 0, found.stderr
     lines = found.stdout.splitlines()
     assert all(Path(path).is_relative_to(commands.parent) for path in lines[::2])
-    assert [int(n) for n in lines[1::2]] == [4000, 2400]
+    assert [int(n) for n in lines[1::2]] == [4000, 3000, 2400]
     assert len(lines) == 2 * len(EXAMPLES)
 
 
