@@ -24,7 +24,7 @@ CONTRAST = {**EVERYTHING, "runOnly": ["color-contrast"]}
 def test_axe_finds_nothing_serious_on_any_page(page: Page, serve: Serve) -> None:
     open_tune(page, serve("app.py"))
     found = _serious(page, "Tune", EVERYTHING)
-    for title in ("Marker genes", "Diagnostics", "Export", "Data"):
+    for title in ("Lessons", "Marker genes", "Diagnostics", "Export", "Data"):
         page.get_by_role("link", name=title, exact=True).click()
         expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible(timeout=SOON)
         found += _serious(page, title, EVERYTHING)
