@@ -34,6 +34,7 @@ from real_designs import RealSet, is_type, real_sets, words
 from real_truth import LabelledCells
 
 from harmony_core import Study
+from harmony_core.io.writing import write_text_whole
 from harmony_core.methods import harmony
 from harmony_core.params import HarmonyParams, RunParams
 from harmony_core.runs.comparing import computed_comparison, method_runs
@@ -52,18 +53,34 @@ def main() -> None:
         batch_columns=dict(options.batch),
         label_columns=dict(options.label),
     )
-    rows: list[dict[str, Any]] = []
+    rows = _rows_before(options.json)
+    done = {row["set"] for row in rows}
     for one in sets:
+        if one.name in done:
+            continue
         started = time.time()
         try:
             rows += compared(one, options.methods, options.theta)
         except Exception as error:  # one set must not take the others' figures with it
             print(f"{one.name}: {type(error).__name__}: {error}", file=sys.stderr)
         print(f"{time.time() - started:5.0f} s  {one.name}", file=sys.stderr)
-    figures = summarise(rows)
-    print(report_text(rows, figures))
-    if options.json:
-        options.json.write_text(json.dumps({"figures": figures, "runs": rows}, indent=1) + "\n")
+        if options.json:
+            _write(options.json, rows)
+    print(report_text(rows, summarise(rows)))
+
+
+def _rows_before(path: Path | None) -> list[dict[str, Any]]:
+    """Return the runs that a file of figures holds, of a benchmark that was interrupted."""
+    if path is None or not path.is_file():
+        return []
+    rows: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["runs"]
+    return rows
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write all figures so far, whole or not at all."""
+    text = json.dumps({"figures": summarise(rows), "runs": rows}, indent=1) + "\n"
+    write_text_whole(path, text)
 
 
 def _options() -> argparse.Namespace:
@@ -83,7 +100,11 @@ def _options() -> argparse.Namespace:
         parser.add_argument(
             option, action="append", default=[], type=column_of_set, metavar="NAME=COLUMN"
         )
-    parser.add_argument("--json", type=Path, help="write all figures and runs to this file")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="write figures and runs to this file after each set; sets that it has are not run",
+    )
     return parser.parse_args()
 
 

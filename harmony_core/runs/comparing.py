@@ -102,7 +102,7 @@ def computed_comparison(
     before_each
         Called with each run before it begins; what it returns hears of its progress.
     targets
-        Stages to compute of each run.
+        Stages to compute of each run; scIB scores an embedding, so graphs go without.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def computed_comparison(
         save_settings(dataset, params)  # so that a dashboard on the same store shows it
         pipeline = Pipeline(dataset, params, listen(params))
         try:
-            pipeline.run(*targets)
+            pipeline.run(*_possible(params, targets))
         except Cancelled:
             raise
         except HarmonyExplorerError as error:
@@ -127,3 +127,7 @@ def computed_comparison(
         except MemoryError:
             problems[params] = "There was not enough memory; use fewer cells or a larger machine."
     return compare_runs([RunResults(dataset, params) for params in runs], problems)
+
+
+def _possible(params: RunParams, targets: Sequence[str]) -> list[str]:
+    return [name for name in targets if not (params.gives_graph and name == "scib_after")]

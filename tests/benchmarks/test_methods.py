@@ -41,3 +41,8 @@ def test_methods_are_judged_by_verdict_scib_and_truth(tmp_path):
     assert figures["methods"]["Scanorama"]["failed"] == 1
     assert figures["judges"]["verdict"]["of"] == 1
     assert "1 data sets, 2 runs" in done.stdout
+    again = subprocess.run(
+        command, cwd=PROJECT, env=nowhere, capture_output=True, text=True, check=True
+    )
+    assert again.stdout == done.stdout  # what the file has is not run again
+    assert " s  mine" not in again.stderr

@@ -16,6 +16,7 @@ from harmony_core.export.scripts.python import python_script
 from harmony_core.export.scripts.seurat import r_script
 from harmony_core.export.tables import run_tables
 from harmony_core.params import MethodParams, RunParams
+from harmony_core.runs.comparing import computed_comparison
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
@@ -62,6 +63,13 @@ def test_its_neighbours_are_judged_as_they_are(run: RunResults) -> None:
         _ = Run(run).embedding
     with pytest.raises(DataError, match="gives a graph only"):
         Pipeline(run.dataset, run.params).run("scib_after")
+
+
+def test_it_is_compared_without_scib(run: RunResults) -> None:
+    targets = ("assess", "scib_after")
+    (row,) = computed_comparison(run.dataset, [run.params], targets=targets).rows
+    assert row.problem == ""
+    assert row.contender is not None
 
 
 def test_clusters_and_pictures_come_from_its_graph(run: RunResults) -> None:

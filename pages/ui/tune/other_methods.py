@@ -146,7 +146,7 @@ def _scib(dataset: Dataset, params: RunParams, runs: Sequence[RunResults]) -> No
     if params.label is None:
         return
     group = Group("scib", dataset, "scib_before", "scib_after")
-    every = [run.params for run in runs]
+    every = [run.params for run in runs if not run.params.gives_graph]
     missing = [run for run in every if run not in group.done(every)]
     if not group.watch(what="runs") and missing:
         st.button(
