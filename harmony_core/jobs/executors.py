@@ -61,7 +61,7 @@ def dask_cluster(address: str) -> Executor:
     except ImportError:
         raise HarmonyExplorerError(
             f"{SCHEDULER_VARIABLE} names a Dask scheduler, but Dask is not installed; "
-            'install it with: pip install "harmony-explorer[cluster]"'
+            'install it from the checkout, with: pip install ".[cluster]"'
         ) from None
     client: Any = Client.__new__(Client)
     try:

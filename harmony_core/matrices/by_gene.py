@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from harmony_core.errors import DataError
 from harmony_core.matrices.blocks import cell_blocks, stretches
 
 _PARTS = {"data": np.float32, "indices": np.int32}
@@ -90,6 +91,12 @@ class ByGene:
         indptr = np.asarray(arrays["indptr"][start : end + 1])
         values = slice(int(indptr[0]), int(indptr[-1]))
         parts = (np.array(arrays["data"][values]), np.array(arrays["indices"][values]))
+        cells = parts[1]
+        if len(cells) and not 0 <= cells.min() <= cells.max() < self.shape[0]:
+            raise DataError(  # compiled code would read foreign memory
+                "The expression values that the store keeps of these data are damaged; delete the "
+                "folder of the dataset in the store, and load the file again."
+            )
         return sp.csc_matrix((*parts, indptr - indptr[0]), shape=(self.shape[0], end - start))
 
 

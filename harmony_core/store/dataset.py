@@ -28,6 +28,7 @@ from harmony_core.params import RunParams
 from harmony_core.store.files import load_arrays, process_bytes, save_arrays, touch
 from harmony_core.store.info import INFO_FILE, DatasetInfo, Reading, StartSettings
 from harmony_core.store.keys import StageKey, StageResult
+from harmony_core.store.soundness import checksums, is_sound_dataset, is_sound_stage
 
 if TYPE_CHECKING:
     from harmony_core.matrices.by_gene import ByGene
@@ -38,6 +39,17 @@ class Dataset:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it was written completely and can still be read; looked at once a process.
+
+        Raises
+        ------
+        OSError
+            If the disk gives an error that says nothing about the files.
+        """
+        return is_sound_dataset(Dataset(self.folder), self.folder / INFO_FILE)
 
     @property
     def fingerprint(self) -> str:
@@ -153,6 +165,8 @@ class Dataset:
             arrays, values = load_arrays(mark.parent), info["values"]
             if sorted(arrays) != info["arrays"]:
                 raise ValueError("arrays are missing")
+            if not is_sound_stage(mark, arrays, info.get("sums")):
+                raise ValueError("arrays have changed")
         except OSError:
             return None
         except Exception:  # of a damaged file's header numpy says almost anything
@@ -239,7 +253,12 @@ class Dataset:
         target = stages / key.folder
         try:
             save_arrays(temporary, arrays)
-            info = {"arrays": sorted(arrays), "values": values, "memory": process_bytes()}
+            info = {
+                "arrays": sorted(arrays),
+                "values": values,
+                "memory": process_bytes(),
+                "sums": checksums({name: np.asarray(array) for name, array in arrays.items()}),
+            }
             (temporary / "info.json").write_text(json.dumps(info), "utf-8")
             shutil.rmtree(target, ignore_errors=True)
             with contextlib.suppress(FileExistsError):  # put there by another server just now

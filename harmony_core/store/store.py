@@ -35,7 +35,6 @@ import platformdirs
 from harmony_core.errors import ParameterError, StoreError, full_disk
 from harmony_core.store.dataset import Dataset, evicted_error
 from harmony_core.store.files import last_used, tree_size
-from harmony_core.store.info import INFO_FILE
 
 HOME_VARIABLE = "HARMONY_EXPLORER_HOME"
 SIZE_VARIABLE = "HARMONY_EXPLORER_CACHE_GB"
@@ -103,12 +102,12 @@ class Store:
         Raises
         ------
         FileError
-            If it is not there, or was not written completely.
+            If it is not there, was not written completely, or can't be read any more.
         """
-        folder = self.datasets_folder / Path(fingerprint).name
-        if not (folder / INFO_FILE).is_file():
+        dataset = Dataset(self.datasets_folder / Path(fingerprint).name)
+        if not dataset.is_sound:
             raise evicted_error()
-        return Dataset(folder)
+        return dataset
 
     @contextlib.contextmanager
     def new_dataset(self, fingerprint: str) -> Iterator[Path | None]:
@@ -117,12 +116,14 @@ class Store:
         Yields None if the dataset is in the store already.
         """
         target = self.datasets_folder / fingerprint
-        if (target / INFO_FILE).is_file():
+        if Dataset(target).is_sound:
             yield None
             return
         temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self.datasets_folder))
         try:
             yield temporary
+            if target.is_dir() and not Dataset(target).is_sound:
+                _take_over(target, temporary)
             with contextlib.suppress(OSError):  # another server was first with the same content
                 temporary.rename(target)
         finally:
@@ -168,6 +169,16 @@ class Store:
     def _paths(self, pattern: str) -> list[Path]:
         """Return what matches; unlike `Path.glob` this bears folders that vanish meanwhile."""
         return [self.home / name for name in glob.glob(pattern, root_dir=self.home)]
+
+
+def _take_over(damaged: Path, new: Path) -> None:
+    """Have a dataset that is written again keep the runs and results of the one it replaces."""
+    for name in ("stages", "runs"):
+        (new / name).mkdir(exist_ok=True)
+        for part in (damaged / name).glob("[!.]*"):
+            if not (new / name / part.name).exists():
+                part.rename(new / name / part.name)
+    shutil.rmtree(damaged, ignore_errors=True)
 
 
 def size_limit() -> float:

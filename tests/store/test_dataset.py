@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import anndata as ad
 import numpy as np
 import pytest
 
-from harmony_core.errors import DataError, full_disk
-from harmony_core.store import StageKey, Store, digest
+from harmony_core.errors import DataError, FileError, full_disk
+from harmony_core.store import Dataset, StageKey, Store, digest
 from harmony_core.store.ingest import ingest
 
 
@@ -82,3 +83,42 @@ def test_a_full_disk_is_said_when_a_stage_can_not_be_kept(
         kept.computed(StageKey("demo", digest(1)), lambda: ({"a": np.zeros(9)}, {}))
     assert "no room left on the disk of" in full_disk(found.value)
     assert not list((kept.folder / "stages").glob(".new-*"))
+
+
+@pytest.mark.parametrize(
+    "part", ["dataset.json", "obs.parquet", "var.parquet", "matrix/indptr.npy"]
+)
+def test_a_damaged_dataset_is_absent_and_is_written_again_with_its_results(
+    store: Store, simulated: ad.AnnData, part: str
+) -> None:
+    key = StageKey("demo", digest(1))
+    kept = ingest(store, simulated, name="mine")
+    kept.computed(key, lambda: ({"a": np.ones(3)}, {}))
+    path = kept.folder / part
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    path.unlink()
+    path.write_bytes(content)
+    mark = kept.folder / "dataset.json"
+    shutil.copy(mark, mark.with_suffix(".new"))  # as another process would find it
+    mark.with_suffix(".new").replace(mark)
+    with pytest.raises(FileError, match="no longer in the store"):
+        store.dataset(kept.fingerprint)
+    again = ingest(store, simulated, name="mine")
+    assert again.fingerprint == kept.fingerprint
+    assert again.is_finished(key)
+    assert len(store.dataset(again.fingerprint).obs) == simulated.n_obs
+
+
+def test_a_result_whose_bytes_have_changed_is_computed_again(dataset: Dataset) -> None:
+    key = StageKey("flipped", digest(1))
+    dataset.computed(key, lambda: ({"a": np.arange(100)}, {}))
+    path = dataset.folder / "stages" / key.folder / "a.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    mark = path.with_name("info.json")
+    shutil.copy(mark, mark.with_suffix(".new"))  # as another process would find it
+    mark.with_suffix(".new").replace(mark)
+    assert dataset.finished(key) is None
+    assert (dataset.computed(key, lambda: ({"a": np.arange(100)}, {})).arrays["a"] < 100).all()

@@ -1,0 +1,99 @@
+"""Whether what the store keeps can be read: what can't counts as absent, and is written again.
+
+All of it is looked at once a process. Disks, and people, change files behind a program's back; one
+that was cut or overwritten would stop every page, and wrong positions end in a crash.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harmony_core._typing import Arrays
+
+if TYPE_CHECKING:
+    from harmony_core.store.dataset import Dataset
+
+_sound: set[tuple[str, int]] = set()
+"""Marks and their inodes: one that was written anew has another."""
+
+
+def checksums(arrays: Arrays) -> dict[str, int]:
+    """Return a number for each array's bytes that another content would hardly have."""
+    return {
+        name: zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        for name, array in arrays.items()
+        if array.size
+    }
+
+
+def is_sound_stage(mark: Path, arrays: Arrays, sums: Mapping[str, Any] | None) -> bool:
+    """Return whether a stage's arrays are as they were written; looks once a process.
+
+    Parameters
+    ----------
+    sums
+        Of when they were written; None in stores from before.
+    """
+    known = _known(mark)
+    if known in _sound:
+        return True
+    if sums is not None and checksums(arrays) != sums:
+        return False
+    _sound.add(known)
+    return True
+
+
+def is_sound_dataset(dataset: Dataset, mark: Path) -> bool:
+    """Return whether the parts of a dataset are there and fit together; looks once a process.
+
+    Raises
+    ------
+    OSError
+        If the disk gives an error that says nothing about the files.
+    """
+    try:
+        known = _known(mark)
+        if known in _sound:
+            return True
+        if not _fits_together(dataset):
+            return False
+    except MemoryError:
+        raise
+    except OSError as error:  # Arrow raises one without a number on a damaged file
+        if error.errno not in (None, errno.ENOENT, errno.ENOTDIR):
+            raise
+        return False
+    except Exception:  # of damaged files numpy, Arrow and JSON say almost anything
+        return False
+    _sound.add(known)
+    return True
+
+
+def _known(mark: Path) -> tuple[str, int]:
+    return str(mark), os.stat(mark).st_ino
+
+
+def _fits_together(dataset: Dataset) -> bool:
+    n_cells = dataset.info.n_cells
+    stored = [dataset.embedding(name) for name in dataset.info.stored_embeddings]
+    if len(dataset.obs) != n_cells or any(len(values) != n_cells for values in stored):
+        return False
+    matrix = dataset.matrix
+    if matrix is None:
+        return dataset.info.kind == "none"
+    data, indices, indptr = (matrix[name] for name in ("data", "indices", "indptr"))
+    starts = np.asarray(indptr)
+    return bool(
+        len(starts) == len(dataset.symbols) + 1
+        and starts[0] == 0
+        and len(data) == len(indices) == starts[-1]
+        and (starts[1:] >= starts[:-1]).all()
+        and dataset.source.is_file()
+    )
