@@ -108,7 +108,7 @@ def stage(home: Path, fingerprint: str, folder: str) -> tuple[dict[str, Any], di
     info = json.loads((where / "info.json").read_text("utf-8"))
     arrays = {path.stem: np.load(path, allow_pickle=False) for path in where.glob("*.npy")}
     assert sorted(arrays) == info["arrays"]
-    assert set(info) - {"memory"} == {"arrays", "values"}
+    assert set(info) - {"memory", "sums"} == {"arrays", "values"}
     return arrays, {k: v for k, v in info["values"].items() if k != "seconds"}
 
 
