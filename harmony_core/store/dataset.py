@@ -49,7 +49,25 @@ class Dataset:
         OSError
             If the disk gives an error that says nothing about the files.
         """
-        return is_sound_dataset(Dataset(self.folder), self.folder / INFO_FILE)
+        return is_sound_dataset(self.folder / INFO_FILE, Dataset(self.folder)._fits_together)
+
+    def _fits_together(self) -> bool:
+        """Read all but the values of the matrix, and return whether the sizes agree."""
+        n_cells = self.info.n_cells
+        stored = [self.embedding(name) for name in self.info.stored_embeddings]
+        if len(self.obs) != n_cells or any(len(values) != n_cells for values in stored):
+            return False
+        matrix = self.matrix
+        if matrix is None:
+            return self.info.kind == "none"
+        starts = np.asarray(matrix["indptr"])
+        return bool(
+            len(starts) == len(self.symbols) + 1
+            and starts[0] == 0
+            and len(matrix["data"]) == len(matrix["indices"]) == starts[-1]
+            and (starts[1:] >= starts[:-1]).all()
+            and self.source.is_file()
+        )
 
     @property
     def fingerprint(self) -> str:

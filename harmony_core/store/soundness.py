@@ -9,16 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from harmony_core._typing import Arrays
-
-if TYPE_CHECKING:
-    from harmony_core.store.dataset import Dataset
 
 _sound: set[tuple[str, int]] = set()
 """Marks and their inodes: one that was written anew has another."""
@@ -50,8 +47,15 @@ def is_sound_stage(mark: Path, arrays: Arrays, sums: Mapping[str, Any] | None) -
     return True
 
 
-def is_sound_dataset(dataset: Dataset, mark: Path) -> bool:
+def is_sound_dataset(mark: Path, fits_together: Callable[[], bool]) -> bool:
     """Return whether the parts of a dataset are there and fit together; looks once a process.
+
+    Parameters
+    ----------
+    mark
+        Its ``dataset.json``.
+    fits_together
+        Reads the parts, and returns whether they fit; may raise anything.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def is_sound_dataset(dataset: Dataset, mark: Path) -> bool:
         known = _known(mark)
         if known in _sound:
             return True
-        if not _fits_together(dataset):
+        if not fits_together():
             return False
     except MemoryError:
         raise
@@ -78,22 +82,3 @@ def is_sound_dataset(dataset: Dataset, mark: Path) -> bool:
 
 def _known(mark: Path) -> tuple[str, int]:
     return str(mark), os.stat(mark).st_ino
-
-
-def _fits_together(dataset: Dataset) -> bool:
-    n_cells = dataset.info.n_cells
-    stored = [dataset.embedding(name) for name in dataset.info.stored_embeddings]
-    if len(dataset.obs) != n_cells or any(len(values) != n_cells for values in stored):
-        return False
-    matrix = dataset.matrix
-    if matrix is None:
-        return dataset.info.kind == "none"
-    data, indices, indptr = (matrix[name] for name in ("data", "indices", "indptr"))
-    starts = np.asarray(indptr)
-    return bool(
-        len(starts) == len(dataset.symbols) + 1
-        and starts[0] == 0
-        and len(data) == len(indices) == starts[-1]
-        and (starts[1:] >= starts[:-1]).all()
-        and dataset.source.is_file()
-    )
