@@ -174,3 +174,25 @@ def test_a_lesson_of_ones_own_is_read_from_an_allowed_folder(
     app.run()
     assert not app.exception
     assert "step 1 of 1: \\!\\[x\\]" in _text(app)
+
+
+def test_the_page_shows_all_steps_to_who_teaches_and_takes_a_file(
+    app: AppTest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("course")
+    monkeypatch.setenv("HARMONY_EXPLORER_DATA", str(folder))
+    (folder / "mine.toml").write_text(LEAST)
+    app.run()
+    app.switch_page("pages/lessons.py").run()
+    assert "What usually goes wrong" not in _text(app)
+    app.toggle(key="lessons-teaching").set_value(True).run()
+    assert "What usually goes wrong" in _text(app)
+    assert "[Link to this step](./?lesson=theta&step=4)" in _text(app)
+    for path, sentence in (("gone.toml", "There is no file"), ("mine.toml", "is in the list")):
+        app.text_input(key="lesson-path").set_value(path).run()
+        app.button(key="lesson-read").click().run()
+        assert not app.exception
+        assert sentence in _text(app)
+    assert [b.key for b in app.button if b.key.startswith("begin-")][-1] == "begin-mine.toml"
+    app.button(key="open-film-1").click().run()
+    assert app.session_state["lesson-in-hand"] == ("film", 1)

@@ -134,7 +134,7 @@ def open_step(key: str, place: int, *, solved: bool = False) -> None:
     evidence_table.clear(dataset)
     if step.view.mark is not None and params.label is not None:
         evidence_table.mark_label(dataset, params.label, step.view.mark)
-    replay.switch(dataset, on=step.view.film)
+    replay.switch(dataset, params, on=step.view.film)
 
 
 def begin(key: str, place: int, solved: bool = False) -> None:

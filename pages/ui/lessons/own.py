@@ -49,7 +49,8 @@ def choose() -> None:
 
 def _take(add: Callable[[], str]) -> None:
     try:
-        st.session_state[_SAID] = (True, current.lessons()[add()].title)
+        key = add()
+        st.session_state[_SAID] = (True, current.lessons()[key].title)
     except InputError as error:
         st.session_state[_SAID] = (False, str(error))
 

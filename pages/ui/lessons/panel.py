@@ -47,6 +47,8 @@ def _head(found: InHand) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         title, heading = plain(lesson.title, longest=100), plain(found.step.title, longest=100)
         st.markdown(f"**{title}** · {where}: {heading}", width="stretch")
+        buttons = st.container(horizontal=True, gap="small", width="content")
+    with buttons:  # which stay together where they don't fit beside the title
         for label, to in (("Previous step", -1), ("Next step", 1)):
             st.button(
                 label,

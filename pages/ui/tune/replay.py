@@ -12,6 +12,7 @@ from harmony_core.figures.screen.heatmaps import soft_cluster_heatmap
 from harmony_core.params import RunParams
 from harmony_core.runs import iterations
 from harmony_core.runs.iterations import Frame
+from harmony_core.runs.plan import Plan
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
 from pages.ui import panels, part, state
@@ -25,6 +26,7 @@ SECONDS_A_FRAME = 1.6
 FILM = "film"
 """What is said to the pictures when the next frame's time has come."""
 
+_FRAME = "film-frame:{}"
 _SWITCH, _PLAYING, _ADVANCED = "film", "film-playing", "film-advanced"
 
 
@@ -74,9 +76,11 @@ def frame_on_screen(results: RunResults) -> int | None:
     return _here(results) if on else None
 
 
-def switch(dataset: Dataset, *, on: bool) -> None:
-    """Switch the film on or off; to be called from a widget's callback."""
+def switch(dataset: Dataset, params: RunParams, *, on: bool) -> None:
+    """Switch a run's film on, at its start, or off; to be called from a widget's callback."""
     st.session_state[state.key(_SWITCH, dataset)] = on
+    if on:
+        st.session_state[_FRAME.format(Plan(dataset, params).run)] = 0
 
 
 def draw(results: RunResults) -> None:
@@ -264,4 +268,4 @@ def _group(dataset: Dataset) -> Group:
 
 
 def _frame(results: RunResults) -> str:
-    return f"film-frame:{results.plan.run}"
+    return _FRAME.format(results.plan.run)
