@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _BUILD = "import sys; from setuptools import build_meta; build_meta.build_{}(sys.argv[1])"
 _PROJECT = (
     *("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "requirements.lock"),
-    *("app.py", ".streamlit", "pages", "harmony_core", "sample_data"),
+    *("app.py", ".streamlit", "lessons", "pages", "harmony_core", "sample_data"),
 )
 
 
