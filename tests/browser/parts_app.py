@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from harmony_core.jobs.job_folder import JobFolder
 from harmony_core.jobs.places import Place
@@ -25,6 +26,7 @@ from pages.ui.line import components as line
 from pages.ui.line import listeners
 from pages.ui.line.route import route
 from pages.ui.part import Part, say
+from pages.ui.same_origin import SameOrigin
 
 STAGES = {"picture": 0.15, "verdict": 0.15, "genes": 0.01, "notes": 0.29}
 """Seconds that each takes; two are stored nearly together."""
@@ -132,4 +134,9 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 elif __name__ == "parts_app":
-    app = st.App(__file__, routes=[route()], lifespan=serving.lifespan)
+    app = st.App(
+        __file__,
+        routes=[route()],
+        lifespan=serving.lifespan,
+        middleware=[Middleware(SameOrigin)],
+    )
