@@ -20,16 +20,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harmony_core.finished_run import Run
     from harmony_core.io.read import read
     from harmony_core.params import HarmonyParams, PrepareParams, RunParams
     from harmony_core.runs.pipeline import Pipeline
     from harmony_core.runs.results import RunResults
     from harmony_core.store import Store
     from harmony_core.store.ingest import ingest, ingest_file
-    from harmony_core.study import Run, Study
+    from harmony_core.study import Study
 
 _HOMES = {
-    "Run": "study",
+    "Run": "finished_run",
     "Study": "study",
     "ingest": "store.ingest",
     "ingest_file": "store.ingest",

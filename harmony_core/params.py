@@ -1,130 +1,20 @@
-"""All settings of a run: frozen groups with defaults, ranges and checks.
-
-The ranges here are the only ones: sliders, the command line and saved settings all read them.
-"""
+"""All settings of a run, in frozen groups with defaults."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import reprlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from harmony_core.errors import ParameterError
+from harmony_core.harmony_params import HarmonyParams as HarmonyParams
 from harmony_core.method_params import MethodParams as MethodParams
-from harmony_core.of_batch import OfBatch, checked_rows, of_levels
-from harmony_core.ranges import Range
-
-_P = TypeVar("_P", bound="_Group")
-
-
-RANGES: Mapping[str, Range] = {
-    "min_genes": Range(low=0, high=20_000, step=50),
-    "max_genes": Range(low=100, high=100_000, step=100),
-    "min_cells": Range(low=0, high=1_000, step=1),
-    "max_mito": Range(low=0, high=100, step=1),
-    "n_top_genes": Range(low=50, high=20_000, step=100),
-    "n_pcs": Range(low=2, high=200, step=1),
-    "max_doublet": Range(low=0, high=1, step=0.05),
-    "skip_dims": Range(low=0, high=10, step=1),
-    "use_dims": Range(low=2, high=1_000, step=1),
-    "theta": Range(low=0, high=100, step=0.25, slider_high=10),
-    "sigma": Range(low=0.01, high=0.5, step=0.01),
-    "nclust": Range(low=2, high=200, step=1),
-    "max_iter": Range(low=0, high=50, step=1),
-    "tau": Range(low=0, high=100, step=1),
-    "alpha": Range(low=0.01, high=5, step=0.05),
-    "lamb": Range(low=0, high=100, step=0.1),
-    "block_size": Range(low=0.01, high=0.5, step=0.01),
-    "max_iter_kmeans": Range(low=1, high=50, step=1),
-    "epsilon_cluster": Range(low=0, high=0.1, step=0.0005),
-    "epsilon_harmony": Range(low=0, high=0.1, step=0.001),
-    "batch_prop_cutoff": Range(low=0, high=0.1, step=1e-5),
-    "n_neighbors": Range(low=5, high=50, step=1),
-    "min_dist": Range(low=0, high=1, step=0.05),
-    "spread": Range(low=0.5, high=3, step=0.1),
-    "resolution": Range(low=0.05, high=5, step=0.05),
-    "seed": Range(low=0, high=2**31 - 1, step=1),
-}
-"""Allowed values per setting."""
-
-
-def _plain(value: Any) -> Any:
-    """Return numpy's numbers and arrays as Python's, and lists as tuples, which can be keys."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _json(value: Any) -> Any:
-    """Return a setting as it comes out of a JSON file."""
-    if value is None or type(value) in (bool, int, float, str):  # most: a page writes hundreds
-        return value
-    return json.loads(json.dumps(value))
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Shared by the dataclasses below: to and from plain JSON values."""
-
-    written_as: ClassVar[Mapping[str, str]] = {}
-    """Fields whose name in files is another."""
-    came_later: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are left out at their default: names of runs from before them stay."""
-
-    def __post_init__(self) -> None:
-        for field_ in dataclasses.fields(self):
-            object.__setattr__(self, field_.name, _plain(getattr(self, field_.name)))
-
-    def to_dict(self, *, whole: bool = False) -> dict[str, Any]:
-        """Return plain JSON values; whole, also those of `came_later` at their default."""
-        values: dict[str, Any] = {}
-        for one in dataclasses.fields(self):
-            value = getattr(self, one.name)
-            if not whole and one.name in self.came_later and value == one.default:
-                continue
-            if isinstance(value, _Group):
-                plain = value.to_dict(whole=whole)
-            elif isinstance(value, MethodParams):
-                plain = value.to_dict()
-            else:
-                plain = _json(value)
-            values[self.written_as.get(one.name, one.name)] = plain
-        return values
-
-    @classmethod
-    def from_dict(cls: type[_P], values: Mapping[str, Any]) -> _P:
-        """Build the group from JSON values; unknown names are refused by name."""
-        known = {cls.written_as.get(f.name, f.name): f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ParameterError(
-                f"Unknown setting {unknown[0]!r}; known here: {', '.join(sorted(known))}."
-            )
-        return cls(**{known[k]: value for k, value in values.items()})
-
-    def _check(self, *names: str) -> None:
-        for name in names:
-            RANGES[name].check(name, getattr(self, name))
-
-    def _check_whole(self, *names: str) -> None:
-        for name in names:
-            if not isinstance(getattr(self, name), int):
-                raise ParameterError(f"{name} must be a whole number, not {getattr(self, name)!r}.")
-
-    def _as_floats(self, *names: str) -> None:
-        """Make 2 and 2.0 one value: the same settings must have the same key."""
-        for name in names:
-            value = getattr(self, name)
-            if isinstance(value, tuple):
-                object.__setattr__(self, name, tuple(float(v) for v in value))
-            elif value is not None:
-                object.__setattr__(self, name, float(value))
+from harmony_core.setting_group import RANGES as RANGES
+from harmony_core.setting_group import SettingGroup
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareParams(_Group):
+class PrepareParams(SettingGroup):
     """Quality control, normalisation, variable genes and PCA.
 
     Parameters
@@ -205,174 +95,7 @@ def named_preparation(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HarmonyParams(_Group):
-    """Settings of one Harmony correction, named as in harmonypy 2.1.
-
-    Parameters
-    ----------
-    batch
-        Batch variables: names of columns of obs.
-    theta
-        Diversity penalty, one for each batch variable or a number for all. More mixes batches
-        harder; 0 switches the penalty off. Penalties of several variables are multiplied, where
-        Harmony in R adds them: a variable given again under another name at theta 2 acts as theta
-        4 here, as 2 in R. R comes close with each theta times the number of variables.
-    penalties_as_r
-        Take theta as R means it: each is divided by the number of variables. That is exact where
-        all variables divide the cells alike and have the same theta, and close where soft clusters
-        hold the batches nearly as expected; far from it a product still asks for more. Without
-        effect on a single variable.
-    sigma
-        Width of the soft clusters. More lets a cell belong to several clusters at once.
-    nclust
-        Number of soft clusters; ``None`` takes the smaller of 100 and a thirtieth of the cells.
-    max_iter
-        Most rounds of clustering and correction. Harmony stops earlier when it has converged.
-    tau
-        Protects small batches: lowers their theta when they have few cells per cluster. 0 is off.
-    alpha
-        Without ``lamb``: the fraction of a batch's expected cells in a cluster that is taken as
-        ridge penalty. More corrects less.
-    lamb
-        Fixed ridge penalty for all batches; ``None`` estimates one per cluster from ``alpha``.
-    block_size
-        Fraction of cells whose soft clusters are updated together.
-    max_iter_kmeans
-        Clustering rounds within each of Harmony's.
-    epsilon_cluster, epsilon_harmony
-        Relative change of the objective below which clustering, and Harmony, stop.
-    batch_prop_cutoff
-        A batch with at most this share of its cells in a soft cluster is left out of that cluster's
-        correction. 0 leaves out none.
-    theta_of, lamb_of
-        Theta, or the fixed ridge penalty, of single batches: rows of batch variable, batch, value.
-        All others have that of their variable, so ``lamb_of`` needs ``lamb``.
-    sigma_of
-        Sigma of each soft cluster, in place of ``sigma``; needs ``nclust``. Which cells a soft
-        cluster holds is known after the run only, and with another seed it is another one.
-    """
-
-    came_later = frozenset(
-        {"penalties_as_r", "batch_prop_cutoff", "theta_of", "lamb_of", "sigma_of"}
-    )
-
-    batch: tuple[str, ...]
-    theta: tuple[float, ...] = ()
-    sigma: float = 0.1
-    nclust: int | None = None
-    max_iter: int = 10
-    tau: float = 0.0
-    alpha: float = 0.2
-    lamb: float | None = None
-    block_size: float = 0.05
-    max_iter_kmeans: int = 4
-    epsilon_cluster: float = 1e-3
-    epsilon_harmony: float = 1e-2
-    penalties_as_r: bool = False
-    batch_prop_cutoff: float = 1e-5
-    theta_of: OfBatch = ()
-    lamb_of: OfBatch = ()
-    sigma_of: tuple[float, ...] = ()
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.batch or not all(isinstance(b, str) for b in self.batch):
-            raise ParameterError("Choose at least one batch variable to correct for.")
-        if len(set(self.batch)) < len(self.batch):
-            raise ParameterError("A batch variable was given twice; name each one once.")
-        if not isinstance(self.theta, tuple):
-            object.__setattr__(self, "theta", (self.theta,))
-        theta = self.theta or (2.0,)
-        if len(theta) == 1:
-            theta = theta * len(self.batch)
-        if len(theta) != len(self.batch):
-            raise ParameterError(
-                f"{len(theta)} values of theta for {len(self.batch)} batch variables; "
-                "give one for all, or one for each."
-            )
-        for value in theta:
-            RANGES["theta"].check("theta", value)
-        object.__setattr__(self, "theta", tuple(theta))
-        self._check(
-            *("sigma", "max_iter", "tau", "alpha", "block_size", "max_iter_kmeans", "seed"),
-            *("epsilon_cluster", "epsilon_harmony", "batch_prop_cutoff"),
-        )
-        self._check_whole("max_iter", "max_iter_kmeans", "seed")
-        if self.nclust is not None:
-            self._check("nclust")
-            self._check_whole("nclust")
-        if self.lamb is not None:
-            self._check("lamb")
-        self._as_floats(
-            *("theta", "sigma", "tau", "alpha", "lamb", "block_size"),
-            *("epsilon_cluster", "epsilon_harmony", "batch_prop_cutoff"),
-        )
-        self._take_values_of_batches()
-        if not isinstance(self.penalties_as_r, bool):
-            raise ParameterError(
-                f"penalties_as_r must be true or false, not {self.penalties_as_r!r}."
-            )
-        if len(self.batch) == 1:  # then it changes nothing, and must not make another run
-            object.__setattr__(self, "penalties_as_r", False)
-        if self.sigma_of and len(self.sigma_of) != self.nclust:
-            raise ParameterError(
-                f"{len(self.sigma_of)} values of sigma_of for {self.nclust or 'an automatic'} "
-                "number of soft clusters; set nclust, and give one sigma for each."
-            )
-
-    def _take_values_of_batches(self) -> None:
-        """Check what is set for single batches or soft clusters."""
-        if self.lamb_of and self.lamb is None:
-            raise ParameterError(
-                "lamb_of gives single batches a fixed ridge penalty, so the others need one too: "
-                "set lamb, or leave lamb_of out."
-            )
-        for name, usual in (("theta", self.theta), ("lamb", (self.lamb,) * len(self.batch))):
-            variables = dict(zip(self.batch, (value or 0.0 for value in usual), strict=True))
-            rows = checked_rows(f"{name}_of", getattr(self, f"{name}_of"), variables)
-            for _, _, value in rows:
-                RANGES[name].check(f"{name}_of", value)
-            object.__setattr__(self, f"{name}_of", rows)
-        if not isinstance(self.sigma_of, tuple):
-            raise ParameterError(f"sigma_of must hold numbers, not {reprlib.repr(self.sigma_of)}.")
-        for value in self.sigma_of:
-            RANGES["sigma"].check("sigma_of", value)
-        self._as_floats("sigma_of")
-
-    def theta_of_levels(self, variable: str, levels: Sequence[str]) -> tuple[float, ...]:
-        """Return theta of each batch of a batch variable, before tau."""
-        return of_levels(self.theta_of, variable, levels, self.theta[self.batch.index(variable)])
-
-    @property
-    def theta_divisor(self) -> int:
-        """By what harmonypy's theta is less than the one asked for; see ``penalties_as_r``."""
-        return len(self.batch) if self.penalties_as_r else 1
-
-    @property
-    def largest_theta(self) -> float:
-        """The largest theta of any batch variable or single batch."""
-        return max(*self.theta, *(value for _, _, value in self.theta_of), 0.0)
-
-    def for_batch(self, *names: str) -> HarmonyParams:
-        """Return the settings for other batch variables: those kept keep their theta."""
-        theta = dict(zip(self.batch, self.theta, strict=True))
-        usual = HarmonyParams(batch=("",)).theta[0]
-        return replace(
-            self,
-            batch=names,
-            theta=tuple(theta.get(name, usual) for name in names),
-            theta_of=tuple(row for row in self.theta_of if row[0] in names),
-            lamb_of=tuple(row for row in self.lamb_of if row[0] in names),
-        )
-
-    def nclust_for(self, n_cells: int) -> int:
-        """Return the number of soft clusters in effect for ``n_cells`` cells."""
-        return self.nclust or int(min(round(n_cells / 30.0), 100))
-
-
-@dataclass(frozen=True, kw_only=True)
-class GraphParams(_Group):
+class GraphParams(SettingGroup):
     """The neighbour graph under layout and clusters.
 
     Parameters
@@ -390,7 +113,7 @@ class GraphParams(_Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayoutParams(_Group):
+class LayoutParams(SettingGroup):
     """UMAP's two shape settings.
 
     Parameters
@@ -422,7 +145,7 @@ MOST_RESOLUTIONS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterParams(_Group):
+class ClusterParams(SettingGroup):
     """Leiden clustering.
 
     Parameters
@@ -473,7 +196,7 @@ class ClusterParams(_Group):
 MARKER_LABEL = "marker genes (Harmony Explorer)"
 """Name of the labels that are made here from marker genes."""
 
-GROUPS: Mapping[str, type[_Group]] = {
+GROUPS: Mapping[str, type[SettingGroup]] = {
     "harmony": HarmonyParams,
     "prepare": PrepareParams,
     "graph": GraphParams,
@@ -484,7 +207,7 @@ GROUPS: Mapping[str, type[_Group]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunParams(_Group):
+class RunParams(SettingGroup):
     """Everything that, with a dataset, decides a run's results.
 
     Parameters

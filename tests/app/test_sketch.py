@@ -101,7 +101,7 @@ def test_time_is_estimated_from_what_was_finished_here(dataset: Dataset, tmp_pat
     seconds = {"correct": 2.0, "layout": 3.0, "assess": 1.0, "other_clusters": 4.0}
     for stage, taken in seconds.items():
         key = StageKey(stage, digest(1))
-        store.dataset("large").computed(key, lambda: ({}, {}))
+        Dataset(large).computed(key, lambda: ({}, {}))
         path = large / "stages" / key.folder / "info.json"
         info = json.loads(path.read_text())
         assert info["values"]["seconds"] < 1

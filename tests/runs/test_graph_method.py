@@ -15,12 +15,12 @@ from harmony_core.export.record import run_record
 from harmony_core.export.scripts.python import python_script
 from harmony_core.export.scripts.seurat import r_script
 from harmony_core.export.tables import run_tables
+from harmony_core.finished_run import Run
 from harmony_core.params import MethodParams, RunParams
 from harmony_core.runs.comparing import computed_comparison
 from harmony_core.runs.pipeline import Pipeline
 from harmony_core.runs.results import RunResults
 from harmony_core.store import Dataset
-from harmony_core.study import Run
 from tests.conftest import SMALL
 from tests.kernel import Kernel
 from tests.methods.fake import fake_method
