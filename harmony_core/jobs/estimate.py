@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from harmony_core.errors import InputError
 from harmony_core.params import MethodParams
 from harmony_core.runs.plan import STAGES
-from harmony_core.store import Store
+from harmony_core.store import Dataset, Store
 
 GROWTH = 1.1
 """Power of the number of cells that a run's seconds grow with (benchmarks/scale.py)."""
@@ -33,8 +35,7 @@ def seconds_for(store: Store, n_cells: int) -> float | None:
     Seconds; None before any run of `FEWEST_CELLS` cells or more was finished here.
     """
     rates = []
-    for meta in store.datasets_folder.glob("*/dataset.json"):
-        dataset = store.dataset(meta.parent.name)
+    for dataset in _datasets(store):
         if dataset.n_cells < FEWEST_CELLS:
             continue
         by_stage = dataset.seconds_by_stage()
@@ -65,14 +66,25 @@ def method_seconds(store: Store, params: MethodParams, n_cells: int) -> float | 
     Seconds; None where it was never run so, or on far more or far fewer cells only.
     """
     measured: list[tuple[int, float]] = []
-    for meta in store.datasets_folder.glob("*/dataset.json"):
-        for values in store.dataset(meta.parent.name).values_of_stage("method"):
+    for dataset in _datasets(store):
+        for values in dataset.values_of_stage("method"):
             if _without_seed(values.get("method", {})) == _without_seed(params.to_dict()):
                 measured.append((values["cells"], values["seconds"]))
     near = min(measured, key=lambda run: abs(math.log(run[0] / n_cells)), default=None)
     if near is None or not 1 / FARTHEST <= n_cells / near[0] <= FARTHEST:
         return None
     return near[1] * math.pow(n_cells / near[0], GROWTH)
+
+
+def _datasets(store: Store) -> list[Dataset]:
+    """Return what the store can describe; what it can't has nothing to tell."""
+    found = []
+    for mark in store.datasets_folder.glob("*/dataset.json"):
+        dataset = Dataset(mark.parent)
+        with contextlib.suppress(InputError, OSError, ValueError, LookupError, TypeError):
+            dataset.info  # noqa: B018 - it is read, and kept, here
+            found.append(dataset)
+    return found
 
 
 def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:

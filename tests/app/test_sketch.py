@@ -107,9 +107,12 @@ def test_time_is_estimated_from_what_was_finished_here(dataset: Dataset, tmp_pat
         assert info["values"]["seconds"] < 1
         info["values"]["seconds"] = taken
         path.write_text(json.dumps(info))
-    damaged = large / "stages" / "lisi-1"
-    damaged.mkdir()
-    (damaged / "info.json").write_text('{"values": ')
+    for name, folder in {
+        "info.json": large / "stages" / "lisi-1",
+        "dataset.json": large.with_name("a"),
+    }.items():
+        folder.mkdir()
+        (folder / name).write_text('{"values": ')
     # Harmony and the verdict once, layouts and other clusters before and after.
     assert estimate.seconds_for(store, 10_000) == pytest.approx(17.0)
     assert estimate.seconds_for(store, 100_000) == pytest.approx(17.0 * 10**estimate.GROWTH)
