@@ -11,8 +11,8 @@ run: $(VENV)/.run-ready
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/.dev-ready
-	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile; computed=$$?; \
-	$(BIN)/python -m pytest -m browser && exit $$computed
+	$(BIN)/python -m pytest --ignore tests/browser -n 2 --dist loadfile; computed=$$?; \
+	$(BIN)/python -m pytest tests/browser && exit $$computed
 
 check: $(VENV)/.dev-ready
 	$(BIN)/ruff check .

@@ -18,21 +18,12 @@ from tests.wheel import build_wheel, install
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-BROWSER = Path(__file__).parent / "browser"
-
 SMALL = RunParams(
     harmony=HarmonyParams(batch=("batch",), max_iter=3),
     prepare=PrepareParams(min_genes=5, n_top_genes=150, n_pcs=10),
     label="true_type",
 )
 """Settings for `simulated`, so that a run takes a second or two."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests in a browser."""
-    for item in items:
-        if BROWSER in item.path.parents:
-            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")

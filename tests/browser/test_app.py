@@ -28,7 +28,7 @@ WORK = 240_000
 
 
 def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the page for a person to look at."""
+    """Keep a picture of the page, which the documentation shows."""
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
@@ -164,7 +164,6 @@ def test_own_h5ad_and_what_is_not_one(page: Page, serve: Serve, tmp_path: Path) 
         expect(page.get_by_role("alert").get_by_text(sentence)).to_be_visible(timeout=WORK)
         expect(page.get_by_text("The dataset you had before is still in hand.")).to_be_visible()
         expect(page.get_by_role("heading", name="Kang PBMC")).to_be_visible()
-    shoot(page, "data-refused")
     upload(page, tmp_path / "own.h5ad")
     expect(page.get_by_role("heading", name="own.h5ad")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("300 cells, 400 genes")).to_be_visible()
@@ -172,7 +171,6 @@ def test_own_h5ad_and_what_is_not_one(page: Page, serve: Serve, tmp_path: Path) 
     page.get_by_role("link", name="Go to Tune").click()
     expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=WORK)
     settle(page)
-    shoot(page, "tune-own")
 
 
 def test_two_tables_and_a_10x_folder_become_one_run(
@@ -203,7 +201,6 @@ def test_two_tables_and_a_10x_folder_become_one_run(
     expect(page.get_by_text("10 of 400 in 'first lane'")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("400 of 400 cells are kept.")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("Preparing cells and genes")).to_have_count(0, timeout=WORK)
-    shoot(page, "data-two-files")
     fewest = page.get_by_role("spinbutton", name="Fewest genes a cell")
     fewest.fill("5000")
     fewest.press("Enter")
@@ -215,7 +212,6 @@ def test_two_tables_and_a_10x_folder_become_one_run(
     expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=WORK)
     settle(page)
     expect(page.get_by_text("corrected for file")).to_be_visible(timeout=WORK)
-    shoot(page, "tune-two-files")
 
 
 def test_addresses_never_bypass_the_entry(page: Page, serve: Serve) -> None:
@@ -249,7 +245,6 @@ def test_dark_and_wide(page: Page, serve: Serve) -> None:
     for width in (1280, 1920):
         page.set_viewport_size({"width": width, "height": 1000})
         expect(page.locator("figure[data-painted]")).to_have_count(2, timeout=30_000)
-        shoot(page, f"tune-dark-{width}")
 
 
 def test_a_page_asked_for_by_its_files_name_opens_also_first_of_all(

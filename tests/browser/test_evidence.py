@@ -56,7 +56,6 @@ def test_the_search_for_settings_starts_and_can_be_cancelled(page: Page, serve: 
     expect(page.get_by_text("of 12 settings")).to_have_count(0, timeout=SOON)
     again = page.get_by_role("button", name=re.compile("^(Go on|Suggest settings)$"))
     expect(again).to_be_visible(timeout=SOON)
-    shoot(page, "suggest-cancelled")
 
 
 def test_the_diagnostics_page_opens_by_its_address(page: Page, serve: Serve) -> None:
@@ -71,7 +70,6 @@ def test_the_diagnostics_page_opens_by_its_address(page: Page, serve: Serve) -> 
         find.click()
     expect(shown).to_be_visible(timeout=WORK)
     expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=SOON)
-    shoot(page, "diagnostics-neighbours")
 
 
 def test_selected_cells_are_told_of_and_their_marker_genes_colour_the_pictures(
@@ -91,7 +89,6 @@ def test_selected_cells_are_told_of_and_their_marker_genes_colour_the_pictures(
     other.press("Enter")  # one selection for all views
     expect(grid).not_to_contain_text("Only the 201 selected", timeout=SOON)
     expect(grid).to_contain_text("selected of 4,000 cells.")
-    shoot(page, "selection-grid")
     select.focus()
     select.press("Enter")
     expect(grid).to_contain_text("Only the 201 selected of 4,000 cells.", timeout=SOON)
@@ -100,13 +97,11 @@ def test_selected_cells_are_told_of_and_their_marker_genes_colour_the_pictures(
     expect(told).to_contain_text(re.compile(r"control \(\d+ cells\): \d+% kept; the new ones are"))
     page.get_by_role("button", name="Marker genes of these cells").click()
     expect(told).to_contain_text("Marker genes of these 201 cells", timeout=WORK)
-    shoot(page, "selection-markers")
     table = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
     table.click(position={"x": 16, "y": 1.5 * ROW_HEIGHT})
     legend = page.locator(".hx-linked-view .legend h4")
     expect(legend).to_have_text(re.compile("^(GNLY|NKG7|GZMB|PRF1|CTSW|GZMA)"), timeout=SOON)
     expect(page.locator(".hx-linked-view")).to_contain_text("201 of 4,000 cells selected")
-    shoot(page, "selection-gene")
     page.get_by_role("link", name="Marker genes", exact=True).click()
     page.get_by_role("radio", name="Dot plot").click()
     page.get_by_text("Only the 201 cells selected on Tune").click()
@@ -133,4 +128,3 @@ def test_a_lesson_sees_what_was_done_and_goes_on(page: Page, serve: Serve) -> No
     expect(lesson).to_contain_text("step 5 of 6: The same in real cells", timeout=SOON)
     expect(lesson).to_contain_text("of the neighbours of NK changed label", timeout=WORK)
     expect(page.locator(".hx-linked-view")).to_contain_text("80 of 3,000 cells", timeout=SOON)
-    shoot(page, "lesson")

@@ -9,7 +9,7 @@ import pandas as pd
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Serve
-from tests.browser.test_app import WORK, open_tune, settle, shoot
+from tests.browser.test_app import WORK, open_tune, settle
 from tests.browser.test_tuning import pick
 
 SOON = 30_000
@@ -44,7 +44,6 @@ def test_labels_are_made_from_blood_and_from_a_table_of_one_s_own(
     page.get_by_role("link", name="Data", exact=True).click()
     made = page.get_by_text("of the cells are unsure.")
     expect(made).to_be_visible(timeout=SOON)
-    shoot(page, "labels-of-blood")
 
     page.get_by_role("radio", name="Table of my own (CSV)").click()
     in_use = page.get_by_text("The marker genes in use stay in use until there are others.")
@@ -54,14 +53,12 @@ def test_labels_are_made_from_blood_and_from_a_table_of_one_s_own(
     expect(refused).to_be_visible(timeout=SOON)
     expect(in_use).to_be_visible()
     expect(made).to_be_visible()
-    shoot(page, "labels-table-refused")
     give_table(page, tmp_path / "own.csv")
     expect(refused).to_have_count(0, timeout=SOON)
     expect(in_use).to_have_count(0, timeout=SOON)
     expect(page.get_by_text("The labels are made with the first run on Tune")).to_be_visible(
         timeout=SOON
     )
-    shoot(page, "labels-of-ones-own")
 
 
 def test_the_risk_is_estimated_with_progress_and_drawn_while_it_goes_on(
@@ -74,7 +71,6 @@ def test_the_risk_is_estimated_with_progress_and_drawn_while_it_goes_on(
     expect(page.get_by_text(re.compile(r"State \d of 7 at theta"))).to_be_visible(timeout=WORK)
     expect(page.locator(".js-plotly-plot")).to_have_count(1, timeout=WORK)
     expect(page.get_by_text("of its neighbours would become other cells").first).to_be_visible()
-    shoot(page, "risk-under-way")
     page.get_by_role("button", name="Cancel").click()  # the settings that follow take longer
     expect(page.get_by_role("button", name="How far could I go?")).to_be_visible(timeout=SOON)
     expect(page.locator(".js-plotly-plot")).to_have_count(1)
