@@ -25,7 +25,7 @@ def main() -> None:
         persist_state="session",
     )
     for key, lesson in current.lessons().items():
-        with st.container(border=True, key=f"lesson-card-{key.removesuffix('.toml')}"):
+        with st.container(border=True, key=f"lesson-card-{key.replace('.', '-')}"):
             catalogue.card(key, lesson)
             if teaching:
                 catalogue.script(key, lesson)

@@ -266,8 +266,8 @@ def run(args: argparse.Namespace) -> None:
     from harmony_core.runs.design import design_of_run
     from harmony_core.runs.notes import notes_on_run
 
-    params_of(args)  # complains before anything is read
-    _refuse_harmony_only(args)
+    params = params_of(args)  # complains before anything is read
+    _refuse_harmony_only(args, params)
     request = request_of(args)
     check_output(args.out, "--out", *args.input, endings=(".h5ad", ".zarr"))
     check_output(args.report, "--report", *args.input, endings=(".json",))
@@ -298,13 +298,16 @@ def run(args: argparse.Namespace) -> None:
             print(one_line(pair))
 
 
-def _refuse_harmony_only(args: argparse.Namespace) -> None:
+def _refuse_harmony_only(args: argparse.Namespace, params: RunParams) -> None:
     """Raise where something of Harmony's is asked for beside another method."""
-    if args.method is None:
+    if params.by_harmony:
         return
     for name in ("as_harmony", "concordance", "releases"):
         if getattr(args, name):
-            raise ParameterError(f"{_option(name)} is for Harmony; leave it or --method out.")
+            raise ParameterError(
+                f"{_option(name)} is for Harmony, and these settings correct by another method; "
+                "leave one of them out."
+            )
 
 
 def params_of(args: argparse.Namespace, info: DatasetInfo | None = None) -> RunParams:

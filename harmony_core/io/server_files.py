@@ -65,7 +65,7 @@ def allowed_path(path: str | Path, *, besides: Path) -> Path:
     if all(_is_hidden(resolved.relative_to(folder)) for folder in within):
         raise FileError(
             f"{quoted(path)} is hidden (its name, or a folder's, begins with a point), and what is "
-            "hidden is not opened here; move or link it to a folder that is not."
+            "hidden is not opened here; move or copy it to a folder that is not."
         )
     if resolved.is_relative_to(besides) or besides.is_relative_to(resolved):
         raise FileError(

@@ -162,9 +162,20 @@ def _checked_size(array: dict[str, Any], name: str) -> float:
     grid = array.get("chunk_grid")
     parts = grid.get("configuration") if isinstance(grid, dict) else None
     shape = parts.get("chunk_shape") if isinstance(parts, dict) else array.get("chunks")
-    chunk = _size(array, shape) if isinstance(shape, list) else 0.0
+    chunk = _size(array, _shape_within_shard(array) or shape) if isinstance(shape, list) else 0.0
     check_chunk(chunk, whole, name)
     return max(whole, chunk)
+
+
+def _shape_within_shard(array: dict[str, Any]) -> list[Any] | None:
+    """Return the shape of what is unpacked at once where several such parts make up a file."""
+    codecs = array.get("codecs")
+    for codec in codecs if isinstance(codecs, list) else ():
+        if isinstance(codec, dict) and codec.get("name") == "sharding_indexed":
+            inner = codec.get("configuration")
+            shape = inner.get("chunk_shape") if isinstance(inner, dict) else None
+            return shape if isinstance(shape, list) else None
+    return None
 
 
 def _size(array: dict[str, Any], shape: list[Any]) -> float:

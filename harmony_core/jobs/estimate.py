@@ -6,12 +6,13 @@ import contextlib
 import math
 import statistics
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from harmony_core.errors import InputError
 from harmony_core.params import MethodParams
 from harmony_core.runs.plan import STAGES
 from harmony_core.store import Dataset, Store
+from harmony_core.store.info import DatasetInfo
 
 GROWTH = 1.1
 """Power of the number of cells that a run's seconds grow with (benchmarks/scale.py)."""
@@ -35,13 +36,14 @@ def seconds_for(store: Store, n_cells: int) -> float | None:
     Seconds; None before any run of `FEWEST_CELLS` cells or more was finished here.
     """
     rates = []
-    for dataset in _datasets(store):
-        if dataset.n_cells < FEWEST_CELLS:
+    for mark in store.datasets_folder.glob("*/dataset.json"):
+        n_here = _cells(mark.parent)
+        if n_here < FEWEST_CELLS:
             continue
-        by_stage = dataset.seconds_by_stage()
+        by_stage = Dataset(mark.parent).seconds_by_stage()
         if {"correct", "layout", "assess"} <= set(by_stage):
             medians = (statistics.median(by_stage.get(s.store_name, [0.0])) for s in STAGES)
-            rates.append(sum(medians) / dataset.n_cells**GROWTH)
+            rates.append(sum(medians) / n_here**GROWTH)
     return statistics.median(rates) * n_cells**GROWTH if rates else None
 
 
@@ -66,25 +68,23 @@ def method_seconds(store: Store, params: MethodParams, n_cells: int) -> float | 
     Seconds; None where it was never run so, or on far more or far fewer cells only.
     """
     measured: list[tuple[int, float]] = []
-    for dataset in _datasets(store):
-        for values in dataset.values_of_stage("method"):
-            if _without_seed(values.get("method", {})) == _without_seed(params.to_dict()):
-                measured.append((values["cells"], values["seconds"]))
+    for mark in store.datasets_folder.glob("*/dataset.json"):
+        for values in Dataset(mark.parent).values_of_stage("method"):
+            with contextlib.suppress(AttributeError, LookupError, TypeError, ValueError):
+                if _without_seed(values["method"]) == _without_seed(params.to_dict()):
+                    measured.append((int(values["cells"]), float(values["seconds"])))
     near = min(measured, key=lambda run: abs(math.log(run[0] / n_cells)), default=None)
     if near is None or not 1 / FARTHEST <= n_cells / near[0] <= FARTHEST:
         return None
     return near[1] * math.pow(n_cells / near[0], GROWTH)
 
 
-def _datasets(store: Store) -> list[Dataset]:
-    """Return what the store can describe; what it can't has nothing to tell."""
-    found = []
-    for mark in store.datasets_folder.glob("*/dataset.json"):
-        dataset = Dataset(mark.parent)
-        with contextlib.suppress(InputError, OSError, ValueError, LookupError, TypeError):
-            dataset.info  # noqa: B018 - it is read, and kept, here
-            found.append(dataset)
-    return found
+def _cells(folder: Path) -> int:
+    """Return how many cells a dataset has, which does not count as using it; 0 if none can say."""
+    try:
+        return DatasetInfo.read(folder, use=False).n_cells
+    except Exception:  # of a damaged file anything may be said
+        return 0
 
 
 def _without_seed(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,9 @@ _CHECK_SECONDS = 0.5
 _GONE = "The Dask scheduler is gone."
 
 
-def spawned_worker(store: Store, *, threads: int | None = None, niceness: int = 0) -> Executor:
+def spawned_worker(
+    store: Store, *, threads: int | None = None, niceness: int = 0, limited: bool = False
+) -> Executor:
     """Return an executor of one spawned process that keeps compiled code in the store.
 
     Parameters
@@ -37,6 +39,9 @@ def spawned_worker(store: Store, *, threads: int | None = None, niceness: int = 
         How many it computes with, unless the environment says so; by default one for each core.
     niceness
         How far it gives way to other processes, where the system can do that.
+    limited
+        Whether the system refuses it more memory than most of the machine's: it reads what others
+        have written.
     """
     # Read by numba when the worker imports it; a second start then compiles nothing.
     os.environ.setdefault("NUMBA_CACHE_DIR", str(store.compiled_folder))
@@ -44,7 +49,7 @@ def spawned_worker(store: Store, *, threads: int | None = None, niceness: int = 
     # twice as long (.36 s instead of .5 to .9 on two cores), alone it takes the same.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     context = multiprocessing.get_context("spawn")
-    begin = functools.partial(_begin, threads, niceness)
+    begin = functools.partial(_begin, threads, niceness, limited)
     return ProcessPoolExecutor(1, mp_context=context, initializer=begin)
 
 
@@ -177,16 +182,19 @@ def _limit_memory() -> None:
         return
     most = int(whole_memory() * _SHARE_OF_MEMORY)
     with contextlib.suppress(ValueError, OSError):  # a smaller limit that was set already
-        highest = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        limit, highest = resource.getrlimit(resource.RLIMIT_DATA)
+        if limit != resource.RLIM_INFINITY:
+            most = min(most, limit)
         resource.setrlimit(resource.RLIMIT_DATA, (most, highest))
 
 
-def _begin(threads: int | None, niceness: int) -> None:
+def _begin(threads: int | None, niceness: int, limited: bool) -> None:
     """Set up a worker, before it imports what computes."""
     if threads is not None:
         for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
             os.environ.setdefault(variable, str(threads))
-    _limit_memory()
+    if limited:
+        _limit_memory()
     if hasattr(os, "nice"):
         os.nice(niceness)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()

@@ -138,7 +138,7 @@ def places_for(store: Store) -> Sequence[Place]:
     n_workers = workers(n_cores)
     front = partial(executors.spawned_worker, store, threads=max(1, n_cores // n_workers))
     other = partial(executors.spawned_worker, store, threads=n_cores, niceness=NICENESS)
-    files = Place(other, FILES, idle_seconds=IDLE_SECONDS)
+    files = Place(partial(other, limited=True), FILES, idle_seconds=IDLE_SECONDS)
     methods = Place(other, METHODS, idle_seconds=IDLE_SECONDS)
     fronts = (Place(front, FRONT) for _ in range(n_workers))
     return [*fronts, Place(other, LATER), files, methods]

@@ -50,8 +50,9 @@ _CRASHED = (
     "Everything finished is kept; if a file was just read, write it again with the tool that made "
     "it. The server's log has the details."
 )
-_FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
-"""Signals of a fault in compiled code; what the system ends for lack of memory has another."""
+_FAULTS = (signal.SIGSEGV, signal.SIGFPE, signal.SIGILL)
+"""Signals of a fault in compiled code. What ends for lack of memory has another: the system's, or
+SIGABRT, by which compiled code ends that gets none."""
 _GETTING_READY = (
     "Waiting for the worker, which is getting ready; the first time this takes half a minute"
 )

@@ -28,7 +28,7 @@ from harmony_core.params import RunParams
 from harmony_core.store.files import load_arrays, process_bytes, save_arrays, touch
 from harmony_core.store.info import INFO_FILE, DatasetInfo, Reading, StartSettings
 from harmony_core.store.keys import StageKey, StageResult
-from harmony_core.store.soundness import checksums, is_sound_dataset, is_sound_stage
+from harmony_core.store.soundness import checksums, is_sound_dataset, is_sound_stage, trust
 
 if TYPE_CHECKING:
     from harmony_core.matrices.by_gene import ByGene
@@ -183,10 +183,12 @@ class Dataset:
             arrays, values = load_arrays(mark.parent), info["values"]
             if sorted(arrays) != info["arrays"]:
                 raise ValueError("arrays are missing")
-            if not is_sound_stage(mark, arrays, info.get("sums")):
+            if not is_sound_stage(mark, info.get("sums")):
                 raise ValueError("arrays have changed")
         except OSError:
             return None
+        except MemoryError:
+            raise
         except Exception:  # of a damaged file's header numpy says almost anything
             with contextlib.suppress(OSError):
                 mark.unlink()
@@ -281,6 +283,7 @@ class Dataset:
             shutil.rmtree(target, ignore_errors=True)
             with contextlib.suppress(FileExistsError):  # put there by another server just now
                 temporary.rename(target)
+                trust(target / "info.json")
         except OSError as error:
             if full_disk(error):  # numpy does not say where
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error

@@ -246,9 +246,10 @@ class DatasetInfo:
         Path(new.name).replace(folder / INFO_FILE)  # at once: others may be reading it
 
     @classmethod
-    def read(cls, folder: Path) -> DatasetInfo:
-        """Read it from a dataset's folder, which counts as using the dataset."""
-        touch(folder / INFO_FILE)
+    def read(cls, folder: Path, *, use: bool = True) -> DatasetInfo:
+        """Read it from a dataset's folder, which counts as using the dataset, unless told not."""
+        if use:
+            touch(folder / INFO_FILE)
         return cls.from_dict(json.loads((folder / INFO_FILE).read_text("utf-8")))
 
     def to_dict(self) -> dict[str, Any]:

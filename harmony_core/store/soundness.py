@@ -6,6 +6,7 @@ that was cut or overwritten would stop every page, and wrong positions end in a 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import zlib
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from harmony_core._typing import Arrays
+from harmony_core.store.files import load_arrays
 
 _sound: set[tuple[str, int]] = set()
 """Marks and their inodes: one that was written anew has another."""
@@ -30,21 +32,30 @@ def checksums(arrays: Arrays) -> dict[str, int]:
     }
 
 
-def is_sound_stage(mark: Path, arrays: Arrays, sums: Mapping[str, Any] | None) -> bool:
+def is_sound_stage(mark: Path, sums: Mapping[str, Any] | None) -> bool:
     """Return whether a stage's arrays are as they were written; looks once a process.
 
     Parameters
     ----------
+    mark
+        Its ``info.json``, beside the arrays.
     sums
         Of when they were written; None in stores from before.
     """
     known = _known(mark)
     if known in _sound:
         return True
-    if sums is not None and checksums(arrays) != sums:
+    # Opened for this alone: what was read of a map counts as memory until it is closed.
+    if sums is not None and checksums(load_arrays(mark.parent)) != sums:
         return False
     _sound.add(known)
     return True
+
+
+def trust(mark: Path) -> None:
+    """Take what this process has just written for sound."""
+    with contextlib.suppress(OSError):  # evicted already
+        _sound.add(_known(mark))
 
 
 def is_sound_dataset(mark: Path, fits_together: Callable[[], bool]) -> bool:

@@ -177,7 +177,8 @@ def _take_over(damaged: Path, new: Path) -> None:
         (new / name).mkdir(exist_ok=True)
         for part in (damaged / name).glob("[!.]*"):
             if not (new / name / part.name).exists():
-                part.rename(new / name / part.name)
+                with contextlib.suppress(OSError):  # who else mends it has taken it
+                    part.rename(new / name / part.name)
     shutil.rmtree(damaged, ignore_errors=True)
 
 

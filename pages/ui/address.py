@@ -81,10 +81,11 @@ def restore() -> None:
     st.session_state[_READ] = True
     if not parameters:
         return
+    said: list[str] = []
     if "lesson" in parameters:
         wanted = parameters["lesson"][-1], parameters.get("step", ["1"])[-1]
-        st.session_state[_PROBLEMS] = lessons.open_link(*wanted)
-        if st.session_state[_PROBLEMS] or "sample" not in parameters:
+        st.session_state[_PROBLEMS] = said = lessons.open_link(*wanted)
+        if "sample" not in parameters:
             return
     key = parameters.get("sample", [examples.FIRST])[-1]
     if key not in examples.EXAMPLES:
@@ -98,12 +99,16 @@ def restore() -> None:
         params = replace(params, harmony=replace(params.harmony, max_iter=1))
         problems = (*problems, "max_iter is 0; the slider begins at 1.")
     state.choose_settings(dataset, params)
+    if "lesson" in parameters:  # its step has moved the sliders
+        controls.set_sliders(dataset, params)
+    # A link says nothing of a colouring by batch, which a lesson's step may have replaced.
+    usual = params.harmony.batch[0] if "lesson" in parameters else ""
     refused = colouring.request(
         dataset,
-        parameters.get("colour", [""])[-1] or None,
+        parameters.get("colour", [usual])[-1] or None,
         parameters.get("gene", [""])[-1] or None,
     )
-    st.session_state[_PROBLEMS] = [*problems, *refused]
+    st.session_state[_PROBLEMS] = [*said, *problems, *refused]
 
 
 def problems() -> None:

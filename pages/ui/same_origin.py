@@ -6,12 +6,15 @@ open a session. So every request passes here first, by Streamlit's own settings.
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger(__name__)
 
 _POLICY_VIOLATION = 1008
 _ONLY_READ = ("GET", "HEAD", "OPTIONS")
@@ -34,12 +37,20 @@ class SameOrigin:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        if scope["type"] == "http":
+            send = _unframed(send)
         if scope["type"] == "websocket" or scope["method"] not in _ONLY_READ:
             headers = Headers(scope=scope)
             if not is_allowed(headers.get("host", ""), headers.get("origin")):
+                _log.warning(
+                    "Refused a page of %r, which calls this server %r: see server.allowedHosts and "
+                    "server.corsAllowedOrigins.",
+                    headers.get("origin"),
+                    headers.get("host"),
+                )
                 await _refuse(scope, receive, send)
                 return
-        await self.app(scope, receive, send if scope["type"] == "websocket" else _unframed(send))
+        await self.app(scope, receive, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +91,8 @@ def is_allowed(host: str, origin: str | None) -> bool:
         return False
     if origin is None or place == host or not st.get_option("server.enableCORS"):
         return True
-    return origin in st.get_option("server.corsAllowedOrigins")
+    others = (other.strip().rstrip("/") for other in st.get_option("server.corsAllowedOrigins"))
+    return origin in others
 
 
 def _matches(host: str, pattern: str) -> bool:

@@ -54,8 +54,15 @@ def table(
         selection_mode="single-row",
         placeholder=EMPTY,
     )
+    download(rows, key=key, file=file)
+
+
+def download(
+    rows: pd.DataFrame, *, key: str, file: str, label: str = "Download table (CSV)"
+) -> None:
+    """Draw a button that downloads a table: Streamlit's own writes formulas as they are."""
     st.download_button(
-        "Download table (CSV)",
+        label,
         data=lambda: csv(rows),
         file_name=f"{file}.csv",
         mime="text/csv",

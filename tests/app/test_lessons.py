@@ -144,6 +144,16 @@ def test_a_link_opens_a_step_and_who_else_opens_it_shares_its_run(
     assert "step 1 of 6" not in _text(other)
 
 
+def test_a_page_loaded_again_within_a_step_keeps_what_was_moved(app: AppTest) -> None:
+    moved = {"lesson": "over_correction", "step": "2", "sample": "sibling", "theta": "4"}
+    app.query_params |= moved
+    app.run()
+    assert not app.exception
+    assert "step 2 of 6" in _text(app)
+    assert next(s for s in app.sidebar.slider if s.label == "theta").value == 4
+    assert float(dict(app.query_params)["theta"]) == 4
+
+
 @pytest.mark.parametrize(
     ("lesson", "step", "sentence"),
     [
@@ -181,18 +191,18 @@ def test_the_page_shows_all_steps_to_who_teaches_and_takes_a_file(
 ) -> None:
     folder = tmp_path_factory.mktemp("course")
     monkeypatch.setenv("HARMONY_EXPLORER_DATA", str(folder))
-    (folder / "mine.toml").write_text(LEAST)
+    (folder / "theta.toml").write_text(LEAST)  # one of ours is called so too
     app.run()
     app.switch_page("pages/lessons.py").run()
     assert "What usually goes wrong" not in _text(app)
     app.toggle(key="lessons-teaching").set_value(True).run()
     assert "What usually goes wrong" in _text(app)
     assert "[Link to this step](./?lesson=theta&step=4)" in _text(app)
-    for path, sentence in (("gone.toml", "There is no file"), ("mine.toml", "is in the list")):
+    for path, sentence in (("gone.toml", "There is no file"), ("theta.toml", "is in the list")):
         app.text_input(key="lesson-path").set_value(path).run()
         app.button(key="lesson-read").click().run()
         assert not app.exception
         assert sentence in _text(app)
-    assert [b.key for b in app.button if b.key.startswith("begin-")][-1] == "begin-mine.toml"
+    assert [b.key for b in app.button if b.key.startswith("begin-")][-1] == "begin-theta.toml"
     app.button(key="open-film-1").click().run()
     assert app.session_state["lesson-in-hand"] == ("film", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_threads_are_shared_out_and_the_rest_has_a_process_of_its_own(
     for place in found:
         place._make().shutdown()
     other = {"threads": 16, "niceness": NICENESS}
-    assert options == [*[{"threads": 5}] * 3, other, other, other]
+    assert options == [*[{"threads": 5}] * 3, other, other | {"limited": True}, other]
 
 
 @pytest.mark.parametrize("text", ["none", "0", "-1", "1.5", ""])
@@ -72,7 +73,9 @@ def situation() -> str:
     """Say from within a worker how it computes."""
     variables = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
     found = (os.environ[variable] for variable in variables)
-    return " ".join((str(os.getpriority(os.PRIO_PROCESS, 0)), *found))
+    limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    limited = "all memory" if limit == resource.RLIM_INFINITY else "limited"
+    return " ".join((str(os.getpriority(os.PRIO_PROCESS, 0)), *found, limited))
 
 
 def test_a_worker_computes_as_it_was_asked_to(
@@ -81,10 +84,12 @@ def test_a_worker_computes_as_it_was_asked_to(
     for variable in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(variable, raising=False)
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    place = Place(lambda: executors.spawned_worker(kept_store, threads=3, niceness=NICENESS))
+    place = Place(
+        lambda: executors.spawned_worker(kept_store, threads=3, niceness=NICENESS, limited=True)
+    )
     found = place.submit(Urgency.LATER, situation).result()  # it gives way to all others
     place.close()
-    assert found == f"{before + NICENESS} 3 3 passive"
+    assert found == f"{before + NICENESS} 3 3 passive limited"
 
 
 _begun = threading.Event()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
+from cachetools.func import ttl_cache
 
 from harmony_core.errors import BatchError
 from harmony_core.inspect.left_out import kept_of_each
@@ -15,6 +18,8 @@ from harmony_core.params import MethodParams, RunParams
 from harmony_core.runs.stages.context import Computed, Context, memoised
 from harmony_core.runs.stages.stage import stage
 from harmony_core.store import Dataset
+
+_LOOK_AGAIN_SECONDS = 2
 
 _CORRECTIONS: LRUCache[Any, harmony.Correction] = LRUCache(1)
 """What `correct` leaves to `soft_clusters`."""
@@ -32,14 +37,19 @@ def library_version(params: MethodParams, data: Dataset) -> str | None:
 
     Returns
     -------
-    The one that is installed; without it that of results that are there, which count wherever the
-    library is gone. None where there are none.
+    The one that is installed. Without it that of results that are there, which then count; of
+    several versions those of one. None where there are none.
     """
     version = installed(params.method)
-    if version is not None:
-        return version
-    library = params.method.library
-    stored = [values.get("versions", {}).get(library) for values in data.values_of_stage("method")]
+    return _version_of_results(data.folder, params.method.library) if version is None else version
+
+
+@ttl_cache(64, _LOOK_AGAIN_SECONDS)  # a page asks for every run that it draws
+def _version_of_results(folder: Path, library: str) -> str | None:
+    stored = []
+    for values in Dataset(folder).values_of_stage("method"):
+        with contextlib.suppress(AttributeError):  # of a damaged file
+            stored.append(values.get("versions", {}).get(library))
     # Of several any will do, if it is always the same.
     return max((version for version in stored if isinstance(version, str)), default=None)
 

@@ -107,20 +107,26 @@ def _of_verdict(check: Check, found: Assessment, variable: str) -> Iterator[Find
     rows = {row.name: row for row in found.labels}
     if check.merged:
         name, other = check.merged
-        row = rows.get(name)
-        loss = 0.0 if row is None else row.loss
-        met = row is not None and loss > PURITY_LOSS_AMBER and row.merged_with == other
-        with_whom = f", most of them to {other}" if met else ""
-        yield Finding(
-            met, f"{_percent(loss)} of the neighbours of {name} changed label{with_whom}."
-        )
+        if (row := rows.get(name)) is None:
+            yield _not_judged(name)
+        else:
+            met = row.loss > PURITY_LOSS_AMBER and row.merged_with == other
+            with_whom = f", most of them to {other}" if met else ""
+            yield Finding(
+                met, f"{_percent(row.loss)} of the neighbours of {name} changed label{with_whom}."
+            )
     if check.apart is not None:
-        row = rows.get(check.apart)
-        loss = 1.0 if row is None else row.loss
-        yield Finding(
-            loss <= PURITY_LOSS_AMBER,
-            f"{_percent(loss)} of the neighbours of {check.apart} changed label.",
-        )
+        if (row := rows.get(check.apart)) is None:
+            yield _not_judged(check.apart)
+        else:
+            yield Finding(
+                row.loss <= PURITY_LOSS_AMBER,
+                f"{_percent(row.loss)} of the neighbours of {check.apart} changed label.",
+            )
+
+
+def _not_judged(label: str) -> Finding:
+    return Finding(False, f"{label} is not judged with these settings.")
 
 
 def _of_screen(check: Check, sight: Sight) -> Iterator[Finding]:
@@ -150,6 +156,12 @@ def _of_screen(check: Check, sight: Sight) -> Iterator[Finding]:
             met = low <= sight.film <= high
             asked = "" if met else _asked(low, high)
             yield Finding(met, f"The film stands after iteration {sight.film}{asked}.")
+
+
+def _is_text(value: object) -> bool:
+    return any(
+        isinstance(one, str) for one in (value if isinstance(value, list | tuple) else [value])
+    )
 
 
 def _selected_of(level: str, sight: Sight) -> int:
@@ -204,6 +216,7 @@ def missing_in_data(lesson: Lesson, step: Step, dataset: Dataset, start: RunPara
     colours = [name for name in (view.colour, *check.colour) if name is not None]
     columns = {*dataset.obs.columns, *colouring.NOT_OF_OBS}
     problems += [f"There is no colouring {name!r}." for name in colours if name not in columns]
-    wrong = [n for n in check.settings if n not in known and f"harmony.{n}" not in known]
-    problems += [f"There is no setting {name!r}." for name in wrong]
+    values = {name: known.get(f"harmony.{name}", known.get(name, "")) for name in check.settings}
+    wrong = [name for name, value in values.items() if _is_text(value)]
+    problems += [f"There is no setting {name!r} that is a number." for name in wrong]
     return [f"{where}: {sentence}" for sentence in problems]

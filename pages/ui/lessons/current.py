@@ -11,7 +11,7 @@ from harmony_core.errors import InputError
 from harmony_core.io.server_files import allowed_path
 from harmony_core.runs import link
 from harmony_core.store import Dataset, examples
-from pages.ui import colouring, evidence_table, part, services, state
+from pages.ui import colouring, evidence_table, linked_view, part, services, state
 from pages.ui.lessons.checks import missing_in_data, solution_of
 from pages.ui.lessons.lesson_file import (
     LARGEST_FILE,
@@ -21,7 +21,7 @@ from pages.ui.lessons.lesson_file import (
     read_lesson,
     shipped,
 )
-from pages.ui.tune import controls, replay
+from pages.ui.tune import controls, replay, run_comparison
 
 LOOKED = "lesson-looked"
 """What is said to the lesson's part when something else is on screen or selected."""
@@ -77,8 +77,19 @@ def add(content: bytes, name: str) -> str:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise InputError(f"{name!r} does not fit its data{more}. {problems[0]}")
     key = f"{Path(name).stem[:40]}.toml"
-    st.session_state.setdefault(_OWN, {})[key] = lesson
+    own = st.session_state.setdefault(_OWN, {})
+    if own.get(key) != lesson:  # what was done in the file before says nothing of this one
+        done = st.session_state.get(_DONE, set())
+        st.session_state[_DONE] = {one for one in done if one[0] != key}
+        for answer in [k for k in st.session_state if str(k).startswith(answer_key(key, ""))]:
+            del st.session_state[answer]
+    own[key] = lesson
     return key
+
+
+def answer_key(key: str, place: int | str) -> str:
+    """Return where the session keeps the answer to a step's question."""
+    return f"lesson-answer:{key}:{place}"
 
 
 def add_from_server(path: str) -> str:
@@ -127,8 +138,10 @@ def open_step(key: str, place: int, *, solved: bool = False) -> None:
     assert start is not None  # each sample suggests some
     wanted = solution_of(step) if solved else step.view.settings
     params, _ = link.from_parameters(link_texts(wanted), dataset, start)
-    state.choose_settings(dataset, params)
+    state.start_from(dataset, params)
     controls.set_sliders(dataset, params)
+    run_comparison.end(dataset)
+    linked_view.begin_anew(linked_view.key_of(dataset.fingerprint))
     colour = step.view.colour or params.harmony.batch[0]
     colouring.request(dataset, colour, step.view.gene)
     evidence_table.clear(dataset)

@@ -105,7 +105,7 @@ class Entries:
         table = self.table(name)
         for key, value in table.values.items():
             items = value if isinstance(value, list) else [value]
-            fits = all(isinstance(v, str | int | float) for v in items)
+            fits = bool(items) and all(isinstance(v, str | int | float) for v in items)
             if len(items) > MOST_ITEMS or not fits:
                 raise table.fault(
                     f"{short(key)} must be a text, a number, true or false, or a list"

@@ -91,7 +91,7 @@ def _answer(found: InHand, check: Check) -> str | None:
         check.choices,
         index=None,
         format_func=lambda choice: plain(choice, longest=300),
-        key=f"lesson-answer:{found.key}:{found.place}",
+        key=current.answer_key(found.key, found.place),
         persist_state="session",
     )
 

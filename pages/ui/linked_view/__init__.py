@@ -125,6 +125,17 @@ def send(key: str, message: Message) -> None:
     _message(key=key, data=message.data)
 
 
+def key_of(fingerprint: str) -> str:
+    """Return the identity of the view of a dataset before and after correction."""
+    return f"linked-view-{fingerprint}"
+
+
+def begin_anew(key: str) -> None:
+    """Have nothing selected in a view, whatever the browser last said; for callbacks."""
+    if (now := st.session_state.get(selection_key(key))) is not None:
+        st.session_state[selection_key(key)] = SelectionState(now.n_cells, now.token + 1)
+
+
 def selection_key(key: str) -> str:
     """Return where the session keeps the selection of a view."""
     return f"{key}:selection"

@@ -13,7 +13,7 @@ from harmony_core.store import Dataset
 from pages.ui import address, colouring, evidence_table, made, part, presentation
 from pages.ui.current_run import CurrentRun
 from pages.ui.lessons import current as lesson
-from pages.ui.linked_view import Panel, current_selection, linked_view
+from pages.ui.linked_view import Panel, current_selection, key_of, linked_view
 from pages.ui.presentation import PANEL_HEIGHT, PROJECTED_HEIGHT
 from pages.ui.tune import replay, run, run_comparison, selection
 
@@ -54,7 +54,7 @@ def draw(dataset: Dataset, params: RunParams) -> str:
         left,
         right,
         colour,
-        key=_key(current.dataset),
+        key=key_of(current.dataset.fingerprint),
         facts=colouring.facts(source),
         more_facts=colouring.more_facts(source),
         selected=evidence_table.marked_cells(source),
@@ -76,11 +76,12 @@ def draw(dataset: Dataset, params: RunParams) -> str:
         replay.draw(source)
     address.write(current.dataset, current.results.params)
     replay.keep_time(dataset)
-    lesson.tell(
-        None if selected is None else selected.tobytes(),
-        colouring.query_parameters(dataset, params),
-        replay.frame_on_screen(source),
-    )
+    if lesson.in_hand() is not None:
+        lesson.tell(
+            None if selected is None else hash(selected.tobytes()),
+            colouring.query_parameters(dataset, params),
+            replay.frame_on_screen(source),
+        )
     _say_if_narrowed(current.results)
     return source.plan.run
 
@@ -106,16 +107,12 @@ def selected_cells(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return which of a run's cells are selected in the linked view, also from another page."""
     if not results.has_obs or results.cells is None:
         return None
-    return current_selection(_key(results.dataset), len(results.cells))
+    return current_selection(key_of(results.dataset.fingerprint), len(results.cells))
 
 
 def narrowed_to(results: RunResults) -> npt.NDArray[np.bool_] | None:
     """Return the selected cells if what stands below is kept to them; None for all cells."""
     return selected_cells(results) if st.session_state.get(NARROWED) else None
-
-
-def _key(dataset: Dataset) -> str:
-    return f"linked-view-{dataset.fingerprint}"
 
 
 def _alt(current: CurrentRun) -> str:

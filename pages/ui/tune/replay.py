@@ -79,6 +79,7 @@ def frame_on_screen(results: RunResults) -> int | None:
 def switch(dataset: Dataset, params: RunParams, *, on: bool) -> None:
     """Switch a run's film on, at its start, or off; to be called from a widget's callback."""
     st.session_state[state.key(_SWITCH, dataset)] = on
+    st.session_state[state.key(_PLAYING, dataset)] = False
     if on:
         st.session_state[_FRAME.format(Plan(dataset, params).run)] = 0
 

@@ -19,7 +19,7 @@ from harmony_core.verdict.verdict import KINDS
 from pages.ui import state
 from pages.ui.charts import chart
 from pages.ui.current_run import CurrentRun
-from pages.ui.tables import EMPTY, decimals
+from pages.ui.tables import EMPTY, decimals, download
 from pages.ui.tune import controls, run_comparison
 
 MOST_LAYOUTS = 8
@@ -60,13 +60,15 @@ def _runs(current: CurrentRun) -> None:
         {"Pinned": label.pinned, "Name": label.name, **row}
         for label, row in zip(labels, rows(dataset, kept, current.results.params), strict=True)
     ]
+    shown = pd.DataFrame(table)
     st.dataframe(
-        pd.DataFrame(table),
+        shown,
         hide_index=True,
         key=f"runs-{dataset.fingerprint}",
         column_config={title: decimals(3) for title in TITLES.values()},
         placeholder=EMPTY,
     )
+    download(shown, key=f"runs-{dataset.fingerprint}", file="runs", label="Download runs (CSV)")
     _small_layouts(dataset, by_name, titles)
     _selected_run(dataset, by_name, titles)
     st.markdown("**Compare two runs in the pictures**")
