@@ -11,11 +11,10 @@ from tests.browser.test_app import WORK, open_tune, settle
 SOON = 30_000
 """Milliseconds for a page on a machine that has other work."""
 
-AT_REST = """() => !document.querySelector('[data-stale="true"]')
-  && document.querySelector(".stApp").dataset.testScriptState === "notRunning"
-  && document.getAnimations().every((a) => a.transitionProperty !== "opacity")"""
-"""Whether nothing is dimmed because it is being drawn again."""
-
+END_TRANSITIONS = """() => document.getAnimations()
+  .filter((animation) => animation instanceof CSSTransition)
+  .forEach((transition) => transition.finish())"""
+"""Chromium without a screen may leave one under way for as long as nothing else moves."""
 
 EVERYTHING: dict[str, object] = {"resultTypes": ["violations"], "preload": False}
 CONTRAST = {**EVERYTHING, "runOnly": ["color-contrast"]}
@@ -42,7 +41,11 @@ def test_axe_finds_nothing_serious_on_any_page(page: Page, serve: Serve) -> None
 def _serious(page: Page, where: str, options: dict[str, object]) -> list[str]:
     """Return what axe-core calls serious or critical, with the first element of each."""
     settle(page)
-    page.wait_for_function(AT_REST, timeout=WORK)
+    rest = ("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stApp")).to_have_attribute(*rest, timeout=WORK)
+    # Nothing is dimmed because it is being drawn again.
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=WORK)
+    page.evaluate(END_TRANSITIONS)
     violations = Axe().run(page, options=options).response["violations"]
     return [
         f"{where}: {each['help']}: {each['nodes'][0]['html'][:200]} "
