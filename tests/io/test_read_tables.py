@@ -398,6 +398,7 @@ def test_decimal_commas_between_tabs(frame: pd.DataFrame, tmp_path: Path) -> Non
         ("x.fcs", b"FCS3.1", "export the events as csv"),
         ("x.fastq.gz", gzip.compress(b"@r\nACGT\n"), "these are reads; count them first"),
     ],
+    ids=["packed twice", "page", "header", "line break", "fcs", "reads"],
 )
 def test_what_is_no_table_says_what_to_do(
     tmp_path: Path, name: str, content: bytes, sentence: str
